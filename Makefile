@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo up test check format lock bench histories openapi clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"autos needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Name another with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY) ## Start everything, download the 31 documents of one process, show each step, stop
+	$(BIN)/python -m local.demo
+
+up: $(READY) ## Start the local stack and keep it until Ctrl-C
+	$(BIN)/autos up
+
+test: $(READY) ## Run the tests on real parts (under five minutes on two cores)
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY) ## Rewrite the code as `make check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## Measure the budgets against their baselines, in one run
+	$(BIN)/python -m benchmarks
+
+histories: $(READY) ## Record again the workflow histories that the replay test reads
+	$(BIN)/python -m tests.histories.record
+
+lock: $(READY) ## Resolve the dependencies again into the two lock files
+	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.runtime.lock
+
+clean: ## Remove the virtual environment and what the local stack stored
+	rm -rf $(VENV) .autos .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,105 @@
+"""What a run asks of the catalog, and tells it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from temporalio import activity
+
+from activities.failures import own_failures
+from domain.completeness import Completeness
+from domain.messages import (
+    ClosedRun,
+    DocumentGivenUp,
+    DocumentRef,
+    PendingPage,
+    PendingPageRequest,
+    ProcessRef,
+    RunClosing,
+    RunOpening,
+)
+
+if TYPE_CHECKING:
+    from adapters.database import Catalog
+
+_log = structlog.get_logger()
+
+
+class CatalogActivities:
+    """The activities on the catalog. Each may be done again without harm."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    @activity.defn
+    async def open_run(self, opening: RunOpening) -> None:
+        """Note that the run works, and give the process's documents their full attempts."""
+        with own_failures():
+            await self._catalog.runs.open(opening)
+        _log.info("run opened", process=opening.process_number, run=opening.run_id)
+
+    @activity.defn
+    async def check_completeness(self, process: ProcessRef) -> Completeness:
+        """Count the process's documents."""
+        with own_failures():
+            counts = await self._catalog.processes.completeness(process.process_number)
+        _log.info(
+            f"complete {counts.available}/{counts.total}" if counts.complete else "incomplete",
+            process=process.process_number,
+            available=counts.available,
+            pending=counts.pending,
+            failed=counts.failed,
+            total=counts.total,
+        )
+        return counts
+
+    @activity.defn
+    async def next_pending(self, request: PendingPageRequest) -> PendingPage:
+        """The next documents to download."""
+        with own_failures():
+            found = await self._catalog.documents.pending(
+                request.process_number, after=request.after_position, limit=request.limit
+            )
+        return PendingPage(
+            tuple(DocumentRef(request.process_number, document_id, position) for document_id, position in found)
+        )
+
+    @activity.defn
+    async def give_up_document(self, given_up: DocumentGivenUp) -> None:
+        """Make a document ``failed`` whose download ended without a word."""
+        document = given_up.document
+        with own_failures():
+            await self._catalog.documents.record_failed_attempt(
+                document.process_number,
+                document.document_id,
+                given_up.code,
+                given_up.answer,
+                allowed_attempts=1,
+            )
+        _log.warning(
+            "document failed", process=document.process_number, document=document.document_id, code=given_up.code
+        )
+
+    @activity.defn
+    async def retry_failed_documents(self, process: ProcessRef) -> int:
+        """Make documents that failed for a passing reason pending again; say how many."""
+        with own_failures():
+            return await self._catalog.documents.retry_failed(process.process_number)
+
+    @activity.defn
+    async def close_run(self, closing: RunClosing) -> ClosedRun:
+        """Record how the run ended, and hand out the deliveries to start: the next page behind those started."""
+        with own_failures():
+            closed = await self._catalog.runs.close(closing)
+        if closing.after_delivery == 0:
+            counts = closed.documents
+            _log.info(
+                f"run {closing.ending.outcome} {counts.available}/{counts.total}",
+                process=closing.process_number,
+                run=closing.run_id,
+                code=closing.ending.failure_code,
+                failed=counts.failed,
+                deliveries=len(closed.deliveries),
+            )
+        return closed

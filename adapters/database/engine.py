@@ -1,0 +1,133 @@
+"""The connection to the catalog: one engine for SQLite and Postgres alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
+
+_BUSY_TIMEOUT_MS = 15_000
+_BEGIN = "sqlite_begin"
+
+
+class Database:
+    """An engine with the transactions that the catalog works in.
+
+    Args:
+        url: SQLAlchemy address with an async driver (aiosqlite or asyncpg).
+        pool_size: connections kept open.
+        connect_args: passed to the driver as they are.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, connect_args: dict[str, Any] | None = None) -> None:
+        self.dialect = make_url(url).get_backend_name()
+        arguments = dict(connect_args or {})
+        if self.dialect == "postgresql":
+            arguments.setdefault("timeout", 5)
+            arguments.setdefault("command_timeout", 30)
+        self._engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=self.dialect == "postgresql",
+            connect_args=arguments,
+        )
+        if self.dialect == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one moment of the catalog and changes nothing.
+
+        Raises:
+            DependencyUnavailable: the database does not answer.
+        """
+        with _ConnectionErrors():
+            async with self._engine.connect() as connection:
+                if self.dialect == "postgresql":
+                    # By default every statement would see a moment of its own.
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed when the block ends, and rolled back when it raises.
+
+        Raises:
+            DependencyUnavailable: the database does not answer.
+        """
+        with _ConnectionErrors():
+            async with self._engine.connect() as connection:
+                if self.dialect == "sqlite":
+                    # A transaction that reads first and writes later would fail at once where two processes
+                    # write (SQLITE_BUSY has no waiting on upgrade), so the lock is taken when it begins.
+                    await connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+                async with connection.begin():
+                    yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+class _ConnectionErrors:
+    """Turn the driver's connection errors into ours, without the statement and its parameters."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        ours = translated(error)
+        if ours is not None:
+            raise ours from None
+
+
+def translated(error: BaseException | None) -> AutosError | None:
+    """What a driver's error means to us: something to wait for or to mend; none if it is neither."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = str(getattr(cause, "sqlstate", None) or "")
+    # Class 28 of SQLSTATE is invalid authorization, 3D000 a database that does not exist, 42P01 a missing table.
+    if state.startswith("28"):
+        return ConfigurationError("The database refuses the user or the password of AUTOS_DATABASE_URL.")
+    if state == "3D000":
+        return ConfigurationError("The database that AUTOS_DATABASE_URL names does not exist.")
+    if state == "42P01" or (isinstance(error, OperationalError) and "no such table" in str(cause)):
+        return DependencyUnavailable("database", "The catalog's database lacks a table: run `autos migrate`.")
+    lost = isinstance(error, InterfaceError | OperationalError | PoolTimeout | OSError) or (
+        # Without a statement the server has refused the connection itself: it is full, starts up or shuts down.
+        isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None)
+    )
+    if lost:
+        return DependencyUnavailable(
+            "database", f"The catalog's database does not answer ({type(cause).__name__})."
+        )
+    return None
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    # The driver must not open transactions by itself: `_begin_sqlite` says how each one begins.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -1,0 +1,122 @@
+"""Processes as the API reads them."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.database.engine import Database
+from adapters.database.tables import documents, processes, runs
+from domain.completeness import Completeness, Outcome
+from domain.documents import DocumentStatus, Failure
+from domain.errors import FailureCode
+from domain.process_number import ProcessNumber
+from domain.processes import Process, Run
+
+RETRYABLE_CODES = tuple(code.value for code in FailureCode if code.retryable)
+
+
+def counted(number: str) -> ColumnElement[bool]:
+    """The documents of a process that count: those that the court still lists, and those that are stored."""
+    return and_(
+        documents.c.process_number == number,
+        or_(documents.c.withdrawn.is_(False), documents.c.status == DocumentStatus.AVAILABLE),
+    )
+
+
+async def count_documents(connection: AsyncConnection, number: str) -> Completeness:
+    """Count the documents of a process from the index alone."""
+    amount = func.count().label("amount")
+    retryable = case((documents.c.failure_code.in_(RETRYABLE_CODES), 1), else_=0).label("retryable")
+    result = await connection.execute(
+        select(documents.c.status, retryable, amount, func.sum(documents.c.size_bytes).label("bytes"))
+        .where(counted(number))
+        .group_by(documents.c.status, retryable)
+    )
+    counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0}
+    available_bytes = 0
+    for row in result:
+        if row.status == DocumentStatus.FAILED:
+            counts["failed_retryable" if row.retryable else "failed_for_good"] += row.amount
+        else:
+            counts[row.status] += row.amount
+        if row.status == DocumentStatus.AVAILABLE:
+            available_bytes += int(row.bytes or 0)
+    return Completeness(**counts, available_bytes=available_bytes)
+
+
+class Processes:
+    """Reads processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, number: str) -> Process | None:
+        """The process with its counts and latest run, at one moment; none if nothing is known of it."""
+        async with self._database.reading() as connection:
+            run_row = (
+                await connection.execute(
+                    select(runs).where(runs.c.process_number == number).order_by(runs.c.started_at.desc()).limit(1)
+                )
+            ).one_or_none()
+            row = (await connection.execute(select(processes).where(processes.c.number == number))).one_or_none()
+            if row is None and run_row is None:
+                return None
+            counts = await count_documents(connection, number)
+        return Process(
+            number=number,
+            court=row.court if row else ProcessNumber.parse(number).court,
+            listed_at=row.listed_at if row else None,
+            listed_documents=(row.listed_documents or 0) if row else 0,
+            failure=_failure(row) if row else None,
+            documents=counts,
+            latest_run=to_run(run_row) if run_row else None,
+        )
+
+    async def completeness(self, number: str) -> Completeness:
+        """The count of the documents of a process; all zero if it is unknown."""
+        async with self._database.reading() as connection:
+            return await count_documents(connection, number)
+
+    async def failures_by_code(self, number: str) -> dict[str, int]:
+        """How many documents of a process failed, by the failure's code."""
+        async with self._database.reading() as connection:
+            result = await connection.execute(
+                select(documents.c.failure_code, func.count().label("amount"))
+                .where(counted(number), documents.c.status == DocumentStatus.FAILED)
+                .group_by(documents.c.failure_code)
+                .order_by(documents.c.failure_code)
+            )
+            return {row.failure_code: row.amount for row in result}
+
+
+def _failure(row: Row[tuple[object, ...]]) -> Failure | None:
+    if row.failure_code is None:
+        return None
+    return Failure(
+        code=FailureCode(row.failure_code),
+        answer=row.failure_answer or "",
+        attempts=1,
+        failed_at=row.failed_at,
+    )
+
+
+def to_run(row: Row[tuple[object, ...]]) -> Run:
+    """Read a row of ``runs``."""
+    ended = row.total_documents is not None
+    return Run(
+        id=row.id,
+        client=row.client,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        failure_code=FailureCode(row.failure_code) if row.failure_code else None,
+        documents=Completeness(
+            available=row.available_documents,
+            pending=row.total_documents - row.available_documents - row.failed_documents,
+            failed_for_good=row.failed_documents,
+            available_bytes=row.available_bytes,
+        )
+        if ended
+        else None,
+    )

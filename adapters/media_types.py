@@ -1,0 +1,78 @@
+"""What kind of file some bytes are, by puremagic and by what the courts are known to send."""
+
+from __future__ import annotations
+
+import re
+
+import puremagic
+
+_HTML = re.compile(
+    rb"\s*<(?:!doctype html|html|head|body|div|p|span|table|center|style|h[1-6]|meta)\b", re.IGNORECASE
+)
+_OPEN_DOCUMENT = re.compile(rb"mimetype(application/vnd\.oasis\.opendocument\.[a-z-]+)")
+_OFFICE_FOLDERS = {
+    b"word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    b"xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+_UNKNOWN = "application/octet-stream"
+# The data lake's words for media types, which the portal's listings may carry too.
+_ENUM_STYLE = re.compile(r"(APPLICATION|AUDIO|IMAGE|TEXT|VIDEO)_([A-Z0-9_]+)")
+
+
+def media_type_of(head: bytes, declared: str | None, is_text: bool) -> str:
+    """The media type of a document: what its bytes say first, then what the court declared.
+
+    Args:
+        head: the first bytes, a few kilobytes.
+        declared: the listing's media type, if it has one.
+        is_text: the bytes come from the court's plain text of the document.
+    """
+    if is_text:
+        return "text/plain"
+    if head.startswith(b"%PDF-"):
+        return "application/pdf"
+    if head.startswith(b"{\\rtf"):
+        return "application/rtf"
+    if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return "text/html"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"PK\x03\x04"):
+        return _archive_type(head, declared)
+    return _sniffed(head) or _normalised(declared) or _UNKNOWN
+
+
+def _archive_type(head: bytes, declared: str | None) -> str:
+    # Office's files are archives; what tells them apart are the first names inside.
+    open_document = _OPEN_DOCUMENT.match(head, 30)
+    if open_document:
+        return open_document[1].decode()
+    if b"[Content_Types].xml" in head:
+        for folder, media_type in _OFFICE_FOLDERS.items():
+            if folder in head:
+                return media_type
+        if (stated := _normalised(declared)) in _OFFICE_FOLDERS.values():
+            return str(stated)
+    return "application/zip"
+
+
+def _sniffed(head: bytes) -> str | None:
+    try:
+        matches = puremagic.magic_string(head)
+    except (puremagic.PureError, ValueError):
+        return None
+    # Two bytes that fit by accident make no media type.
+    sure = (match for match in matches if match.mime_type and match.confidence >= 0.4)
+    return next((match.mime_type for match in sure), None)
+
+
+def _normalised(declared: str | None) -> str | None:
+    if not declared:
+        return None
+    match = _ENUM_STYLE.fullmatch(declared)
+    text = f"{match[1]}/{match[2]}" if match else declared
+    text = text.partition(";")[0].strip().lower()
+    if text == "text/richtext":
+        return "application/rtf"
+    return text if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", text) else None

@@ -1,0 +1,158 @@
+"""Sending webhooks: signed by ``standardwebhooks``, over httpcore, to public addresses only."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+
+import httpcore
+from standardwebhooks import Webhook
+
+from domain.addresses import WebhookPolicy, is_public
+from domain.errors import ConfigurationError
+from domain.retry_after import parse_retry_after
+
+_TOTAL_TIMEOUT_SECONDS = 15.0
+_EXCERPT_BYTES = 4096
+_LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+_REFUSED = "destination refused or unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered.
+
+    Attributes:
+        status_code: none if there was no answer.
+        excerpt: the beginning of the answer's body.
+        error: why there was no answer, in words that do not tell an open port from a closed one.
+        retry_after: seconds that the receiver asked us to wait.
+    """
+
+    status_code: int | None = None
+    excerpt: str | None = None
+    error: str | None = None
+    retry_after: float | None = None
+
+
+class WebhookSender:
+    """Signs and posts events.
+
+    Args:
+        secret: ``whsec_`` and the base64 of 24 to 64 bytes.
+        policy: where events may go.
+
+    Raises:
+        ConfigurationError: the secret is not one.
+    """
+
+    def __init__(self, secret: str, policy: WebhookPolicy) -> None:
+        if not _is_secret(secret):
+            raise ConfigurationError(
+                "AUTOS_WEBHOOK_SECRET must be whsec_ followed by the base64 of 24 to 64 random bytes."
+            )
+        self._webhook = Webhook(secret)
+        self._policy = policy
+        self._pool = httpcore.AsyncConnectionPool(
+            # A connection per event: where a name leads is checked anew each time.
+            max_keepalive_connections=0,
+            max_connections=100,
+            network_backend=_GuardedBackend(policy),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+    async def send(self, url: str, *, event_id: str, sent_at: datetime, body: bytes) -> Reply:
+        """Post the very bytes that are signed. Redirects are not followed; nothing is raised for a bad answer.
+
+        Args:
+            url: the subscriber's address.
+            event_id: the same at every attempt.
+            sent_at: the moment of this attempt, aware, in UTC.
+            body: the event's JSON.
+        """
+        signature = self._webhook.sign(event_id, sent_at, body.decode())
+        headers: dict[bytes | str, bytes | str] = {
+            "Content-Type": "application/json",
+            "User-Agent": "autos-webhooks/1",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": signature,
+        }
+        try:
+            async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
+                return await self._post(url, headers, body)
+        except TimeoutError:
+            return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
+        except (*_LOST, httpcore.UnsupportedProtocol, OSError, ValueError):
+            return Reply(error=_REFUSED)
+
+    async def _post(self, url: str, headers: dict[bytes | str, bytes | str], body: bytes) -> Reply:
+        limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
+        async with self._pool.stream(
+            "POST", url, headers=headers, content=body, extensions={"timeout": limit}
+        ) as response:
+            excerpt = bytearray()
+            # The status is the answer: it counts although its body breaks off.
+            with suppress(*_LOST):
+                async for chunk in response.aiter_stream():
+                    excerpt += chunk
+                    if len(excerpt) >= _EXCERPT_BYTES:
+                        break
+            retry_after = next(
+                (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after"),
+                None,
+            )
+            return Reply(
+                status_code=response.status,
+                excerpt=bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", ""),
+                retry_after=parse_retry_after(retry_after),
+            )
+
+
+def _is_secret(secret: str) -> bool:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return secret.startswith("whsec_") and 24 <= len(key) <= 64
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects to checked addresses only, so that a name cannot change its mind between check and connection."""
+
+    def __init__(self, policy: WebhookPolicy) -> None:
+        self._policy = policy
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
+        if not self._policy.allow_private and not all(is_public(ip_address(a)) for a in addresses):
+            raise httpcore.ConnectError(_REFUSED)
+        failure: Exception = httpcore.ConnectError(_REFUSED)
+        for address in addresses:
+            try:
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def sleep(self, seconds: float) -> None:
+        await self._backend.sleep(seconds)

@@ -1,0 +1,112 @@
+"""The bodies of answers: counts from the catalog, phases from Temporal, links signed at this moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from api.parameters import encode_cursor
+from api.runs import OpenRun, Runs
+from domain.completeness import Decision, process_status
+from domain.documents import Document, DocumentStatus
+from domain.process_number import ProcessNumber
+from domain.processes import Process, Run
+from domain.representation import Json, counts_body, document_body, documents_body, failure_body, moment, run_body
+
+if TYPE_CHECKING:
+    from adapters.database import Catalog
+    from adapters.links import LinkSigner
+
+FIRST_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Builds answers."""
+
+    catalog: Catalog
+    signer: LinkSigner
+    runs: Runs
+
+    async def open_run(self, process: Process) -> OpenRun | None:
+        """The open run of a process. Temporal is asked only if the catalog has not seen the last one end."""
+        latest = process.latest_run
+        if latest is None or latest.outcome is not None:
+            return None
+        return await self.runs.find_open(ProcessNumber.parse(process.number))
+
+    async def process(self, process: Process, open_run: OpenRun | None, decision: Decision | None = None) -> Json:
+        """A process with the first page of its documents."""
+        number = process.number
+        documents = await self.catalog.documents.page(number, limit=FIRST_PAGE + 1)
+        page, following = documents[:FIRST_PAGE], documents[FIRST_PAGE:]
+        links = await self.signer.sign_all(page)
+        return {
+            **self._head(process, open_run),
+            "decision": decision.value if decision else None,
+            "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
+            "documents": documents_body(page, links),
+            "documents_next": _page_url(number, page[-1].position) if following else None,
+        }
+
+    async def status(self, process: Process, open_run: OpenRun | None) -> Json:
+        """A process without its documents, with its failures by code."""
+        return {
+            **self._head(process, open_run),
+            "failures_by_code": await self.catalog.processes.failures_by_code(process.number),
+        }
+
+    async def documents(
+        self, number: ProcessNumber, *, after: int, limit: int, status: DocumentStatus | None
+    ) -> Json:
+        """A page of documents."""
+        found = await self.catalog.documents.page(number.canonical, after=after, limit=limit + 1, status=status)
+        page = found[:limit]
+        links = await self.signer.sign_all(page)
+        last = page[-1].position if len(found) > limit else None
+        return {
+            "process_number": number.canonical,
+            "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
+            "documents": documents_body(page, links),
+            "next_cursor": encode_cursor(last) if last is not None else None,
+            "documents_next": _page_url(number.canonical, last, limit=limit, status=status)
+            if last is not None
+            else None,
+        }
+
+    async def document(self, document: Document) -> Json:
+        """One document."""
+        return document_body(document, await self.signer.sign(document))
+
+    @staticmethod
+    def _head(process: Process, open_run: OpenRun | None) -> Json:
+        status = process_status(
+            process.documents,
+            listed=process.listed_at is not None,
+            process_failed=process.failure is not None,
+            run_open=open_run is not None,
+        )
+        return {
+            "process_number": process.number,
+            "court": process.court,
+            "status": status.value,
+            "phase": open_run.phase.value if open_run else None,
+            **counts_body(process.documents),
+            "listed_at": moment(process.listed_at),
+            "failure": failure_body(process.failure),
+            "run": run_body(_shown_run(process, open_run)),
+        }
+
+
+def _shown_run(process: Process, open_run: OpenRun | None) -> Run | None:
+    latest = process.latest_run
+    if open_run is not None and (latest is None or latest.outcome is not None):
+        # Started a moment ago: the catalog has not heard of it yet.
+        return Run(id=open_run.id, client="", started_at=open_run.started_at)
+    return latest
+
+
+def _page_url(number: str, position: int, *, limit: int | None = None, status: DocumentStatus | None = None) -> str:
+    query = {"cursor": encode_cursor(position), "limit": limit, "status": status}
+    return f"/processes/{number}/documents?{urlencode({k: v for k, v in query.items() if v is not None})}"

@@ -1,0 +1,102 @@
+"""Documents per second of one run through the API, against loops that do the same without a service around them.
+
+A run counts from the request to Temporal's word that the workflow has ended: the decision, the listing, every
+document, and the run's end in the catalog. Afterwards the catalog must have every document, of the right length,
+and the simulated court must have served each once, with no more requests in flight than allowed. The loops count
+from their listing to their last document, and are held to the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from benchmarks.bench import COURT_CONCURRENCY, Bench
+from benchmarks.measurement import CannotMeasure, Figure, Round, in_rounds
+
+DOCUMENTS = 300
+SIZE_BYTES = 200_000
+COURT_LATENCY_SECONDS = 0.3
+_SEQUENTIAL_DOCUMENTS = 40
+_WARM_UP_DOCUMENTS = 48
+_UNIT = "documents/s"
+
+
+async def at_court_latency(bench: Bench) -> Sequence[Round]:
+    """With the latency of a court, so that the requests in flight are what limits."""
+    return await _measure(bench, COURT_LATENCY_SECONDS, DOCUMENTS, COURT_CONCURRENCY)
+
+
+async def without_latency(bench: Bench) -> Sequence[Round]:
+    """With a court that answers at once, so that our own work is what limits."""
+    return await _measure(bench, 0, DOCUMENTS, COURT_CONCURRENCY)
+
+
+async def against_sequential(bench: Bench) -> Sequence[Round]:
+    """With the latency of a court, against one document after another.
+
+    Fewer documents are enough for that, and its one listing, which would weigh more on them, is not counted.
+    """
+    return await _measure(bench, COURT_LATENCY_SECONDS, _SEQUENTIAL_DOCUMENTS, 1)
+
+
+async def _measure(bench: Bench, latency: float, loop_documents: int, loop_workers: int) -> Sequence[Round]:
+    await bench.set_latency(0)
+    await _run(bench, await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES))
+
+    async def ours() -> Figure:
+        number = await bench.new_process(DOCUMENTS, SIZE_BYTES)
+        await bench.set_latency(latency)
+        await bench.forget_stats()
+        seconds = await _run(bench, number)
+        await _check_run(bench, number)
+        await _check_court(bench, DOCUMENTS)
+        return Figure(DOCUMENTS / seconds, _UNIT)
+
+    async def baseline() -> Figure:
+        warm_up = await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES) if loop_workers > 1 else None
+        number = await bench.new_process(loop_documents, SIZE_BYTES)
+        await bench.set_latency(latency)
+        await bench.forget_stats()
+        async with bench.beside("loop", number, str(loop_workers), *([warm_up] if warm_up else [])) as loop:
+            done = await loop.line()
+        if (done["documents"], done["bytes"]) != (loop_documents, loop_documents * SIZE_BYTES):
+            raise CannotMeasure(f"The loop stored {done['documents']} documents of {done['bytes']} bytes in all.")
+        await _check_court(bench, loop_documents + (_WARM_UP_DOCUMENTS if warm_up else 0))
+        uncounted = done["listing_seconds"] if loop_workers == 1 else 0
+        return Figure(loop_documents / (done["seconds"] - uncounted), _UNIT)
+
+    return await in_rounds(ours, baseline, bench.say)
+
+
+async def _run(bench: Bench, number: str) -> float:
+    """Ask for a process and wait for the end of its run; the seconds that it took."""
+    begun = time.perf_counter()
+    answer = await bench.get(f"/processes/{number}", auto_download="true")
+    if answer["decision"] != "started":
+        raise CannotMeasure(f"The API's decision about a new process was {answer['decision']}.")
+    await bench.temporal.get_workflow_handle(number, run_id=answer["run"]["id"]).result()
+    return time.perf_counter() - begun
+
+
+async def _check_run(bench: Bench, number: str) -> None:
+    process = await bench.get(f"/processes/{number}")
+    documents = process["documents"]
+    path = process["documents_next"]
+    while path is not None:
+        page = await bench.get(path)
+        documents += page["documents"]
+        path = page["documents_next"]
+    whole = [each for each in documents if each["status"] == "available" and each["size_bytes"] == SIZE_BYTES]
+    counts = process["status"], process["available_documents"], len(documents), len(whole)
+    if counts != ("completed", DOCUMENTS, DOCUMENTS, DOCUMENTS):
+        raise CannotMeasure(f"The run left {counts} instead of {DOCUMENTS} documents of {SIZE_BYTES} bytes.")
+
+
+async def _check_court(bench: Bench, documents: int) -> None:
+    stats = await bench.stats()
+    served = stats.documents_served
+    if len(served) != documents or set(served.values()) != {1}:
+        raise CannotMeasure(f"The court served {sum(served.values())} documents, {len(served)} different ones.")
+    if stats.max_concurrent > COURT_CONCURRENCY:
+        raise CannotMeasure(f"The court saw {stats.max_concurrent} requests at once.")

@@ -1,0 +1,92 @@
+"""Which addresses outgoing webhooks may go to: no private network is reached on a stranger's word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from domain.errors import InvalidInput
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_MAX_LENGTH = 2048
+# No name ends in a number: resolvers read such a host as an address in an older spelling (127.1, 0x7f.1).
+_NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+_CODE = "invalid_webhook_url"
+_FIELD = "webhook_url"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookPolicy:
+    """What an operator allows.
+
+    Attributes:
+        allow_http: plain http, for development.
+        allow_private: addresses that only this machine or its network can reach, for development.
+    """
+
+    allow_http: bool = False
+    allow_private: bool = False
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether an address belongs to the public Internet, also when it carries an IPv4 address inside.
+
+    ``is_global`` alone says yes to NAT64, 6to4, site-local and multicast addresses.
+    """
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or _nat64(address)
+        if address.teredo is not None or address.is_site_local:
+            return False
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _nat64(address: IPv6Address) -> IPv4Address | None:
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+
+
+def check_webhook_url(url: str, policy: WebhookPolicy) -> str:
+    """Check the form of a webhook address before anything is started; names are resolved when it is called.
+
+    Returns:
+        The address, unchanged.
+
+    Raises:
+        InvalidInput: it cannot be used; the text says why.
+    """
+    schemes = ("https", "http") if policy.allow_http else ("https",)
+    if len(url) > _MAX_LENGTH or not url.isascii() or any(ord(c) <= 32 or c in '\\"<>^`{|}' for c in url):
+        raise _refused("it is longer than 2048 characters, or holds blanks or characters that must be encoded")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise _refused("it is not an address") from None
+    if parts.scheme.lower() not in schemes:
+        raise _refused(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if not host:
+        raise _refused("it names no host")
+    if parts.username is not None or parts.password is not None:
+        raise _refused("it holds a user name or password")
+    if parts.fragment:
+        raise _refused("it holds a fragment (#…), which is never sent")
+    if port == 0:
+        raise _refused("port 0 cannot be called")
+    if not policy.allow_private:
+        try:
+            literal = ip_address(host)
+        except ValueError:
+            name = host.rstrip(".")
+            if name.endswith("localhost") or "." not in name.strip(".") or _NUMERIC_END.fullmatch(name):
+                raise _refused("its host is not a public one") from None
+        else:
+            if not is_public(literal):
+                raise _refused("its host is not a public one")
+    return url
+
+
+def _refused(reason: str) -> InvalidInput:
+    return InvalidInput(f"The webhook_url cannot be used: {reason}.", code=_CODE, field=_FIELD)

@@ -1,0 +1,180 @@
+"""Documents, the listings that name them, and what is known of one once it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.errors import FailureCode
+
+
+class DocumentStatus(StrEnum):
+    """``pending → available | failed``; ``failed → pending`` only by a retry; ``available`` never goes back."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+    FAILED = "failed"
+
+
+class Secrecy(StrEnum):
+    """How far a document or a process is closed to the public, from open to absolute."""
+
+    PUBLIC = "public"
+    JUSTICE_SECRET = "justice_secret"  # noqa: S105 - a level of secrecy, not a password.
+    MINIMUM = "minimum"
+    MEDIUM = "medium"
+    INTENSE = "intense"
+    ABSOLUTE = "absolute"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One run of the case through a court degree.
+
+    Attributes:
+        key: identifies the instance inside its process, the same in every listing.
+        degree: the court's short word for the degree, such as ``G1``.
+        name: what people call it, such as ``1° Grau``.
+        court_unit: the chamber or court room that has it.
+        filed_at: when it was filed there.
+        current: whether the case is there now.
+    """
+
+    key: str
+    degree: str | None = None
+    name: str | None = None
+    court_unit: str | None = None
+    filed_at: datetime | None = None
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDocument:
+    """One document as the court's listing describes it. Nothing but ``id`` can be relied on.
+
+    Attributes:
+        id: the UUID in the document's address at the court.
+        instance_key: the instance that it was filed in.
+        binary_href: where its bytes are, relative to the court's API; absent for documents that are text only.
+        text_href: where its text is, likewise.
+        declared_size_bytes: the size that the court states, which may be absent.
+        origin_id: the id in the system of the court that it comes from.
+    """
+
+    id: str
+    instance_key: str
+    name: str | None = None
+    sequence: int | None = None
+    type_code: int | None = None
+    type_name: str | None = None
+    filed_at: datetime | None = None
+    secrecy: Secrecy = Secrecy.UNKNOWN
+    binary_href: str | None = None
+    text_href: str | None = None
+    declared_media_type: str | None = None
+    declared_size_bytes: int | None = None
+    pages: int | None = None
+    origin_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The court's description of a process at a moment, with its documents in filing order.
+
+    Holds no names of parties: they are not stored.
+    """
+
+    process_number: str
+    court: str
+    listed_at: datetime
+    instances: tuple[Instance, ...]
+    documents: tuple[ListedDocument, ...]
+    secrecy: Secrecy = Secrecy.UNKNOWN
+    class_code: int | None = None
+    class_name: str | None = None
+    subjects: tuple[str, ...] = ()
+    filed_at: datetime | None = None
+    value: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSource:
+    """What a download needs to know of a document.
+
+    Attributes:
+        position: its place in the process, from 1, which never changes.
+        failed_attempts: attempts of the present run that failed by the document's own fault.
+    """
+
+    process_number: str
+    id: str
+    position: int
+    status: DocumentStatus
+    name: str | None
+    binary_href: str | None
+    text_href: str | None
+    declared_media_type: str | None
+    declared_size_bytes: int | None
+    failed_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object that is in the store, whole and verified.
+
+    Attributes:
+        sha256: lower-case hexadecimal digest of its bytes.
+    """
+
+    key: str
+    size_bytes: int
+    sha256: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that opens a document for whoever holds it, until ``expires_at``: a secret while it lives."""
+
+    url: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a document or a process failed.
+
+    Attributes:
+        answer: what the court answered last, short and free of secrets.
+        attempts: how many times it was tried in the run that gave up.
+    """
+
+    code: FailureCode
+    answer: str
+    attempts: int
+    failed_at: datetime
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a later request may succeed."""
+        return self.code.retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the catalog knows it."""
+
+    id: str
+    position: int
+    status: DocumentStatus
+    name: str | None
+    type_name: str | None
+    filed_at: datetime | None
+    instance: Instance
+    secrecy: Secrecy
+    pages: int | None
+    stored: StoredObject | None = None
+    failure: Failure | None = None

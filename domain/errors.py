@@ -1,0 +1,177 @@
+"""The tree of errors, and the closed set of failure codes.
+
+Our tree:
+
+    AutosError
+    ├── InvalidInput                  what the caller sent cannot be used; nothing was changed
+    │   └── InvalidProcessNumber
+    ├── DependencyUnavailable         Temporal, the database or S3 does not answer
+    ├── StorageFailure                the object store refused or lost a request
+    ├── ConfigurationError            a setting is missing or unusable
+    └── CourtError                    the court's answer was a failure; carries a FailureCode
+        ├── DocumentFailure           the document's problem: the other documents go on
+        ├── ProcessFailure            the process's problem: the run ends
+        └── CourtFailure              the court's problem: nobody is blamed, the run waits
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureScope(StrEnum):
+    """Whose problem a failure is."""
+
+    DOCUMENT = "document"
+    PROCESS = "process"
+    COURT = "court"
+
+
+class FailureCode(StrEnum):
+    """Every reason for which something can fail; the same in API, webhooks, CLI, logs and Temporal."""
+
+    # Documents.
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    SEALED = "sealed"
+    DOCUMENT_NOT_FOUND = "document_not_found"
+    TOO_LARGE = "too_large"
+    PORTAL_PAGE = "portal_page"
+    INVALID_CONTENT = "invalid_content"
+    EMPTY_DOCUMENT = "empty_document"
+    TRUNCATED = "truncated"
+    CONNECTION_LOST = "connection_lost"
+    FOREIGN_ADDRESS = "foreign_address"
+    NO_CONTENT_ADDRESS = "no_content_address"
+    TIMED_OUT = "timed_out"
+    # Processes.
+    NOT_FOUND = "not_found"
+    NO_ACCESS = "no_access"
+    INVALID_LISTING = "invalid_listing"
+    # The court.
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    COURT_BLOCKED = "court_blocked"
+    COURT_THROTTLED = "court_throttled"
+    COURT_UNAVAILABLE = "court_unavailable"
+
+    @property
+    def scope(self) -> FailureScope:
+        """Whose problem a failure with this code is."""
+        if self in _PROCESS_CODES:
+            return FailureScope.PROCESS
+        if self in _COURT_CODES:
+            return FailureScope.COURT
+        return FailureScope.DOCUMENT
+
+    @property
+    def retryable(self) -> bool:
+        """Whether asking the court again, later, could succeed."""
+        return self not in _PERMANENT_CODES
+
+
+_PROCESS_CODES = frozenset({FailureCode.NOT_FOUND, FailureCode.NO_ACCESS, FailureCode.INVALID_LISTING})
+_COURT_CODES = frozenset(
+    {
+        FailureCode.CREDENTIALS_REJECTED,
+        FailureCode.COURT_BLOCKED,
+        FailureCode.COURT_THROTTLED,
+        FailureCode.COURT_UNAVAILABLE,
+    }
+)
+_PERMANENT_CODES = frozenset(
+    {
+        FailureCode.SEALED,
+        FailureCode.DOCUMENT_NOT_FOUND,
+        FailureCode.TOO_LARGE,
+        FailureCode.FOREIGN_ADDRESS,
+        FailureCode.NO_CONTENT_ADDRESS,
+        FailureCode.NOT_FOUND,
+        FailureCode.NO_ACCESS,
+    }
+)
+
+
+class AutosError(Exception):
+    """Root of every error that this project raises on purpose. Its text says what to do and holds no secret."""
+
+
+class InvalidInput(AutosError):
+    """What the caller sent cannot be used. Nothing was changed.
+
+    Attributes:
+        code: a stable word for programs.
+        field: the name of the offending parameter, when there is one.
+    """
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.field = field
+
+
+class InvalidProcessNumber(InvalidInput):
+    """The text is not a CNJ process number, or its check digits are wrong.
+
+    Attributes:
+        suggestion: the canonical number with the right check digits, when only those were wrong.
+    """
+
+    code = "invalid_process_number"
+
+    def __init__(self, message: str, *, suggestion: str | None = None) -> None:
+        super().__init__(message, field="number")
+        self.suggestion = suggestion
+
+
+class DependencyUnavailable(AutosError):
+    """A part that the service stands on does not answer: ``temporal``, ``database`` or ``storage``."""
+
+    def __init__(self, dependency: str, message: str) -> None:
+        super().__init__(message)
+        self.dependency = dependency
+
+
+class StorageFailure(AutosError):
+    """The object store refused or lost a request. Ours to retry; no document is blamed."""
+
+
+class ConfigurationError(AutosError):
+    """A setting is missing or cannot be used; the text names it and says what to set."""
+
+
+class CourtError(AutosError):
+    """The court answered with a failure.
+
+    Attributes:
+        code: one of the closed set; its scope says whose problem it is.
+        answer: what the court answered, short and free of secrets, for the people who read the failure.
+        status: the HTTP status of that answer, when there was one.
+        retry_after: seconds that the court asked us to wait, when it did.
+    """
+
+    def __init__(
+        self,
+        code: FailureCode,
+        answer: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {answer}")
+        self.code = code
+        self.answer = answer
+        self.status = status
+        self.retry_after = retry_after
+
+
+class DocumentFailure(CourtError):
+    """One document cannot be had now, or ever; the others go on."""
+
+
+class ProcessFailure(CourtError):
+    """The process itself cannot be had: absent, out of reach, or its listing unreadable."""
+
+
+class CourtFailure(CourtError):
+    """The court is down, throttles, blocks, or refuses our token. No document's attempt is burnt."""

@@ -1,0 +1,227 @@
+"""What travels through Temporal: ids and counts only. Never links, tokens, bytes or names.
+
+Every field added later needs a default, so that histories recorded before it still replay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domain.completeness import Completeness, Outcome
+from domain.errors import FailureCode
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnding:
+    """How a run ends.
+
+    Attributes:
+        failure_code: why the process failed, when the outcome is ``failed``.
+        answer: what the court said then.
+    """
+
+    outcome: Outcome
+    failure_code: FailureCode | None = None
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """What a run carries over when it continues as new.
+
+    Attributes:
+        listed: whether the court's listing is in the catalog already.
+        downloaded: documents that this run made available.
+        failed: documents that this run gave up on.
+        downloaded_bytes: bytes that this run stored.
+        court_waits: times in a row that the run has waited for the court.
+        paused: whether an operator has paused the run.
+        ending: how the run ends, once that is known and only its subscribers are still to be told.
+        announced: the last delivery that was started, by its number; deliveries are numbered upwards.
+    """
+
+    listed: bool = False
+    downloaded: int = 0
+    failed: int = 0
+    downloaded_bytes: int = 0
+    court_waits: int = 0
+    paused: bool = False
+    ending: RunEnding | None = None
+    announced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRequest:
+    """Input of ``DownloadProcess``.
+
+    Attributes:
+        process_number: the canonical number, which is also the workflow's id.
+        client: the name of the API client that started the run.
+    """
+
+    process_number: str
+    client: str = "local"
+    progress: RunProgress = field(default_factory=RunProgress)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Result of ``DownloadProcess``, as the Temporal UI shows it."""
+
+    outcome: Outcome
+    total_documents: int
+    available_documents: int
+    failed_documents: int
+    downloaded_documents: int
+    downloaded_bytes: int
+    failure_code: FailureCode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOpening:
+    """Says that a run has begun.
+
+    Attributes:
+        run_id: the first execution's run id, the same over every continue-as-new.
+    """
+
+    process_number: str
+    run_id: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRef:
+    """Names a process."""
+
+    process_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListingSummary:
+    """What listing a process at the court brought."""
+
+    total_documents: int
+    new_documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPageRequest:
+    """Asks for the next pending documents behind a position."""
+
+    process_number: str
+    after_position: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """Names a document by its id, and by its place in the process for people who read histories."""
+
+    process_number: str
+    document_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    """Pending documents in the order of their positions; empty when there are none left."""
+
+    documents: tuple[DocumentRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadedDocument:
+    """Says that a document is available.
+
+    Attributes:
+        size_bytes: its size.
+        fetched: false when an earlier attempt had stored it already, so that the court was not asked.
+    """
+
+    size_bytes: int
+    fetched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentGivenUp:
+    """Says that a document could not be downloaded, for a reason that the download itself could not record."""
+
+    document: DocumentRef
+    code: FailureCode
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunClosing:
+    """Says how a run ended, and asks for the webhooks to send.
+
+    Attributes:
+        after_delivery: deliveries up to this number are started already.
+    """
+
+    process_number: str
+    run_id: str
+    ending: RunEnding
+    after_delivery: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRef:
+    """Names one event for one subscriber.
+
+    Attributes:
+        id: the event's id, stable over all attempts.
+        number: counts upwards within the catalog.
+    """
+
+    id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRun:
+    """What closing a run brought.
+
+    Attributes:
+        documents: the count at the end.
+        deliveries: deliveries to start now, at most a page; empty when every subscriber of the run has one.
+    """
+
+    documents: Completeness
+    deliveries: tuple[DeliveryRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRequest:
+    """Input of ``DeliverWebhook``."""
+
+    delivery_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """Asks for one attempt at a delivery; ``number`` counts from 1.
+
+    Attributes:
+        next_delay_seconds: when the next attempt would follow if this one fails, for the log; none after the last.
+    """
+
+    delivery_id: str
+    number: int
+    next_delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """What came of an attempt.
+
+    Attributes:
+        delivered: the receiver answered 2xx.
+        gone: the receiver answered 410, or may not be called at all: no further attempt.
+        retry_after: seconds that the receiver asked us to wait.
+    """
+
+    delivered: bool
+    gone: bool = False
+    retry_after: float | None = None

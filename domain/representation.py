@@ -1,0 +1,94 @@
+"""How processes and documents are written as JSON, the same in API answers and in webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.completeness import Completeness
+from domain.documents import Document, Failure, Instance, Link
+from domain.processes import Run
+
+Json = dict[str, Any]
+
+
+def moment(value: datetime | None) -> str | None:
+    """RFC 3339 in UTC, with a ``Z``."""
+    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def failure_body(failure: Failure | None) -> Json | None:
+    """Why something failed, for people and for programs."""
+    if failure is None:
+        return None
+    return {
+        "code": failure.code.value,
+        "scope": failure.code.scope.value,
+        "retryable": failure.retryable,
+        "attempts": failure.attempts,
+        "answer": failure.answer,
+        "failed_at": moment(failure.failed_at),
+    }
+
+
+def counts_body(documents: Completeness) -> Json:
+    """The counts of a process's documents."""
+    return {
+        "total_documents": documents.total,
+        "available_documents": documents.available,
+        "pending_documents": documents.pending,
+        "failed_documents": documents.failed,
+        "progress_percentage": documents.progress_percentage,
+        "available_bytes": documents.available_bytes,
+    }
+
+
+def run_body(run: Run | None) -> Json | None:
+    """A run as clients see it."""
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "client": run.client,
+        "started_at": moment(run.started_at),
+        "ended_at": moment(run.ended_at),
+        "outcome": run.outcome.value if run.outcome else None,
+        "failure_code": run.failure_code.value if run.failure_code else None,
+    }
+
+
+def document_body(document: Document, link: Link | None) -> Json:
+    """A document, with its link if it has one."""
+    stored = document.stored
+    return {
+        "id": document.id,
+        "name": document.name,
+        "type": document.type_name,
+        "filed_at": moment(document.filed_at),
+        "instance": _instance_body(document.instance),
+        "secrecy": document.secrecy.value,
+        "status": document.status.value,
+        "size_bytes": stored.size_bytes if stored else None,
+        "media_type": stored.media_type if stored else None,
+        "pages": document.pages,
+        "sha256": stored.sha256 if stored else None,
+        "download_url": link.url if link else None,
+        "download_url_expires_at": moment(link.expires_at) if link else None,
+        "failure": failure_body(document.failure),
+    }
+
+
+def documents_body(documents: Sequence[Document], links: Mapping[str, Link]) -> list[Json]:
+    """Documents with the links that are known of them, by id."""
+    return [document_body(document, links.get(document.id)) for document in documents]
+
+
+def _instance_body(instance: Instance) -> Json:
+    return {
+        "degree": instance.degree,
+        "name": instance.name,
+        "court_unit": instance.court_unit,
+        "filed_at": moment(instance.filed_at),
+        "current": instance.current,
+    }

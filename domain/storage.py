@@ -1,0 +1,26 @@
+"""Where documents are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAddress:
+    """Where the bucket is and who we are there.
+
+    Attributes:
+        endpoint_url: none means AWS itself.
+        access_key_id: none means that keys are looked for where AWS's own tools do.
+    """
+
+    bucket: str
+    endpoint_url: str | None
+    region: str
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+
+
+def object_prefix(process_number: str, document_id: str) -> str:
+    """The key of a document's object up to its extension, which is known only once its bytes have been seen."""
+    return f"processes/{process_number}/{document_id}"

@@ -1,0 +1,120 @@
+"""Which ports the local stack listens on."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Self
+
+from domain.errors import ConfigurationError
+
+LOOPBACK = "127.0.0.1"
+
+# Below the ranges that Linux (from 32768) and macOS (from 49152) take for outgoing connections: a port from
+# there could be taken by any client while its part is being restarted, even by a client of that very part.
+_FREE_RANGE = range(10_240, 32_768)
+
+# Every port that `weed mini` opens beside S3's own. Nobody else uses them, so they are chosen at each start.
+S3_INTERNAL = (
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One port for each address of the stack.
+
+    Attributes:
+        s3_internal: as many as ``S3_INTERNAL`` names, in its order.
+    """
+
+    api: int
+    temporal: int
+    temporal_ui: int
+    s3: int
+    simulator: int
+    temporal_http: int
+    temporal_metrics: int
+    s3_internal: tuple[int, ...]
+
+    @classmethod
+    def ephemeral(cls) -> Self:
+        """Choose a free port for everything."""
+        names = [field.name for field in fields(cls) if field.name != "s3_internal"]
+        free = free_ports(len(names) + len(S3_INTERNAL))
+        return cls(**dict(zip(names, free, strict=False)), s3_internal=tuple(free[len(names) :]))
+
+    @classmethod
+    def well_known(cls, api_port: int, api_host: str = LOOPBACK) -> Self:
+        """Take the ports that the documentation names, and the API's from its setting.
+
+        Raises:
+            ConfigurationError: one of them is in use.
+        """
+        internal = free_ports(2 + len(S3_INTERNAL))
+        ports = cls(
+            api=api_port or free_ports(1)[0],
+            temporal=7233,
+            temporal_ui=8233,
+            s3=8333,
+            simulator=8900,
+            temporal_http=internal[0],
+            temporal_metrics=internal[1],
+            s3_internal=tuple(internal[2:]),
+        )
+        _check(api_host, ports.api, "the API", "set AUTOS_API_PORT")
+        for name, port in (
+            ("Temporal", ports.temporal),
+            ("Temporal's UI", ports.temporal_ui),
+            ("S3", ports.s3),
+            ("the simulator", ports.simulator),
+        ):
+            _check(LOOPBACK, port, name, "stop what uses it")
+        return ports
+
+
+def free_ports(count: int) -> list[int]:
+    """Find distinct ports of the loopback interface that nobody listens on."""
+    found: list[int] = []
+    for port in _shuffled(_FREE_RANGE):
+        if len(found) == count:
+            return found
+        if is_free(LOOPBACK, port):
+            found.append(port)
+    raise ConfigurationError("This machine has too few free ports left: stop some of its programs.")
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as candidate:
+        # As servers do, so that the remains of closed connections do not count.
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _check(host: str, port: int, name: str, remedy: str) -> None:
+    if not is_free(host, port):
+        raise ConfigurationError(
+            f"Port {port}, which is for {name}, is in use: {remedy}, or start with --ephemeral-ports."
+        )
+
+
+def _shuffled(ports: Iterable[int]) -> list[int]:
+    shuffled = list(ports)
+    random.shuffle(shuffled)
+    return shuffled

@@ -1,0 +1,206 @@
+"""Every setting of the service, read once where things are wired together and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from ipaddress import ip_address
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    JsonConfigSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from domain.addresses import WebhookPolicy
+from domain.errors import ConfigurationError
+from domain.storage import StorageAddress
+
+HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
+OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+DEFAULT_DATA_DIR = Path(".autos")
+# Written by the local stack beside its data, so that parts that run alone find its parts and secrets.
+LOCAL_STACK_FILE = "local.json"
+
+
+class Settings(BaseSettings):
+    """``AUTOS_*`` variables, ``.env``, what the local stack left in its data folder, and defaults, in this order.
+
+    The defaults are the embedded ones: SQLite, SeaweedFS and the simulator on this machine's loopback.
+    Temporal's connection has variables of its own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, …).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AUTOS_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = DEFAULT_DATA_DIR
+
+    # The catalog.
+    database_url: str = ""
+
+    # The object store. Without keys here, the AWS variables and profiles are used.
+    # Empty means AWS itself.
+    s3_endpoint_url: OptionalUrl = AnyHttpUrl("http://127.0.0.1:8333")
+    s3_public_endpoint_url: OptionalUrl = None
+    s3_bucket: str = Field("autos", min_length=3, max_length=63)
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: SecretStr | None = None
+    link_ttl_seconds: int = Field(3600, ge=1, le=604_800)
+
+    # The court.
+    court_base_url: HttpUrl = AnyHttpUrl("http://127.0.0.1:8900")
+    court_token: SecretStr | None = None
+    court_requests_per_second: float = Field(5, gt=0)
+    court_concurrency: int = Field(4, ge=1, le=256)
+    court_user_agent: str = "autos/0.1"
+    max_document_bytes: int = Field(2 * 1024**3, ge=1)
+    listing_max_age_seconds: int = Field(86_400, ge=0)
+
+    # Webhooks.
+    webhook_secret: SecretStr | None = None
+    webhook_allow_http: bool = False
+    webhook_allow_private: bool = False
+
+    # The API.
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65_535)
+    api_key: SecretStr | None = Field(None, min_length=16)
+    public_url: OptionalUrl = None
+
+    # Logs.
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the local stack's own file behind everything that an operator says."""
+        data_dir = (
+            init_settings().get("data_dir")
+            or env_settings().get("data_dir")
+            or dotenv_settings().get("data_dir")
+            or DEFAULT_DATA_DIR
+        )
+        local_stack = JsonConfigSettingsSource(settings_cls, json_file=Path(data_dir) / LOCAL_STACK_FILE)
+        return init_settings, env_settings, dotenv_settings, local_stack
+
+    @model_validator(mode="after")
+    def _check_exposure(self) -> Self:
+        if self.api_key is None and not _is_loopback(self.api_host):
+            raise ValueError(
+                f"AUTOS_API_HOST is {self.api_host}, which other machines can reach, and there is no API key. "
+                "Set AUTOS_API_KEY, or bind to 127.0.0.1."
+            )
+        return self
+
+    @property
+    def effective_database_url(self) -> str:
+        """The catalog's address with its async driver; SQLite in the data folder unless one is given."""
+        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'autos.db'}"
+        for plain, driver in (
+            ("sqlite://", "sqlite+aiosqlite://"),
+            ("postgresql://", "postgresql+asyncpg://"),
+            ("postgres://", "postgresql+asyncpg://"),
+        ):
+            if url.startswith(plain):
+                return driver + url.removeprefix(plain)
+        return url
+
+    @property
+    def effective_public_url(self) -> str:
+        """Where clients reach the API, without a slash at the end."""
+        url = str(self.public_url) if self.public_url else f"http://{self.api_host}:{self.api_port}"
+        return url.rstrip("/")
+
+    @property
+    def court_origin(self) -> str:
+        """Scheme and host of the court's portal; an ``/api/v2`` at the end of the setting is dropped."""
+        return str(self.court_base_url).rstrip("/").removesuffix("/api/v2")
+
+    @property
+    def storage_address(self) -> StorageAddress:
+        """The bucket as this service reaches it."""
+        return self._storage_address(self.s3_endpoint_url)
+
+    @property
+    def public_storage_address(self) -> StorageAddress:
+        """The bucket as those who open links reach it."""
+        return self._storage_address(self.s3_public_endpoint_url or self.s3_endpoint_url)
+
+    def _storage_address(self, endpoint: AnyHttpUrl | None) -> StorageAddress:
+        secret = self.s3_secret_access_key
+        return StorageAddress(
+            bucket=self.s3_bucket,
+            endpoint_url=str(endpoint).rstrip("/") if endpoint else None,
+            region=self.s3_region,
+            access_key_id=self.s3_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else None,
+        )
+
+    @property
+    def link_ttl(self) -> timedelta:
+        """How long links live."""
+        return timedelta(seconds=self.link_ttl_seconds)
+
+    @property
+    def listing_max_age(self) -> timedelta:
+        """How old a listing may be for the catalog to answer by itself, unless a request says otherwise."""
+        return timedelta(seconds=self.listing_max_age_seconds)
+
+    @property
+    def webhook_policy(self) -> WebhookPolicy:
+        """Where webhooks may go."""
+        return WebhookPolicy(allow_http=self.webhook_allow_http, allow_private=self.webhook_allow_private)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: one of them cannot be used; the text names every such variable, never its value.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # Checked by pydantic, name by name.
+    except (JSONDecodeError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"{LOCAL_STACK_FILE} in the data folder is not JSON. Delete it; `autos up` writes it anew."
+        ) from None
+    except ValidationError as error:
+        problems = "; ".join(
+            ": ".join(
+                part
+                for part in (
+                    "AUTOS_" + "_".join(str(step) for step in problem["loc"]).upper() if problem["loc"] else "",
+                    problem["msg"].removeprefix("Value error, "),
+                )
+                if part
+            )
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(problems) from None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def temporal_address() -> str:
+    """Where Temporal is expected, for messages to people; the SDK reads the same variable itself."""
+    return os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233")

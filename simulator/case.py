@@ -1,0 +1,186 @@
+"""A process as the court knows it: every document of it follows from the process number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from uuid import NAMESPACE_URL, uuid5
+
+from domain.process_number import ProcessNumber
+from simulator.document_types import BARE_TEXT, DocumentType, document_type
+from simulator.files import HTML, PDF, PLAIN, RTF, SMALLEST, File, make
+
+_KNOWN_COUNTS = {"1011745-77.2025.8.11.0041": 31}
+_FEWEST_WITH_TWINS = 12
+_SIZES = {PDF: (10_900, 290_000), HTML: (3_700, 40_000), RTF: (9_000, 51_000), PLAIN: (1_500, 8_000)}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What can be chosen about a process; the rest follows from its number.
+
+    Attributes:
+        documents: how many documents the first degree holds.
+        size_bytes: the size of every document, or None for the sizes that the number gives.
+        second_instance_documents: how many more the appeal holds; with any, the process has two instances.
+        second_source: the court's other system feeds the same documents again, under other ids.
+        exists: whether the court knows the process.
+        twins: two of the documents have the same bytes.
+    """
+
+    documents: int
+    size_bytes: int | None = None
+    second_instance_documents: int = 0
+    second_source: bool = False
+    exists: bool = True
+    twins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One filed piece. ``index`` is its place in filing order over the whole process, the first degree first."""
+
+    id: str
+    index: int
+    degree: int
+    sequence: int
+    name: str
+    type: DocumentType
+    coded: bool
+    described: bool
+    filed_at: str
+    origin: str
+    codex: int
+    media_type: str
+    pages: int
+    size: int
+    seed: str
+    title: str
+
+    def file(self) -> File:
+        """The document itself, the same at every call."""
+        return make(self.media_type, title=self.title, seed=self.seed, pages=self.pages, size=self.size)
+
+    def text(self) -> bytes:
+        """What the court's extraction says of it: with Windows line ends, and now and then control characters."""
+        blemish = "\x00\x1a" if self.sequence % 9 == 7 else ""
+        return f"{self.type.name}\r\n{self.title}\u00a0{blemish}\r\nConteúdo sintético {self.seed}\r\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One run of the process through a degree, as one source (0, or 1 for the copies) tells it."""
+
+    degree: int
+    source: int
+    documents: tuple[Document, ...]
+
+
+class Case:
+    """A process of a given shape.
+
+    Attributes:
+        documents: all of them in filing order, each once, whatever number of sources feed it.
+        copies: the same documents as the second source has them, if there is one.
+        instances: the current one first, which is the appeal when there is one.
+        opened_at: when the process was filed, as the court writes it.
+    """
+
+    def __init__(self, number: ProcessNumber, shape: Shape) -> None:
+        self.number = number
+        self.shape = shape
+        self.opened_at = _wire_time(_opening(number))
+        self.documents = (
+            *_documents(number, shape, degree=1, count=shape.documents, before=0),
+            *_documents(number, shape, degree=2, count=shape.second_instance_documents, before=shape.documents),
+        )
+        self.copies = tuple(map(_copy, self.documents)) if shape.second_source else ()
+        self.instances = tuple(
+            Instance(degree, source, tuple(one for one in documents if one.degree == degree))
+            for source, documents in enumerate((self.documents, self.copies)[: 1 + shape.second_source])
+            for degree in ((2, 1) if shape.second_instance_documents else (1,))
+        )
+
+    @cached_property
+    def by_id(self) -> dict[str, Document]:
+        """Every document by the id under which it can be asked for, copies included."""
+        return {document.id: document for document in self.documents + self.copies}
+
+
+@lru_cache(maxsize=1024)
+def case(number: ProcessNumber, shape: Shape) -> Case:
+    """The process of that shape. Recent ones are kept: making one takes a millisecond per fifty documents."""
+    return Case(number, shape)
+
+
+@lru_cache(maxsize=8192)
+def natural_shape(number: ProcessNumber) -> Shape:
+    """The shape of a process about which nothing was ordered."""
+    count = _KNOWN_COUNTS.get(number.canonical) or 1 + _digest(number.canonical, "documents")[0] % 60
+    return Shape(documents=count, twins=count >= _FEWEST_WITH_TWINS)
+
+
+def _documents(number: ProcessNumber, shape: Shape, *, degree: int, count: int, before: int) -> Iterator[Document]:
+    # Nothing but the place may decide here: a process that grows keeps what it has.
+    twin = natural_shape(number).documents // 2 if shape.twins and degree == 1 else None
+    opening = _opening(number) + timedelta(days=400 * (degree - 1))
+    stem = int(number.sequence) * 1000 + degree * 7
+    for place in range(count):
+        elder = place - 1 if place - 1 == twin else place
+        digest = _digest(number.canonical, degree, elder)
+        filed_at = opening + timedelta(hours=6 * elder, milliseconds=int.from_bytes(digest[5:8]) % 21_000_000)
+        if elder != place:
+            filed_at += timedelta(milliseconds=104)
+        piece = document_type(elder, degree, digest[0])
+        lowest, spread = _SIZES[piece.media_type]
+        size = lowest + int(spread * (int.from_bytes(digest[3:5]) / 65536) ** 3)
+        if shape.size_bytes is not None:
+            size = shape.size_bytes
+            piece = piece if size >= SMALLEST else BARE_TEXT
+        yield Document(
+            id=str(uuid5(NAMESPACE_URL, f"autos-simulator:{number.canonical}:{degree}:{place}")),
+            index=before + place,
+            degree=degree,
+            sequence=place + 1 + 2 * (place // 7),
+            name=piece.file_name,
+            type=piece,
+            coded=digest[1] % 5 != 0,
+            described=place == 0 or digest[2] % 15 != 0,
+            filed_at=_wire_time(filed_at),
+            origin=str(100_000_000 + (stem + place * 13) % 900_000_000),
+            codex=28_000_000_000 + (stem + place * 13) % 1_000_000_000,
+            media_type=piece.media_type,
+            pages=0 if piece.media_type != PDF else 1 if size < 8_192 else 1 + digest[10] % 8,
+            size=size,
+            seed=digest.hex(),
+            title=f"Processo {number.canonical}, grau {degree}, documento {elder + 1}",
+        )
+
+
+def _copy(document: Document) -> Document:
+    # The second source repeats the court's own id and says nothing about the file.
+    return replace(
+        document,
+        id=str(uuid5(NAMESPACE_URL, f"autos-simulator:second-source:{document.id}")),
+        codex=document.codex + 1_000_000_000,
+        described=False,
+    )
+
+
+def _opening(number: ProcessNumber) -> datetime:
+    year = min(max(int(number.year), 1970), 2100)
+    days, minutes = _digest(number.canonical, "opening")[:2]
+    return datetime(year, 1, 2) + timedelta(days=days, hours=9, minutes=minutes)  # noqa: DTZ001 - the court's times have no zone
+
+
+def _wire_time(moment: datetime) -> str:
+    """As the court writes times: local, without a zone, with a fraction of none to three digits."""
+    fraction = f".{moment.microsecond // 1000:03}".rstrip("0").rstrip(".")
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}"
+
+
+def _digest(*words: object) -> bytes:
+    return blake2b("|".join(map(str, words)).encode(), digest_size=20).digest()

@@ -1,0 +1,222 @@
+"""What the portal says about a process, in its own words: details with the documents, and the search's hit.
+
+Keys without a value are left out, as the portal does; it never writes null.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from simulator.case import Case, Document, Instance
+
+_SEGMENTS = {
+    "1": "SUPREMO_TRIBUNAL_FEDERAL",
+    "2": "CONSELHO_NACIONAL_JUSTICA",
+    "3": "SUPERIOR_TRIBUNAL_JUSTICA",
+    "4": "JUSTICA_FEDERAL",
+    "5": "JUSTICA_TRABALHO",
+    "6": "JUSTICA_ELEITORAL",
+    "7": "JUSTICA_MILITAR_UNIAO",
+    "8": "JUSTICA_ESTADUAL",
+    "9": "JUSTICA_MILITAR_ESTADUAL",
+}
+_CLASSES = {1: (7, "Procedimento Comum Cível"), 2: (198, "Apelação Cível")}
+_FIRST_SOURCE = 45
+
+Json = dict[str, Any]
+
+
+@lru_cache(maxsize=1024)
+def details(case: Case) -> bytes:
+    """The body of ``GET /processos/{n}``: an array of one."""
+    current, *others = case.instances
+    process: Json = {
+        "nivelSigilo": 0,
+        "siglaTribunal": case.number.court,
+        "numeroProcesso": case.number.canonical,
+        "tramitacaoAtual": _current(case, current),
+    }
+    if others:
+        process["tramitacoes"] = [_other(case, instance) for instance in others]
+    return _body([process])
+
+
+@lru_cache(maxsize=1024)
+def search_hit(case: Case) -> bytes:
+    """The body of the search by number: one hit, with every instance and no documents."""
+    hit = {
+        "numeroProcesso": case.number.digits,
+        "nivelSigilo": 0,
+        "idCodexTribunal": 100 + int(case.number.court_code),
+        "siglaTribunal": case.number.court,
+        "tramitacoes": [_hit_instance(case, instance) for instance in case.instances],
+    }
+    return _body({"total": 1, "numberOfElements": 1, "maxElementsSize": 100, "content": [hit]})
+
+
+def _body(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _current(case: Case, instance: Instance) -> Json:
+    distribution = {
+        "dataHora": case.opened_at,
+        "orgaoJulgador": [_bench(case, instance)],
+        "orgaoJulgadorLocal": {"id": 777, "idOrigem": "12", "nome": "1ª VARA"},
+    }
+    return {
+        "idOrigem": str(4_000_000 + int(case.number.sequence)),
+        **_common(case, instance),
+        "distribuicao": [distribution],
+        "tribunal": _court(case),
+        "documentos": _documents(case, instance),
+        "permitePeticionar": True,
+        "ativo": True,
+    }
+
+
+def _other(case: Case, instance: Instance) -> Json:
+    """Other instances call their distributions by the plural, and tell their secrecy."""
+    return {
+        "idCodex": 0 if instance.source else 3_000_000 + int(case.number.sequence),
+        **_common(case, instance),
+        "tribunal": _court(case),
+        "liminar": False,
+        "justicaGratuita": False,
+        "nivelSigilo": 0,
+        "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [_bench(case, instance)]}],
+        "documentos": _documents(case, instance),
+        "permitePeticionar": False,
+        "ativo": True,
+    }
+
+
+def _hit_instance(case: Case, instance: Instance) -> Json:
+    movements = _movements(instance, case.opened_at)
+    return {
+        "idCodex": 3_000_000 + int(case.number.sequence),
+        **_common(case, instance),
+        "tribunal": _court(case),
+        "liminar": False,
+        "nivelSigilo": 0,
+        "dataHoraUltimaDistribuicao": case.opened_at,
+        "ultimoMovimento": movements[0],
+        "orgaoJulgador": {"id": 12345, "nome": _bench(case, instance)["nome"]},
+        "ativo": True,
+        "permitePeticionar": False,
+    }
+
+
+def _common(case: Case, instance: Instance) -> Json:
+    code, name = _CLASSES[instance.degree]
+    common: Json = {
+        "dataHoraAjuizamento": case.opened_at,
+        "instancia": ("PRIMEIRO_GRAU", "SEGUNDO_GRAU")[instance.degree - 1],
+        "grau": {
+            "sigla": f"G{instance.degree}",
+            "nome": f"{instance.degree}° Grau",
+            "numero": instance.degree,
+        },
+        "classe": [{"codigo": code, "descricao": name}],
+        "movimentos": _movements(instance, case.opened_at),
+        "partes": _parties(),
+        "idFonteDadosCodex": _FIRST_SOURCE + instance.source,
+    }
+    sequence = int(case.number.sequence)
+    if sequence % 4:
+        common["valorAcao"] = 1_000.0 + sequence % 90_000
+    if sequence % 3:
+        common["assunto"] = [
+            {
+                "codigo": 10433,
+                "descricao": "Indenização por Dano Moral",
+                "hierarquia": "(10433) Indenização por Dano Moral | (899) DIREITO CIVIL",
+            }
+        ]
+    return common
+
+
+def _movements(instance: Instance, opened_at: str) -> list[Json]:
+    """Newest first. Where the court leaves documents out, a gap in their sequence, the movement still shows."""
+    movements: list[Json] = [{"dataHora": opened_at, "descricao": "Distribuído por sorteio"}]
+    expected = 1
+    for document in instance.documents:
+        if document.sequence != expected:
+            movements.append({"dataHora": document.filed_at, "descricao": "Juntada de Sob sigilo"})
+        movements.append({"dataHora": document.filed_at, "descricao": f"Juntada de {document.type.name}"})
+        expected = document.sequence + 1
+    return movements[::-1]
+
+
+def _parties() -> list[Json]:
+    lawyer = {
+        "tipoRepresentacao": "ADVOGADO",
+        "nome": "ADVOGADA SINTÉTICA",
+        "cadastroReceitaFederal": [{"numero": 0, "tipo": "CPF"}],
+    }
+    document = {"numero": "00000000000", "tipo": "CPF"}
+    return [
+        {
+            "polo": "ATIVO",
+            "nome": "AUTORA SINTÉTICA",
+            "documentosPrincipais": [document],
+            "sigilosa": False,
+            "representantes": [lawyer],
+        },
+        {"polo": "PASSIVO", "nome": "RÉ SINTÉTICA LTDA", "sigilosa": False},
+    ]
+
+
+def _bench(case: Case, instance: Instance) -> Json:
+    name = ("1ª VARA CÍVEL DE EXEMPLO", "1ª CÂMARA DE DIREITO PRIVADO DE EXEMPLO")[instance.degree - 1]
+    return {"tribunal": _court(case), "id": 12345, "nome": name}
+
+
+def _court(case: Case) -> Json:
+    number = case.number
+    court: Json = {
+        "sigla": number.court,
+        "nome": f"TRIBUNAL {number.court}",
+        "jtr": number.segment + number.court_code,
+    }
+    if segment := _SEGMENTS.get(number.segment):
+        court["segmento"] = segment
+    return court
+
+
+def _documents(case: Case, instance: Instance) -> list[Json]:
+    return [_document(case, document) for document in reversed(instance.documents)]
+
+
+def _document(case: Case, document: Document) -> Json:
+    type_: Json = {
+        "codigo": document.type.code,
+        "nome": document.type.name,
+        "idCodex": 1_800_000 + document.type.code,
+        "idOrigem": str(document.type.code),
+    }
+    if not document.coded:
+        del type_["codigo"]
+    href = f"/processos/{case.number.canonical}/documentos/{document.id}"
+    item: Json = {
+        "sequencia": document.sequence,
+        "dataHoraJuntada": document.filed_at,
+        "idCodex": document.codex,
+        "idOrigem": document.origin,
+        "nome": document.name,
+        "nivelSigilo": "PUBLICO",
+        "tipo": type_,
+        "hrefBinario": f"{href}/binario",
+        "hrefTexto": f"{href}/texto",
+    }
+    if document.described:
+        item["arquivo"] = {
+            "tipo": document.media_type,
+            "quantidadePaginas": document.pages,
+            "quantidadeImagens": 0,
+            "tamanho": document.size,
+            "tamanhoTexto": len(document.text()),
+        }
+    return item

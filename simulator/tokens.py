@@ -1,0 +1,113 @@
+"""The court's tokens: JWTs with an end, and refresh tokens that serve once.
+
+Signed with a key that everybody may know, so a restarted simulator still accepts what its former life issued.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
+
+DEFAULT_LIFETIME = 28_800
+"""Seconds: the eight hours that the court gives."""
+
+_KEY = b"simulator: no secret"
+_ISSUER = "https://sso.cloud.pje.jus.br/auth/realms/pje"
+_CLIENT = "portalexterno-frontend"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A pair of tokens; both end ``expires_in`` seconds after they were issued."""
+
+    token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Tokens:
+    """What the court issued, and what it still accepts."""
+
+    def __init__(self) -> None:
+        self._oldest_accepted = 0
+        self._spent: set[str] = set()
+
+    def renew_all(self, lifetime: int) -> Grant:
+        """Issue a pair and end every token issued before, refresh tokens too."""
+        # Counted by the clock, so that a restarted simulator goes on above its former life.
+        self._oldest_accepted = max(self._oldest_accepted + 1, time.time_ns())
+        return _grant(self._oldest_accepted, lifetime)
+
+    def refresh(self, refresh_token: str) -> Grant | None:
+        """Trade a refresh token for a new pair of the same lifetime, once; None when it is no longer good."""
+        claims = self._live_claims(refresh_token, "Refresh")
+        if claims is None or claims["jti"] in self._spent:
+            return None
+        self._spent.add(claims["jti"])
+        return _grant(claims["generation"], claims["exp"] - claims["iat"])
+
+    def accepts(self, authorization: str) -> bool:
+        """Whether a request with this ``Authorization`` header may pass."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and self._live_claims(token.strip(), "Bearer") is not None
+
+    def _live_claims(self, token: str, kind: str) -> dict[str, Any] | None:
+        claims = _claims(token)
+        if claims is None or claims["typ"] != kind or claims["exp"] <= time.time():
+            return None
+        return claims if claims["generation"] >= self._oldest_accepted else None
+
+
+def _grant(generation: int, lifetime: int) -> Grant:
+    return Grant(
+        _issue("Bearer", generation, lifetime), _issue("Refresh", generation, lifetime), expires_in=lifetime
+    )
+
+
+def _issue(kind: str, generation: int, lifetime: int) -> str:
+    now = int(time.time())
+    claims = {
+        "exp": now + lifetime,
+        "iat": now,
+        "jti": str(uuid4()),
+        "iss": _ISSUER,
+        "sub": "00000000-0000-5000-8000-000000000000",
+        "typ": kind,
+        "azp": _CLIENT,
+        "scope": "openid profile email",
+        "preferred_username": "00000000000",
+        "name": "Usuária Sintética",
+        "generation": generation,
+    }
+    head = _encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "simulator"}).encode())
+    signed = f"{head}.{_encode(json.dumps(claims).encode())}"
+    return f"{signed}.{_signature(signed)}"
+
+
+@lru_cache(maxsize=4096)
+def _claims(token: str) -> dict[str, Any] | None:
+    """What a token says, if the simulator signed it."""
+    signed, _, signature = token.rpartition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(signed).encode()):
+        return None
+    try:
+        payload = signed.split(".")[1]
+        claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, NotBase64, ValueError):
+        return None
+    return claims
+
+
+def _signature(signed: str) -> str:
+    return _encode(hmac.digest(_KEY, signed.encode(), "sha256"))
+
+
+def _encode(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,116 @@
+"""What the portal's failed answers mean: told by their bodies, not by their statuses alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from adapters.court_pdpj.answers import Subject, failure_of
+from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+
+PROCESS, DOCUMENT = Subject.PROCESS, Subject.DOCUMENT
+PATH = "/api/v2/processos/1000001-51.2026.8.11.0041"
+NO_ACCESS = "Usuário não possui acesso ao processo 10000015120268110041"
+FIREWALL = b"<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>CloudFront</body></html>"
+SEALED = {"status": 403, "error": "Forbidden", "message": "Access Denied", "path": PATH}
+NO_RECORDS = {"code": 404, "message": "Não foram encontrados registros"}
+NO_ROUTE = {"timestamp": 1759627761583, "status": 404, "error": "Not Found", "message": "", "path": PATH}
+CODEX = {
+    "timestamp": "2026-03-02T10:00:00.000Z",
+    "status": 500,
+    "error": "Internal Server Error",
+    "message": "Erro interno na API do Codex.",
+    "path": PATH,
+    "externalUrlService": "https://lake.invalid/binario?numeroProcesso=1",
+}
+UNAVAILABLE = {"status": 503, "error": "Service Unavailable", "message": "Serviço indisponível"}
+
+
+def wire(value: object) -> bytes:
+    """JSON as the portal writes it."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+MEANINGS: dict[str, tuple[int, bytes, Subject, type[CourtError], str]] = {
+    "1 a token that has ended": (401, b"", PROCESS, CourtFailure, "credentials_rejected"),
+    "1 the same at a document": (401, b"", DOCUMENT, CourtFailure, "credentials_rejected"),
+    "1 the same with a body": (
+        401,
+        wire({"status": 401, "message": ""}),
+        PROCESS,
+        CourtFailure,
+        "credentials_rejected",
+    ),
+    "2 no access to the case": (401, wire({"message": NO_ACCESS}), PROCESS, ProcessFailure, "no_access"),
+    "2 the same in mojibake": (
+        401,
+        wire({"message": NO_ACCESS.encode().decode("latin-1")}),
+        PROCESS,
+        ProcessFailure,
+        "no_access",
+    ),
+    "2 the same with escapes": (401, json.dumps({"m": NO_ACCESS}).encode(), PROCESS, ProcessFailure, "no_access"),
+    "2 the same in latin-1": (401, NO_ACCESS.encode("latin-1"), PROCESS, ProcessFailure, "no_access"),
+    "2 the same without accents": (401, b"USUARIO NAO POSSUI ACESSO", PROCESS, ProcessFailure, "no_access"),
+    "2 no access, asked for a document": (401, wire({"message": NO_ACCESS}), DOCUMENT, DocumentFailure, "sealed"),
+    "3 no access to what a search finds": (403, wire({"message": NO_ACCESS}), PROCESS, ProcessFailure, "no_access"),
+    "4 the firewall": (403, FIREWALL, PROCESS, CourtFailure, "court_blocked"),
+    "4 the firewall at a document": (403, FIREWALL, DOCUMENT, CourtFailure, "court_blocked"),
+    "4 the firewall in capitals": (403, b" <!DOCTYPE HTML><HTML>", DOCUMENT, CourtFailure, "court_blocked"),
+    "5 a sealed piece": (403, wire(SEALED), DOCUMENT, DocumentFailure, "sealed"),
+    "5 a sealed piece without a word": (403, b"", DOCUMENT, DocumentFailure, "sealed"),
+    "6 no such process": (404, wire(NO_RECORDS), PROCESS, ProcessFailure, "not_found"),
+    "7 a wrong path": (404, wire(NO_ROUTE), PROCESS, ProcessFailure, "invalid_listing"),
+    "7 an unknown document": (404, wire(NO_ROUTE), DOCUMENT, DocumentFailure, "document_not_found"),
+    "8 the data lake failed": (500, wire(CODEX), DOCUMENT, DocumentFailure, "source_unavailable"),
+    "9 the details failed": (500, wire(CODEX), PROCESS, CourtFailure, "court_unavailable"),
+    "10 too many requests": (429, b"", PROCESS, CourtFailure, "court_throttled"),
+    "10 too many for documents": (429, b"{}", DOCUMENT, CourtFailure, "court_throttled"),
+    "11 bad gateway": (502, b"<html>", DOCUMENT, CourtFailure, "court_unavailable"),
+    "11 service unavailable": (503, wire(UNAVAILABLE), DOCUMENT, CourtFailure, "court_unavailable"),
+    "11 gateway timeout": (504, b"<html>", PROCESS, CourtFailure, "court_unavailable"),
+    "17 a redirect to the login": (302, b"", PROCESS, CourtFailure, "credentials_rejected"),
+    "17 the same at a document": (307, b"", DOCUMENT, CourtFailure, "credentials_rejected"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "subject", "kind", "code"), MEANINGS.values(), ids=MEANINGS.keys())
+def test_an_answer_means(status: int, body: bytes, subject: Subject, kind: type[CourtError], code: str) -> None:
+    failure = failure_of(status, {}, body, subject)
+    assert (type(failure), failure.code.value, failure.status) == (kind, code, status)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+def test_a_wait_that_the_court_asks_for_is_kept(status: int) -> None:
+    assert failure_of(status, {"retry-after": "17"}, b"", PROCESS).retry_after == 17
+
+
+def test_the_courts_own_words_are_told() -> None:
+    assert failure_of(500, {}, wire(CODEX), DOCUMENT).answer == "HTTP 500: Erro interno na API do Codex."
+
+
+def test_nothing_but_the_courts_message_is_told() -> None:
+    assert "invalid" not in failure_of(500, {}, wire(CODEX), DOCUMENT).answer
+    assert failure_of(403, {}, FIREWALL, DOCUMENT).answer == "HTTP 403"
+
+
+json_bodies = st.recursive(
+    st.none() | st.integers() | st.text(st.characters()), lambda inner: st.dictionaries(st.just("message"), inner)
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(st.integers(100, 599), st.binary() | json_bodies, st.sampled_from(Subject))
+@example(500, b'{"message": "a\\u0000b\\ud800c"}', DOCUMENT)
+@example(500, b'{"message": ' + b"[" * 4000, DOCUMENT)
+@example(500, b'{"message": "' + b"a" * 4000 + b'"}', DOCUMENT)
+@example(500, b'{"message": "a\\r\\nb"}', DOCUMENT)
+def test_every_answer_has_a_meaning_that_can_be_stored(status: int, body: bytes, subject: Subject) -> None:
+    failure = failure_of(status, {}, body, subject)
+    assert isinstance(failure.code, FailureCode)
+    assert failure.answer.encode().find(b"\0") == -1
+    assert len(failure.answer) <= 250
+    scopes = {DocumentFailure: "document", ProcessFailure: "process", CourtFailure: "court"}
+    assert failure.code.scope == scopes[type(failure)]

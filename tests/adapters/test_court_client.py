@@ -1,0 +1,264 @@
+"""The court adapter against the simulated court, over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import traceback
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.court_pdpj import PdpjCourt
+from domain.content import DocumentContent
+from domain.documents import DocumentSource, DocumentStatus, ListedDocument
+from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.process_number import ProcessNumber
+from tests.support.conditions import eventually
+from tests.support.simulators import SimulatedCourt
+
+KNOWN = "1011745-77.2025.8.11.0041"
+CONCURRENCY = 3
+
+
+@pytest.fixture
+async def token(simulator: SimulatedCourt) -> str:
+    """A token that the court accepts."""
+    return await simulator.token()
+
+
+@pytest.fixture
+async def court(simulator: SimulatedCourt, token: str) -> AsyncIterator[PdpjCourt]:
+    """Our side."""
+    court = PdpjCourt(simulator.origin, token=token, concurrency=CONCURRENCY, user_agent="autos-tests")
+    yield court
+    await court.close()
+
+
+def source_of(number: str, document: ListedDocument, *, text_only: bool = False) -> DocumentSource:
+    """A listed document as a download is told of it."""
+    return DocumentSource(
+        process_number=number,
+        id=document.id,
+        position=1,
+        status=DocumentStatus.PENDING,
+        name=document.name,
+        binary_href=None if text_only else document.binary_href,
+        text_href=document.text_href,
+        declared_media_type=document.declared_media_type,
+        declared_size_bytes=None if text_only else document.declared_size_bytes,
+        failed_attempts=0,
+    )
+
+
+async def sources(court: PdpjCourt, number: str) -> list[DocumentSource]:
+    """The documents of a process, to download."""
+    listing = await court.list_documents(ProcessNumber.parse(number))
+    return [source_of(number, document) for document in listing.documents]
+
+
+async def fetched(court: PdpjCourt, source: DocumentSource) -> DocumentContent:
+    """Read a document to its end."""
+    async with court.open_document(source) as chunks:
+        content = DocumentContent(chunks, declared_size=source.declared_size_bytes, max_bytes=2**30)
+        async for _ in content:
+            pass
+    return content
+
+
+async def test_the_known_process_is_listed_whole(court: PdpjCourt) -> None:
+    listing = await court.list_documents(ProcessNumber.parse(KNOWN))
+    assert (listing.process_number, listing.court, len(listing.documents)) == (KNOWN, "TJMT", 31)
+    assert len({document.id for document in listing.documents}) == 31
+
+
+async def test_ids_are_those_of_the_court_in_filing_order(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    ids = await simulator.prepare(number, documents=10, second_instance_documents=3)
+    listing = await court.list_documents(ProcessNumber.parse(number))
+    assert [document.id for document in listing.documents] == ids
+    assert {instance.degree for instance in listing.instances} == {"G1", "G2"}
+
+
+async def test_copies_of_a_second_source_are_left_out(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    ids = await simulator.prepare(number, documents=12, second_source=True)
+    listing = await court.list_documents(ProcessNumber.parse(number))
+    assert [document.id for document in listing.documents] == ids
+
+
+async def test_a_document_comes_whole(court: PdpjCourt, simulator: SimulatedCourt, number: str) -> None:
+    ids = await simulator.prepare(number, documents=1, size_bytes=700_000)
+    [source] = await sources(court, number)
+    content = await fetched(court, source)
+    assert (content.size_bytes, content.head[:5]) == (700_000, b"%PDF-")
+    assert (await simulator.stats())["documents_served"] == {ids[0]: 1}
+
+
+async def test_the_same_document_has_the_same_digest_again(court: PdpjCourt) -> None:
+    source = (await sources(court, KNOWN))[0]
+    first, second = await fetched(court, source), await fetched(court, source)
+    assert first.sha256 == second.sha256 != hashlib.sha256(b"").digest()
+
+
+async def test_a_document_with_text_only_gives_its_text(court: PdpjCourt) -> None:
+    listing = await court.list_documents(ProcessNumber.parse(KNOWN))
+    content = await fetched(court, source_of(KNOWN, listing.documents[0], text_only=True))
+    assert "Conteúdo sintético".encode() in content.head
+
+
+# What goes wrong, and what it means for the listing.
+LISTING_FAULTS = {
+    "token_rejected": (CourtFailure, FailureCode.CREDENTIALS_REJECTED),
+    "firewall": (CourtFailure, FailureCode.COURT_BLOCKED),
+    "throttled": (CourtFailure, FailureCode.COURT_THROTTLED),
+    "unavailable": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
+    "gateway_timeout": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
+    "reset": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
+    "no_access": (ProcessFailure, FailureCode.NO_ACCESS),
+    "not_found": (ProcessFailure, FailureCode.NOT_FOUND),
+    "maintenance_json": (ProcessFailure, FailureCode.INVALID_LISTING),
+}
+DOCUMENT_FAULTS = {
+    "codex_error": (DocumentFailure, FailureCode.SOURCE_UNAVAILABLE),
+    "sealed": (DocumentFailure, FailureCode.SEALED),
+    "portal_page": (DocumentFailure, FailureCode.PORTAL_PAGE),
+    "empty": (DocumentFailure, FailureCode.EMPTY_DOCUMENT),
+    "truncated": (DocumentFailure, FailureCode.TRUNCATED),
+    "reset": (DocumentFailure, FailureCode.CONNECTION_LOST),
+    "maintenance_json": (DocumentFailure, FailureCode.INVALID_CONTENT),
+    "token_rejected": (CourtFailure, FailureCode.CREDENTIALS_REJECTED),
+    "firewall": (CourtFailure, FailureCode.COURT_BLOCKED),
+    "throttled": (CourtFailure, FailureCode.COURT_THROTTLED),
+    "unavailable": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
+    "gateway_timeout": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
+}
+
+
+def tells_nothing_of(token: str, error: BaseException) -> bool:
+    """Whether neither the error nor the story of how it came about holds the token."""
+    story = "".join(traceback.format_exception(error))
+    return all(token not in text for text in (str(error), repr(error), story))
+
+
+@pytest.mark.parametrize("kind", LISTING_FAULTS)
+async def test_what_goes_wrong_while_listing(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str, token: str, kind: str
+) -> None:
+    await simulator.fault(kind, number=number)
+    with pytest.raises(CourtError) as failed:
+        await court.list_documents(ProcessNumber.parse(number))
+    assert (type(failed.value), failed.value.code) == LISTING_FAULTS[kind]
+    assert tells_nothing_of(token, failed.value)
+
+
+@pytest.mark.parametrize("kind", DOCUMENT_FAULTS)
+async def test_what_goes_wrong_while_downloading(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str, token: str, kind: str
+) -> None:
+    await simulator.prepare(number, documents=1)
+    [source] = await sources(court, number)
+    await simulator.fault(kind, number=number, documents=[0])
+    with pytest.raises(CourtError) as failed:
+        await fetched(court, source)
+    assert (type(failed.value), failed.value.code) == DOCUMENT_FAULTS[kind]
+    assert tells_nothing_of(token, failed.value)
+
+
+async def test_a_wait_that_the_court_asks_for_is_told(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await simulator.fault("throttled", number=number, retry_after=7)
+    with pytest.raises(CourtFailure) as failed:
+        await court.list_documents(ProcessNumber.parse(number))
+    assert failed.value.retry_after == 7
+
+
+async def test_an_unknown_process_is_not_found(court: PdpjCourt, simulator: SimulatedCourt, number: str) -> None:
+    await simulator.prepare(number, exists=False)
+    with pytest.raises(ProcessFailure) as failed:
+        await court.list_documents(ProcessNumber.parse(number))
+    assert failed.value.code is FailureCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("token", ["", "eyJhbGciOiJIUzI1NiJ9.e30.nonsense"])
+async def test_without_a_good_token_the_credentials_are_rejected(simulator: SimulatedCourt, token: str) -> None:
+    court = PdpjCourt(simulator.origin, token=token or None, concurrency=1, user_agent="autos-tests")
+    with pytest.raises(CourtFailure) as failed:
+        await court.list_documents(ProcessNumber.parse(KNOWN))
+    assert failed.value.code is FailureCode.CREDENTIALS_REJECTED
+    await court.close()
+
+
+async def test_a_court_that_is_away_is_unavailable(token: str) -> None:
+    court = PdpjCourt("http://127.0.0.1:1", token=token, concurrency=1, user_agent="autos-tests")
+    with pytest.raises(CourtFailure) as failed:
+        await court.list_documents(ProcessNumber.parse(KNOWN))
+    assert failed.value.code is FailureCode.COURT_UNAVAILABLE
+    assert tells_nothing_of(token, failed.value)
+    await court.close()
+
+
+async def test_never_more_requests_at_once_than_allowed(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await simulator.prepare(number, documents=15, size_bytes=2000)
+    found = await sources(court, number)
+    await simulator.latency(0.02)
+    listings = (court.list_documents(ProcessNumber.parse(number)) for _ in range(5))
+    await asyncio.gather(*(fetched(court, source) for source in found), *listings)
+    assert (await simulator.stats())["max_concurrent"] == CONCURRENCY
+
+
+async def test_those_who_give_up_free_their_places(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await simulator.prepare(number, documents=4, size_bytes=2000)
+    found = await sources(court, number)
+    await simulator.latency(0.3)
+    for _ in range(4):
+        before = (await simulator.stats())["requests"]
+        tasks = [asyncio.create_task(fetched(court, source)) for source in found * 3]
+
+        async def all_places_taken(before: int = before) -> bool:
+            return bool((await simulator.stats())["requests"] >= before + CONCURRENCY)
+
+        await eventually(all_places_taken, "requests under way")
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    await simulator.latency(0.02)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(fetched(court, source) for source in found * 3))
+
+
+async def test_a_reader_who_stops_early_frees_its_place(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await simulator.prepare(number, documents=1, size_bytes=3_000_000)
+    [source] = await sources(court, number)
+    async with asyncio.timeout(20):
+        for _ in range(2 * CONCURRENCY):
+            async with court.open_document(source) as chunks:
+                async for _chunk in chunks:
+                    break
+        assert (await fetched(court, source)).size_bytes == 3_000_000
+
+
+async def test_whoever_has_read_a_document_to_its_end_frees_its_place_at_once(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await simulator.prepare(number, documents=CONCURRENCY + 1, size_bytes=2000)
+    *first, last = await sources(court, number)
+    opened = [court.open_document(source) for source in first]
+    for one in opened:
+        chunks = await one.__aenter__()
+        async for _ in chunks:
+            pass
+    async with asyncio.timeout(10):
+        assert (await fetched(court, last)).size_bytes == 2000
+    for one in opened:
+        await one.__aexit__(None, None, None)

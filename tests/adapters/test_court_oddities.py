@@ -1,0 +1,165 @@
+"""The court adapter against answers that only a scripted server gives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapters.court_pdpj import PdpjCourt
+from domain.documents import DocumentSource, DocumentStatus, Listing
+from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.process_number import ProcessNumber
+from tests.support.portal_json import NUMBER, details, href_of, piece, stage
+from tests.support.scripted_server import Asked, Reply, ScriptedServer, always, answer, by_path, scripted
+
+ID = "0f1e2d3c-4b5a-5678-9abc-def012345678"
+TOKEN = "a-synthetic-token"
+PAGE = b"<!DOCTYPE html><html><title>Portal</title><app-root></app-root></html>"
+DETAILS, SEARCH = "/api/v2/processos/", "/api/v2/processos?numeroProcesso="
+NO_HITS = b'{"content": []}'
+NO_RECORDS = '{"code": 404, "message": "Não foram encontrados registros"}'.encode()
+
+
+@asynccontextmanager
+async def asking(reply: Reply) -> AsyncIterator[tuple[PdpjCourt, ScriptedServer]]:
+    """Our side, and the server that it asks."""
+    async with scripted(reply) as server:
+        court = PdpjCourt(server.origin, token=TOKEN, concurrency=2, user_agent="autos-tests")
+        try:
+            yield court, server
+        finally:
+            await court.close()
+
+
+def wire(value: object) -> bytes:
+    """JSON as it travels."""
+    return json.dumps(value).encode()
+
+
+async def listed(court: PdpjCourt) -> Listing:
+    """List the process."""
+    return await court.list_documents(ProcessNumber.parse(NUMBER))
+
+
+async def read(court: PdpjCourt, href: str | None = None, text_href: str | None = None) -> bytes:
+    """Read a document of this address."""
+    source = DocumentSource(NUMBER, ID, 1, DocumentStatus.PENDING, None, href, text_href, None, None, 0)
+    async with court.open_document(source) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+async def listing_failure(reply: Reply) -> CourtError:
+    """How listing fails."""
+    async with asking(reply) as (court, _):
+        with pytest.raises(CourtError) as failed:
+            await listed(court)
+    return failed.value
+
+
+async def document_failure(reply: Reply, href: str | None = href_of(ID)) -> CourtError:
+    """How reading a document fails."""
+    async with asking(reply) as (court, _):
+        with pytest.raises(CourtError) as failed:
+            await read(court, href)
+    return failed.value
+
+
+async def test_requests_introduce_themselves_as_the_portal_expects() -> None:
+    async with asking(always(answer(200, wire(details(stage(piece())))))) as (court, server):
+        await listed(court)
+    [asked] = server.requests
+    assert asked.target == f"{DETAILS}{NUMBER}"
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    assert asked.headers["user-agent"] == "autos-tests"
+    assert asked.headers["origin"] == server.origin
+    assert asked.headers["accept"] == "application/json, text/plain, */*"
+
+
+async def test_an_href_is_asked_for_below_the_api() -> None:
+    async with asking(always(answer(200, b"bytes"))) as (court, server):
+        assert await read(court, href_of(ID)) == b"bytes"
+        assert await read(court, None, href_of(ID, "texto")) == b"bytes"
+    assert server.targets == [f"/api/v2{href_of(ID)}", f"/api/v2{href_of(ID, 'texto')}"]
+
+
+@pytest.mark.parametrize("href", ["//127.0.0.1:1/x", "https://evil.example/x", "ftp://x", "processos/x"])
+async def test_a_foreign_address_is_refused_before_anything_is_asked(href: str) -> None:
+    async with asking(always(answer(200, b"bytes"))) as (court, server):
+        with pytest.raises(DocumentFailure) as failed:
+            await read(court, href)
+    assert failed.value.code is FailureCode.FOREIGN_ADDRESS
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("href", [None, "/processos/a\nb", "/processos/a\x7fb", f"/{'a' * 70_000}"])
+async def test_a_document_that_cannot_be_asked_for_fails_by_name(href: str | None) -> None:
+    failure = await document_failure(always(answer(200, b"bytes")), href)
+    assert (type(failure), failure.code) == (DocumentFailure, FailureCode.NO_CONTENT_ADDRESS)
+
+
+@pytest.mark.parametrize("hits", [answer(200, NO_HITS), answer(404, NO_RECORDS)], ids=["none", "404"])
+async def test_details_that_fail_while_a_search_finds_nothing_mean_not_found(hits: bytes) -> None:
+    failure = await listing_failure(by_path({SEARCH: hits, DETAILS: answer(500, wire({"message": "Erro"}))}))
+    assert (type(failure), failure.code) == (ProcessFailure, FailureCode.NOT_FOUND)
+
+
+async def test_details_that_fail_while_a_search_finds_the_process_are_the_courts_trouble() -> None:
+    found = answer(200, wire({"total": 1, "content": [{"numeroProcesso": "10000015120268110041"}]}))
+    failure = await listing_failure(by_path({SEARCH: found, DETAILS: answer(500)}))
+    assert (type(failure), failure.code) == (CourtFailure, FailureCode.COURT_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("body", [PAGE, b"", b"\xff\xfe", b"[" * 100_000, b'[{"numeroProcesso": '])
+async def test_a_listing_that_is_not_json_is_the_courts_trouble(body: bytes) -> None:
+    failure = await listing_failure(always(answer(200, body)))
+    assert (type(failure), failure.code) == (CourtFailure, FailureCode.COURT_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    async with scripted(always(answer(200, wire(details(stage()))))) as elsewhere:
+        away = always(answer(status, location=f"{elsewhere.origin}/login"))
+        assert (await listing_failure(away)).code is FailureCode.CREDENTIALS_REJECTED
+        assert (await document_failure(away)).code is FailureCode.CREDENTIALS_REJECTED
+    assert elsewhere.connections == 0
+
+
+async def test_an_answer_that_ends_early_is_a_lost_connection() -> None:
+    cut = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this"
+    assert (await document_failure(always(cut))).code is FailureCode.CONNECTION_LOST
+    assert (await listing_failure(always(cut))).code is FailureCode.COURT_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc",
+    ],
+)
+async def test_an_answer_that_is_no_http_is_a_lost_connection(reply: bytes) -> None:
+    assert (await document_failure(always(reply))).code is FailureCode.CONNECTION_LOST
+    assert (await listing_failure(always(reply))).code is FailureCode.COURT_UNAVAILABLE
+
+
+async def test_the_end_of_an_endless_error_is_not_waited_for() -> None:
+    async def endless(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Oops\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 1000)
+            await writer.drain()
+
+    async with asyncio.timeout(10):
+        failure = await document_failure(endless)
+    assert failure.code is FailureCode.SOURCE_UNAVAILABLE
+
+
+async def test_a_wait_asked_for_by_date_is_understood() -> None:
+    failure = await listing_failure(always(answer(503, retry_after="Fri, 31 Dec 9999 23:59:59 GMT")))
+    assert failure.retry_after == 3600

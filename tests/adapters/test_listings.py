@@ -1,0 +1,172 @@
+"""What a listing changes in the catalog, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from adapters.database import Catalog, Database
+from adapters.database.tables import processes
+from domain.completeness import Completeness
+from domain.documents import Secrecy
+from domain.messages import ListingSummary
+from tests.support.listings import (
+    FIRST_DEGREE,
+    SECOND_DEGREE,
+    document_ids,
+    listed,
+    listing_of,
+    stored_object,
+)
+from tests.support.statements import statements
+
+
+async def positions(catalog: Catalog, number: str) -> dict[str, int]:
+    """The places of the documents that count."""
+    return {document.id: document.position for document in await catalog.documents.page(number, limit=1000)}
+
+
+async def test_a_new_process_gets_its_documents_in_the_listings_order(catalog: Catalog, number: str) -> None:
+    ids = document_ids(5)
+    assert await catalog.listings.record(listing_of(number, ids)) == ListingSummary(5, 5)
+    assert await positions(catalog, number) == {document_id: place for place, document_id in enumerate(ids, 1)}
+    assert await catalog.processes.completeness(number) == Completeness(pending=5)
+
+
+async def test_the_same_listing_again_changes_nothing(catalog: Catalog, number: str) -> None:
+    listing = listing_of(number, document_ids(5))
+    await catalog.listings.record(listing)
+    before = (await catalog.processes.get(number), await catalog.documents.page(number, limit=10))
+    assert await catalog.listings.record(listing) == ListingSummary(5, 0)
+    assert (await catalog.processes.get(number), await catalog.documents.page(number, limit=10)) == before
+
+
+async def test_new_documents_come_behind_and_old_ones_keep_their_places(catalog: Catalog, number: str) -> None:
+    old, new = document_ids(3), document_ids(2)
+    await catalog.listings.record(listing_of(number, old))
+    summary = await catalog.listings.record(listing_of(number, [new[0], *reversed(old), new[1]], hour=1))
+    assert summary == ListingSummary(5, 2)
+    places = {document_id: place for place, document_id in enumerate([*old, *new], 1)}
+    assert await positions(catalog, number) == places
+
+
+async def test_what_is_stored_stays_so_while_its_description_is_refreshed(catalog: Catalog, number: str) -> None:
+    [document_id] = document_ids(1)
+    await catalog.listings.record(listing_of(number, [document_id]))
+    await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+    renamed = listed(document_id, name="Petição retificada.pdf")
+    await catalog.listings.record(listing_of(number, [renamed], hour=1))
+    document = await catalog.documents.get(number, document_id)
+    assert document is not None
+    assert document.name == "Petição retificada.pdf"
+    assert document.stored == stored_object(number, document_id)
+
+
+async def test_a_withdrawn_document_counts_no_longer(catalog: Catalog, number: str) -> None:
+    kept, withdrawn = document_ids(2)
+    await catalog.listings.record(listing_of(number, [kept, withdrawn]))
+    await catalog.listings.record(listing_of(number, [kept], hour=1))
+    assert await catalog.processes.completeness(number) == Completeness(pending=1)
+    assert await positions(catalog, number) == {kept: 1}
+    assert await catalog.documents.pending(number, after=0, limit=10) == [(kept, 1)]
+
+
+async def test_a_withdrawn_document_that_is_stored_still_counts(catalog: Catalog, number: str) -> None:
+    kept, withdrawn = document_ids(2)
+    await catalog.listings.record(listing_of(number, [kept, withdrawn]))
+    await catalog.documents.mark_available(number, withdrawn, stored_object(number, withdrawn))
+    await catalog.listings.record(listing_of(number, [kept], hour=1))
+    counts = await catalog.processes.completeness(number)
+    assert (counts.available, counts.pending) == (1, 1)
+    assert await positions(catalog, number) == {kept: 1, withdrawn: 2}
+
+
+async def test_a_document_that_reappears_has_its_old_place(catalog: Catalog, number: str) -> None:
+    first, second, third = document_ids(3)
+    await catalog.listings.record(listing_of(number, [first, second]))
+    await catalog.listings.record(listing_of(number, [second, third], hour=1))
+    summary = await catalog.listings.record(listing_of(number, [first, second, third], hour=2))
+    assert summary == ListingSummary(3, 0)
+    assert await positions(catalog, number) == {first: 1, second: 2, third: 3}
+
+
+async def test_an_empty_listing_withdraws_everything(catalog: Catalog, number: str) -> None:
+    await catalog.listings.record(listing_of(number, document_ids(2)))
+    await catalog.listings.record(listing_of(number, [], hour=1))
+    assert await catalog.processes.completeness(number) == Completeness()
+    process = await catalog.processes.get(number)
+    assert process is not None
+    assert process.listed_at == listing_of(number, [], hour=1).listed_at
+
+
+async def test_documents_keep_their_instance(catalog: Catalog, number: str) -> None:
+    first, second = document_ids(2)
+    both = (FIRST_DEGREE, SECOND_DEGREE)
+    await catalog.listings.record(
+        listing_of(number, [first, listed(second, instance=SECOND_DEGREE)], instances=both)
+    )
+    page = await catalog.documents.page(number, limit=10)
+    assert [document.instance for document in page] == [FIRST_DEGREE, SECOND_DEGREE]
+
+
+async def test_an_instance_is_described_anew(catalog: Catalog, number: str) -> None:
+    [document_id] = document_ids(1)
+    await catalog.listings.record(listing_of(number, [document_id]))
+    moved = replace(FIRST_DEGREE, court_unit="2ª VARA CÍVEL", current=False)
+    await catalog.listings.record(listing_of(number, [document_id], hour=1, instances=(moved,)))
+    document = await catalog.documents.get(number, document_id)
+    assert document is not None
+    assert document.instance == moved
+
+
+async def test_a_process_is_described_whole(database: Database, catalog: Catalog, number: str) -> None:
+    listing = replace(
+        listing_of(number, []),
+        secrecy=Secrecy.JUSTICE_SECRET,
+        class_code=7,
+        class_name="Procedimento Comum Cível",
+        subjects=("Dano Moral", "Água"),
+        filed_at=datetime(2026, 1, 15, 12, 30, 12, 345000, tzinfo=UTC),
+        value=Decimal("15000.01"),
+    )
+    await catalog.listings.record(listing)
+    async with database.reading() as connection:
+        row = (await connection.execute(select(processes).where(processes.c.number == number))).one()
+    assert (row.court, row.secrecy, row.class_code, row.class_name) == (
+        "TJMT",
+        "justice_secret",
+        7,
+        listing.class_name,
+    )
+    assert (tuple(row.subjects), row.filed_at, row.value) == (listing.subjects, listing.filed_at, listing.value)
+
+
+async def test_listings_recorded_at_once_give_each_document_one_row(catalog: Catalog, number: str) -> None:
+    ids = document_ids(20)
+    listings = [listing_of(number, ids[: 10 + turn], hour=turn) for turn in range(8)]
+    summaries = await asyncio.gather(*(catalog.listings.record(listing) for listing in listings))
+    assert sum(summary.new_documents for summary in summaries) == 17
+    places = sorted((await positions(catalog, number)).values())
+    assert places == list(range(1, len(places) + 1))
+
+
+async def test_naive_times_are_refused(catalog: Catalog, number: str) -> None:
+    listing = replace(listing_of(number, []), listed_at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point.
+    with pytest.raises(Exception, match="naive datetime"):
+        await catalog.listings.record(listing)
+
+
+async def test_ten_thousand_documents_take_a_few_statements(catalog: Catalog, number: str) -> None:
+    ids = document_ids(10_000)
+    with statements() as few:
+        await catalog.listings.record(listing_of(number, ids[:10]))
+    with statements() as many:
+        summary = await catalog.listings.record(listing_of(number, ids, hour=1))
+    assert summary == ListingSummary(10_000, 9_990)
+    assert len(many) <= len(few) + 2
+    assert (await catalog.processes.completeness(number)).pending == 10_000

@@ -1,0 +1,111 @@
+"""What is asked often is answered from an index, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from adapters.database import Catalog, Database
+from domain.completeness import Outcome
+from domain.documents import DocumentStatus
+from domain.messages import RunClosing, RunEnding, RunOpening
+from tests.support.listings import document_ids, listing_of, stored_object
+from tests.support.numbers import fresh_number
+from tests.support.statements import plan, statements
+
+Ask = Callable[[Catalog, str], Awaitable[Any]]
+
+POSITIONS = "uq_documents_process_number_position"
+COUNTED = "ix_documents_counted"
+BY_STATUS = "ix_documents_process_number_status"
+QUERIES: dict[str, tuple[Ask, str]] = {
+    "a page": (lambda catalog, number: catalog.documents.page(number, after=100, limit=20), POSITIONS),
+    "what is pending": (lambda catalog, number: catalog.documents.pending(number, after=100, limit=20), BY_STATUS),
+    "one document": (lambda catalog, number: catalog.documents.get(number, str(uuid4())), "documents"),
+    "the count": (lambda catalog, number: catalog.processes.completeness(number), COUNTED),
+    "failures by code": (lambda catalog, number: catalog.processes.failures_by_code(number), COUNTED),
+    "the process with its latest run": (
+        lambda catalog, number: catalog.processes.get(number),
+        "ix_runs_process_number_started_at",
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+async def crowded(database_url: str, catalog: Catalog) -> str:
+    """A process of many documents, runs and deliveries among others, in a database that knows its own size."""
+    numbers = [fresh_number() for _ in range(5)]
+    for number in numbers:
+        ids = document_ids(400)
+        await catalog.listings.record(listing_of(number, ids))
+        # Few are left to download: where most are, any index will do.
+        for document_id in (each for place, each in enumerate(ids) if place % 10):
+            await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+        for run in range(20):
+            opening = RunOpening(number, str(uuid4()), "local")
+            await catalog.runs.open(opening)
+            for place in range(3):
+                await catalog.webhooks.subscribe(number, "local", f"https://example.com/{run}/{place}")
+            await catalog.runs.close(RunClosing(number, opening.run_id, RunEnding(Outcome.COMPLETED)))
+    engine = create_async_engine(database_url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text("VACUUM"))
+        await connection.execute(text("ANALYZE"))
+    await engine.dispose()
+    return numbers[2]
+
+
+@pytest.mark.parametrize(("ask", "index"), QUERIES.values(), ids=QUERIES.keys())
+async def test_the_answer_comes_from_an_index(
+    database: Database, catalog: Catalog, crowded: str, ask: Ask, index: str
+) -> None:
+    with statements() as said:
+        await ask(catalog, crowded)
+    plans = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    assert any(index in one for one in plans), plans
+    for one in plans:
+        assert "Seq Scan" not in one
+        assert "SCAN documents" not in one
+        assert "SCAN runs" not in one
+
+
+async def test_a_page_is_read_in_order_without_sorting(database: Database, catalog: Catalog, crowded: str) -> None:
+    with statements() as said:
+        await catalog.documents.page(crowded, after=10, limit=20)
+    [one] = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    assert "Sort" not in one
+    assert "ORDER BY" not in one
+
+
+async def test_a_page_of_a_rare_status_comes_from_an_index(
+    database: Database, catalog: Catalog, crowded: str
+) -> None:
+    with statements() as said:
+        await catalog.documents.page(crowded, after=10, limit=20, status=DocumentStatus.PENDING)
+    [one] = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    assert BY_STATUS in one
+    assert "Sort" not in one
+    assert "ORDER BY" not in one
+
+
+async def test_the_deliveries_of_a_run_come_from_an_index(
+    database: Database, catalog: Catalog, crowded: str
+) -> None:
+    opening = RunOpening(crowded, str(uuid4()), "local")
+    await catalog.runs.open(opening)
+    with statements() as said:
+        await catalog.runs.close(RunClosing(crowded, opening.run_id, RunEnding(Outcome.COMPLETED)))
+    [page] = [one for one in said if one.sql.startswith("SELECT webhook_deliveries")]
+    assert "ix_webhook_deliveries_run_id_number" in await plan(database, page)
+
+
+async def test_a_page_takes_one_statement_whatever_its_size(catalog: Catalog, crowded: str) -> None:
+    with statements() as said:
+        await catalog.documents.page(crowded, limit=200)
+    assert len([one for one in said if one.sql.startswith("SELECT")]) == 1

@@ -1,0 +1,162 @@
+"""Opening and closing runs, and each subscriber told once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from adapters.database import Catalog
+from domain.completeness import Completeness, Outcome
+from domain.errors import FailureCode
+from domain.messages import ClosedRun, RunClosing, RunEnding, RunOpening
+from domain.processes import Process, Run
+from tests.support.listings import document_ids, listing_of, stored_object
+
+COMPLETED = RunEnding(Outcome.COMPLETED)
+NO_ACCESS = RunEnding(Outcome.FAILED, FailureCode.NO_ACCESS, "HTTP 401: Usuário não possui acesso")
+
+
+async def opened(catalog: Catalog, number: str) -> str:
+    """Open a run; gives its id."""
+    run_id = str(uuid4())
+    await catalog.runs.open(RunOpening(number, run_id, "local"))
+    return run_id
+
+
+async def close(
+    catalog: Catalog, number: str, run_id: str, ending: RunEnding = COMPLETED, *, after_delivery: int = 0
+) -> ClosedRun:
+    """Close a run."""
+    return await catalog.runs.close(RunClosing(number, run_id, ending, after_delivery))
+
+
+async def process(catalog: Catalog, number: str) -> Process:
+    """The process, which has to be known."""
+    found = await catalog.processes.get(number)
+    assert found is not None
+    return found
+
+
+async def latest_run(catalog: Catalog, number: str) -> Run:
+    """The process's latest run, which has to be there."""
+    run = (await process(catalog, number)).latest_run
+    assert run is not None
+    return run
+
+
+async def test_an_opened_run_has_no_end(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    run = await latest_run(catalog, number)
+    assert (run.id, run.client, run.ended_at, run.outcome, run.documents) == (run_id, "local", None, None, None)
+    assert datetime.now(UTC) - run.started_at < timedelta(minutes=1)
+
+
+async def test_opening_again_changes_nothing(catalog: Catalog, number: str) -> None:
+    opening = RunOpening(number, str(uuid4()), "local")
+    await catalog.runs.register(opening)
+    before = await process(catalog, number)
+    await catalog.runs.open(opening)
+    await catalog.runs.open(RunOpening(number, opening.run_id, "another"))
+    assert await process(catalog, number) == before
+
+
+async def test_opening_gives_documents_that_may_succeed_their_attempts_back(catalog: Catalog, number: str) -> None:
+    lost, sealed = document_ids(2)
+    await catalog.listings.record(listing_of(number, [lost, sealed]))
+    for document_id, code in ((lost, FailureCode.TRUNCATED), (sealed, FailureCode.SEALED)):
+        await catalog.documents.record_failed_attempt(number, document_id, code, "", allowed_attempts=1)
+    await opened(catalog, number)
+    assert await catalog.processes.completeness(number) == Completeness(pending=1, failed_for_good=1)
+
+
+async def test_opening_makes_attempts_of_a_killed_run_undone(catalog: Catalog, number: str) -> None:
+    [document_id] = document_ids(1)
+    await catalog.listings.record(listing_of(number, [document_id]))
+    for _ in range(4):
+        await catalog.documents.record_failed_attempt(
+            number, document_id, FailureCode.TRUNCATED, "", allowed_attempts=5
+        )
+    await opened(catalog, number)
+    source = await catalog.documents.source(number, document_id)
+    assert source is not None
+    assert source.failed_attempts == 0
+
+
+async def test_a_run_that_never_ended_is_closed_as_cancelled_by_the_next(catalog: Catalog, number: str) -> None:
+    killed = await opened(catalog, number)
+    await catalog.webhooks.subscribe(number, "local", "https://example.com/hook")
+    following = await opened(catalog, number)
+    assert (await latest_run(catalog, number)).id == following
+    [delivery] = (await close(catalog, number, killed, COMPLETED)).deliveries
+    run = (await catalog.webhooks.delivery(delivery.id) or pytest.fail("no delivery")).run
+    assert (run.id, run.outcome, run.documents) == (killed, Outcome.CANCELLED, None)
+    assert run.ended_at is not None
+
+
+async def test_opening_leaves_runs_of_other_processes_alone(catalog: Catalog, number: str) -> None:
+    await opened(catalog, number)
+    await opened(catalog, "0000001-39.2024.8.26.0100")
+    assert (await latest_run(catalog, number)).outcome is None
+
+
+async def test_a_closed_run_holds_the_count_of_its_end(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    stored, failed = document_ids(2)
+    await catalog.listings.record(listing_of(number, [stored, failed]))
+    await catalog.documents.mark_available(number, stored, stored_object(number, stored))
+    await catalog.documents.record_failed_attempt(number, failed, FailureCode.SEALED, "", allowed_attempts=1)
+    closed = await close(catalog, number, run_id, RunEnding(Outcome.PARTIAL))
+    counts = Completeness(available=1, failed_for_good=1, available_bytes=1000)
+    assert closed == ClosedRun(counts, ())
+    run = await latest_run(catalog, number)
+    assert (run.outcome, run.documents) == (Outcome.PARTIAL, counts)
+
+
+async def test_closing_again_keeps_the_first_end(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    await close(catalog, number, run_id)
+    before = await latest_run(catalog, number)
+    await close(catalog, number, run_id, RunEnding(Outcome.CANCELLED))
+    assert await latest_run(catalog, number) == before
+
+
+async def test_a_process_that_failed_before_it_was_listed_is_known_with_its_failure(
+    catalog: Catalog, number: str
+) -> None:
+    run_id = await opened(catalog, number)
+    await close(catalog, number, run_id, NO_ACCESS)
+    found = await process(catalog, number)
+    assert found.failure is not None
+    assert (found.failure.code, found.failure.answer) == (FailureCode.NO_ACCESS, NO_ACCESS.answer)
+    assert (found.court, found.listed_at) == ("TJMT", None)
+    assert (await latest_run(catalog, number)).failure_code is FailureCode.NO_ACCESS
+
+
+async def test_a_failure_of_a_known_process_keeps_what_is_known(catalog: Catalog, number: str) -> None:
+    await catalog.listings.record(listing_of(number, document_ids(2)))
+    run_id = await opened(catalog, number)
+    await close(catalog, number, run_id, NO_ACCESS)
+    found = await process(catalog, number)
+    assert found.failure is not None
+    assert (found.listed_at, found.documents.pending) == (listing_of(number, []).listed_at, 2)
+
+
+async def test_the_next_listing_forgets_that_the_process_failed(catalog: Catalog, number: str) -> None:
+    await close(catalog, number, await opened(catalog, number), NO_ACCESS)
+    await catalog.listings.record(listing_of(number, []))
+    assert (await process(catalog, number)).failure is None
+
+
+async def test_a_registered_run_of_an_unlisted_process_makes_it_known(catalog: Catalog, number: str) -> None:
+    await catalog.runs.register(RunOpening(number, str(uuid4()), "local"))
+    found = await process(catalog, number)
+    assert (found.court, found.listed_at, found.documents) == ("TJMT", None, Completeness())
+
+
+async def test_runs_opened_at_once_are_one_row_each(catalog: Catalog, number: str) -> None:
+    opening = RunOpening(number, str(uuid4()), "local")
+    await asyncio.gather(*(catalog.runs.open(opening) for _ in range(10)))
+    assert (await latest_run(catalog, number)).id == opening.run_id

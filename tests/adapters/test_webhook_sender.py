@@ -1,0 +1,204 @@
+"""Events arrive signed, at public addresses only, and no receiver holds the sender up."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from adapters.webhook_sender import Reply, WebhookSender
+from domain.addresses import WebhookPolicy
+from domain.errors import ConfigurationError
+from tests.support.scripted_server import Asked, always, answer, scripted
+
+SECRET = "whsec_" + base64.b64encode(b"a synthetic secret of 32 bytes..").decode()
+BODY = json.dumps({"type": "process.completed", "data": {"outcome": "conclusão"}}, ensure_ascii=False).encode()
+EVERYWHERE = WebhookPolicy(allow_http=True, allow_private=True)
+REFUSED = Reply(error="destination refused or unreachable")
+
+
+@asynccontextmanager
+async def sending(policy: WebhookPolicy = EVERYWHERE) -> AsyncIterator[WebhookSender]:
+    """A sender for as long as the block lasts."""
+    sender = WebhookSender(SECRET, policy)
+    yield sender
+    await sender.close()
+
+
+async def send(url: str, policy: WebhookPolicy = EVERYWHERE) -> Reply:
+    """Send the event once."""
+    async with sending(policy) as sender:
+        return await sender.send(url, event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
+
+
+async def test_a_receiver_can_verify_what_arrives() -> None:
+    async with scripted(always(answer(204))) as receiver:
+        reply = await send(f"{receiver.origin}/hook?client=1")
+    [asked] = receiver.requests
+    assert (reply.status_code, reply.error) == (204, None)
+    assert (asked.method, asked.target) == ("POST", "/hook?client=1")
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["webhook-id"] == "evt_1"
+    assert asked.body == BODY
+    assert Webhook(SECRET).verify(asked.body, asked.headers) == json.loads(BODY)
+
+
+async def test_another_secret_verifies_nothing() -> None:
+    async with scripted(always(answer(204))) as receiver:
+        await send(receiver.origin)
+    [asked] = receiver.requests
+    other = Webhook("whsec_" + base64.b64encode(b"another synthetic secret........").decode())
+    with pytest.raises(WebhookVerificationError):
+        other.verify(asked.body, asked.headers)
+
+
+async def test_the_secret_itself_is_not_sent() -> None:
+    async with scripted(always(answer(204))) as receiver:
+        await send(receiver.origin)
+    assert SECRET not in repr(receiver.requests)
+
+
+async def test_each_attempt_is_signed_for_its_own_moment() -> None:
+    moments = [datetime(2026, 3, 2, 10, 0, 0, tzinfo=UTC), datetime(2026, 3, 2, 10, 0, 5, 900_000, tzinfo=UTC)]
+    async with scripted(always(answer(503))) as receiver, sending() as sender:
+        for moment in moments:
+            await sender.send(receiver.origin, event_id="evt_1", sent_at=moment, body=BODY)
+    first, second = (asked.headers for asked in receiver.requests)
+    assert (first["webhook-id"], second["webhook-id"]) == ("evt_1", "evt_1")
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) == 5
+    for asked, moment in zip(receiver.requests, moments, strict=True):
+        signature = Webhook(SECRET).sign("evt_1", moment, asked.body.decode())
+        assert asked.headers["webhook-signature"] == signature
+
+
+@pytest.mark.parametrize("status", [200, 400, 410, 429, 500])
+async def test_what_the_receiver_answers_is_told(status: int) -> None:
+    async with scripted(always(answer(status, b"as you say", retry_after="17"))) as receiver:
+        assert await send(receiver.origin) == Reply(status, "as you say", None, 17.0)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int) -> None:
+    async with (
+        scripted(always(answer(204))) as elsewhere,
+        scripted(always(answer(status, location=elsewhere.origin))) as receiver,
+    ):
+        reply = await send(receiver.origin)
+    assert reply.status_code == status
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+async def test_no_connection_is_made_to_a_private_address(host: str) -> None:
+    async with scripted(always(answer(204))) as receiver:
+        port = receiver.origin.rpartition(":")[2]
+        reply = await send(f"http://{host}:{port}/hook", WebhookPolicy(allow_http=True))
+    assert reply == REFUSED
+    assert receiver.connections == 0
+
+
+async def test_a_closed_port_cannot_be_told_from_a_private_one() -> None:
+    assert await send("http://127.0.0.1:1/hook") == REFUSED
+    assert await send("http://127.0.0.1:1/hook", WebhookPolicy(allow_http=True)) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://no-such-host.invalid/hook",
+        f"http://{'a' * 70}.invalid/hook",
+        "http://[::1/hook",
+        "ftp://127.0.0.1/hook",
+        "http:///hook",
+        "nonsense",
+    ],
+)
+async def test_an_address_that_leads_nowhere_is_a_failed_attempt(url: str) -> None:
+    assert await send(url) == REFUSED
+
+
+@pytest.mark.parametrize("reply", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200"])
+async def test_a_receiver_that_does_not_speak_http_is_a_failed_attempt(reply: bytes) -> None:
+    async with scripted(always(reply)) as receiver:
+        assert await send(receiver.origin) == REFUSED
+
+
+async def test_an_answer_counts_although_its_body_is_cut_off() -> None:
+    cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthank"
+    async with scripted(always(cut)) as receiver:
+        assert await send(receiver.origin) == Reply(200, "thank")
+
+
+async def test_a_receiver_that_never_answers_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(_: Asked, __: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("adapters.webhook_sender._TOTAL_TIMEOUT_SECONDS", 0.3)
+    async with scripted(silent) as receiver:
+        begun = time.monotonic()
+        reply = await send(receiver.origin)
+    assert reply.status_code is None
+    assert "no answer within" in (reply.error or "")
+    assert time.monotonic() - begun < 5
+
+
+async def test_a_receiver_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dripping(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"x-drip: 1\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr("adapters.webhook_sender._TOTAL_TIMEOUT_SECONDS", 0.5)
+    async with scripted(dripping) as receiver:
+        reply = await send(receiver.origin)
+    assert reply.status_code is None
+
+
+async def test_only_the_beginning_of_an_answer_is_kept() -> None:
+    async def endless(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 10_000)
+            await writer.drain()
+
+    async with scripted(endless) as receiver, asyncio.timeout(10):
+        reply = await send(receiver.origin)
+    assert (reply.status_code, reply.excerpt) == (200, "x" * 4096)
+
+
+async def test_an_answer_of_any_bytes_can_be_stored() -> None:
+    async with scripted(always(answer(200, b"a\x00b\xff\xfe\xed\xa0\x80"))) as receiver:
+        reply = await send(receiver.origin)
+    assert reply.excerpt is not None
+    assert "\0" not in reply.excerpt
+    assert reply.excerpt.encode()
+
+
+async def test_many_events_go_out_at_once() -> None:
+    async with scripted(always(answer(204))) as receiver, sending() as sender:
+        replies = await asyncio.gather(
+            *(
+                sender.send(receiver.origin, event_id=f"evt_{turn}", sent_at=datetime.now(UTC), body=BODY)
+                for turn in range(50)
+            )
+        )
+    assert {reply.status_code for reply in replies} == {204}
+    assert len({asked.headers["webhook-id"] for asked in receiver.requests}) == 50
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_nö", "whsec_a", "whsec_YQ=="])
+def test_a_secret_that_is_none_is_refused_without_being_told(secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="AUTOS_WEBHOOK_SECRET") as refused:
+        WebhookSender(secret, EVERYWHERE)
+    assert secret in ("", "whsec_") or secret not in str(refused.value)

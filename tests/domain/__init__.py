@@ -1,0 +1,1 @@
+"""Tests of what Autos knows without touching the world."""

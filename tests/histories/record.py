@@ -1,0 +1,124 @@
+"""Records the histories anew: ``make histories``. Only for a change to a workflow that is meant to break them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
+from tests.support.receiver import Receiver, receiving
+from tests.support.stack import RunningStack, running_stack
+from workflows.download_process import DownloadProcess
+
+FOLDER = Path(__file__).parent
+# Who ran it and where is nobody's business, and would change with every recording.
+_IDENTITY = "recorded"
+
+Scenario = Callable[[RunningStack, Receiver, str], Awaitable[None]]
+
+
+async def completed(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """A fresh process with two subscribers, one of whom joins later and is away at first."""
+    await stack.prepare(number, 5)
+    await stack.latency(0.3)
+    receiver.failures[f"/{number}/second"] = [503]
+    await stack.request(number, webhook_url=f"{receiver.url}/{number}/first")
+    await stack.request(number, webhook_url=f"{receiver.url}/{number}/second")
+    await stack.ended(number)
+
+    async def both() -> bool:
+        return bool(receiver.at(f"/{number}/first") and receiver.at(f"/{number}/second"))
+
+    await eventually(both, "both events")
+
+
+async def partial(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """Two pieces are sealed, one needs a second attempt."""
+    await stack.prepare(number, 6)
+    await stack.fault("sealed", number, documents=[0, 3])
+    await stack.fault("codex_error", number, documents=[1], times=1)
+    await stack.request(number)
+    await stack.ended(number)
+
+
+async def not_found(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """The court does not know the process."""
+    await stack.prepare(number, 1, exists=False)
+    await stack.request(number)
+    await stack.ended(number)
+
+
+async def throttled(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """The court asks for patience."""
+    await stack.prepare(number, 8)
+    await stack.fault("throttled", number, documents=1.0, times=1, retry_after=1)
+    await stack.request(number)
+    await stack.ended(number)
+
+
+async def paused(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """An operator pauses and resumes, and asks for what failed."""
+    await stack.prepare(number, 80)
+    await stack.latency(0.3)
+    await stack.request(number)
+    await stack.reaches(number, 5)
+    run = stack.temporal.get_workflow_handle(number)
+    await run.execute_update(DownloadProcess.pause)
+    await run.execute_update(DownloadProcess.retry_failed)
+    await run.execute_update(DownloadProcess.resume)
+    await stack.ended(number)
+
+
+async def cancelled(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """An operator cancels; a subscriber is told."""
+    await stack.prepare(number, 80)
+    await stack.latency(0.3)
+    await stack.request(number, webhook_url=f"{receiver.url}/{number}")
+    await stack.reaches(number, 5)
+    await stack.temporal.get_workflow_handle(number).cancel()
+    await stack.ended(number)
+
+
+async def _record() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_stack(Path(folder)) as stack:
+            with receiving(stack.addresses["webhook_secret"]) as receiver:
+                for scenario in (completed, partial, not_found, throttled, paused, cancelled):
+                    number = fresh_number()
+                    await scenario(stack, receiver, number)
+                    await stack.latency(0)
+                    (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
+                    await _write(stack.temporal.get_workflow_handle(number), f"download-{scenario.__name__}")
+                async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
+                    history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()
+                    # The one that needed a second attempt is the one worth keeping.
+                    if len(history.events) > 12:
+                        await _write(stack.temporal.get_workflow_handle(delivery.id), "deliver-second-attempt")
+                        break
+
+
+async def _write(handle: WorkflowHandle[object, object], name: str) -> None:
+    history = await handle.fetch_history()
+    recorded = _scrubbed(json.loads(history.to_json()))
+    text = json.dumps({"workflow_id": history.workflow_id, "history": recorded}, indent=1, ensure_ascii=False)
+    (FOLDER / f"{name}.json").write_text(text + "\n")
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _scrubbed(inner) for key, inner in value.items() if key != "stackTrace"}
+    if isinstance(value, list):
+        return [_scrubbed(inner) for inner in value]
+    return _IDENTITY if isinstance(value, str) and socket.gethostname() in value else value
+
+
+if __name__ == "__main__":
+    asyncio.run(_record())

@@ -1,0 +1,37 @@
+"""A change to a workflow must keep the runs that are open working: every recorded history replays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from workflows.deliver_webhook import DeliverWebhook
+from workflows.download_process import DownloadProcess
+
+HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
+
+
+def test_there_are_histories_of_the_main_scenarios() -> None:
+    assert {path.stem for path in HISTORIES} >= {
+        "deliver-second-attempt",
+        "download-cancelled",
+        "download-completed",
+        "download-not_found",
+        "download-partial",
+        "download-paused",
+        "download-throttled",
+    }
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_a_recorded_history_replays(path: Path) -> None:
+    await Replayer(workflows=[DownloadProcess, DeliverWebhook]).replay_workflow(_history(path))
+
+
+def _history(path: Path) -> WorkflowHistory:
+    recorded = json.loads(path.read_text())
+    return WorkflowHistory.from_json(recorded["workflow_id"], recorded["history"])

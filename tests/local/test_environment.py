@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ConfigurationError
+from local.data_folder import remember
+from local.environment import Environment, OperatorSettings, Secrets
+from local.ports import Ports
+from settings import Settings, load_settings
+
+NO_SECRETS: dict[str, object] = {}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+def environment(folder: Path, recalled: dict[str, object] = NO_SECRETS) -> Environment:
+    operator = OperatorSettings.load(folder)
+    return Environment(folder, Ports.ephemeral(), operator, Secrets.gather(operator, os.environ, recalled))
+
+
+def settings_of_parts(made: Environment, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Read the settings as a part of this stack does."""
+    made.folder.mkdir(exist_ok=True)
+    remember(made.folder, made.local_values("a token"))
+    inherited = made.for_our_parts(os.environ)
+    for name in os.environ.keys() - inherited.keys():
+        monkeypatch.delenv(name)
+    for name, value in inherited.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+def secret_values(settings: Settings) -> dict[str, str | None]:
+    secrets = {
+        "token": settings.court_token,
+        "s3": settings.s3_secret_access_key,
+        "webhook": settings.webhook_secret,
+    }
+    return {name: secret.get_secret_value() if secret else None for name, secret in secrets.items()}
+
+
+def test_with_nothing_set_the_parts_use_this_stack(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = environment(folder)
+
+    settings = settings_of_parts(made, monkeypatch)
+
+    assert settings.api_port == made.ports.api
+    assert settings.effective_public_url == f"http://127.0.0.1:{made.ports.api}"
+    assert settings.court_origin == f"http://127.0.0.1:{made.ports.simulator}"
+    assert str(settings.s3_endpoint_url) == f"http://127.0.0.1:{made.ports.s3}/"
+    assert (settings.court_requests_per_second, settings.court_concurrency) == (200, 16)
+    assert settings.webhook_allow_http
+    assert settings.webhook_allow_private
+    assert settings.s3_access_key_id == made.secrets.s3_access_key_id
+    assert secret_values(settings) == {
+        "token": "a token",
+        "s3": made.secrets.s3_secret_access_key,
+        "webhook": made.secrets.webhook_secret,
+    }
+    assert settings.data_dir == folder
+    assert os.environ["TEMPORAL_ADDRESS"] == f"127.0.0.1:{made.ports.temporal}"
+
+
+def test_what_is_set_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("AUTOS_WEBHOOK_ALLOW_HTTP=false\nAUTOS_COURT_CONCURRENCY=3\n")
+    monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "2")
+    monkeypatch.setenv("AUTOS_LINK_TTL_SECONDS", "5")
+    monkeypatch.setenv("AUTOS_DATABASE_URL", "postgresql://host/name")
+    monkeypatch.setenv("AUTOS_WEBHOOK_SECRET", "whsec_AAAA")
+
+    settings = settings_of_parts(environment(folder), monkeypatch)
+
+    assert settings.court_concurrency == 2
+    assert settings.court_requests_per_second == 200
+    assert not settings.webhook_allow_http
+    assert settings.link_ttl_seconds == 5
+    assert settings.effective_database_url == "postgresql+asyncpg://host/name"
+    assert secret_values(settings)["webhook"] == "whsec_AAAA"
+
+
+def test_a_named_court_gets_neither_the_simulators_token_nor_its_rates(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOS_COURT_BASE_URL", "https://court.example")
+
+    settings = settings_of_parts(environment(folder), monkeypatch)
+
+    assert settings.court_origin == "https://court.example"
+    assert settings.court_token is None
+    assert (settings.court_requests_per_second, settings.court_concurrency) == (5, 4)
+
+
+def test_a_named_store_gets_no_keys_of_this_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOS_S3_ENDPOINT_URL", "https://s3.example")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    settings = settings_of_parts(environment(folder), monkeypatch)
+
+    assert str(settings.s3_endpoint_url) == "https://s3.example/"
+    assert settings.s3_access_key_id is None
+    assert settings.s3_secret_access_key is None
+
+
+def test_naming_this_stacks_own_parts_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = Ports.ephemeral()
+    monkeypatch.setenv("AUTOS_COURT_BASE_URL", f"http://127.0.0.1:{ports.simulator}/api/v2/")
+    monkeypatch.setenv("AUTOS_S3_ENDPOINT_URL", f"http://127.0.0.1:{ports.s3}")
+    operator = OperatorSettings.load(folder)
+    made = Environment(folder, ports, operator, Secrets.gather(operator, os.environ, {}))
+
+    settings = settings_of_parts(made, monkeypatch)
+
+    assert made.uses_simulator
+    assert made.uses_own_s3
+    assert secret_values(settings)["token"] == "a token"
+    assert settings.s3_access_key_id == made.secrets.s3_access_key_id
+
+
+@pytest.mark.parametrize("prefix", ["AWS_", "AUTOS_S3_"])
+def test_given_s3_keys_are_those_of_the_store_and_stand_in_no_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    monkeypatch.setenv(f"{prefix}ACCESS_KEY_ID", "given key")
+    monkeypatch.setenv(f"{prefix}SECRET_ACCESS_KEY", "given secret")
+    made = environment(folder, {"s3_access_key_id": "old key", "s3_secret_access_key": "old secret"})
+
+    store = made.for_s3(os.environ)
+    settings = settings_of_parts(made, monkeypatch)
+
+    assert (store["AWS_ACCESS_KEY_ID"], store["AWS_SECRET_ACCESS_KEY"]) == ("given key", "given secret")
+    assert settings.s3_access_key_id == "given key"
+    assert secret_values(settings)["s3"] == "given secret"
+    assert "given" not in (folder / "local.json").read_text()
+
+
+def test_secrets_are_made_once(folder: Path) -> None:
+    first = environment(folder)
+    second = environment(folder, first.local_values(None))
+
+    assert second.secrets == first.secrets
+    assert environment(folder).secrets != first.secrets
+    assert len(base64.b64decode(first.secrets.webhook_secret.removeprefix("whsec_"), validate=True)) == 32
+
+
+def test_the_parts_work_for_no_other_temporal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "production.example:7233")
+    monkeypatch.setenv("TEMPORAL_API_KEY", "secret")
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "production")
+    made = environment(folder)
+
+    ours = {name: value for name, value in made.for_our_parts(os.environ).items() if name.startswith("TEMPORAL_")}
+
+    assert ours == {"TEMPORAL_ADDRESS": made.temporal_address, "TEMPORAL_CONFIG_FILE": os.devnull}
+
+
+def test_third_party_parts_learn_nothing_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOS_COURT_TOKEN", "the court's token")
+    monkeypatch.setenv("S3_BUCKET", "other")
+
+    store = environment(folder).for_s3(os.environ)
+
+    assert not {name for name in store if name.startswith("AUTOS_")}
+    assert "S3_BUCKET" not in store
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("localhost", "localhost")],
+)
+def test_the_api_is_named_by_an_address_that_can_be_called(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, host: str, expected: str
+) -> None:
+    monkeypatch.setenv("AUTOS_API_HOST", host)
+    monkeypatch.setenv("AUTOS_API_KEY", "a key of sixteen characters")
+    made = environment(folder)
+
+    assert made.api_url == f"http://{expected}:{made.ports.api}"
+
+
+def test_an_unusable_setting_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    (folder / "local.json").write_text("broken")
+    monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "many")
+
+    with pytest.raises(ConfigurationError, match="AUTOS_COURT_CONCURRENCY"):
+        OperatorSettings.load(folder)

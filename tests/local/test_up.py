@@ -1,0 +1,256 @@
+"""The whole stack as its users run it: real processes, killed and stopped from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import aioboto3
+import httpx
+import psutil
+import pytest
+
+from tests.local.conftest import ROOT, is_running, processes_naming, run_autos, until
+
+PARTS = {"api", "worker", "temporal", "s3", "simulator"}
+
+
+class Up:
+    """A running `autos up`, with what it says on standard error."""
+
+    def __init__(self, data_dir: Path, **variables: str) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                str(ROOT / "cli.py"),
+                "up",
+                "--data-dir",
+                str(data_dir),
+                "--ephemeral-ports",
+                "--json",
+            ],
+            cwd=data_dir,  # Where no `.env` is.
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.errors: list[str] = []
+        self._reader = threading.Thread(target=self._read, args=(self.process.stderr,))
+        self._reader.start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.close()
+            pytest.fail("".join(self.errors))
+        self.addresses: dict[str, Any] = json.loads(line)
+
+    def _read(self, stderr: IO[str]) -> None:
+        self.errors.extend(stderr)
+
+    def pids(self) -> list[int]:
+        return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
+
+    def new_pid(self, part: str) -> int | None:
+        """The number of a part that was started again, as an outside tool learns it."""
+        for line in self.errors:
+            if f"{part} is running again" in line:
+                return int(json.loads(line)["pid"])
+        return None
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self._reader.join()
+        return code
+
+    @asynccontextmanager
+    async def s3(self) -> AsyncIterator[Any]:
+        local = json.loads((self.data_dir / "local.json").read_text())
+        async with aioboto3.Session().client(
+            "s3",
+            endpoint_url=self.addresses["s3"],
+            aws_access_key_id=local["s3_access_key_id"],
+            aws_secret_access_key=local["s3_secret_access_key"],
+            region_name="us-east-1",
+        ) as client:
+            yield client
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+class Stacks:
+    """Stacks on one data folder, one after the other."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.started: list[Up] = []
+
+    def running(self) -> Up:
+        """The stack that runs; a new one when none does."""
+        if not self.started or self.started[-1].process.poll() is not None:
+            self.started.append(Up(self.data_dir))
+        return self.started[-1]
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+    stacks = Stacks(tmp_path_factory.mktemp("stack"))
+    yield stacks
+    for each in stacks.started:
+        each.close()
+
+
+@pytest.fixture
+def up(stacks: Stacks) -> Up:
+    return stacks.running()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_the_first_line_tells_where_everything_is(up: Up) -> None:
+    assert list(up.addresses) == [
+        *("api", "temporal", "temporal_ui", "s3", "bucket", "simulator", "api_key", "webhook_secret", "pids")
+    ]
+    assert up.addresses["bucket"] == "autos"
+    assert up.addresses["api_key"] is None
+    assert up.addresses["webhook_secret"].startswith("whsec_")
+    assert set(up.addresses["pids"]) == PARTS
+    assert all(psutil.Process(pid).ppid() == up.process.pid for pid in up.addresses["pids"].values())
+
+
+async def test_everything_answers_at_once(up: Up) -> None:
+    host, port = up.addresses["temporal"].split(":")
+
+    assert answers(f"{up.addresses['api']}/health/ready")
+    assert answers(f"{up.addresses['simulator']}/_simulator/stats")
+    assert answers(up.addresses["temporal_ui"])
+    socket.create_connection((host, int(port))).close()
+    async with up.s3() as s3:
+        await s3.put_object(Bucket="autos", Key="kept", Body=b"over a restart")
+
+
+def test_nothing_listens_beyond_this_machine(up: Up) -> None:
+    listening = {
+        connection.laddr.ip
+        for pid in up.pids()
+        for connection in psutil.Process(pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    assert listening == {"127.0.0.1"}
+
+
+def test_secrets_are_private_and_on_no_command_line(up: Up) -> None:
+    local = up.data_dir / "local.json"
+    values = json.loads(local.read_text())
+    command_lines = " ".join(" ".join(psutil.Process(pid).cmdline()) for pid in up.pids())
+
+    assert stat.S_IMODE(local.stat().st_mode) == 0o600
+    assert values["webhook_secret"] == up.addresses["webhook_secret"]
+    for name in ("webhook_secret", "s3_access_key_id", "s3_secret_access_key", "court_token"):
+        assert values[name] not in command_lines
+        assert values[name] not in "".join(up.errors)
+
+
+def test_a_folder_in_use_is_one_clear_line(up: Up) -> None:
+    refused = run_autos("up", "--data-dir", str(up.data_dir), "--ephemeral-ports")
+
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert refused.stderr.count("\n") == 1
+    assert f"in use by another local stack (process {up.process.pid})" in refused.stderr
+
+
+@pytest.mark.parametrize("part", ["simulator", "s3", "temporal", "worker", "api"])
+def test_a_killed_part_comes_back_on_its_own_port(up: Up, part: str) -> None:
+    first = up.addresses["pids"][part]
+    address = {
+        "simulator": f"{up.addresses['simulator']}/_simulator/stats",
+        "s3": f"{up.addresses['s3']}/healthz",
+        "temporal": up.addresses["temporal_ui"],
+    }.get(part, f"{up.addresses['api']}/health/ready")
+
+    os.kill(first, signal.SIGKILL)
+
+    until(lambda: up.new_pid(part) is not None, f"{part} is said to run again")
+    until(lambda: answers(address), f"{part} answers at {address}")
+    assert any(f"{part} was killed by SIGKILL; starting it again" in line for line in up.errors)
+    assert up.new_pid(part) != first
+    assert not is_running(first)
+
+
+def test_sigterm_stops_everything(up: Up) -> None:
+    pids = up.pids()
+    assert len(pids) == len(PARTS) + 1  # The guard.
+
+    assert up.stop() == 0
+
+    assert not any(is_running(pid) for pid in pids)
+    assert not any("Traceback" in line for line in up.errors)
+
+
+async def test_state_survives_a_restart(stacks: Stacks, up: Up) -> None:
+    assert up.addresses["webhook_secret"] == stacks.started[0].addresses["webhook_secret"]
+    async with up.s3() as s3:
+        kept = await s3.get_object(Bucket="autos", Key="kept")
+        assert await kept["Body"].read() == b"over a restart"
+
+
+def test_a_killed_stack_leaves_nothing_running(up: Up) -> None:
+    pids = up.pids()
+
+    up.stop(signal.SIGKILL)
+
+    until(lambda: not any(is_running(pid) for pid in pids), "all parts have ended")
+
+
+def test_a_second_signal_hurries(up: Up) -> None:
+    pids = up.pids()
+    api = psutil.Process(up.addresses["pids"]["api"])
+    api.suspend()  # It will never stop by itself.
+
+    up.process.send_signal(signal.SIGINT)
+    until(lambda: any("stopping" in line for line in up.errors), "it begins to stop")
+
+    assert up.stop(signal.SIGINT) == 0
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_a_stack_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "cli.py"), "up", "--data-dir", str(tmp_path), "--ephemeral-ports", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    until((tmp_path / "logs" / "s3.log").exists, "parts are being started")
+
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert output == b""
+    assert not processes_naming(tmp_path)

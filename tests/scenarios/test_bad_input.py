@@ -1,0 +1,111 @@
+"""What cannot be used is refused with a code, and starts nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.numbers import fresh_number
+from tests.support.stack import RunningStack
+
+GOOD = "1011745-77.2025.8.11.0041"
+
+
+async def _started(stack: RunningStack) -> int:
+    return (await stack.temporal.count_workflows()).count
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1011745-78.2025.8.11.0041",
+        "1011745-77.2025.8.11.004",
+        "101174577202581100411",
+        "abcdefg-hi.jklm.n.op.qrst",
+        "1011745_77.2025.8.11.0041",
+        "１０１１７４５-77.2025.8.11.0041",
+        "1011745-77.2025.8.11.0041'--",
+    ],
+)
+@pytest.mark.parametrize("route", ["", "/status", "/documents"])
+async def test_a_text_that_is_no_process_number(stack: RunningStack, number: str, route: str) -> None:
+    before = await _started(stack)
+    query = {"auto_download": "true"} if route == "" else {}
+    answer = await stack.api.get(f"/processes/{number}{route}", params=query)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "invalid_process_number"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert await _started(stack) == before
+
+
+async def test_wrong_check_digits_name_the_right_ones(stack: RunningStack) -> None:
+    problem = (await stack.api.get("/processes/1011745-78.2025.8.11.0041")).json()
+    assert problem["suggestion"] == GOOD
+    assert "would be 77" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"webhook_url": "ftp://example.org/hook"}, "invalid_webhook_url"),
+        ({"webhook_url": "javascript:alert(1)"}, "invalid_webhook_url"),
+        ({"webhook_url": "//example.org/hook"}, "invalid_webhook_url"),
+        ({"webhook_url": "https://"}, "invalid_webhook_url"),
+        ({"webhook_url": "https://user:pass@example.org/"}, "invalid_webhook_url"),
+        ({"webhook_url": "https://example.org:0/"}, "invalid_webhook_url"),
+        ({"webhook_url": "https://example.org:99999/"}, "invalid_webhook_url"),
+        ({"webhook_url": "https://exam ple.org/"}, "invalid_webhook_url"),
+        ({"webhook_url": ""}, "invalid_webhook_url"),
+        ({"webhook_url": "https://example.org/" + "x" * 3000}, "invalid_webhook_url"),
+        ({"max_age": "-1"}, "invalid_request"),
+        ({"max_age": "soon"}, "invalid_request"),
+        ({"max_age": "1e9"}, "invalid_request"),
+        ({"auto_download": "maybe"}, "invalid_request"),
+        ({"download": "true"}, "invalid_request"),
+    ],
+)
+async def test_a_query_that_cannot_be_used(stack: RunningStack, query: dict[str, str], code: str) -> None:
+    before = await _started(stack)
+    number = fresh_number()
+    answer = await stack.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert answer.json()["errors"][0]["parameter"] in query
+    assert await _started(stack) == before
+    assert (await stack.api.get(f"/processes/{number}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "status=gone", "cursor=", "cursor=%00", "page=2"]
+)
+async def test_a_page_that_cannot_be_given(stack: RunningStack, query: str) -> None:
+    answer = await stack.api.get(f"/processes/{GOOD}/documents?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["code"] in ("invalid_request", "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("DELETE", f"/processes/{GOOD}", 405, "method_not_allowed"),
+        ("GET", f"/processes/{GOOD}/documents/none", 404, "document_unknown"),
+        ("GET", f"/processes/{GOOD}/documents/none/content", 404, "document_unknown"),
+    ],
+)
+async def test_every_error_is_a_problem(
+    stack: RunningStack, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await stack.api.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_unknown_process_says_how_to_have_it_downloaded(stack: RunningStack) -> None:
+    answer = await stack.api.get(f"/processes/{fresh_number()}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "process_unknown")
+    assert "auto_download=true" in answer.json()["detail"]
+
+
+async def test_a_page_elsewhere_cannot_reach_a_stack_without_keys_under_its_own_name(stack: RunningStack) -> None:
+    answer = await stack.api.get(f"/processes/{GOOD}", headers={"Host": "attacker.example"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")

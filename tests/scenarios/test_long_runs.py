@@ -1,0 +1,80 @@
+"""Runs too long for one execution continue as new, and lose nothing on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from adapters.database import Catalog, Database
+from adapters.database.migrate import upgrade
+from api.runs import Runs
+from domain.completeness import Decision
+from domain.process_number import ProcessNumber
+from settings import Settings, load_settings
+from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
+from tests.support.receiver import Receiver
+from tests.support.stack import RunningStack
+from worker import build_workers
+from workflows.download_process import DownloadProcess
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+
+
+@pytest.fixture
+def settings(stack: RunningStack, tmp_path: Path) -> Settings:
+    """The shared stack's court and store, with a catalog of its own."""
+    database = f"sqlite+aiosqlite:///{tmp_path / 'catalog.db'}"
+    upgrade(database)
+    return load_settings(data_dir=stack.data_dir, database_url=database)
+
+
+@pytest.fixture
+async def forgetful(settings: Settings) -> AsyncIterator[Client]:
+    """A Temporal that suggests to continue as new after fifty events, with our workers on it."""
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+        dev_server_extra_args=["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50"],
+        search_attributes=SEARCH_ATTRIBUTES,
+    )
+    async with environment, AsyncExitStack() as parts:
+        for each in await build_workers(environment.client, settings, parts):
+            await parts.enter_async_context(each)
+        yield environment.client
+
+
+async def test_a_run_over_many_executions_downloads_everything_once(
+    stack: RunningStack, forgetful: Client, settings: Settings, receiver: Receiver
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.prepare(number.canonical, 150, size_bytes=2_000)
+    catalog = Catalog(Database(settings.effective_database_url))
+    try:
+        subscribers = [f"/{number}/{index}" for index in range(40)]
+        for path in subscribers:
+            await catalog.webhooks.subscribe(number.canonical, "local", f"{receiver.url}{path}")
+
+        started = await Runs(forgetful).start(number, "local", subscribed=True)
+
+        assert started.decision is Decision.STARTED
+        result = await forgetful.get_workflow_handle_for(DownloadProcess.run, number.canonical).result()
+        executions = [run async for run in forgetful.list_workflows(f"WorkflowId = '{number}'")]
+        assert len(executions) > 2
+        assert (result.available_documents, result.downloaded_documents) == (150, 150)
+        assert set((await stack.court())["documents_served"].values()) == {1}
+        process = await catalog.processes.get(number.canonical)
+        assert process is not None
+        assert process.latest_run is not None
+        assert process.latest_run.id == started.run_id
+
+        async def all_told() -> bool:
+            return all(len(receiver.at(path)) == 1 for path in subscribers)
+
+        await eventually(all_told, "every subscriber called once")
+    finally:
+        await catalog.close()

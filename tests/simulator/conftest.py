@@ -1,0 +1,67 @@
+"""A simulator behind real HTTP, and two clients of it: the court's and the operator's."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import uvicorn
+
+from domain.process_number import ProcessNumber
+from simulator.app import create_app
+
+_SEQUENCES = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[str]:
+    """The address of a running simulator."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(), port=0, log_level="warning", lifespan="off", access_log=False)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+async def control(origin: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The operator's client; what it ordered for all processes ends with the test."""
+    async with httpx.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False, verify=False) as client:
+        yield client
+        await client.delete("/faults")
+        await client.delete("/stats")
+        await client.put("/latency", json={"seconds": 0})
+
+
+@pytest.fixture
+async def court(origin: str, control: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the portal's API, with a good token."""
+    token = (await control.post("/token")).json()["token"]
+    async with httpx.AsyncClient(
+        base_url=f"{origin}/api/v2",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+        verify=False,
+        timeout=5,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def number() -> str:
+    """A process number that no other test uses."""
+    stem = f"{next(_SEQUENCES):07}", "20268110041"
+    check_digits = 98 - int("".join(stem) + "00") % 97
+    return ProcessNumber.parse(f"{stem[0]}{check_digits:02}{stem[1]}").canonical

@@ -1,0 +1,126 @@
+"""Orders are read strictly, and the counts are what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+KNOWN = "1011745-77.2025.8.11.0041"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/processes/1011745-78.2025.8.11.0041", {"documents": 1}),
+        ("PUT", "/processes/abc", {}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": -1}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": "3"}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": 1.5}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": True}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": 100_001}),
+        ("PUT", f"/processes/{KNOWN}", {"size_bytes": 0}),
+        ("PUT", f"/processes/{KNOWN}", {"exists": "no"}),
+        ("PUT", f"/processes/{KNOWN}", {"size": 10}),
+        ("PUT", f"/processes/{KNOWN}", [1]),
+        ("POST", "/faults", {}),
+        ("POST", "/faults", {"kind": "earthquake"}),
+        ("POST", "/faults", {"kind": ["reset"]}),
+        ("POST", "/faults", {"kind": "reset", "number": "1011745-78.2025.8.11.0041"}),
+        ("POST", "/faults", {"kind": "reset", "number": 10117457720258110041}),
+        ("POST", "/faults", {"kind": "reset", "documents": 1.01}),
+        ("POST", "/faults", {"kind": "reset", "documents": -0.1}),
+        ("POST", "/faults", {"kind": "reset", "documents": True}),
+        ("POST", "/faults", {"kind": "reset", "documents": [-1]}),
+        ("POST", "/faults", {"kind": "reset", "documents": [0.5]}),
+        ("POST", "/faults", {"kind": "reset", "documents": "all"}),
+        ("POST", "/faults", {"kind": "reset", "times": 0}),
+        ("POST", "/faults", {"kind": "reset", "retry_after": 3}),
+        ("POST", "/faults", {"kind": "throttled", "retry_after": 0.5}),
+        ("POST", "/faults", {"kind": "slow", "delay_seconds": -1}),
+        ("POST", "/faults", {"kind": "slow", "delay": 1}),
+        ("PUT", "/latency", {}),
+        ("PUT", "/latency", {"seconds": -1}),
+        ("PUT", "/latency", {"seconds": "fast"}),
+        ("POST", "/token", {"expires_in": -1}),
+        ("POST", "/token", {"expires_in": "day"}),
+    ],
+)
+async def test_nonsense_is_refused_with_a_reason(
+    control: httpx.AsyncClient, method: str, path: str, body: Any
+) -> None:
+    answer = await control.request(method, path, json=body)
+    assert answer.status_code == 422
+    assert len(answer.json()["error"]) > 10
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "\xff"])
+async def test_what_is_not_a_json_object_is_refused(control: httpx.AsyncClient, text: str) -> None:
+    answer = await control.put("/latency", content=text.encode("latin-1"))
+    assert answer.status_code == 422
+
+
+async def test_a_wrong_number_is_answered_with_the_right_one(control: httpx.AsyncClient) -> None:
+    answer = await control.put("/processes/1011745-78.2025.8.11.0041", json={})
+    assert KNOWN in answer.json()["error"]
+
+
+async def test_unknown_control_paths_and_methods_are_said(control: httpx.AsyncClient) -> None:
+    assert (await control.get("/nothing")).status_code == 404
+    answer = await control.get("/latency")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "PUT"
+
+
+async def test_null_means_what_leaving_out_means(control: httpx.AsyncClient, number: str) -> None:
+    full = await control.put(f"/processes/{number}", json={"documents": 3, "size_bytes": None, "exists": None})
+    assert full.json() == (await control.put(f"/processes/{number}", json={"documents": 3})).json()
+    answer = await control.post(
+        "/faults",
+        json={
+            "kind": "empty",
+            "number": number,
+            "documents": None,
+            "times": None,
+            "retry_after": None,
+            "delay_seconds": None,
+        },
+    )
+    assert answer.status_code == 200
+
+
+async def test_the_counts_are_what_happened(
+    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str, number: str
+) -> None:
+    ids = (await control.put(f"/processes/{number}", json={"documents": 3})).json()["document_ids"]
+    await court.get(f"/processos/{number}")
+    await court.get(f"/processos/{number}")
+    for document_id in (ids[0], ids[0], ids[2]):
+        await court.get(f"/processos/{number}/documentos/{document_id}/binario")
+    await court.get(f"/processos/{number}/documentos/{ids[1]}/texto")
+    await court.get(f"/processos/{number}/partes")
+    await court.get(f"{origin}/consulta")
+    stats = (await control.get("/stats")).json()
+    assert stats["requests"] == 7
+    assert stats["listings"] == 2
+    assert stats["documents_served"] == {ids[0]: 2, ids[2]: 1}
+    assert stats["max_concurrent"] == 1
+    assert 1 <= stats["max_per_second"] <= 7
+    assert (await control.delete("/stats")).status_code == 204
+    assert (await control.get("/stats")).json()["requests"] == 0
+
+
+async def test_latency_delays_every_court_request_and_shows_what_is_in_flight(
+    court: httpx.AsyncClient, control: httpx.AsyncClient
+) -> None:
+    assert (await control.put("/latency", json={"seconds": 0.5})).json() == {"seconds": 0.5}
+    began = time.monotonic()
+    answers = await asyncio.gather(*(court.get(f"/processos/{KNOWN}") for _ in range(8)))
+    assert time.monotonic() - began >= 0.5
+    assert all(answer.status_code == 200 for answer in answers)
+    stats = (await control.get("/stats")).json()
+    assert stats["max_concurrent"] == 8
+    assert stats["max_per_second"] == 8

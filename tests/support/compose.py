@@ -1,0 +1,51 @@
+"""docker-compose.yml as a real Compose parser reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+
+# Everything that the file has no default for.
+SECRETS = {
+    "POSTGRES_PASSWORD": "the superuser's passw%rd",
+    "CATALOG_DB_PASSWORD": "it's our pa$$w@rd: / ? #",
+    "TEMPORAL_DB_PASSWORD": "temporals-password",
+    "AUTOS_S3_ACCESS_KEY_ID": "s3-access-key-id",
+    "AUTOS_S3_SECRET_ACCESS_KEY": "s3-secret-access-key",
+    "AUTOS_API_KEY": "the-key-of-the-api",
+    "AUTOS_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "AUTOS_COURT_TOKEN": "the-courts-token",
+}
+
+Service = dict[str, Any]
+
+
+def parse(folder: Path, variables: Mapping[str, str], *more_files: Path) -> subprocess.CompletedProcess[str]:
+    """Have the parser read the file with these variables and no others."""
+    files = [argument for file in (COMPOSE_FILE, *more_files) for argument in ("-f", str(file))]
+    return subprocess.run(
+        [sys.executable, "-m", "podman_compose", "--dry-run", *files, "config"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def services_with(folder: Path, variables: Mapping[str, str], *more_files: Path) -> dict[str, Service]:
+    """The services with all secrets and these variables set."""
+    parsed = parse(folder, {**SECRETS, **variables}, *more_files)
+    assert parsed.returncode == 0, parsed.stderr
+    services: dict[str, Service] = yaml.safe_load(parsed.stdout)["services"]
+    return services

@@ -1,0 +1,28 @@
+"""Documents' bytes on their way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from domain.content import DocumentContent
+
+PDF_HEAD = b"%PDF-1.4\n"
+PDF_TAIL = b"\nstartxref\n9\n%%EOF\n"
+
+
+def pdf_of(size_bytes: int) -> bytes:
+    """Something of a PDF, of exactly this size, no two pieces of it alike."""
+    line = b"%012d\n"
+    room = size_bytes - len(PDF_HEAD) - len(PDF_TAIL)
+    filler = b"".join(line % place for place in range(room // 13 + 1))[:room]
+    return PDF_HEAD + filler + PDF_TAIL
+
+
+async def _chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+def content_of(body: bytes, *, declared_size: int | None = None, chunk_bytes: int = 65_536) -> DocumentContent:
+    """A document that arrives in chunks of this size."""
+    return DocumentContent(_chunks(body, chunk_bytes), declared_size=declared_size, max_bytes=2**40)

@@ -1,0 +1,87 @@
+"""A real S3 for the tests: SeaweedFS from its package, alone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from domain.storage import StorageAddress
+from local.ports import LOOPBACK, S3_INTERNAL, free_ports
+
+_BUCKET = "autos-tests"
+_START_SECONDS = 30.0
+
+
+@contextmanager
+def running_object_store(folder: Path) -> Iterator[StorageAddress]:
+    """A store of its own that keeps its data in a folder, for as long as the block lasts."""
+    s3_port, *internal = free_ports(1 + len(S3_INTERNAL))
+    named = dict(zip(S3_INTERNAL, internal, strict=True))
+    address = StorageAddress(
+        bucket=_BUCKET,
+        endpoint_url=f"http://{LOOPBACK}:{s3_port}",
+        region="us-east-1",
+        access_key_id="autos-tests",
+        secret_access_key="a-synthetic-secret-of-the-tests",
+    )
+    command = [
+        _weed(),
+        *("-logtostderr=true", "mini", f"-dir={folder}", f"-bucket={_BUCKET}"),
+        *(f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={s3_port}"),
+        *(f"-{name}={port}" for name, port in named.items()),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
+        "-master.telemetry=false",
+    ]
+    keys = {
+        "AWS_ACCESS_KEY_ID": str(address.access_key_id),
+        "AWS_SECRET_ACCESS_KEY": str(address.secret_access_key),
+    }
+    log = folder / "weed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env={"HOME": str(folder), **keys}, stdout=output, stderr=output)
+    try:
+        bucket = f"http://{LOOPBACK}:{named['filer.port']}/buckets/{_BUCKET}/"
+        _wait_until_it_answers(process, log, f"{address.endpoint_url}/healthz", bucket)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # Unix sockets whose place cannot be changed and that are left behind.
+        for port in (s3_port, *internal):
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                socket.unlink(missing_ok=True)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path, *urls: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    with httpx.Client(trust_env=False, timeout=2) as http:
+        while not all(_answers(http, url) for url in urls):
+            said = log.read_text(errors="replace")[-2000:]
+            assert process.poll() is None, f"weed ended with {process.returncode}: {said}"
+            assert time.monotonic() < deadline, f"weed is not ready: {said}"
+            time.sleep(0.05)
+
+
+def _answers(http: httpx.Client, url: str) -> bool:
+    try:
+        return http.get(url).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def _weed() -> str:
+    beside_python = Path(sys.executable).parent / "weed"
+    found = shutil.which(str(beside_python)) or shutil.which("weed")
+    assert found is not None, "weed is missing: install autos with its extra [local]"
+    return found

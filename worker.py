@@ -1,0 +1,145 @@
+"""Wires adapters into activities and runs the workers of both task queues in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib.metadata import version
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import (
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+)
+
+from activities.catalog import CatalogActivities
+from activities.court import CourtActivities
+from activities.webhooks import WebhookActivities
+from adapters.court_pdpj import PdpjCourt
+from adapters.database import Catalog, Database
+from adapters.links import LinkSigner
+from adapters.media_types import media_type_of
+from adapters.storage import ObjectStore
+from adapters.temporal import connect_patiently
+from adapters.webhook_sender import WebhookSender
+from domain.errors import ConfigurationError
+from settings import Settings
+from workflows.deliver_webhook import DeliverWebhook
+from workflows.download_process import DownloadProcess
+from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
+
+# A finished download's place becomes free only when Temporal has heard of it, so there are more places than
+# requests that the court is asked at once.
+_COURT_SLOTS_PER_REQUEST = 3
+_GRACEFUL_SHUTDOWN = timedelta(seconds=8)
+_PATIENCE_SECONDS = 60.0
+
+_log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then take nothing new, and let what is under way end for a few seconds.
+
+    Raises:
+        DependencyUnavailable: Temporal did not come up.
+        ConfigurationError: a setting that only workers need is missing.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await _connect_unless(stop)
+    if client is None:
+        return
+    async with AsyncExitStack() as stack:
+        for worker in await build_workers(client, settings, stack):
+            await stack.enter_async_context(worker)
+        # What is loaded by now is never garbage: no collection needs to look at it again.
+        gc.freeze()
+        _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
+        await stop.wait()
+        _log.info("worker stopping")
+
+
+async def _connect_unless(stop: asyncio.Event) -> Client | None:
+    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if connecting.done():
+        return connecting.result()
+    connecting.cancel()
+    return None
+
+
+async def build_workers(client: Client, settings: Settings, stack: AsyncExitStack) -> tuple[Worker, Worker]:
+    """The two workers, not yet running; what they stand on is closed with the stack.
+
+    Raises:
+        ConfigurationError: there is no webhook secret.
+    """
+    if settings.webhook_secret is None:
+        raise ConfigurationError(
+            "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
+        )
+    slots = settings.court_concurrency * _COURT_SLOTS_PER_REQUEST
+    catalog = Catalog(Database(settings.effective_database_url))
+    stack.push_async_callback(catalog.close)
+    store = await ObjectStore.open(stack, settings.storage_address, connections=slots)
+    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
+    court = PdpjCourt(
+        settings.court_origin,
+        token=settings.court_token.get_secret_value() if settings.court_token else None,
+        concurrency=settings.court_concurrency,
+        user_agent=settings.court_user_agent,
+    )
+    stack.push_async_callback(court.close)
+    sender = WebhookSender(settings.webhook_secret.get_secret_value(), settings.webhook_policy)
+    stack.push_async_callback(sender.close)
+
+    on_catalog = CatalogActivities(catalog)
+    on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
+    on_court = CourtActivities(court, catalog, store, media_type_of, max_document_bytes=settings.max_document_bytes)
+    deployment = WorkerDeploymentConfig(
+        # Named, or the SDK hashes every loaded module at start.
+        WorkerDeploymentVersion("autos", version("autos")),
+        use_worker_versioning=False,
+    )
+    processes = Worker(
+        client,
+        task_queue=PROCESSES_QUEUE,
+        workflows=[DownloadProcess, DeliverWebhook],
+        # The sandbox costs an eighth of a busy worker's time. What it would catch is caught by the tests, which
+        # replay every recorded history inside it.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        activities=[
+            on_catalog.open_run,
+            on_catalog.check_completeness,
+            on_catalog.next_pending,
+            on_catalog.give_up_document,
+            on_catalog.retry_failed_documents,
+            on_catalog.close_run,
+            on_webhooks.send_webhook,
+        ],
+        graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
+        deployment_config=deployment,
+    )
+    court_worker = Worker(
+        client,
+        task_queue=COURT_QUEUE,
+        activities=[on_court.list_documents, on_court.download_document],
+        max_concurrent_activities=slots,
+        max_heartbeat_throttle_interval=HEARTBEAT_TIMEOUT / 3,
+        max_task_queue_activities_per_second=settings.court_requests_per_second,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, maximum=slots, initial=5),
+        graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
+        deployment_config=deployment,
+    )
+    return processes, court_worker

@@ -1,0 +1,379 @@
+"""Bringing every document of one process into the store: the main job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+from workflows.deliver_webhook import DeliverWebhook
+from workflows.failures import ReportedFailure, reported
+from workflows.options import (
+    CATALOG,
+    DOWNLOAD,
+    DOWNLOAD_WINDOW,
+    FIRST_COURT_WAIT,
+    LISTING,
+    LONGEST_COURT_WAIT,
+    PENDING_PAGE,
+)
+from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
+
+with workflow.unsafe.imports_passed_through():
+    from activities.catalog import CatalogActivities
+    from activities.court import CourtActivities
+    from domain.completeness import Completeness, Outcome, Phase
+    from domain.errors import FailureCode, FailureScope
+    from domain.messages import (
+        DeliveryRef,
+        DeliveryRequest,
+        DocumentGivenUp,
+        DocumentRef,
+        DownloadRequest,
+        PendingPageRequest,
+        ProcessRef,
+        RunClosing,
+        RunEnding,
+        RunOpening,
+        RunResult,
+    )
+
+
+@workflow.defn
+class DownloadProcess:
+    """One run for one process; its id is the process number, so that a second one cannot exist.
+
+    Lists the process, downloads what is missing through a sliding window, waits where the court cannot answer, and
+    has every subscriber told. Holds counters and ids; what is stored is the catalog's to say.
+    """
+
+    @workflow.init
+    def __init__(self, request: DownloadRequest) -> None:
+        self._process = ProcessRef(request.process_number)
+        self._request = request
+        self._progress = request.progress
+        self._counts = Completeness()
+        self._phase = Phase.LISTING
+        self._shown_phase: Phase | None = None
+        # The window's queue, refilled a page at a time.
+        self._queue: deque[DocumentRef] = deque()
+        self._refilling = asyncio.Lock()
+        self._last_position = 0
+        self._exhausted = False
+        self._trouble: ReportedFailure | None = None
+        self._ending: RunEnding | None = request.progress.ending
+        self._subscribed = False
+
+    @workflow.run
+    async def run(self, request: DownloadRequest) -> RunResult:
+        """Do the job; end as cancelled, with everybody told, when the run is cancelled."""
+        cancellation: BaseException | None = None
+        if self._ending is None:
+            try:
+                self._ending = await self._reach_ending()
+            except BaseException as error:
+                if not is_cancelled_exception(error):
+                    raise
+                cancellation = error
+                self._ending = RunEnding(Outcome.CANCELLED)
+        result = await self._finish_unhurt(self._ending)
+        if result is None:
+            workflow.continue_as_new(self._state())
+        if cancellation is not None:
+            raise cancellation
+        return result
+
+    # What operators and the API may say to a run.
+
+    @workflow.signal
+    def subscribe(self) -> None:
+        """A subscription is waiting in the catalog: it is told when this run ends, even if it is ending already."""
+        self._subscribed = True
+
+    @workflow.update
+    def pause(self) -> str:
+        """Take no further document; those on their way are finished. Says the phase."""
+        self._progress = replace(self._progress, paused=True)
+        self._show()
+        return self._visible_phase.value
+
+    @pause.validator
+    def _check_pause(self) -> None:
+        self._refuse_when_finishing()
+
+    @workflow.update
+    def resume(self) -> str:
+        """Go on after a pause. Says the phase."""
+        self._progress = replace(self._progress, paused=False)
+        self._show()
+        return self._visible_phase.value
+
+    @resume.validator
+    def _check_resume(self) -> None:
+        self._refuse_when_finishing()
+
+    @workflow.update
+    async def retry_failed(self) -> int:
+        """Try the documents again that failed for a passing reason. Says how many."""
+        return await workflow.execute_activity_method(
+            CatalogActivities.retry_failed_documents, self._process, **CATALOG
+        )
+
+    @retry_failed.validator
+    def _check_retry_failed(self) -> None:
+        self._refuse_when_finishing()
+
+    def _refuse_when_finishing(self) -> None:
+        if self._ending is not None:
+            raise ApplicationError("The run is finishing; start a new one.", type="run_finishing")
+
+    # The way from the listing to an ending.
+
+    async def _reach_ending(self) -> RunEnding:
+        if not self._progress.listed:
+            self._enter(Phase.LISTING)
+            await workflow.execute_activity_method(
+                CatalogActivities.open_run,
+                RunOpening(self._request.process_number, self._run_id, self._request.client),
+                **CATALOG,
+            )
+            failure = await self._list()
+            if failure is not None:
+                return RunEnding(Outcome.FAILED, failure.code, failure.answer)
+            self._progress = replace(self._progress, listed=True)
+        while True:
+            if _is_cancelled():
+                raise asyncio.CancelledError
+            self._counts = await workflow.execute_activity_method(
+                CatalogActivities.check_completeness, self._process, **CATALOG
+            )
+            if self._counts.pending == 0:
+                # A retry that has been accepted makes documents pending again.
+                if workflow.all_handlers_finished():
+                    return RunEnding(self._counts.outcome)
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                continue
+            await self._download_pending()
+            if self._trouble is not None:
+                await self._wait_for_court(self._trouble)
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(self._state())
+
+    async def _list(self) -> ReportedFailure | None:
+        while True:
+            await workflow.wait_condition(lambda: not self._progress.paused)
+            self._enter(Phase.LISTING)
+            try:
+                await workflow.execute_activity_method(CourtActivities.list_documents, self._process, **LISTING)
+            except ActivityError as error:
+                failure = reported(error)
+                if failure is None or is_cancelled_exception(error):
+                    raise
+                if failure.code.scope is not FailureScope.COURT:
+                    return failure
+                await self._wait_for_court(failure)
+            else:
+                self._progress = replace(self._progress, court_waits=0)
+                return None
+
+    async def _download_pending(self) -> None:
+        self._enter(Phase.DOWNLOADING)
+        self._queue.clear()
+        self._last_position, self._exhausted, self._trouble = 0, False, None
+        window = min(DOWNLOAD_WINDOW, self._counts.pending)
+        # An exception must not leave the other pullers running behind the workflow's back.
+        ended = await asyncio.gather(*(self._pull() for _ in range(window)), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _pull(self) -> None:
+        while (document := await self._next_document()) is not None:
+            await self._download(document)
+
+    async def _next_document(self) -> DocumentRef | None:
+        while True:
+            if self._progress.paused:
+                await workflow.wait_condition(lambda: not self._progress.paused)
+            stopping = self._trouble is not None or _is_cancelled()
+            if stopping or workflow.info().is_continue_as_new_suggested():
+                return None
+            if self._queue:
+                return self._queue.popleft()
+            if self._exhausted:
+                return None
+            async with self._refilling:
+                if not self._queue and not self._exhausted:
+                    await self._refill()
+
+    async def _refill(self) -> None:
+        page = await workflow.execute_activity_method(
+            CatalogActivities.next_pending,
+            PendingPageRequest(self._request.process_number, self._last_position, PENDING_PAGE),
+            **CATALOG,
+        )
+        self._queue.extend(page.documents)
+        self._exhausted = len(page.documents) < PENDING_PAGE
+        if page.documents:
+            self._last_position = page.documents[-1].position
+
+    async def _download(self, document: DocumentRef) -> None:
+        try:
+            downloaded = await workflow.execute_activity_method(
+                CourtActivities.download_document,
+                document,
+                summary=f"document {document.position} of {self._counts.total}",
+                **DOWNLOAD,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            await self._take_failure(document, reported(error))
+        else:
+            self._progress = replace(
+                self._progress,
+                downloaded=self._progress.downloaded + 1,
+                downloaded_bytes=self._progress.downloaded_bytes + downloaded.size_bytes,
+                court_waits=0,
+            )
+        self._describe()
+
+    async def _take_failure(self, document: DocumentRef, failure: ReportedFailure | None) -> None:
+        if failure is not None and failure.code.scope is not FailureScope.DOCUMENT:
+            self._trouble = failure
+            return
+        if failure is None:
+            await workflow.execute_activity_method(
+                CatalogActivities.give_up_document,
+                DocumentGivenUp(document, FailureCode.TIMED_OUT, "The download did not end in time."),
+                **CATALOG,
+            )
+        self._progress = replace(self._progress, failed=self._progress.failed + 1)
+
+    async def _wait_for_court(self, trouble: ReportedFailure) -> None:
+        waits = self._progress.court_waits
+        growing = min(FIRST_COURT_WAIT * 2 ** min(waits, 16), LONGEST_COURT_WAIT)
+        asked = timedelta(seconds=trouble.retry_after or 0.0)
+        # The court's own word counts as long as it helps; when it does not, patience grows.
+        wait = asked if asked and waits == 0 else max(asked, growing)
+        wait += min(wait * 0.1, timedelta(seconds=30)) * workflow.random().random()
+        self._progress = replace(self._progress, court_waits=waits + 1)
+        self._enter(Phase.WAITING_FOR_COURT, trouble.code)
+        await workflow.sleep(wait, summary=f"waiting for the court: {trouble.code}")
+
+    # The end.
+
+    async def _finish_unhurt(self, ending: RunEnding) -> RunResult | None:
+        """Finish even if the run is cancelled meanwhile: its end has been reached, and subscribers wait for it."""
+        finishing = asyncio.ensure_future(self._finish(ending))
+        while not finishing.done():
+            try:
+                await asyncio.shield(finishing)
+            except asyncio.CancelledError:
+                if finishing.cancelled():
+                    raise
+        return finishing.result()
+
+    async def _finish(self, ending: RunEnding) -> RunResult | None:
+        """Record the ending and start a delivery per subscriber; none if that must go on in a new execution."""
+        self._progress = replace(self._progress, ending=ending)
+        self._enter(Phase.FINISHING)
+        while True:
+            self._subscribed = False
+            closed = await workflow.execute_activity_method(
+                CatalogActivities.close_run,
+                RunClosing(self._request.process_number, self._run_id, ending, self._progress.announced),
+                **CATALOG,
+            )
+            self._counts = closed.documents
+            await asyncio.gather(*(self._announce(delivery) for delivery in closed.deliveries))
+            if closed.deliveries:
+                self._progress = replace(self._progress, announced=closed.deliveries[-1].number)
+            elif not self._subscribed:
+                break
+            if workflow.info().is_continue_as_new_suggested():
+                return None
+        workflow.upsert_search_attributes(
+            [OUTCOME.value_set(ending.outcome.value), DOCUMENTS_FAILED.value_set(self._counts.failed)]
+        )
+        self._describe()
+        return RunResult(
+            outcome=ending.outcome,
+            total_documents=self._counts.total,
+            available_documents=self._counts.available,
+            failed_documents=self._counts.failed,
+            downloaded_documents=self._progress.downloaded,
+            downloaded_bytes=self._progress.downloaded_bytes,
+            failure_code=ending.failure_code,
+        )
+
+    async def _announce(self, delivery: DeliveryRef) -> None:
+        try:
+            await workflow.start_child_workflow(
+                DeliverWebhook.run,
+                DeliveryRequest(delivery.id),
+                id=f"webhook-{delivery.id}",
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                static_summary=f"webhook for {self._request.process_number}",
+            )
+        except WorkflowAlreadyStartedError:
+            # Started by an execution of this run that did not live to say so.
+            return
+
+    # What people see.
+
+    @property
+    def _run_id(self) -> str:
+        return workflow.info().first_execution_run_id
+
+    def _state(self) -> DownloadRequest:
+        return replace(self._request, progress=self._progress)
+
+    @property
+    def _visible_phase(self) -> Phase:
+        return Phase.PAUSED if self._progress.paused and self._ending is None else self._phase
+
+    def _enter(self, phase: Phase, reason: FailureCode | None = None) -> None:
+        self._phase = phase
+        self._show(reason)
+
+    def _show(self, reason: FailureCode | None = None) -> None:
+        if self._visible_phase is not self._shown_phase:
+            self._shown_phase = self._visible_phase
+            workflow.upsert_search_attributes(
+                [
+                    PHASE.value_set(self._visible_phase.value),
+                    DOCUMENTS_TOTAL.value_set(self._counts.total),
+                    DOCUMENTS_FAILED.value_set(self._counts.failed),
+                ]
+            )
+        self._describe(reason)
+
+    def _describe(self, reason: FailureCode | None = None) -> None:
+        progress, counts = self._progress, self._counts
+        lines = [
+            f"**{self._visible_phase}**" + (f" because of `{reason}`" if reason else ""),
+            "",
+            "| | documents |",
+            "|---|---|",
+            f"| in the listing | {counts.total} |",
+            f"| available before this pass | {counts.available} |",
+            f"| downloaded by this run | {progress.downloaded} ({progress.downloaded_bytes:,} bytes) |",
+            f"| failed in this run | {progress.failed} |",
+        ]
+        workflow.set_current_details("\n".join(lines))
+
+
+def _is_cancelled() -> bool:
+    # An activity that completes although its run was cancelled swallows the cancellation on its way.
+    return workflow.cancellation_reason() is not None
