@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -38,6 +40,9 @@ class Downloads:
     runs: Runs
     webhook_policy: WebhookPolicy
     max_age: timedelta
+    # Between reading that something is missing and starting a run, no other request may start one: it could be
+    # over by then, and this one would start another.
+    _starting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def request(
         self, number: ProcessNumber, client: str, *, webhook_url: str | None, max_age: timedelta | None
@@ -57,17 +62,22 @@ class Downloads:
         if webhook_url is not None:
             check_webhook_url(webhook_url, self.webhook_policy)
         age = self.max_age if max_age is None else max_age
+        asked_at = datetime.now(UTC)
         process = await self.catalog.processes.get(number.canonical)
-        if process is not None and process.answers(datetime.now(UTC), age):
+        if process is not None and process.answers(asked_at, age):
             return self._from_catalog(process)
-        if process is not None and (latest := process.latest_run) is not None and latest.outcome is not None:
-            await self.runs.closed(number, latest.id)
         if webhook_url is not None:
             # Before the run is started or told: whatever happens in between, the next end of a run finds it.
             await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url)
-        started = await self.runs.start(number, client, subscribed=webhook_url is not None)
-        if started.decision is Decision.STARTED:
-            await self.catalog.runs.register(RunOpening(number.canonical, started.run_id, client))
+        async with self._starting.setdefault(number.canonical, asyncio.Lock()):
+            process = await self.catalog.processes.get(number.canonical)
+            if process is not None and process.answered_since(asked_at, age):
+                return await self._from_ended_run(process)
+            if process is not None and (latest := process.latest_run) is not None and latest.outcome is not None:
+                await self.runs.closed(number, latest.id)
+            started = await self.runs.start(number, client, subscribed=webhook_url is not None)
+            if started.decision is Decision.STARTED:
+                await self.catalog.runs.register(RunOpening(number.canonical, started.run_id, client))
         return await self._from_run(number, started)
 
     def _from_catalog(self, process: Process) -> DownloadDecision:
@@ -75,6 +85,15 @@ class Downloads:
         counts = process.documents
         _log.info(f"{decision} {counts.available}/{counts.total}", process=process.number)
         return DownloadDecision(decision, process, None)
+
+    async def _from_ended_run(self, process: Process) -> DownloadDecision:
+        """Join a run that did all that was asked for while the request was on its way in."""
+        if process.latest_run is not None:
+            for delivery in await self.catalog.runs.announce_ended(process.latest_run.id):
+                await self.runs.deliver(delivery)
+        counts = process.documents
+        _log.info("active", process=process.number, available=counts.available, total=counts.total)
+        return DownloadDecision(Decision.ACTIVE, process, None)
 
     async def _from_run(self, number: ProcessNumber, started: StartedRun) -> DownloadDecision:
         # Whoever started the run that we joined may not have told the catalog of it yet.

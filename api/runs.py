@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,8 +20,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.completeness import Decision, Phase
 from domain.errors import DependencyUnavailable
-from domain.messages import DownloadRequest
+from domain.messages import DeliveryRef, DeliveryRequest, DownloadRequest
 from domain.process_number import ProcessNumber
+from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
 from workflows.options import PROCESSES_QUEUE
 from workflows.search_attributes import CLIENT, COURT, PHASE
@@ -132,6 +133,23 @@ class Runs:
             if run is None or run.id != run_id:
                 return
             await asyncio.sleep(_CLOSING_PROBE_SECONDS)
+
+    async def deliver(self, delivery: DeliveryRef) -> None:
+        """Have a subscriber told of an event, as a run does for its own. Asking again changes nothing.
+
+        Raises:
+            DependencyUnavailable: Temporal does not answer.
+        """
+        async with _bounded():
+            with suppress(WorkflowAlreadyStartedError):
+                await self._client.start_workflow(
+                    DeliverWebhook.run,
+                    DeliveryRequest(delivery.id),
+                    id=f"webhook-{delivery.id}",
+                    task_queue=PROCESSES_QUEUE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    rpc_timeout=_CALL_TIMEOUT,
+                )
 
     async def check(self) -> None:
         """Ask Temporal for a sign of life.

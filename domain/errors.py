@@ -47,6 +47,7 @@ class FailureCode(StrEnum):
     NOT_FOUND = "not_found"
     NO_ACCESS = "no_access"
     INVALID_LISTING = "invalid_listing"
+    LISTING_UNAVAILABLE = "listing_unavailable"
     # The court.
     CREDENTIALS_REJECTED = "credentials_rejected"
     COURT_BLOCKED = "court_blocked"
@@ -68,7 +69,14 @@ class FailureCode(StrEnum):
         return self not in _PERMANENT_CODES
 
 
-_PROCESS_CODES = frozenset({FailureCode.NOT_FOUND, FailureCode.NO_ACCESS, FailureCode.INVALID_LISTING})
+_PROCESS_CODES = frozenset(
+    {
+        FailureCode.NOT_FOUND,
+        FailureCode.NO_ACCESS,
+        FailureCode.INVALID_LISTING,
+        FailureCode.LISTING_UNAVAILABLE,
+    }
+)
 _COURT_CODES = frozenset(
     {
         FailureCode.CREDENTIALS_REJECTED,

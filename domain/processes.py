@@ -57,6 +57,16 @@ class Process:
         whole = self.documents.total >= self.listed_documents
         return whole and self.documents.settled and _is_within(self.listed_at, now, max_age)
 
+    def answered_since(self, asked_at: datetime, max_age: timedelta) -> bool:
+        """Whether a run has ended since a request came in, and has done all that it would start a run for."""
+        latest = self.latest_run
+        if latest is None or latest.ended_at is None or latest.ended_at < asked_at:
+            return False
+        if latest.outcome is Outcome.CANCELLED or self.documents.pending:
+            return False
+        # What was learnt since then is fresh enough for any age.
+        return self.failure is not None or _is_within(self.listed_at, asked_at, max(max_age, timedelta.resolution))
+
 
 def _is_within(moment: datetime | None, now: datetime, max_age: timedelta) -> bool:
     # Strictly younger, so that a max_age of 0 always asks the court again.

@@ -21,6 +21,10 @@ class StorageAddress:
     secret_access_key: str | None = field(default=None, repr=False)
 
 
+# Every document's object is below it.
+DOCUMENTS_PREFIX = "processes/"
+
+
 def object_prefix(process_number: str, document_id: str) -> str:
     """The key of a document's object up to its extension, which is known only once its bytes have been seen."""
-    return f"processes/{process_number}/{document_id}"
+    return f"{DOCUMENTS_PREFIX}{process_number}/{document_id}"

@@ -15,7 +15,7 @@ from adapters.database.tables import deliveries, processes, runs, subscriptions
 from adapters.database.upserts import insert_into, refreshing
 from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
-from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening
+from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunEnding, RunOpening
 from domain.process_number import ProcessNumber
 from domain.webhooks import EventType
 
@@ -77,6 +77,23 @@ class Runs:
             page = tuple(DeliveryRef(row.id, row.number) for row in result)
         return ClosedRun(counts, page)
 
+    async def announce_ended(self, run_id: str) -> tuple[DeliveryRef, ...]:
+        """Turn the waiting subscriptions of an ended run's process into deliveries of that run's end.
+
+        For subscribers that asked while the run went on, but whose request came to the catalog only after its
+        end. Returns the new deliveries, which the caller starts.
+        """
+        async with self._database.writing() as connection:
+            row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one()
+            ending = RunEnding(Outcome(row.outcome))
+            created = await _claim_subscriptions(connection, RunClosing(row.process_number, run_id, ending))
+            if not created:
+                return ()
+            result = await connection.execute(
+                select(deliveries.c.id, deliveries.c.number).where(deliveries.c.id.in_(created))
+            )
+            return tuple(DeliveryRef(row.id, row.number) for row in result)
+
 
 async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
     await connection.execute(
@@ -126,7 +143,7 @@ async def _record_process_failure(connection: AsyncConnection, number: str, code
     )
 
 
-async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing) -> None:
+async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing) -> list[str]:
     claimed = await connection.execute(
         update(subscriptions)
         .where(
@@ -152,3 +169,4 @@ async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing)
     ]
     if rows:
         await connection.execute(insert_into(connection, deliveries), rows)
+    return [str(row["id"]) for row in rows]

@@ -182,3 +182,18 @@ async def test_every_attempt_is_logged_and_the_same_one_once(
             select(attempts).where(attempts.c.delivery_number == delivery.number).order_by(attempts.c.attempt)
         )
         assert [(row.attempt, row.status_code, row.error) for row in rows] == [(1, 500, None), (2, 200, None)]
+
+
+async def test_a_subscription_that_comes_after_the_end_is_announced_by_the_run_that_ended(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    run_id = await opened(catalog, number)
+    await close(catalog, number, run_id, outcome=Outcome.PARTIAL)
+    await catalog.webhooks.subscribe(number, "local", URL)
+
+    [reference] = await catalog.runs.announce_ended(run_id)
+
+    delivery = await again(catalog, reference.id)
+    assert (delivery.event_type, delivery.run.id) == (EventType.of(Outcome.PARTIAL), run_id)
+    assert await waiting(database, number) == 0
+    assert await catalog.runs.announce_ended(run_id) == ()

@@ -30,7 +30,7 @@ DOCUMENT = {
     "no_content_address": False,
     "timed_out": True,
 }
-PROCESS = {"not_found": False, "no_access": False, "invalid_listing": True}
+PROCESS = {"not_found": False, "no_access": False, "invalid_listing": True, "listing_unavailable": True}
 COURT = {
     "credentials_rejected": True,
     "court_blocked": True,

@@ -46,6 +46,26 @@ async def test_fifty_simultaneous_requests_make_one_run_and_call_every_subscribe
     assert len({event.event_id for event in events}) == 50
 
 
+async def test_a_request_that_its_run_overtakes_joins_it_all_the_same(
+    stack: RunningStack, receiver: Receiver
+) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 1)
+    paths = [f"/{number}/overtaken-{index}" for index in range(60)]
+
+    answers = await asyncio.gather(*(stack.request(number, webhook_url=f"{receiver.url}{path}") for path in paths))
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert Counter(answer.json()["decision"] for answer in answers) == {"started": 1, "active": 59}
+    assert len({answer.json()["run"]["id"] for answer in answers}) == 1
+    assert len(await stack.runs(number)) == 1
+
+    async def all_called() -> bool:
+        return all(len(receiver.at(path)) == 1 for path in paths)
+
+    await eventually(all_called, "every subscriber called once")
+
+
 async def test_a_complete_process_is_answered_from_the_catalog(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.prepare(number, 5)
