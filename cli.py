@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import cli_court
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, InvalidInput
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok · 1 a defect · 2 usage or configuration · 5 a part does not answer now · "
     "7 cannot be done · 130 interrupted.",
 )
+
+app.add_typer(cli_court.app, name="court")
 
 
 def _print_version(wanted: bool) -> None:

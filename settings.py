@@ -13,6 +13,7 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstrain
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -23,6 +24,17 @@ from domain.storage import StorageAddress
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
+CommaSeparated = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(
+        lambda value: (
+            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        )
+    ),
+]
 
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack beside its data, so that parts that run alone find its parts and secrets.
@@ -55,12 +67,21 @@ class Settings(BaseSettings):
 
     # The court.
     court_base_url: HttpUrl = AnyHttpUrl("http://127.0.0.1:8900")
-    court_token: SecretStr | None = None
+    court_token: OptionalSecret = None
+    court_token_file: OptionalPath = None
+    court_sso_url: OptionalUrl = None
+    court_client_id: str = "portalexterno-frontend"
     court_requests_per_second: float = Field(5, gt=0)
     court_concurrency: int = Field(4, ge=1, le=256)
     court_user_agent: str = "autos/0.1"
+    court_headers: dict[str, str] = Field(default_factory=dict)
+    court_allowed_hosts: CommaSeparated = ()
+    court_stall_seconds: float = Field(30, gt=0)
     max_document_bytes: int = Field(2 * 1024**3, ge=1)
     listing_max_age_seconds: int = Field(86_400, ge=0)
+
+    # Seals the court's credentials in the database.
+    secret_key: OptionalSecret = None
 
     # Webhooks.
     webhook_secret: SecretStr | None = None
@@ -128,6 +149,17 @@ class Settings(BaseSettings):
     def court_origin(self) -> str:
         """Scheme and host of the court's portal; an ``/api/v2`` at the end of the setting is dropped."""
         return str(self.court_base_url).rstrip("/").removesuffix("/api/v2")
+
+    @property
+    def court_realm(self) -> str:
+        """The sign-in's realm (Keycloak), where tokens are renewed; on the court's own host unless one is given."""
+        return str(self.court_sso_url or f"{self.court_origin}/auth/realms/pje").rstrip("/")
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The keys that seal and open, the newest first; none on a deployment that stores no credentials."""
+        keys = self.secret_key.get_secret_value() if self.secret_key else ""
+        return [key.strip() for key in keys.split(",") if key.strip()]
 
     @property
     def storage_address(self) -> StorageAddress:

@@ -21,11 +21,17 @@ from temporalio.worker import (
 
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
+from activities.court_access import CourtAccess, CourtTokens
+from activities.court_watch import CourtWatchActivities
+from activities.storage import StorageActivities
 from activities.webhooks import WebhookActivities
-from adapters.court_pdpj import PdpjCourt
+from adapters.court_pdpj import PdpjCourt, SignIn
+from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
 from adapters.media_types import media_type_of
+from adapters.schedules import ensure_sweep
+from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.temporal import connect_patiently
 from adapters.webhook_sender import WebhookSender
@@ -34,6 +40,8 @@ from settings import Settings
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
 from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
+from workflows.sweep_uploads import SweepUploads
+from workflows.watch_court import WatchCourt
 
 # A finished download's place becomes free only when Temporal has heard of it, so there are more places than
 # requests that the court is asked at once.
@@ -61,6 +69,8 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         for worker in await build_workers(client, settings, stack):
             await stack.enter_async_context(worker)
+        await CourtWatch(client, task_queue=PROCESSES_QUEUE).look()
+        await ensure_sweep(client, task_queue=PROCESSES_QUEUE)
         # What is loaded by now is never garbage: no collection needs to look at it again.
         gc.freeze()
         _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
@@ -90,23 +100,32 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
         )
     slots = settings.court_concurrency * _COURT_SLOTS_PER_REQUEST
-    catalog = Catalog(Database(settings.effective_database_url))
+    seal = Seal(settings.secret_keys) if settings.secret_keys else None
+    catalog = Catalog(Database(settings.effective_database_url), seal)
     stack.push_async_callback(catalog.close)
     store = await ObjectStore.open(stack, settings.storage_address, connections=slots)
     signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
-    court = PdpjCourt(
-        settings.court_origin,
-        token=settings.court_token.get_secret_value() if settings.court_token else None,
-        concurrency=settings.court_concurrency,
-        user_agent=settings.court_user_agent,
+    tokens = CourtTokens(
+        catalog.court,
+        configured=settings.court_token.get_secret_value() if settings.court_token else None,
+        file=settings.court_token_file,
     )
-    stack.push_async_callback(court.close)
+    access = CourtAccess(catalog.court, tokens)
+    court = await _open_court(stack, settings, access, concurrency=settings.court_concurrency)
+    prober = await _open_court(stack, settings, tokens, concurrency=1)
+    sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id)
+    stack.push_async_callback(sign_in.close)
     sender = WebhookSender(settings.webhook_secret.get_secret_value(), settings.webhook_policy)
     stack.push_async_callback(sender.close)
 
     on_catalog = CatalogActivities(catalog)
+    on_store = StorageActivities(store)
     on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
-    on_court = CourtActivities(court, catalog, store, media_type_of, max_document_bytes=settings.max_document_bytes)
+    on_court = CourtActivities(
+        court, access, catalog, store, media_type_of, max_document_bytes=settings.max_document_bytes
+    )
+    watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
+    on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch)
     deployment = WorkerDeploymentConfig(
         # Named, or the SDK hashes every loaded module at start.
         WorkerDeploymentVersion("autos", version("autos")),
@@ -115,7 +134,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     processes = Worker(
         client,
         task_queue=PROCESSES_QUEUE,
-        workflows=[DownloadProcess, DeliverWebhook],
+        workflows=[DownloadProcess, DeliverWebhook, WatchCourt, SweepUploads],
         # The sandbox costs an eighth of a busy worker's time. What it would catch is caught by the tests, which
         # replay every recorded history inside it.
         workflow_runner=UnsandboxedWorkflowRunner(),
@@ -126,6 +145,10 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             on_catalog.give_up_document,
             on_catalog.retry_failed_documents,
             on_catalog.close_run,
+            on_store.sweep_uploads,
+            on_watch.consult_court,
+            on_watch.examine_court,
+            on_watch.wake_waiting_runs,
             on_webhooks.send_webhook,
         ],
         graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
@@ -134,7 +157,12 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     court_worker = Worker(
         client,
         task_queue=COURT_QUEUE,
-        activities=[on_court.list_documents, on_court.download_document],
+        activities=[
+            on_court.list_documents,
+            on_court.download_document,
+            on_watch.probe_court,
+            on_watch.renew_credentials,
+        ],
         max_concurrent_activities=slots,
         max_heartbeat_throttle_interval=HEARTBEAT_TIMEOUT / 3,
         max_task_queue_activities_per_second=settings.court_requests_per_second,
@@ -143,3 +171,19 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         deployment_config=deployment,
     )
     return processes, court_worker
+
+
+async def _open_court(
+    stack: AsyncExitStack, settings: Settings, tokens: CourtTokens | CourtAccess, *, concurrency: int
+) -> PdpjCourt:
+    court = PdpjCourt(
+        settings.court_origin,
+        tokens=tokens,
+        concurrency=concurrency,
+        user_agent=settings.court_user_agent,
+        headers=settings.court_headers,
+        allowed_hosts=settings.court_allowed_hosts,
+        stall_seconds=settings.court_stall_seconds,
+    )
+    stack.push_async_callback(court.close)
+    return court

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,17 +14,20 @@ from activities.failures import final, own_failures, passing
 from activities.heartbeats import heartbeating
 from domain.content import DocumentContent
 from domain.documents import DocumentSource, DocumentStatus, StoredObject
-from domain.errors import CourtError, CourtFailure, DocumentFailure, ProcessFailure
+from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.messages import DocumentRef, DownloadedDocument, ListingSummary, ProcessRef
 from domain.process_number import ProcessNumber
 from domain.storage import object_prefix
 
 if TYPE_CHECKING:
+    from activities.court_access import CourtAccess
     from adapters.court_pdpj import PdpjCourt
     from adapters.database import Catalog
     from adapters.storage import ObjectStore
 
 ALLOWED_ATTEMPTS = 5
+# A listing that the court alone fails to give is asked for so often before the run ends.
+_LISTING_ATTEMPTS = 3
 _FIRST_DELAY_SECONDS = 2.0
 _LONGEST_DELAY_SECONDS = 60.0
 
@@ -36,6 +39,7 @@ class CourtActivities:
 
     Args:
         court: the court.
+        access: whether the court may be asked, and where it is said that it does not answer.
         catalog: where the listing goes, and what became of each document.
         store: where documents go.
         media_type_of: tells a media type from first bytes, the declared type, and whether it is the court's text.
@@ -45,6 +49,7 @@ class CourtActivities:
     def __init__(
         self,
         court: PdpjCourt,
+        access: CourtAccess,
         catalog: Catalog,
         store: ObjectStore,
         media_type_of: Callable[[bytes, str | None, bool], str],
@@ -52,6 +57,7 @@ class CourtActivities:
         max_document_bytes: int,
     ) -> None:
         self._court = court
+        self._access = access
         self._catalog = catalog
         self._store = store
         self._media_type_of = media_type_of
@@ -60,12 +66,24 @@ class CourtActivities:
     @activity.defn
     async def list_documents(self, process: ProcessRef) -> ListingSummary:
         """List a process at the court and lay the listing over the catalog; what is available stays so."""
-        try:
-            async with heartbeating():
-                listing = await self._court.list_documents(ProcessNumber.parse(process.process_number))
-        except (ProcessFailure, CourtFailure) as error:
-            _log.warning("listing failed", process=process.process_number, code=error.code, answer=error.answer)
-            raise final(error) from None
+        number = process.process_number
+        asked_at = datetime.now(UTC)
+        with own_failures():
+            try:
+                await self._access.check()
+                async with heartbeating():
+                    listing = await self._court.list_documents(ProcessNumber.parse(number))
+            except CourtFailure as failure:
+                await self._access.report(failure, process_number=number, asked_at=asked_at)
+                raise final(failure) from None
+            except ProcessFailure as failure:
+                attempt = activity.info().attempt
+                _log.warning(
+                    "listing failed", process=number, code=failure.code, answer=failure.answer, attempt=attempt
+                )
+                if failure.code.retryable and attempt < _LISTING_ATTEMPTS:
+                    raise passing(failure, next_attempt_in=_delay(attempt, failure.retry_after)) from None
+                raise final(failure) from None
         with own_failures():
             summary = await self._catalog.listings.record(listing)
         _log.info(
@@ -84,6 +102,7 @@ class CourtActivities:
         document's own is counted in the catalog, and after five the document is ``failed`` there; trouble at the
         court is reported without being counted.
         """
+        asked_at = datetime.now(UTC)
         with own_failures():
             source = await self._catalog.documents.source(document.process_number, document.document_id)
             if source is None:
@@ -92,32 +111,44 @@ class CourtActivities:
                 return DownloadedDocument(size_bytes=0, fetched=False)
             prefix = object_prefix(source.process_number, source.id)
             # Only an earlier attempt that died between the store and the catalog can have left the object.
-            stored = await self._store.find(prefix) if activity.info().attempt > 1 else None
+            stored = await self._recover(prefix) if activity.info().attempt > 1 else None
             fetched = stored is None
             if stored is None:
                 try:
+                    await self._access.check()
                     stored = await self._fetch(source, prefix)
                 except DocumentFailure as error:
                     raise await self._counted(source, error) from None
-                except (CourtFailure, ProcessFailure) as error:
+                except CourtFailure as error:
+                    await self._access.report(error, process_number=source.process_number, asked_at=asked_at)
+                    raise final(error) from None
+                except ProcessFailure as error:
                     raise final(error) from None
             await self._catalog.documents.mark_available(source.process_number, source.id, stored)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 
+    async def _recover(self, prefix: str) -> StoredObject | None:
+        """What an earlier attempt has left: a whole object is taken, parts of one are thrown away."""
+        await self._store.abort_uploads(prefix, older_than=timedelta(0))
+        return await self._store.find(prefix)
+
     async def _fetch(self, source: DocumentSource, prefix: str) -> StoredObject:
-        is_text = source.binary_href is None
+        declared_size = None if source.is_text else source.declared_size_bytes
+        if declared_size is not None and declared_size > self._max_document_bytes:
+            raise DocumentFailure(FailureCode.TOO_LARGE, f"The court lists it with {declared_size} bytes.")
         async with self._court.open_document(source) as chunks:
             content = DocumentContent(
                 chunks,
-                declared_size=None if is_text else source.declared_size_bytes,
+                declared_size=declared_size,
                 max_bytes=self._max_document_bytes,
+                claims_pdf=source.claims_pdf,
             )
             async with heartbeating(lambda: content.size_bytes):
                 return await self._store.store(
                     prefix,
                     source.name or source.id,
                     content,
-                    lambda head: self._media_type_of(head, source.declared_media_type, is_text),
+                    lambda head: self._media_type_of(head, source.declared_media_type, source.is_text),
                 )
 
     async def _counted(self, source: DocumentSource, error: CourtError) -> Exception:

@@ -30,7 +30,7 @@ def media_type_of(head: bytes, declared: str | None, is_text: bool) -> str:
     """
     if is_text:
         return "text/plain"
-    if head.startswith(b"%PDF-"):
+    if head.startswith(b"%PDF-") or (_normalised(declared) == "application/pdf" and b"%PDF-" in head[:1024]):
         return "application/pdf"
     if head.startswith(b"{\\rtf"):
         return "application/rtf"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict
 from urllib.parse import quote, unquote
 
 import aioboto3
+import structlog
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -17,6 +20,7 @@ from domain.content import DocumentContent
 from domain.documents import StoredObject
 from domain.errors import DependencyUnavailable, StorageFailure
 from domain.filenames import extension
+from domain.parts import in_parts
 from domain.storage import StorageAddress
 
 if TYPE_CHECKING:
@@ -24,8 +28,13 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 PART_BYTES = 8 * 1024**2
+_UPLOADS_PER_PAGE = 1000
+# An activity that is cancelled waits for its abort; one that the store does not answer is left to the sweep.
+_ABORT_SECONDS = 10.0
 _SHA256 = "sha256"
 _NAME = "name"
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -91,7 +100,8 @@ class ObjectStore:
 
         Up to one part they go in one request, with their SHA-256, which the store compares; more are put as parts,
         each with its own, and only made an object when the content has ended well. Whatever fails before leaves
-        no object and no parts.
+        no object and no parts, cancellation included. Of a document, two parts are in memory at most: one on its
+        way while the next one is being read.
 
         Args:
             prefix: the key without its extension.
@@ -103,63 +113,82 @@ class ObjectStore:
             DocumentFailure: the content is not a document (from ``content``).
             StorageFailure: the store refused or lost a request.
         """
-        parts = _parts(content)
-        first = await anext(parts, b"")
-        second = await anext(parts, None)
+        parts = in_parts(content, PART_BYTES)
+        body, last = await anext(parts)
         media_type = media_type_of(content.head)
         key = prefix + extension(media_type)
+        target = _Target(Bucket=self._bucket, Key=key)
         # S3 takes two kilobytes of metadata, and a byte of the name may become three.
         metadata = {_NAME: quote(name.encode()[:600].decode(errors="ignore"), safe=" ")}
         try:
-            if second is None:
+            if last:
                 metadata[_SHA256] = content.sha256.hex()
                 await self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=first,
+                    **target,
+                    Body=body,
                     ContentType=media_type,
                     Metadata=metadata,
                     ChecksumSHA256=base64.b64encode(content.sha256).decode(),
                 )
             else:
-                await self._store_parts(key, [first, second], parts, content, media_type, metadata)
+                async with self._upload(target, media_type, metadata) as upload:
+                    await upload.send(body)
+                    async for body, _ in parts:
+                        await upload.send(body)
+                # The digest of the whole is known only now, when the metadata can no longer be changed.
+                await self._client.put_object_tagging(
+                    **target, Tagging={"TagSet": [{"Key": _SHA256, "Value": content.sha256.hex()}]}
+                )
         except (BotoCoreError, ClientError, HTTPClientError) as error:
             raise StorageFailure(f"The store did not take {key} ({_reason(error)}).") from None
         return StoredObject(key, content.size_bytes, content.sha256.hex(), media_type)
 
-    async def _store_parts(
-        self,
-        key: str,
-        begun: list[bytes],
-        rest: AsyncIterator[bytes],
-        content: DocumentContent,
-        media_type: str,
-        metadata: dict[str, str],
-    ) -> None:
-        target = _Target(Bucket=self._bucket, Key=key)
-        upload = await self._client.create_multipart_upload(
+    @asynccontextmanager
+    async def _upload(self, target: _Target, media_type: str, metadata: dict[str, str]) -> AsyncIterator[_Upload]:
+        """An upload in parts: an object when the block ends well, aborted on any other way out."""
+        begun = await self._client.create_multipart_upload(
             **target, ContentType=media_type, Metadata=metadata, ChecksumAlgorithm="SHA256"
         )
-        upload_id = upload["UploadId"]
-        done: list[CompletedPartTypeDef] = []
+        upload = _Upload(self._client, target, begun["UploadId"])
         try:
-            async for body in _chained(begun, rest):
-                checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
-                number = len(done) + 1
-                part = await self._client.upload_part(
-                    **target, UploadId=upload_id, PartNumber=number, Body=body, ChecksumSHA256=checksum
-                )
-                done.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumSHA256": checksum})
-            await self._client.complete_multipart_upload(
-                **target, UploadId=upload_id, MultipartUpload={"Parts": done}
-            )
+            yield upload
+            await upload.complete()
         except BaseException:
-            await self._client.abort_multipart_upload(**target, UploadId=upload_id)
+            aborting = asyncio.ensure_future(upload.abort())
+            try:
+                await asyncio.shield(aborting)
+            except asyncio.CancelledError:
+                # Cancelled once more: as before, but not before the abort is done.
+                await aborting
+                raise
             raise
-        # The digest of the whole is known only now, when the object's metadata can no longer be changed.
-        await self._client.put_object_tagging(
-            **target, Tagging={"TagSet": [{"Key": _SHA256, "Value": content.sha256.hex()}]}
-        )
+
+    async def abort_uploads(self, prefix: str, *, older_than: timedelta) -> int:
+        """Abort what uploads in parts have left under ``prefix``, and say how many.
+
+        Nothing but such an upload is touched. One that is still at work fails at its next part.
+
+        Args:
+            prefix: the beginning of the keys.
+            older_than: younger uploads are let be; zero lets none be, whatever the store's clock says.
+
+        Raises:
+            StorageFailure: the store refused or lost a request.
+        """
+        begun_before = datetime.now(UTC) - older_than
+        aborted = 0
+        try:
+            # By its paginator alone: there are stores that give one of the two markers and go by that one only.
+            async for page in self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=prefix, PaginationConfig={"PageSize": _UPLOADS_PER_PAGE}
+            ):
+                for upload in page.get("Uploads", []):
+                    if not older_than or upload["Initiated"] < begun_before:
+                        target = _Target(Bucket=self._bucket, Key=upload["Key"])
+                        aborted += await _abort(self._client, target, upload["UploadId"])
+        except (BotoCoreError, ClientError, HTTPClientError) as error:
+            raise StorageFailure(f"The store did not abort what is under {prefix} ({_reason(error)}).") from None
+        return aborted
 
     async def find(self, prefix: str) -> StoredObject | None:
         """The object that an earlier attempt has put under ``prefix``, if it is there with its digest.
@@ -188,22 +217,60 @@ def name_of(metadata: dict[str, str]) -> str | None:
     return unquote(metadata[_NAME]) if _NAME in metadata else None
 
 
-async def _parts(content: DocumentContent) -> AsyncIterator[bytes]:
-    buffer = bytearray()
-    async for chunk in content:
-        buffer += chunk
-        while len(buffer) > PART_BYTES:
-            yield bytes(buffer[:PART_BYTES])
-            del buffer[:PART_BYTES]
-    if buffer:
-        yield bytes(buffer)
+class _Upload:
+    """One upload in parts. A part is on its way while the next one is being read, and never more than one."""
+
+    def __init__(self, client: S3Client, target: _Target, upload_id: str) -> None:
+        self._client = client
+        self._target = target
+        self._id = upload_id
+        self._stored: list[CompletedPartTypeDef] = []
+        self._sending: asyncio.Task[CompletedPartTypeDef] | None = None
+
+    async def send(self, body: bytes) -> None:
+        """Send a part on its way, as soon as the one before has arrived."""
+        await self._arrival()
+        self._sending = asyncio.create_task(self._put(len(self._stored) + 1, body))
+
+    async def complete(self) -> None:
+        """Make the parts an object."""
+        await self._arrival()
+        await self._client.complete_multipart_upload(
+            **self._target, UploadId=self._id, MultipartUpload={"Parts": self._stored}
+        )
+
+    async def abort(self) -> None:
+        """Take the parts back. Does not raise: what led here is what is to be told."""
+        if self._sending is not None:
+            self._sending.cancel()
+            # Waited for: a part that arrives behind the abort would stay.
+            await asyncio.gather(self._sending, return_exceptions=True)
+        try:
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await _abort(self._client, self._target, self._id)
+        except (BotoCoreError, ClientError, HTTPClientError, TimeoutError) as error:
+            _log.warning("upload left behind", key=self._target["Key"], reason=_reason(error))
+
+    async def _arrival(self) -> None:
+        if self._sending is not None:
+            self._stored.append(await self._sending)
+            self._sending = None
+
+    async def _put(self, number: int, body: bytes) -> CompletedPartTypeDef:
+        checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        part = await self._client.upload_part(
+            **self._target, UploadId=self._id, PartNumber=number, Body=body, ChecksumSHA256=checksum
+        )
+        return {"PartNumber": number, "ETag": part["ETag"], "ChecksumSHA256": checksum}
 
 
-async def _chained(begun: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    while begun:
-        yield begun.pop(0)
-    async for body in rest:
-        yield body
+async def _abort(client: S3Client, target: _Target, upload_id: str) -> bool:
+    """Abort an upload; false if it has ended by itself."""
+    try:
+        await client.abort_multipart_upload(**target, UploadId=upload_id)
+    except client.exceptions.NoSuchUpload:
+        return False
+    return True
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.schemas import ProblemBody
 from domain.errors import DependencyUnavailable, InvalidInput, InvalidProcessNumber
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,6 +48,13 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = members
+
+
+def documented_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: that a route answers these statuses, and those that any may, with problems."""
+    return {
+        status: {"model": ProblemBody, "content": {MEDIA_TYPE: {}}} for status in (401, 403, *statuses, 422, 503)
+    }
 
 
 def problem_response(request: Request, problem: Problem) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -11,8 +11,8 @@ from api.access import ClientName
 from api.answers import Answers
 from api.downloads import Downloads
 from api.parameters import DocumentsQuery, DownloadQuery, NoQuery, Number, decode_cursor
-from api.problems import MEDIA_TYPE, Problem
-from api.schemas import DocumentBody, DocumentsBody, ProblemBody, ProcessBody, StatusBody
+from api.problems import Problem, documented_problems
+from api.schemas import DocumentBody, DocumentsBody, ProcessBody, StatusBody
 from domain.completeness import Decision
 from domain.documents import Document
 from domain.errors import InvalidInput
@@ -24,13 +24,7 @@ _RETRY_AFTER_SECONDS = "2"
 _PRIVATE = {"Cache-Control": "no-store"}
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {"model": ProblemBody, "content": {MEDIA_TYPE: {}}} for status in (401, 403, *statuses, 422, 503)
-    }
-
-
-router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=_problems(404))
+router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404))
 
 
 @router.get(
@@ -95,7 +89,7 @@ async def get_document(request: Request, number: Number, document_id: str, clien
     summary="A document's bytes",
     status_code=307,
     response_class=RedirectResponse,
-    responses=_problems(404, 409),
+    responses=documented_problems(404, 409),
 )
 async def get_content(request: Request, number: Number, document_id: str, client: ClientName) -> Response:
     """Lead to a fresh link: an address that can be kept, unlike the link itself."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from domain.completeness import Decision, Outcome, Phase, ProcessStatus
 from domain.documents import DocumentStatus, Secrecy
@@ -47,6 +48,13 @@ class InstanceBody(_Body):
     current: bool
 
 
+class SourceBody(_Body):
+    """One of the places at the court from which the same document comes."""
+
+    id: str = Field(description="The UUID that the document has there.")
+    source: int | None = Field(description="The number of the system that feeds it to the court's data lake.")
+
+
 class DocumentBody(_Body):
     """One document."""
 
@@ -60,6 +68,7 @@ class DocumentBody(_Body):
     size_bytes: int | None
     media_type: str | None
     pages: int | None
+    sources: list[SourceBody]
     sha256: str | None = Field(description="Lower-case hexadecimal digest of the bytes behind the link.")
     download_url: str | None = Field(description="Signed at this moment; ask again for a fresh one.")
     download_url_expires_at: datetime | None
@@ -105,6 +114,40 @@ class DocumentsBody(_Body):
     documents: list[DocumentBody]
     next_cursor: str | None
     documents_next: str | None
+
+
+class CredentialsBody(_Body):
+    """What was brought for the court: a token, a refresh token, or both."""
+
+    token: SecretStr | None = Field(None, description="The access token, with or without `Bearer` before it.")
+    refresh_token: SecretStr | None = Field(None, description="With it, the token is renewed without help.")
+
+
+class CourtFailureBody(_Body):
+    """Why the court does not answer."""
+
+    code: FailureCode
+    answer: str = Field(description="What it said.")
+
+
+class TokenBody(_Body):
+    """What may be told of the token in use."""
+
+    source: Literal["stored", "file", "environment"] | None = Field(description="None without any token.")
+    expires_at: datetime | None = Field(description="When it ends, if it says so.")
+    renewable: bool = Field(description="Whether it is renewed without help.")
+    rejected: bool = Field(description="Whether the court has refused it.")
+
+
+class CourtStatusBody(_Body):
+    """What the deployment knows of the court."""
+
+    status: Literal["answering", "unavailable"]
+    since: datetime | None
+    failure: CourtFailureBody | None
+    probes: int = Field(description="Single requests sent since then, all in vain.")
+    next_probe_at: datetime | None
+    credentials: TokenBody
 
 
 class ReadyBody(_Body):

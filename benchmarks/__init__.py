@@ -6,6 +6,7 @@ The round whose ratio is the median speaks for the row; ``--json`` has them all.
 
 rows         what is measured, and the budgets       throughput   ours against bare loops
 measurement  rounds, ratios, budgets                 answers      ours against an endpoint that only reads rows
+memory       the worker's memory, without a baseline
 bench        the stack, and what is done with it     loop, rows_only   the baselines, each a process of its own
 report       the table and the JSON
 """

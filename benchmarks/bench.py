@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Never
 
 import httpx
+import psutil
 from temporalio.client import Client
 
 from benchmarks.measurement import CannotMeasure
@@ -47,6 +49,7 @@ class Bench:
 
     def __init__(self, addresses: dict[str, Any], http: httpx.AsyncClient, temporal: Client) -> None:
         self.api = str(addresses["api"])
+        self.worker = psutil.Process(addresses["pids"]["worker"])
         self.http = http
         self.temporal = temporal
         self._simulator = f"{addresses['simulator']}/_simulator"
@@ -83,6 +86,15 @@ class Bench:
             raise CannotMeasure(f"GET {path} answered {answer.status_code}: {answer.text[:300]}")
         body: dict[str, Any] = answer.json()
         return body
+
+    async def run(self, number: str) -> float:
+        """Ask for a process and wait for the end of its run; the seconds that it took."""
+        begun = time.perf_counter()
+        answer = await self.get(f"/processes/{number}", auto_download="true")
+        if answer["decision"] != "started":
+            raise CannotMeasure(f"The API's decision about a new process was {answer['decision']}.")
+        await self.temporal.get_workflow_handle(number, run_id=answer["run"]["id"]).result()
+        return time.perf_counter() - begun
 
     @asynccontextmanager
     async def beside(self, module: str, *arguments: str) -> AsyncIterator[Beside]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import answers, throughput
+from benchmarks import answers, memory, throughput
 from benchmarks.measurement import Budget, Row
 
 _RUN = f"{throughput.DOCUMENTS} documents of {throughput.SIZE_BYTES // 1000} kB"
@@ -36,5 +36,19 @@ ROWS = (
         "the same rows as JSON, unsigned",
         Budget(3, at_most=True),
         answers.complete_process,
+    ),
+    Row(
+        "memory",
+        f"peak memory above idle, one document of {memory.ONE_BYTES // memory.MIB} MiB",
+        "",
+        Budget(150, at_most=True, unit="MiB"),
+        memory.one_document,
+    ),
+    Row(
+        "memory-at-once",
+        f"peak memory above idle, {memory.MANY} documents of {memory.MANY_BYTES // memory.MIB} MiB at once",
+        "",
+        Budget(150, at_most=True, unit="MiB"),
+        memory.documents_at_once,
     ),
 )

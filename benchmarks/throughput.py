@@ -8,7 +8,6 @@ from their listing to their last document, and are held to the same.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from benchmarks.bench import COURT_CONCURRENCY, Bench
@@ -42,13 +41,13 @@ async def against_sequential(bench: Bench) -> Sequence[Round]:
 
 async def _measure(bench: Bench, latency: float, loop_documents: int, loop_workers: int) -> Sequence[Round]:
     await bench.set_latency(0)
-    await _run(bench, await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES))
+    await bench.run(await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES))
 
     async def ours() -> Figure:
         number = await bench.new_process(DOCUMENTS, SIZE_BYTES)
         await bench.set_latency(latency)
         await bench.forget_stats()
-        seconds = await _run(bench, number)
+        seconds = await bench.run(number)
         await _check_run(bench, number)
         await _check_court(bench, DOCUMENTS)
         return Figure(DOCUMENTS / seconds, _UNIT)
@@ -67,16 +66,6 @@ async def _measure(bench: Bench, latency: float, loop_documents: int, loop_worke
         return Figure(loop_documents / (done["seconds"] - uncounted), _UNIT)
 
     return await in_rounds(ours, baseline, bench.say)
-
-
-async def _run(bench: Bench, number: str) -> float:
-    """Ask for a process and wait for the end of its run; the seconds that it took."""
-    begun = time.perf_counter()
-    answer = await bench.get(f"/processes/{number}", auto_download="true")
-    if answer["decision"] != "started":
-        raise CannotMeasure(f"The API's decision about a new process was {answer['decision']}.")
-    await bench.temporal.get_workflow_handle(number, run_id=answer["run"]["id"]).result()
-    return time.perf_counter() - begun
 
 
 async def _check_run(bench: Bench, number: str) -> None:

@@ -14,6 +14,12 @@ _TAIL = 1024
 _PORTAL_MARKS = (b"<app-root", b"ng-version", "Portal de Serviços do Poder Judiciário".encode())
 # An object, or a list of objects: a text may well begin with a bracket, and RTF begins with a brace.
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[{\]]")
+_PDF_MARK = b"%PDF-"
+# The mark need not come first (ISO 32000, annex H): some tools write a line before it.
+_PDF_MARK_WITHIN = 1024
+# Files by their own right, which courts do name .pdf: RTF, ZIP with what Office keeps in it, older Word, pictures.
+# An error that is dressed as a document has never been one of these, but HTML or a text.
+_OTHER_FILES = (b"{\\rtf", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")
 
 
 class DocumentContent:
@@ -26,15 +32,25 @@ class DocumentContent:
         chunks: the bytes as they arrive.
         declared_size: the size that the court's listing states, in bytes.
         max_bytes: more than this is refused.
+        claims_pdf: the court says that it is a PDF: then text or a page in its place is none.
 
     Raises:
-        DocumentFailure: on iteration; empty, truncated, too large, the portal's own page, or JSON.
+        DocumentFailure: on iteration; empty, truncated, too large, the portal's own page, JSON, or no PDF where
+            one is claimed.
     """
 
-    def __init__(self, chunks: AsyncIterable[bytes], *, declared_size: int | None, max_bytes: int) -> None:
+    def __init__(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        declared_size: int | None,
+        max_bytes: int,
+        claims_pdf: bool = False,
+    ) -> None:
         self._chunks = chunks
         self._declared_size = declared_size
         self._max_bytes = max_bytes
+        self._claims_pdf = claims_pdf
         self._digest = hashlib.sha256()
         self._tail = b""
         self.head = b""
@@ -63,6 +79,8 @@ class DocumentContent:
         if self.size_bytes == 0:
             raise DocumentFailure(FailureCode.EMPTY_DOCUMENT, "The court answered 200 with no bytes.")
         start = self.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not start and self.size_bytes <= _HEAD:
+            raise DocumentFailure(FailureCode.EMPTY_DOCUMENT, "The court answered 200 with nothing but blanks.")
         if start[:9].lower() == b"<!doctype" and any(mark in self.head for mark in _PORTAL_MARKS):
             raise DocumentFailure(
                 FailureCode.PORTAL_PAGE, "The court answered with its portal's page instead of the document."
@@ -71,11 +89,16 @@ class DocumentContent:
             raise DocumentFailure(
                 FailureCode.INVALID_CONTENT, "The court answered with JSON instead of the document."
             )
+        is_pdf = _PDF_MARK in self.head[:_PDF_MARK_WITHIN]
+        if self._claims_pdf and not is_pdf and not self.head.startswith(_OTHER_FILES):
+            raise DocumentFailure(
+                FailureCode.INVALID_CONTENT, "The court answered with something else where it lists a PDF."
+            )
         # Only now: what stands in a document's place is nearly always shorter than the document.
         if self._declared_size is not None and self.size_bytes < self._declared_size:
             raise DocumentFailure(
                 FailureCode.TRUNCATED,
                 f"The court sent {self.size_bytes} of the {self._declared_size} bytes that it lists.",
             )
-        if self.head.startswith(b"%PDF-") and b"%%EOF" not in self._tail:
+        if self.head.startswith(_PDF_MARK) and b"%%EOF" not in self._tail:
             raise DocumentFailure(FailureCode.TRUNCATED, "The PDF has no end mark.")

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from domain.errors import FailureCode
 
+# The portal's word, and the data lake's.
+_PDF_TYPES = frozenset({"application/pdf", "application_pdf"})
+
 
 class DocumentStatus(StrEnum):
     """``pending → available | failed``; ``failed → pending`` only by a retry; ``available`` never goes back."""
@@ -52,6 +55,21 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentOrigin:
+    """One of the places at the court from which the same document comes.
+
+    Attributes:
+        id: the UUID that the document has there.
+        source: the number of the system that feeds it to the court's data lake.
+        codex_id: its number in the data lake.
+    """
+
+    id: str
+    source: int | None = None
+    codex_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListedDocument:
     """One document as the court's listing describes it. Nothing but ``id`` can be relied on.
 
@@ -62,6 +80,7 @@ class ListedDocument:
         text_href: where its text is, likewise.
         declared_size_bytes: the size that the court states, which may be absent.
         origin_id: the id in the system of the court that it comes from.
+        sources: where the listing has it, the place that is described here first.
     """
 
     id: str
@@ -78,6 +97,7 @@ class ListedDocument:
     declared_size_bytes: int | None = None
     pages: int | None = None
     origin_id: str | None = None
+    sources: tuple[DocumentOrigin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +139,18 @@ class DocumentSource:
     declared_media_type: str | None
     declared_size_bytes: int | None
     failed_attempts: int
+
+    @property
+    def is_text(self) -> bool:
+        """Whether nothing but the court's text of it can be had."""
+        return self.binary_href is None
+
+    @property
+    def claims_pdf(self) -> bool:
+        """Whether its bytes are said to be a PDF, by the listing's media type or by its name."""
+        declared = (self.declared_media_type or "").partition(";")[0].strip().lower()
+        named = (self.name or "").strip().lower()
+        return not self.is_text and (declared in _PDF_TYPES or named.endswith(".pdf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +197,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as the catalog knows it."""
+    """A document as the catalog knows it.
+
+    Attributes:
+        id: the UUID under which the court first listed it; it stays, whichever of its sources is current.
+        sources: where the court's last listing has it.
+    """
 
     id: str
     position: int
@@ -176,5 +213,6 @@ class Document:
     instance: Instance
     secrecy: Secrecy
     pages: int | None
+    sources: tuple[DocumentOrigin, ...] = ()
     stored: StoredObject | None = None
     failure: Failure | None = None

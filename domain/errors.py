@@ -12,6 +12,7 @@ Our tree:
         ├── DocumentFailure           the document's problem: the other documents go on
         ├── ProcessFailure            the process's problem: the run ends
         └── CourtFailure              the court's problem: nobody is blamed, the run waits
+            └── CourtKnownUnavailable     known already: the court was not asked
 """
 
 from __future__ import annotations
@@ -183,3 +184,7 @@ class ProcessFailure(CourtError):
 
 class CourtFailure(CourtError):
     """The court is down, throttles, blocks, or refuses our token. No document's attempt is burnt."""
+
+
+class CourtKnownUnavailable(CourtFailure):
+    """The court was not even asked: somebody of the deployment has found that it does not answer."""

@@ -34,7 +34,6 @@ class RunProgress:
         downloaded: documents that this run made available.
         failed: documents that this run gave up on.
         downloaded_bytes: bytes that this run stored.
-        court_waits: times in a row that the run has waited for the court.
         paused: whether an operator has paused the run.
         ending: how the run ends, once that is known and only its subscribers are still to be told.
         announced: the last delivery that was started, by its number; deliveries are numbered upwards.
@@ -44,7 +43,6 @@ class RunProgress:
     downloaded: int = 0
     failed: int = 0
     downloaded_bytes: int = 0
-    court_waits: int = 0
     paused: bool = False
     ending: RunEnding | None = None
     announced: int = 0
@@ -225,3 +223,33 @@ class AttemptResult:
     delivered: bool
     gone: bool = False
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CourtAdvice:
+    """What a run that waits for the court is told.
+
+    Attributes:
+        answers: whether the court is known to answer.
+        look_again_seconds: when to ask again at the latest; whoever finds the court well says so earlier.
+    """
+
+    answers: bool
+    look_again_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CourtExamination:
+    """What the watch has to do next.
+
+    Attributes:
+        failure_code: why the court does not answer; none while it does.
+        probe_in_seconds: when to probe it; none while it answers.
+        renew_in_seconds: when to renew the token; none if it cannot be renewed.
+        token_expires_at: when the token ends, for people; empty if it does not say.
+    """
+
+    failure_code: FailureCode | None = None
+    probe_in_seconds: float | None = None
+    renew_in_seconds: float | None = None
+    token_expires_at: str = ""

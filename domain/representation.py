@@ -72,6 +72,7 @@ def document_body(document: Document, link: Link | None) -> Json:
         "size_bytes": stored.size_bytes if stored else None,
         "media_type": stored.media_type if stored else None,
         "pages": document.pages,
+        "sources": [{"id": origin.id, "source": origin.source} for origin in document.sources],
         "sha256": stored.sha256 if stored else None,
         "download_url": link.url if link else None,
         "download_url_expires_at": moment(link.expires_at) if link else None,

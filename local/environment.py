@@ -64,6 +64,7 @@ class Secrets:
     s3_secret_access_key: str
     s3_keys_are_given: bool
     webhook_secret: str
+    secret_key: str
 
     @classmethod
     def gather(cls, operator: OperatorSettings, environ: Mapping[str, str], recalled: Mapping[str, object]) -> Self:
@@ -80,7 +81,8 @@ class Secrets:
             if key_id and key
         )
         webhook_secret = recalled.get("webhook_secret") or _new_webhook_secret()
-        return cls(key_id, key, given, str(webhook_secret))
+        secret_key = recalled.get("secret_key") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        return cls(key_id, key, given, str(webhook_secret), str(secret_key))
 
 
 def _new_webhook_secret() -> str:
@@ -144,6 +146,7 @@ class Environment:
             "api_port": self.ports.api,
             "public_url": self.api_url,
             "webhook_secret": self.secrets.webhook_secret,
+            "secret_key": self.secrets.secret_key,
             "webhook_allow_http": True,
             "webhook_allow_private": True,
         }

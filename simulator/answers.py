@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any
 
-from simulator.case import Document
+from simulator.case import Case, Document
 from simulator.files import File
 
 JSON = "application/json"
+PAGE = 100
+"""How many processes a page of a search holds."""
+
 _HTML = "text/html"
 
 
@@ -29,26 +33,30 @@ class Answer:
     """One answer, and the way in which it travels.
 
     Attributes:
+        headers: what the head tells beside the length and the type.
         sent: how many bytes of the body go out before ``ending``; None for all.
-        step_delay: seconds before each further piece of a body that is sent in eight; None sends it at once.
+        step_delay: seconds before each further eighth of the body; None sends it at once.
         document_id: set while the body in full is a document itself, so that it can be counted.
         listing: the body in full is a process's listing.
+        refuses_token: the answer says that the token is no good.
     """
 
     status: int
     media_type: str | None
     body: File
-    retry_after: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     sent: int | None = None
     ending: Ending = Ending.COMPLETE
     step_delay: float | None = None
     document_id: str | None = None
     listing: bool = False
+    refuses_token: bool = False
 
 
 def _of_json(status: int, value: Any, retry_after: int | None = None) -> Answer:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Answer(status, JSON, File(body), retry_after)
+    headers = () if retry_after is None else (("retry-after", str(retry_after)),)
+    return Answer(status, JSON, File(body), headers)
 
 
 def _of_html(status: int, text: str) -> Answer:
@@ -60,25 +68,57 @@ def listing(body: bytes) -> Answer:
     return Answer(200, JSON, File(body), listing=True)
 
 
-def search(body: bytes) -> Answer:
-    """What a search found."""
-    return Answer(200, JSON, File(body))
+def search(hits: Sequence[bytes], *, total: int, after: tuple[int, str] | None = None) -> Answer:
+    """A page of what a search found, and where the next one begins; the search by number does not tell that."""
+    cursor = b"" if after is None else b'"searchAfter":[%d,"%s"],' % (after[0], after[1].encode())
+    head = b'{"total":%d,"numberOfElements":%d,"maxElementsSize":%d,' % (total, len(hits), PAGE)
+    return Answer(200, JSON, File(head + cursor + b'"content":[' + b",".join(hits) + b"]}"))
 
 
-def binary(document: Document) -> Answer:
-    """A document itself. Where its listing tells no type, the wire tells none either."""
+def binary(case: Case, document: Document) -> Answer:
+    """A document itself. Where its listing tells no type, the wire tells none either, unless one was ordered."""
     media_type = document.media_type if document.described else "application/octet-stream"
-    return Answer(200, media_type, document.file(), document_id=document.id)
+    disposition = case.shape.content_disposition
+    return Answer(
+        200,
+        case.shape.content_type or media_type,
+        document.file(),
+        headers=() if disposition is None else (("content-disposition", disposition),),
+        document_id=document.id,
+    )
 
 
 def text(document: Document) -> Answer:
-    """The text that the court extracted from a document."""
-    return Answer(200, "text/plain; charset=UTF-8", File(document.text()))
+    """The text that the court extracted from a document; all there is of one that has no binary."""
+    served = None if document.has_binary else document.id
+    return Answer(200, "text/plain; charset=UTF-8", File(document.text()), document_id=served)
+
+
+def verdict(value: bool) -> Answer:
+    """A bare ``true`` or ``false``."""
+    return _of_json(200, value)
+
+
+def preparing(retry_after: int) -> Answer:
+    """The link is not ready; ask again after so many seconds."""
+    return Answer(202, None, File(b""), (("retry-after", str(retry_after)),))
+
+
+def link(address: str) -> Answer:
+    """Where a document can be had without a token."""
+    return _of_json(200, address)
 
 
 def token_rejected() -> Answer:
     """No token, or one that has ended: nothing but the status."""
-    return Answer(401, None, File(b""))
+    return Answer(401, None, File(b""), refuses_token=True)
+
+
+def redirected() -> Answer:
+    """The session is lost: sign in again, on another host."""
+    sign_in = "https://sso.cloud.pje.jus.br/auth/realms/pje/protocol/openid-connect/auth"
+    query = "client_id=portalexterno-frontend&response_mode=fragment&response_type=code&scope=openid"
+    return Answer(302, None, File(b""), (("location", f"{sign_in}?{query}"),))
 
 
 def no_access(number: str, *, status: int = 401) -> Answer:
@@ -111,9 +151,21 @@ def no_route(path: str) -> Answer:
     )
 
 
+_LAKE = "https://api-processo.data-lake.pdpj.jus.br/processo-api/api/v1"
+
+
 def codex_error(path: str, number: str, document_id: str) -> Answer:
     """The data lake behind the portal failed on this document."""
-    lake = "https://api-processo.data-lake.pdpj.jus.br/processo-api/api/v1"
+    query = f"?numeroProcesso={number}&idDocumento={document_id}"
+    return _lake_failed(path, f"{_LAKE}/processos/{number}/documentos/{document_id}/binario{query}")
+
+
+def broken_details(path: str, number: str) -> Answer:
+    """The data lake behind the portal failed on this process, or lacks it: the answer is the same."""
+    return _lake_failed(path, f"{_LAKE}/processos/{number}")
+
+
+def _lake_failed(path: str, address: str) -> Answer:
     return _of_json(
         500,
         {
@@ -122,8 +174,7 @@ def codex_error(path: str, number: str, document_id: str) -> Answer:
             "error": "Internal Server Error",
             "message": "Erro interno na API do Codex.",
             "path": path,
-            "externalUrlService": f"{lake}/processos/{number}/documentos/{document_id}/binario"
-            f"?numeroProcesso={number}&idDocumento={document_id}",
+            "externalUrlService": address,
         },
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from simulator import answers, control, portal, sign_in
+from simulator import answers, control, data_lake, portal, sign_in
 from simulator.court import Court
 from simulator.orders import Nonsense
 from simulator.wire import note_transport, transmit
@@ -22,8 +25,9 @@ def create_app(court: Court | None = None) -> Starlette:
     return _Simulator(
         routes=[
             *portal.routes(court),
+            *data_lake.routes(court),
             control.routes(court),
-            sign_in.routes(court.tokens),
+            sign_in.routes(court),
             Mount("/", app=_portal_page),
         ],
         exception_handlers={Nonsense: control.refuse, HTTPException: control.decline},
@@ -35,7 +39,9 @@ class _Simulator(Starlette):
         # Starlette's layers wrap ``send``: past them the connection is out of reach.
         if scope["type"] == "http":
             note_transport(scope, send)
-        await super().__call__(scope, receive, send)
+        # A server that stops cuts its clients off; there is nobody left to answer.
+        with suppress(asyncio.CancelledError):
+            await super().__call__(scope, receive, send)
 
 
 async def _portal_page(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 
 from simulator.answers import Answer
 from simulator.case import Case, Document
 
 
-class Target(Enum):
-    """What a request asks for."""
+class Target(StrEnum):
+    """What a request asks for; the values are the words of the statistics."""
 
-    DETAILS = auto()
-    SEARCH = auto()
-    DOCUMENT = auto()
-    ELSEWHERE = auto()
+    DETAILS = "details"
+    SEARCH = "search"
+    DOCUMENT = "document"
+    EXISTENCE = "existence"
+    ACCESS = "access"
+    ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

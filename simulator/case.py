@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from uuid import NAMESPACE_URL, uuid5
@@ -15,6 +15,7 @@ from simulator.files import HTML, PDF, PLAIN, RTF, SMALLEST, File, make
 
 _KNOWN_COUNTS = {"1011745-77.2025.8.11.0041": 31}
 _FEWEST_WITH_TWINS = 12
+HIGHEST_SECRECY = 5
 _SIZES = {PDF: (10_900, 290_000), HTML: (3_700, 40_000), RTF: (9_000, 51_000), PLAIN: (1_500, 8_000)}
 
 
@@ -28,6 +29,11 @@ class Shape:
         second_instance_documents: how many more the appeal holds; with any, the process has two instances.
         second_source: the court's other system feeds the same documents again, under other ids.
         exists: whether the court knows the process.
+        text_only_documents: so many documents have no binary, only their text: every other one, from the first.
+        secret_documents: so many documents are secret, in all degrees of secrecy: every other one, from the second.
+        secrecy: of the process, 0 (public) to ``HIGHEST_SECRECY``.
+        content_type: what the wire calls every binary, or None for what each is.
+        content_disposition: sent with every binary, or None for no such header.
         twins: two of the documents have the same bytes.
     """
 
@@ -36,12 +42,25 @@ class Shape:
     second_instance_documents: int = 0
     second_source: bool = False
     exists: bool = True
+    text_only_documents: int = 0
+    secret_documents: int = 0
+    secrecy: int = 0
+    content_type: str | None = None
+    content_disposition: str | None = None
     twins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One filed piece. ``index`` is its place in filing order over the whole process, the first degree first."""
+    """One filed piece.
+
+    Attributes:
+        index: its place in filing order over the whole process, the first degree first.
+        coded: its listing tells the code of its type.
+        described: its listing tells about its file.
+        has_binary: the file can be had, not only its text.
+        secrecy: 0 (public) to ``HIGHEST_SECRECY``.
+    """
 
     id: str
     index: int
@@ -59,6 +78,8 @@ class Document:
     size: int
     seed: str
     title: str
+    has_binary: bool = True
+    secrecy: int = 0
 
     def file(self) -> File:
         """The document itself, the same at every call."""
@@ -93,10 +114,7 @@ class Case:
         self.number = number
         self.shape = shape
         self.opened_at = _wire_time(_opening(number))
-        self.documents = (
-            *_documents(number, shape, degree=1, count=shape.documents, before=0),
-            *_documents(number, shape, degree=2, count=shape.second_instance_documents, before=shape.documents),
-        )
+        self.documents = (*_documents(number, shape, degree=1), *_documents(number, shape, degree=2))
         self.copies = tuple(map(_copy, self.documents)) if shape.second_source else ()
         self.instances = tuple(
             Instance(degree, source, tuple(one for one in documents if one.degree == degree))
@@ -123,15 +141,33 @@ def natural_shape(number: ProcessNumber) -> Shape:
     return Shape(documents=count, twins=count >= _FEWEST_WITH_TWINS)
 
 
-def _documents(number: ProcessNumber, shape: Shape, *, degree: int, count: int, before: int) -> Iterator[Document]:
+@lru_cache(maxsize=8192)
+def last_movement(number: ProcessNumber, shape: Shape) -> int:
+    """When something last happened in the current instance: milliseconds since 1970, the court's time as UTC."""
+    degree = 2 if shape.second_instance_documents else 1
+    newest = next(_documents(number, shape, degree=degree, newest_only=True), None)
+    moment = _opening(number) if newest is None else datetime.fromisoformat(newest.filed_at)
+    return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _documents(
+    number: ProcessNumber, shape: Shape, *, degree: int, newest_only: bool = False
+) -> Iterator[Document]:
     # Nothing but the place may decide here: a process that grows keeps what it has.
+    count, before = (shape.documents, 0) if degree == 1 else (shape.second_instance_documents, shape.documents)
+    total = shape.documents + shape.second_instance_documents
+    text_only = _every_other(total, shape.text_only_documents, first=0)
+    secret = _every_other(total, shape.secret_documents, first=1)
     twin = natural_shape(number).documents // 2 if shape.twins and degree == 1 else None
     opening = _opening(number) + timedelta(days=400 * (degree - 1))
     stem = int(number.sequence) * 1000 + degree * 7
-    for place in range(count):
+    for place in range(count)[-1:] if newest_only else range(count):
         elder = place - 1 if place - 1 == twin else place
         digest = _digest(number.canonical, degree, elder)
-        filed_at = opening + timedelta(hours=6 * elder, milliseconds=int.from_bytes(digest[5:8]) % 21_000_000)
+        # Courts differ in how finely they tell the time: by seconds, or by one to three digits of one.
+        fineness = 10 ** (digest[11] % 4)
+        into = int.from_bytes(digest[5:8]) % 21_000_000 // fineness * fineness
+        filed_at = opening + timedelta(hours=6 * elder, milliseconds=into)
         if elder != place:
             filed_at += timedelta(milliseconds=104)
         piece = document_type(elder, degree, digest[0])
@@ -148,7 +184,7 @@ def _documents(number: ProcessNumber, shape: Shape, *, degree: int, count: int, 
             name=piece.file_name,
             type=piece,
             coded=digest[1] % 5 != 0,
-            described=place == 0 or digest[2] % 15 != 0,
+            described=before + place not in text_only and (place == 0 or digest[2] % 15 != 0),
             filed_at=_wire_time(filed_at),
             origin=str(100_000_000 + (stem + place * 13) % 900_000_000),
             codex=28_000_000_000 + (stem + place * 13) % 1_000_000_000,
@@ -157,7 +193,16 @@ def _documents(number: ProcessNumber, shape: Shape, *, degree: int, count: int, 
             size=size,
             seed=digest.hex(),
             title=f"Processo {number.canonical}, grau {degree}, documento {elder + 1}",
+            has_binary=before + place not in text_only,
+            secrecy=1 + (before + place) % HIGHEST_SECRECY if before + place in secret else 0,
         )
+
+
+def _every_other(total: int, count: int, *, first: int) -> frozenset[int]:
+    """So many of the places: every second one from the first, then from the other."""
+    if not count:
+        return frozenset()
+    return frozenset((*range(first, total, 2), *range(1 - first, total, 2))[:count])
 
 
 def _copy(document: Document) -> Document:

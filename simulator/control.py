@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,17 +19,10 @@ def routes(court: Court) -> Mount:
     async def put_process(request: Request) -> Response:
         number = orders.read_number(request.path_params["number"])
         case = court.arrange(number, orders.read_shape(number, await request.body()))
-        return JSONResponse(
-            {
-                "number": number.canonical,
-                "documents": case.shape.documents,
-                "size_bytes": case.shape.size_bytes,
-                "second_instance_documents": case.shape.second_instance_documents,
-                "second_source": case.shape.second_source,
-                "exists": case.shape.exists,
-                "document_ids": [document.id for document in case.documents],
-            }
-        )
+        shape = asdict(case.shape)
+        del shape["twins"]
+        ids = [document.id for document in case.documents]
+        return JSONResponse({"number": number.canonical, **shape, "document_ids": ids})
 
     async def post_fault(request: Request) -> Response:
         return JSONResponse({"id": court.faults.add(orders.read_fault(await request.body()))})

@@ -16,6 +16,7 @@ class Court:
 
     Attributes:
         latency: seconds by which every answer of the court is late.
+        prepared: ids of the documents for which the data lake has made a link.
     """
 
     def __init__(self) -> None:
@@ -23,16 +24,20 @@ class Court:
         self.faults = Faults()
         self.stats = Stats()
         self.latency = 0.0
+        self.prepared: set[str] = set()
         self._ordered: dict[str, Shape] = {}
         self._asked: set[str] = set()
 
     def case(self, number: ProcessNumber) -> Case | None:
         """The process, or None if the court does not know it."""
-        shape = self._ordered.get(number.canonical)
-        if shape is None:
-            shape = natural_shape(number)
+        shape = self.shape(number)
+        if number.canonical not in self._ordered:
             self._asked.add(number.canonical)
         return case(number, shape) if shape.exists else None
+
+    def shape(self, number: ProcessNumber) -> Shape:
+        """What was ordered about a process, or what follows from its number."""
+        return self._ordered.get(number.canonical) or natural_shape(number)
 
     def arrange(self, number: ProcessNumber, shape: Shape) -> Case:
         """Give a process this shape from now on. Documents that it had and still has stay what they were.

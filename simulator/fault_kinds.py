@@ -14,6 +14,7 @@ from enum import Enum, auto
 from simulator import answers
 from simulator.answers import Answer, Ending
 from simulator.calls import Call, Target
+from simulator.files import HTML, PDF
 
 
 class Reach(Enum):
@@ -21,6 +22,7 @@ class Reach(Enum):
 
     EVERYTHING = auto()
     PROCESS = auto()
+    DETAILS = auto()
     DOCUMENTS = auto()
 
 
@@ -68,12 +70,28 @@ def _token_rejected(call: Call, terms: Terms) -> Answer:
     return answers.token_rejected()
 
 
+def _redirected(call: Call, terms: Terms) -> Answer:
+    return answers.redirected()
+
+
 def _no_access(call: Call, terms: Terms) -> Answer:
-    return answers.no_access(call.number or "", status=403 if call.target is Target.SEARCH else 401)
+    match call.target:
+        case Target.EXISTENCE:
+            return call.answer
+        case Target.ACCESS:
+            return answers.verdict(False)
+        case _:
+            return answers.no_access(call.number or "", status=403 if call.target is Target.SEARCH else 401)
+
+
+def _broken_details(call: Call, terms: Terms) -> Answer:
+    return answers.broken_details(call.path, call.number or "")
 
 
 def _not_found(call: Call, terms: Terms) -> Answer:
     match call.target:
+        case Target.EXISTENCE | Target.ACCESS:
+            return answers.verdict(False)
         case Target.DETAILS:
             return answers.no_records()
         case Target.SEARCH:
@@ -92,6 +110,14 @@ def _portal_page(call: Call, terms: Terms) -> Answer:
 
 def _empty(call: Call, terms: Terms) -> Answer:
     return answers.empty(call.answer.media_type)
+
+
+def _mismatched(call: Call, terms: Terms) -> Answer:
+    """The true document, called something that it is not."""
+    if call.answer.document_id is None:
+        return call.answer
+    told = HTML if call.document is not None and call.document.media_type == PDF else PDF
+    return replace(call.answer, media_type=told)
 
 
 def _truncated(call: Call, terms: Terms) -> Answer:
@@ -130,11 +156,14 @@ KINDS = {
     "throttled": Kind(_throttled, Reach.EVERYTHING, before_token=True, takes_retry_after=True),
     "firewall": Kind(_firewall, Reach.EVERYTHING, before_token=True),
     "token_rejected": Kind(_token_rejected, Reach.EVERYTHING, before_token=True),
+    "redirected": Kind(_redirected, Reach.EVERYTHING, before_token=True),
     "no_access": Kind(_no_access, Reach.PROCESS),
     "not_found": Kind(_not_found, Reach.PROCESS),
+    "broken_details": Kind(_broken_details, Reach.DETAILS),
     "sealed": Kind(_sealed, Reach.DOCUMENTS),
     "portal_page": Kind(_portal_page, Reach.DOCUMENTS),
     "empty": Kind(_empty, Reach.DOCUMENTS),
+    "mismatched": Kind(_mismatched, Reach.DOCUMENTS),
     "truncated": Kind(_truncated, Reach.DOCUMENTS),
     "reset": Kind(_reset, Reach.EVERYTHING),
     "slow": Kind(_slow, Reach.EVERYTHING, drips=True),

@@ -60,6 +60,8 @@ class _Fault:
                     return True
                 case Reach.PROCESS:
                     return call.number is not None
+                case Reach.DETAILS:
+                    return call.target is Target.DETAILS
                 case Reach.DOCUMENTS:
                     return call.target is Target.DOCUMENT
         if call.document is None or call.case is None:

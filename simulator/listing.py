@@ -23,6 +23,14 @@ _SEGMENTS = {
     "9": "JUSTICA_MILITAR_ESTADUAL",
 }
 _CLASSES = {1: (7, "Procedimento Comum Cível"), 2: (198, "Apelação Cível")}
+_SECRECY = (
+    "PUBLICO",
+    "SEGREDO_JUSTICA",
+    "SIGILO_MINIMO",
+    "SIGILO_MEDIO",
+    "SIGILO_INTENSO",
+    "SIGILO_ABSOLUTO",
+)
 _FIRST_SOURCE = 45
 
 Json = dict[str, Any]
@@ -33,44 +41,47 @@ def details(case: Case) -> bytes:
     """The body of ``GET /processos/{n}``: an array of one."""
     current, *others = case.instances
     process: Json = {
-        "nivelSigilo": 0,
+        "nivelSigilo": case.shape.secrecy,
         "siglaTribunal": case.number.court,
         "numeroProcesso": case.number.canonical,
         "tramitacaoAtual": _current(case, current),
     }
     if others:
         process["tramitacoes"] = [_other(case, instance) for instance in others]
-    return _body([process])
+    return to_json([process])
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def search_hit(case: Case) -> bytes:
-    """The body of the search by number: one hit, with every instance and no documents."""
+    """What a search says of a process: every instance and no documents."""
     hit = {
         "numeroProcesso": case.number.digits,
-        "nivelSigilo": 0,
+        "nivelSigilo": case.shape.secrecy,
         "idCodexTribunal": 100 + int(case.number.court_code),
         "siglaTribunal": case.number.court,
         "tramitacoes": [_hit_instance(case, instance) for instance in case.instances],
     }
-    return _body({"total": 1, "numberOfElements": 1, "maxElementsSize": 100, "content": [hit]})
+    return to_json(hit)
 
 
-def _body(value: Any) -> bytes:
+def to_json(value: Any) -> bytes:
+    """As the court writes JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _current(case: Case, instance: Instance) -> Json:
     distribution = {
         "dataHora": case.opened_at,
-        "orgaoJulgador": [_bench(case, instance)],
+        "orgaoJulgador": [bench_of(case, instance)],
         "orgaoJulgadorLocal": {"id": 777, "idOrigem": "12", "nome": "1ª VARA"},
     }
+    secrecy = {"nivelSigilo": case.shape.secrecy} if case.shape.secrecy else {}
     return {
         "idOrigem": str(4_000_000 + int(case.number.sequence)),
-        **_common(case, instance),
+        **common_keys(case, instance),
+        **secrecy,
         "distribuicao": [distribution],
-        "tribunal": _court(case),
+        "tribunal": court_of(case),
         "documentos": _documents(case, instance),
         "permitePeticionar": True,
         "ativo": True,
@@ -81,12 +92,12 @@ def _other(case: Case, instance: Instance) -> Json:
     """Other instances call their distributions by the plural, and tell their secrecy."""
     return {
         "idCodex": 0 if instance.source else 3_000_000 + int(case.number.sequence),
-        **_common(case, instance),
-        "tribunal": _court(case),
+        **common_keys(case, instance),
+        "tribunal": court_of(case),
         "liminar": False,
         "justicaGratuita": False,
-        "nivelSigilo": 0,
-        "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [_bench(case, instance)]}],
+        "nivelSigilo": case.shape.secrecy,
+        "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [bench_of(case, instance)]}],
         "documentos": _documents(case, instance),
         "permitePeticionar": False,
         "ativo": True,
@@ -97,19 +108,20 @@ def _hit_instance(case: Case, instance: Instance) -> Json:
     movements = _movements(instance, case.opened_at)
     return {
         "idCodex": 3_000_000 + int(case.number.sequence),
-        **_common(case, instance),
-        "tribunal": _court(case),
+        **common_keys(case, instance),
+        "tribunal": court_of(case),
         "liminar": False,
-        "nivelSigilo": 0,
+        "nivelSigilo": case.shape.secrecy,
         "dataHoraUltimaDistribuicao": case.opened_at,
         "ultimoMovimento": movements[0],
-        "orgaoJulgador": {"id": 12345, "nome": _bench(case, instance)["nome"]},
+        "orgaoJulgador": {"id": 12345, "nome": bench_of(case, instance)["nome"]},
         "ativo": True,
         "permitePeticionar": False,
     }
 
 
-def _common(case: Case, instance: Instance) -> Json:
+def common_keys(case: Case, instance: Instance) -> Json:
+    """What every account of an instance says, whichever system gives it."""
     code, name = _CLASSES[instance.degree]
     common: Json = {
         "dataHoraAjuizamento": case.opened_at,
@@ -169,12 +181,14 @@ def _parties() -> list[Json]:
     ]
 
 
-def _bench(case: Case, instance: Instance) -> Json:
+def bench_of(case: Case, instance: Instance) -> Json:
+    """The judges before whom the instance is."""
     name = ("1ª VARA CÍVEL DE EXEMPLO", "1ª CÂMARA DE DIREITO PRIVADO DE EXEMPLO")[instance.degree - 1]
-    return {"tribunal": _court(case), "id": 12345, "nome": name}
+    return {"tribunal": court_of(case), "id": 12345, "nome": name}
 
 
-def _court(case: Case) -> Json:
+def court_of(case: Case) -> Json:
+    """The court of the process."""
     number = case.number
     court: Json = {
         "sigla": number.court,
@@ -187,10 +201,11 @@ def _court(case: Case) -> Json:
 
 
 def _documents(case: Case, instance: Instance) -> list[Json]:
-    return [_document(case, document) for document in reversed(instance.documents)]
+    return [document_item(case, document) for document in reversed(instance.documents)]
 
 
-def _document(case: Case, document: Document) -> Json:
+def document_item(case: Case, document: Document) -> Json:
+    """One item of ``documentos``."""
     type_: Json = {
         "codigo": document.type.code,
         "nome": document.type.name,
@@ -206,11 +221,13 @@ def _document(case: Case, document: Document) -> Json:
         "idCodex": document.codex,
         "idOrigem": document.origin,
         "nome": document.name,
-        "nivelSigilo": "PUBLICO",
+        "nivelSigilo": _SECRECY[document.secrecy],
         "tipo": type_,
         "hrefBinario": f"{href}/binario",
         "hrefTexto": f"{href}/texto",
     }
+    if not document.has_binary:
+        del item["hrefBinario"]
     if document.described:
         item["arquivo"] = {
             "tipo": document.media_type,

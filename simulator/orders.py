@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from typing import Any
 
 from domain.errors import InvalidProcessNumber
 from domain.process_number import ProcessNumber
-from simulator.case import Shape, natural_shape
-from simulator.fault_kinds import KINDS, Terms
+from simulator.case import HIGHEST_SECRECY, Shape, natural_shape
+from simulator.fault_kinds import KINDS, Reach, Terms
 from simulator.faults import Order
 from simulator.tokens import DEFAULT_LIFETIME
 
@@ -58,6 +60,15 @@ class Body:
             raise Nonsense(f"{key} must be a number of seconds from 0 to {_HOUR}.")
         return float(value)
 
+    def header(self, key: str) -> str | None:
+        """What a header may hold: printable ASCII."""
+        value = self.value(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not re.fullmatch(r"[!-~]([ -~]{0,198}[!-~])?", value):
+            raise Nonsense(f"{key} must be 1 to 200 printable ASCII characters without blanks around them.")
+        return value
+
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
         value = self.value(key)
@@ -80,14 +91,21 @@ def read_number(text: object) -> ProcessNumber:
 
 def read_shape(number: ProcessNumber, raw: bytes) -> Shape:
     """The shape of a process; ``documents`` left out is the number's own count."""
-    body = Body(raw, "documents", "size_bytes", "second_instance_documents", "second_source", "exists")
-    documents = body.integer("documents", 0, MOST_DOCUMENTS)
+    body = Body(raw, *(field.name for field in fields(Shape) if field.name != "twins"))
+    ordered = body.integer("documents", 0, MOST_DOCUMENTS)
+    documents = natural_shape(number).documents if ordered is None else ordered
+    appealed = body.integer("second_instance_documents", 0, MOST_DOCUMENTS) or 0
     return Shape(
-        documents=natural_shape(number).documents if documents is None else documents,
+        documents=documents,
         size_bytes=body.integer("size_bytes", 1, LARGEST_DOCUMENT),
-        second_instance_documents=body.integer("second_instance_documents", 0, MOST_DOCUMENTS) or 0,
+        second_instance_documents=appealed,
         second_source=body.flag("second_source", default=False),
         exists=body.flag("exists", default=True),
+        text_only_documents=body.integer("text_only_documents", 0, documents + appealed) or 0,
+        secret_documents=body.integer("secret_documents", 0, documents + appealed) or 0,
+        secrecy=body.integer("secrecy", 0, HIGHEST_SECRECY) or 0,
+        content_type=body.header("content_type"),
+        content_disposition=body.header("content_disposition"),
     )
 
 
@@ -100,11 +118,14 @@ def read_fault(raw: bytes) -> Order:
     retry_after = body.integer("retry_after", 0, _HOUR * 24)
     if retry_after is not None and not KINDS[kind].takes_retry_after:
         raise Nonsense(f"{kind} answers without Retry-After: leave retry_after out.")
+    documents = _documents(body.value("documents"))
+    if documents is not None and KINDS[kind].reach is Reach.DETAILS:
+        raise Nonsense(f"{kind} strikes a process's details, never documents: leave documents out.")
     number = body.value("number")
     return Order(
         kind=kind,
         number=None if number is None else read_number(number).canonical,
-        documents=_documents(body.value("documents")),
+        documents=documents,
         times=body.integer("times", 1, 1_000_000),
         terms=Terms(retry_after=retry_after, delay_seconds=body.seconds("delay_seconds")),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import socket
 import threading
 
 import uvicorn
@@ -10,18 +12,31 @@ import uvicorn
 from simulator.app import create_app
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
-_GRACE_SECONDS = 2
 # Longer than clients keep idle connections, so that they, not we, are the ones who close them.
 _KEEP_ALIVE_SECONDS = 75
 
 
+class Server(uvicorn.Server):
+    """Waits for nobody when it stops: somebody may have ordered a stall of an hour."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut off every answer under way, then stop."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        while self.server_state.connections:  # noqa: ASYNC110 - no event tells.
+            await asyncio.sleep(0)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)
+
+
 def serve(host: str, port: int) -> None:
-    """Run the simulator until SIGINT or SIGTERM, then return; what is under way gets two seconds to end.
+    """Run the simulator until SIGINT or SIGTERM, then return at once: answers under way are cut off.
 
     Raises:
         SystemExit: the address cannot be bound; the reason was logged.
     """
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             create_app(),
             host=host,
@@ -31,7 +46,6 @@ def serve(host: str, port: int) -> None:
             server_header=False,
             lifespan="off",
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
 

@@ -8,19 +8,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from simulator.court import Court
 from simulator.tokens import Tokens
 
 
-def routes(tokens: Tokens) -> Mount:
+def routes(court: Court) -> Mount:
     """The routes under ``/auth``."""
 
     async def post_token(request: Request) -> Response:
+        court.stats.refreshed()
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         if "client_id" not in form:
             return _refusal(401, "invalid_client", "Invalid client or Invalid client credentials")
         match form.get("grant_type"):
             case "refresh_token":
-                return _renewal(tokens, form.get("refresh_token", ""))
+                return _renewal(court.tokens, form.get("refresh_token", ""))
             case "password":
                 return _refusal(400, "unauthorized_client", "Client not allowed for direct access grants")
             case _:

@@ -41,17 +41,19 @@ async def transmit(answer: Answer, scope: Scope, receive: Receive, send: Send) -
         await send({"type": "http.response.body"})
         return False
 
-    step = CHUNK if answer.step_delay is None else max(1, -(-total // _DRIPS))
+    drip = max(1, -(-total // _DRIPS))
+    step = CHUNK if answer.step_delay is None else min(drip, CHUNK)
     in_one_piece = left <= step and not broken
-    delay = 0.0
+    sent, pause_at = 0, drip
     for piece in answer.body.pieces(left, step):
-        if delay:
-            await asyncio.sleep(delay)
-        delay = answer.step_delay or 0.0
+        if answer.step_delay and sent >= pause_at:
+            await asyncio.sleep(answer.step_delay)
+            pause_at += drip
         if _gone(transport):
             await _disconnected(receive)
             return False
         await send({"type": "http.response.body", "body": piece, "more_body": not in_one_piece})
+        sent += len(piece)
     if broken:
         await _tear_down(answer.ending, transport, receive)
         return False
@@ -69,8 +71,7 @@ def _headers(answer: Answer, length: int) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-length", b"%d" % length)]
     if answer.media_type is not None:
         headers.append((b"content-type", answer.media_type.encode("ascii")))
-    if answer.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % answer.retry_after))
+    headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in answer.headers]
     return headers
 
 

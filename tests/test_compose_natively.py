@@ -182,7 +182,13 @@ async def test_the_commands_download_a_process_end_to_end_on_postgres(
         tmp_path,
         ports,
         OperatorSettings.load(tmp_path),
-        Secrets(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], True, SECRETS["AUTOS_WEBHOOK_SECRET"]),
+        Secrets(
+            keys["AWS_ACCESS_KEY_ID"],
+            keys["AWS_SECRET_ACCESS_KEY"],
+            True,
+            SECRETS["AUTOS_WEBHOOK_SECRET"],
+            SECRETS["AUTOS_SECRET_KEY"],
+        ),
     )
     async with AsyncExitStack() as stack:
         superuser_url = stack.enter_context(running_postgres())

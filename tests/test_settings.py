@@ -144,7 +144,7 @@ def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:
 
 
 def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = ["API_KEY", "COURT_TOKEN", "S3_SECRET_ACCESS_KEY", "WEBHOOK_SECRET"]
+    secrets = ["API_KEY", "COURT_TOKEN", "SECRET_KEY", "S3_SECRET_ACCESS_KEY", "WEBHOOK_SECRET"]
     for name in secrets:
         monkeypatch.setenv(f"AUTOS_{name}", f"the secret {name}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,9 +22,7 @@ from workflows.options import (
     CATALOG,
     DOWNLOAD,
     DOWNLOAD_WINDOW,
-    FIRST_COURT_WAIT,
     LISTING,
-    LONGEST_COURT_WAIT,
     PENDING_PAGE,
 )
 from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
@@ -31,6 +30,7 @@ from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCO
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
     from activities.court import CourtActivities
+    from activities.court_watch import CourtWatchActivities
     from domain.completeness import Completeness, Outcome, Phase
     from domain.errors import FailureCode, FailureScope
     from domain.messages import (
@@ -72,6 +72,7 @@ class DownloadProcess:
         self._trouble: ReportedFailure | None = None
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
+        self._court_news = False
 
     @workflow.run
     async def run(self, request: DownloadRequest) -> RunResult:
@@ -98,6 +99,11 @@ class DownloadProcess:
     def subscribe(self) -> None:
         """A subscription is waiting in the catalog: it is told when this run ends, even if it is ending already."""
         self._subscribed = True
+
+    @workflow.signal
+    def court_answers(self) -> None:
+        """The court has been found well: a run that waits for it looks again."""
+        self._court_news = True
 
     @workflow.update
     def pause(self) -> str:
@@ -183,7 +189,6 @@ class DownloadProcess:
                     return failure
                 await self._wait_for_court(failure)
             else:
-                self._progress = replace(self._progress, court_waits=0)
                 return None
 
     async def _download_pending(self) -> None:
@@ -244,7 +249,6 @@ class DownloadProcess:
                 self._progress,
                 downloaded=self._progress.downloaded + 1,
                 downloaded_bytes=self._progress.downloaded_bytes + downloaded.size_bytes,
-                court_waits=0,
             )
         self._describe()
 
@@ -261,15 +265,23 @@ class DownloadProcess:
         self._progress = replace(self._progress, failed=self._progress.failed + 1)
 
     async def _wait_for_court(self, trouble: ReportedFailure) -> None:
-        waits = self._progress.court_waits
-        growing = min(FIRST_COURT_WAIT * 2 ** min(waits, 16), LONGEST_COURT_WAIT)
-        asked = timedelta(seconds=trouble.retry_after or 0.0)
-        # The court's own word counts as long as it helps; when it does not, patience grows.
-        wait = asked if asked and waits == 0 else max(asked, growing)
-        wait += min(wait * 0.1, timedelta(seconds=30)) * workflow.random().random()
-        self._progress = replace(self._progress, court_waits=waits + 1)
+        """Wait until the court is known to answer. This run asks the catalog, never the court."""
         self._enter(Phase.WAITING_FOR_COURT, trouble.code)
-        await workflow.sleep(wait, summary=f"waiting for the court: {trouble.code}")
+        while True:
+            self._court_news = False
+            advice = await workflow.execute_activity_method(CourtWatchActivities.consult_court, **CATALOG)
+            if advice.answers:
+                return
+            if workflow.info().is_continue_as_new_suggested():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(self._state())
+            # Whether somebody says so or nobody has said anything for so long: look.
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._court_news,
+                    timeout=timedelta(seconds=advice.look_again_seconds),
+                    timeout_summary=f"waiting for the court: {trouble.code}",
+                )
 
     # The end.
 

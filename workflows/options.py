@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypedDict
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 PROCESSES_QUEUE = "processes"
@@ -21,9 +21,6 @@ PENDING_PAGE = 200
 # How soon a killed worker is noticed. Activities beat far more often.
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 
-FIRST_COURT_WAIT = timedelta(seconds=5)
-LONGEST_COURT_WAIT = timedelta(minutes=15)
-
 
 class ActivityOptions(TypedDict, total=False):
     """The options of ``workflow.execute_activity`` that this table sets."""
@@ -34,6 +31,7 @@ class ActivityOptions(TypedDict, total=False):
     heartbeat_timeout: timedelta
     retry_policy: RetryPolicy
     cancellation_type: ActivityCancellationType
+    priority: Priority
 
 
 # Trouble with the catalog is ours and passes: it is tried until it has.
@@ -66,6 +64,15 @@ DOWNLOAD: ActivityOptions = {
         initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
     ),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+
+# The watch's own requests. They go ahead of all documents that queue for a court which does not answer.
+COURT_ERRAND: ActivityOptions = {
+    "task_queue": COURT_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=5),
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "retry_policy": _UNTIL_IT_WORKS,
+    "priority": Priority(priority_key=1),
 }
 
 SENDING: ActivityOptions = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -16,11 +17,18 @@ class Addresses:
 
     Args:
         origin: scheme and host of the portal, such as ``https://portaldeservicos.pdpj.jus.br``.
+        allowed_hosts: other hosts, with their ports if they have any, to which a document's address may lead. The
+            token goes there too, so they must be the court's own.
     """
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, allowed_hosts: Collection[str] = ()) -> None:
         self.origin = origin.rstrip("/")
-        self._host = urlsplit(self.origin).netloc
+        scheme = urlsplit(self.origin).scheme
+        schemes = {"https", scheme}
+        self._allowed = (
+            f"{self.origin}/",
+            *(f"{each}://{host.lower()}/" for host in allowed_hosts for each in schemes),
+        )
 
     def details(self, number: ProcessNumber) -> str:
         """Where a process is described."""
@@ -37,12 +45,15 @@ class Addresses:
         RFC 3986 says, they lead to the portal's page for browsers, which answers 200 to anything.
 
         Raises:
-            DocumentFailure: the href leads to another host, to which the token must not go.
+            DocumentFailure: the href leads to a host to which the token must not go.
         """
         if href.startswith("/") and not href.startswith("//"):
             return f"{self.origin}{href}" if href.startswith("/api/") else f"{self.origin}{_API}{href}"
         with suppress(ValueError):
-            if urlsplit(href).netloc == self._host and href.startswith(f"{self.origin}/"):
+            parts = urlsplit(href)
+            # Compared as written, too: what parsers read differently, and none should, is refused.
+            begin = f"{parts.scheme}://{parts.netloc}/"
+            if begin.lower() in self._allowed and href.startswith(begin):
                 return href
         raise DocumentFailure(
             FailureCode.FOREIGN_ADDRESS, "The listing gives an address outside the court's portal."

@@ -1,25 +1,30 @@
-"""Requests to the portal."""
+"""What the service asks of the portal: listings and documents."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
-
-import httpx
+from types import MappingProxyType
 
 from adapters.court_pdpj.addresses import Addresses
-from adapters.court_pdpj.answers import Subject, failure_of
 from adapters.court_pdpj.listing import parse_listing
+from adapters.court_pdpj.portal import Portal
+from adapters.court_pdpj.second_opinion import Finding, SecondOpinion, finding_of
+from adapters.court_pdpj.texts import unwrapped
+from adapters.court_pdpj.tokens import Tokens
 from domain.documents import DocumentSource, Listing
-from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.errors import (
+    CourtError,
+    CourtFailure,
+    CourtKnownUnavailable,
+    DocumentFailure,
+    FailureCode,
+    ProcessFailure,
+)
 from domain.process_number import ProcessNumber
-
-_TIMEOUT = httpx.Timeout(60, connect=10)
-_ERROR_BODY_BYTES = 4096
-_MAX_LISTING_BYTES = 256 * 1024**2
 
 
 class PdpjCourt:
@@ -27,56 +32,84 @@ class PdpjCourt:
 
     Args:
         origin: scheme and host of the portal.
-        token: the bearer token; never logged, never sent to another host.
+        tokens: where the bearer tokens come from; they are never logged, and go to no host but the court's.
         concurrency: requests in flight at most.
         user_agent: how we introduce ourselves.
+        headers: further headers of every request; they take the place of our own of the same name.
+        allowed_hosts: hosts of the court's own beside the portal's, to which documents' addresses may lead, with
+            their ports if they have any. The token goes there too.
+        answer_seconds: how long an answer may take to begin; the court's gateway gives up after 60.
+        stall_seconds: how long nothing of an answer that has begun may arrive.
+
+    Raises:
+        ConfigurationError: a header that cannot be sent.
     """
 
-    def __init__(self, origin: str, *, token: str | None, concurrency: int, user_agent: str) -> None:
-        self._addresses = Addresses(origin)
+    def __init__(
+        self,
+        origin: str,
+        *,
+        tokens: Tokens,
+        concurrency: int,
+        user_agent: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        allowed_hosts: Collection[str] = frozenset(),
+        answer_seconds: float = 75.0,
+        stall_seconds: float = 30.0,
+    ) -> None:
+        self._addresses = Addresses(origin, allowed_hosts)
         self._slots = asyncio.Semaphore(concurrency)
-        headers = {
+        introduction = {
             "User-Agent": user_agent,
             "Accept-Language": "pt-BR,pt;q=0.9,en;q=0.8",
             "Origin": self._addresses.origin,
             "Referer": f"{self._addresses.origin}/consulta",
         }
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.AsyncClient(
-            headers=headers,
-            timeout=_TIMEOUT,
-            # A redirect leads to a login page or to another host: following it would carry the token there.
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+        given = {name.lower() for name in headers}
+        self._portal = Portal(
+            tokens,
+            connections=concurrency,
+            headers={**{name: introduction[name] for name in introduction if name.lower() not in given}, **headers},
+            answer_seconds=answer_seconds,
+            stall_seconds=stall_seconds,
         )
+        self._second_opinion = SecondOpinion(self._search)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._portal.close()
+
+    async def check(self, number: ProcessNumber) -> None:
+        """Search for a process, to see whether the court answers; what it says of the process does not matter.
+
+        Raises:
+            CourtFailure: it does not.
+        """
+        async with self._slots:
+            told = await finding_of(self._portal.get_json(self._addresses.search(number)))
+        if isinstance(told, CourtFailure):
+            raise told
 
     async def list_documents(self, number: ProcessNumber) -> Listing:
         """Ask for a process and its documents.
 
         Raises:
-            ProcessFailure: absent, out of reach, or its description unreadable.
+            ProcessFailure: absent, out of reach, its description unreadable, or had from a court that is well but
+                does not give it.
             CourtFailure: the court cannot answer now.
         """
         async with self._slots:
+            sent_at = time.monotonic()
             try:
-                return parse_listing(
-                    await self._get_json(self._addresses.details(number)), number, datetime.now(UTC)
-                )
+                payload = await self._portal.get_json(self._addresses.details(number))
+                return parse_listing(payload, number, datetime.now(UTC))
             except CourtFailure as failure:
-                if failure.status != 500:
+                raise await self._listing_failure(number, failure, sent_at) from None
+            except ProcessFailure as failure:
+                # An apology in JSON, with status 200, may be all that the court has for anybody.
+                if failure.code is not FailureCode.INVALID_LISTING or failure.status is not None:
                     raise
-                # For a process that the data lake does not hold, the details answer 500 where 404 is meant.
-                found = await self._get_json(self._addresses.search(number))
-                if isinstance(found, dict) and not found.get("content"):
-                    raise ProcessFailure(
-                        FailureCode.NOT_FOUND, f"{failure.answer}; a search finds no such process."
-                    ) from None
-                raise
+                raise await self._unless_court(number, failure, sent_at) from None
 
     @asynccontextmanager
     async def open_document(self, source: DocumentSource) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -86,70 +119,79 @@ class PdpjCourt:
 
         Raises:
             DocumentFailure: this document cannot be had; also while reading.
-            CourtFailure: the court cannot answer now.
+            CourtFailure: the court cannot answer now; also while reading.
         """
         href = source.binary_href or source.text_href
         if href is None:
             raise DocumentFailure(FailureCode.NO_CONTENT_ADDRESS, "The listing gives no address for this document.")
-        chunks = self._stream(self._addresses.document(href))
-        try:
+        number = ProcessNumber.parse(source.process_number)
+        url = self._addresses.document(href)
+        async with aclosing(self._stream(number, url, is_text=source.is_text)) as chunks:
             yield chunks
-        finally:
-            await chunks.aclose()
 
-    async def _stream(self, url: str) -> AsyncGenerator[bytes, None]:
-        accept = {"Accept": "application/pdf,application/octet-stream,*/*", "Accept-Encoding": "identity"}
+    async def _stream(self, number: ProcessNumber, url: str, *, is_text: bool) -> AsyncGenerator[bytes, None]:
         async with self._slots:
+            sent_at = time.monotonic()
+            answer = self._portal.stream(url)
             try:
-                async with self._http.stream("GET", url, headers=accept) as response:
-                    if response.status_code != 200:
-                        raise await _failure(response, Subject.DOCUMENT)
-                    async for chunk in response.aiter_bytes():
+                async with aclosing(unwrapped(answer) if is_text else answer) as chunks:
+                    async for chunk in chunks:
                         yield chunk
-            except httpx.InvalidURL:
-                raise DocumentFailure(
-                    FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
-                ) from None
-            except httpx.HTTPError as error:
-                raise _lost(error, Subject.DOCUMENT) from None
+            except CourtFailure as failure:
+                raise await self._document_failure(number, failure, sent_at) from None
+            except DocumentFailure as failure:
+                # When a court goes down, all that it was sending is lost.
+                if failure.code is not FailureCode.CONNECTION_LOST:
+                    raise
+                raise await self._unless_court(number, failure, sent_at) from None
 
-    async def _get_json(self, url: str) -> object:
-        accept = {"Accept": "application/json, text/plain, */*"}
-        try:
-            async with self._http.stream("GET", url, headers=accept) as response:
-                if response.status_code != 200:
-                    raise await _failure(response, Subject.PROCESS)
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_LISTING_BYTES:
-                        raise ProcessFailure(FailureCode.INVALID_LISTING, "The court's answer never ends.")
-        except httpx.HTTPError as error:
-            raise _lost(error, Subject.PROCESS) from None
-        return _parse_json(bytes(body))
+    async def _search(self, number: ProcessNumber) -> object:
+        # With the token that has just been used: another one would answer another question.
+        return await self._portal.get_json(self._addresses.search(number), replace_token=False)
+
+    async def _listing_failure(self, number: ProcessNumber, failure: CourtFailure, sent_at: float) -> CourtError:
+        """What it means that the details cannot be had."""
+        if _speaks_for_itself(failure):
+            return failure
+        told = await self._second_opinion.of_process(number, sent_at=sent_at)
+        if isinstance(told, CourtFailure):
+            return _both(failure, told)
+        code, found = FailureCode.LISTING_UNAVAILABLE, "a search for the process is answered"
+        if told is Finding.OUT_OF_REACH:
+            code, found = FailureCode.NO_ACCESS, "a search says that the process is out of reach"
+        # For a process that the data lake does not hold, the details answer 500 where 404 is meant.
+        elif told is Finding.ABSENT and failure.status == 500:
+            code, found = FailureCode.NOT_FOUND, "a search finds no such process"
+        return ProcessFailure(
+            code, f"{failure.answer}; {found}.", status=failure.status, retry_after=failure.retry_after
+        )
+
+    async def _document_failure(self, number: ProcessNumber, failure: CourtFailure, sent_at: float) -> CourtError:
+        """What it means that a document is answered as if the court were in trouble."""
+        if _speaks_for_itself(failure):
+            return failure
+        trouble = await self._second_opinion.of_court(number, sent_at=sent_at)
+        if trouble:
+            return _both(failure, trouble)
+        redirected = failure.status is not None and 300 <= failure.status < 400
+        return DocumentFailure(
+            FailureCode.PORTAL_PAGE if redirected else FailureCode.SOURCE_UNAVAILABLE,
+            f"{failure.answer}; a search is answered.",
+            status=failure.status,
+            retry_after=failure.retry_after,
+        )
+
+    async def _unless_court(self, number: ProcessNumber, failure: CourtError, sent_at: float) -> CourtError:
+        """The failure itself, or the court's if the court is in trouble."""
+        trouble = await self._second_opinion.of_court(number, sent_at=sent_at)
+        return _both(CourtFailure(FailureCode.COURT_UNAVAILABLE, failure.answer), trouble) if trouble else failure
 
 
-def _parse_json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        # The portal's page, or a gateway's, where JSON was asked for: nothing is said about the process.
-        raise CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.") from None
+def _speaks_for_itself(failure: CourtFailure) -> bool:
+    return isinstance(failure, CourtKnownUnavailable) or failure.code is FailureCode.COURT_THROTTLED
 
 
-async def _failure(response: httpx.Response, subject: Subject) -> CourtError:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) >= _ERROR_BODY_BYTES:
-            break
-    return failure_of(response.status_code, response.headers, bytes(body[:_ERROR_BODY_BYTES]), subject)
-
-
-def _lost(error: httpx.HTTPError, subject: Subject) -> CourtError:
-    answer = f"No whole answer ({type(error).__name__})."
-    if subject is Subject.DOCUMENT and isinstance(
-        error, httpx.ReadError | httpx.ReadTimeout | httpx.RemoteProtocolError | httpx.DecodingError
-    ):
-        return DocumentFailure(FailureCode.CONNECTION_LOST, answer)
-    return CourtFailure(FailureCode.COURT_UNAVAILABLE, answer)
+def _both(first: CourtFailure, second: CourtFailure) -> CourtFailure:
+    """The first failure, with the longer wait of the two."""
+    waits = [each.retry_after for each in (first, second) if each.retry_after is not None]
+    return CourtFailure(first.code, first.answer, status=first.status, retry_after=max(waits, default=None))

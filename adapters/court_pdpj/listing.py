@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
-from domain.documents import Instance, ListedDocument, Listing, Secrecy
+from domain.documents import DocumentOrigin, Instance, ListedDocument, Listing, Secrecy
 from domain.errors import FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 
@@ -28,6 +30,8 @@ _SECRECY_BY_WORD = {
     "SIGILO_ABSOLUTO": Secrecy.ABSOLUTE,
 }
 _SECRECY_BY_LEVEL = dict(enumerate(_SECRECY_BY_WORD.values()))
+# For stages that tell their degree in the longer form only.
+_DEGREES = {"PRIMEIRO_GRAU": "G1", "SEGUNDO_GRAU": "G2"}
 _LAST = datetime.max.replace(tzinfo=UTC)
 _BIGINT = 2**63
 
@@ -36,8 +40,8 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
     """Read the details of a process.
 
     Takes the documents of the current run through a degree and of all others, each with its instance. The same
-    document fed by two sources (same degree and ``idOrigem``, other UUID) is taken once, from the source that is
-    current. Documents come in filing order.
+    document fed by two sources (same degree and ``idOrigem``, other UUID) is taken once, as the source that is
+    current describes it, with all its sources noted. Documents come in filing order.
 
     Raises:
         ProcessFailure: the court knows no such process, or this is not the description of one.
@@ -56,29 +60,24 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
     others = [_object(item) for item in _list(root.get("tramitacoes"))]
     stages = [current or {}, *others] if current or not others else others
     instances: dict[str, Instance] = {}
-    found: dict[str, ListedDocument] = {}
-    sources_by_origin: dict[tuple[str, str], str] = {}
+    found = _Found()
     for index, stage in enumerate(stages):
         instance = _instance(stage, current=index == 0)
         instances.setdefault(instance.key, instance)
+        source = _integer(stage.get("idFonteDadosCodex"))
         items = _list(stage.get("documentos"))
         if index == 0:
             items = [*items, *_list(root.get("documentos"))]
-        for document in _documents(items, number, instance.key):
-            if document.id in found:
-                continue
-            if document.origin_id is not None:
-                origin = (instance.degree or "", document.origin_id)
-                if sources_by_origin.setdefault(origin, instance.key) != instance.key:
-                    continue
-            found[document.id] = document
+        for document in _documents(items, number, instance.key, source):
+            # Without a source's number, each stage counts as a source of its own.
+            found.add(document, instance.degree, f"stage {index}" if source is None else source)
     head = stages[0]
     return Listing(
         process_number=number.canonical,
         court=(_text(root.get("siglaTribunal")) or number.court)[:16],
         listed_at=listed_at,
         instances=tuple(instances.values()),
-        documents=tuple(sorted(found.values(), key=_filing_order)),
+        documents=tuple(sorted(found.documents(), key=_filing_order)),
         secrecy=_secrecy(root.get("nivelSigilo")),
         class_code=_integer(_first(head.get("classe")).get("codigo"), below=2**31),
         class_name=_text(_first(head.get("classe")).get("descricao")),
@@ -88,9 +87,43 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
     )
 
 
+class _Found:
+    """The documents found so far; what another source feeds again is joined to what it is a copy of."""
+
+    def __init__(self) -> None:
+        self._originals: dict[str, ListedDocument] = {}
+        self._origins: dict[str, list[DocumentOrigin]] = {}
+        self._seen: set[str] = set()
+        self._namesakes: dict[tuple[str | None, str], list[str]] = {}
+        self._fed: Counter[tuple[str | None, str, object]] = Counter()
+
+    def add(self, document: ListedDocument, degree: str | None, source: object) -> None:
+        """Take a document, unless it was taken before under this id or from another source."""
+        if document.id in self._seen:
+            return
+        self._seen.add(document.id)
+        original = document.id
+        if document.origin_id is not None:
+            namesakes = self._namesakes.setdefault((degree, document.origin_id), [])
+            # A source may have twins of one origin: each is a document, and a copy of one is no copy of both.
+            place = self._fed[degree, document.origin_id, source]
+            self._fed[degree, document.origin_id, source] += 1
+            if place == len(namesakes):
+                namesakes.append(document.id)
+            original = namesakes[place]
+        self._originals.setdefault(original, document)
+        self._origins.setdefault(original, []).extend(document.sources)
+
+    def documents(self) -> Iterator[ListedDocument]:
+        """Each document once, with all its sources."""
+        for document_id, document in self._originals.items():
+            yield replace(document, sources=tuple(self._origins[document_id]))
+
+
 def _instance(stage: dict[str, Any], *, current: bool) -> Instance:
     grade = _object(stage.get("grau"))
-    degree = _text(grade.get("sigla")) or _text(stage.get("instancia"))
+    named = _text(stage.get("instancia"))
+    degree = _text(grade.get("sigla")) or _DEGREES.get(named or "", named)
     source = _integer(stage.get("idFonteDadosCodex"))
     distribution = _first(stage.get("distribuicao")) or _first(stage.get("distribuicoes"))
     unit = _first(distribution.get("orgaoJulgador")) or _object(stage.get("orgaoJulgador"))
@@ -104,15 +137,18 @@ def _instance(stage: dict[str, Any], *, current: bool) -> Instance:
     )
 
 
-def _documents(items: list[Any], number: ProcessNumber, instance_key: str) -> Iterator[ListedDocument]:
+def _documents(
+    items: list[Any], number: ProcessNumber, instance_key: str, source: int | None
+) -> Iterator[ListedDocument]:
     for place, item in enumerate(items):
         if not isinstance(item, dict):
             continue
         binary, text = _text(item.get("hrefBinario")), _text(item.get("hrefTexto"))
         kind, file = _object(item.get("tipo")), _object(item.get("arquivo"))
         size = _integer(file.get("tamanho"))
+        document_id = _document_id(binary, text) or _derived_id(number, instance_key, item, place)
         yield ListedDocument(
-            id=_document_id(binary, text) or _derived_id(number, instance_key, item, place),
+            id=document_id,
             instance_key=instance_key,
             name=_text(item.get("nome")),
             sequence=_integer(item.get("sequencia"), below=2**31),
@@ -126,6 +162,7 @@ def _documents(items: list[Any], number: ProcessNumber, instance_key: str) -> It
             declared_size_bytes=size if size is not None and size > 0 else None,
             pages=_integer(file.get("quantidadePaginas"), below=2**31),
             origin_id=_text(item.get("idOrigem")),
+            sources=(DocumentOrigin(document_id, source, _integer(item.get("idCodex"))),),
         )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import text
 
+from adapters.database.court import Court
 from adapters.database.documents import Documents
 from adapters.database.engine import Database
 from adapters.database.listings import Listings
@@ -11,17 +14,25 @@ from adapters.database.processes import Processes
 from adapters.database.runs import Runs
 from adapters.database.webhooks import Webhooks
 
+if TYPE_CHECKING:
+    from adapters.sealing import Seal
+
 
 class Catalog:
-    """Every table's room over one database."""
+    """Every table's room over one database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        seal: for the court's credentials; none on a deployment that stores none.
+    """
+
+    def __init__(self, database: Database, seal: Seal | None = None) -> None:
         self._database = database
         self.processes = Processes(database)
         self.listings = Listings(database)
         self.documents = Documents(database)
         self.runs = Runs(database)
         self.webhooks = Webhooks(database)
+        self.court = Court(database, seal)
 
     async def check(self) -> None:
         """Ask the database for a sign of life, and whether it has been migrated at all.

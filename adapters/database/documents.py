@@ -15,6 +15,7 @@ from adapters.database.processes import RETRYABLE_CODES, counted
 from adapters.database.tables import documents, instances
 from domain.documents import (
     Document,
+    DocumentOrigin,
     DocumentSource,
     DocumentStatus,
     Failure,
@@ -242,6 +243,7 @@ def _document(row: Row[tuple[object, ...]]) -> Document:
         ),
         secrecy=Secrecy(row.secrecy),
         pages=row.pages,
+        sources=tuple(DocumentOrigin(**origin) for origin in row.sources),
         stored=StoredObject(row.object_key, row.size_bytes, row.sha256, row.media_type)
         if status is DocumentStatus.AVAILABLE
         else None,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
+from adapters.database.identities import KnownDocument, known_ids
 from adapters.database.tables import documents, instances, processes
 from adapters.database.upserts import insert_into, refreshing
 from domain.documents import DocumentStatus, ListedDocument, Listing
 from domain.messages import ListingSummary
 
 _DESCRIPTION = (
-    "instance_id",
     "name",
     "sequence",
     "type_code",
@@ -39,27 +40,30 @@ class Listings:
     async def record(self, listing: Listing) -> ListingSummary:
         """Insert what is new, describe again what is known, keep what is available.
 
-        A document that the listing no longer names is marked as withdrawn and counts only if it is stored. The
-        same listing recorded twice changes nothing.
+        A document that the listing no longer names is marked as withdrawn and counts only if it is stored. One
+        that the listing has under another id, because another of its sources is current, keeps the id that it
+        has here. The same listing recorded twice changes nothing.
         """
         async with self._database.writing() as connection:
             await _write_process(connection, listing)
             instance_ids = await _write_instances(connection, listing)
             here = documents.c.process_number == listing.process_number
             known = set(await connection.scalars(select(documents.c.id).where(here)))
+            renamed = await _known_under_other_ids(connection, listing, known)
             position = await connection.scalar(select(func.max(documents.c.position)).where(here)) or 0
             rows: list[dict[str, Any]] = []
             new = 0
             for document in listing.documents:
-                if document.id not in known:
+                document_id = renamed.get(document.id, document.id)
+                if document_id not in known:
                     position += 1
                     new += 1
-                rows.append(_row(listing, document, instance_ids[document.instance_key], position))
+                rows.append(_row(listing, document, document_id, instance_ids[document.instance_key], position))
             if rows:
                 statement = refreshing(
                     insert_into(connection, documents),
                     key=("process_number", "id"),
-                    columns=(*_DESCRIPTION, "last_listed_at", "withdrawn"),
+                    columns=(*_DESCRIPTION, "instance_id", "sources", "last_listed_at", "withdrawn"),
                 )
                 await connection.execute(statement, rows)
             await connection.execute(
@@ -115,13 +119,39 @@ async def _write_instances(connection: AsyncConnection, listing: Listing) -> dic
     return {row.key: row.id for row in result}
 
 
-def _row(listing: Listing, document: ListedDocument, instance_id: int, position: int) -> dict[str, Any]:
-    description = {name: getattr(document, name) for name in _DESCRIPTION if name != "instance_id"}
+async def _known_under_other_ids(connection: AsyncConnection, listing: Listing, known: set[str]) -> dict[str, str]:
+    listed = {document.id for document in listing.documents}
+    new = [document for document in listing.documents if document.id not in known]
+    if not new or known <= listed:
+        return {}
+    result = await connection.execute(
+        select(documents.c.id, documents.c.origin_id, documents.c.sources, instances.c.degree)
+        .join(instances, documents.c.instance_id == instances.c.id)
+        .where(documents.c.process_number == listing.process_number)
+        .order_by(documents.c.position)
+    )
+    degrees = {instance.key: instance.degree for instance in listing.instances}
+    return known_ids(new, degrees, (_known(row) for row in result if row.id not in listed))
+
+
+def _known(row: Row[str, str | None, list[dict[str, Any]], str | None]) -> KnownDocument:
+    return KnownDocument(
+        ids=(row.id, *(origin["id"] for origin in row.sources)),
+        degree=row.degree,
+        origin_id=row.origin_id,
+        sources=frozenset(origin["source"] for origin in row.sources if origin["source"] is not None),
+    )
+
+
+def _row(
+    listing: Listing, document: ListedDocument, document_id: str, instance_id: int, position: int
+) -> dict[str, Any]:
     return {
-        **description,
+        **{name: getattr(document, name) for name in _DESCRIPTION},
         "process_number": listing.process_number,
-        "id": document.id,
+        "id": document_id,
         "instance_id": instance_id,
+        "sources": [asdict(origin) for origin in document.sources],
         # For a known document this value is not used: its position never changes.
         "position": position,
         "first_listed_at": listing.listed_at,

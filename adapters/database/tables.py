@@ -112,6 +112,8 @@ documents = Table(
     Column("declared_size_bytes", BigInteger),
     Column("pages", Integer),
     Column("origin_id", Text),
+    # Every id under which the last listing has the document, as it comes from several of the court's systems.
+    Column("sources", JSON, nullable=False, server_default="[]"),
     Column("first_listed_at", UtcDateTime, nullable=False),
     Column("last_listed_at", UtcDateTime, nullable=False),
     # True once a listing no longer names the document: then it counts only if it is stored already.
@@ -210,4 +212,38 @@ attempts = Table(
     Column("excerpt", Text),
     Column("error", Text),
     Column("next_attempt_at", UtcDateTime),
+)
+
+# One row each: a deployment has one court and one identity there.
+court = Table(
+    "court",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("failure_code", String(32)),
+    Column("failure_answer", Text),
+    # Where the trouble was met: probes ask for the same process.
+    Column("process_number", String(25)),
+    Column("since", UtcDateTime),
+    Column("not_before", UtcDateTime),
+    Column("probes", Integer, nullable=False, server_default="0"),
+    Column("next_probe_at", UtcDateTime),
+    Column("answered_at", UtcDateTime),
+    # What may be told of the token in use, as a worker last saw it.
+    Column("token_source", String(16)),
+    Column("token_expires_at", UtcDateTime),
+    Column("token_renewable", Boolean, nullable=False, server_default=text("false")),
+    Column("token_rejected", Boolean, nullable=False, server_default=text("false")),
+)
+
+court_credentials = Table(
+    "court_credentials",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Both are sealed: a copy of the database is no way into the court.
+    Column("access_token", Text),
+    Column("refresh_token", Text),
+    Column("expires_at", UtcDateTime),
+    Column("refresh_expires_at", UtcDateTime),
+    Column("stored_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
 )

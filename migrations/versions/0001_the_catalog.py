@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("declared_size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("pages", sa.Integer(), nullable=True),
         sa.Column("origin_id", sa.Text(), nullable=True),
+        sa.Column("sources", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("first_listed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_listed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
@@ -187,9 +188,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("delivery_number", "attempt", name=op.f("pk_webhook_attempts")),
     )
 
+    op.create_table(
+        "court",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("failure_code", sa.String(length=32), nullable=True),
+        sa.Column("failure_answer", sa.Text(), nullable=True),
+        sa.Column("process_number", sa.String(length=25), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("probes", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_probe_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("token_source", sa.String(length=16), nullable=True),
+        sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("token_renewable", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("token_rejected", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_court")),
+    )
+
+    op.create_table(
+        "court_credentials",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("access_token", sa.Text(), nullable=True),
+        sa.Column("refresh_token", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_court_credentials")),
+    )
+
 
 def downgrade() -> None:
     """Drop every table."""
+    op.drop_table("court_credentials")
+    op.drop_table("court")
     op.drop_table("webhook_attempts")
     op.drop_index("ix_webhook_deliveries_run_id_number", table_name="webhook_deliveries")
 

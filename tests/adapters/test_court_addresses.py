@@ -60,6 +60,41 @@ def test_an_href_that_leads_elsewhere_is_refused(href: str) -> None:
     assert refused.value.code is FailureCode.FOREIGN_ADDRESS
 
 
+LISTED = Addresses(ORIGIN, {"api-processo.data-lake.pdpj.jus.br", "Lake.example:8443"})
+
+
+@pytest.mark.parametrize("host", ["api-processo.data-lake.pdpj.jus.br", "lake.example:8443", "LAKE.example:8443"])
+def test_an_href_may_lead_to_a_listed_host(host: str) -> None:
+    assert LISTED.document(f"https://{host}/documentos/1") == f"https://{host}/documentos/1"
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        *FOREIGN,
+        "http://api-processo.data-lake.pdpj.jus.br/1",
+        "https://api-processo.data-lake.pdpj.jus.br:8443/1",
+        "https://api-processo.data-lake.pdpj.jus.br",
+        "https://user@api-processo.data-lake.pdpj.jus.br/1",
+        "https://api-processo.data-lake.pdpj.jus.br.evil.example/1",
+        "https://api-processo.data-lake.pdpj.jus.br\\@evil.example/1",
+        "https://api-processo.data-lake\t.pdpj.jus.br/1",
+        "https://lake.example/1",
+        "//lake.example:8443/1",
+    ],
+)
+def test_a_listed_host_lists_no_other(href: str) -> None:
+    with pytest.raises(DocumentFailure) as refused:
+        LISTED.document(href)
+    assert refused.value.code is FailureCode.FOREIGN_ADDRESS
+
+
+def test_a_court_without_encryption_may_list_hosts_without() -> None:
+    local = Addresses("http://127.0.0.1:8900", {"127.0.0.1:8901"})
+    for scheme in ("http", "https"):
+        assert local.document(f"{scheme}://127.0.0.1:8901/1") == f"{scheme}://127.0.0.1:8901/1"
+
+
 @given(st.text() | st.text("/\\:@.#?[]%\t portal", max_size=30) | st.text().map("https://portal".__add__))
 def test_no_href_leads_to_another_host(href: str) -> None:
     try:

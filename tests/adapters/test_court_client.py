@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import traceback
 from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters.court_pdpj import PdpjCourt
-from domain.content import DocumentContent
-from domain.documents import DocumentSource, DocumentStatus, ListedDocument
-from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.errors import CourtFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.conditions import eventually
+from tests.support.court_sources import fetched, source_of, sources
+from tests.support.court_tokens import GivenTokens
 from tests.support.simulators import SimulatedCourt
 
 KNOWN = "1011745-77.2025.8.11.0041"
@@ -30,40 +29,11 @@ async def token(simulator: SimulatedCourt) -> str:
 @pytest.fixture
 async def court(simulator: SimulatedCourt, token: str) -> AsyncIterator[PdpjCourt]:
     """Our side."""
-    court = PdpjCourt(simulator.origin, token=token, concurrency=CONCURRENCY, user_agent="autos-tests")
+    court = PdpjCourt(
+        simulator.origin, tokens=GivenTokens(token), concurrency=CONCURRENCY, user_agent="autos-tests"
+    )
     yield court
     await court.close()
-
-
-def source_of(number: str, document: ListedDocument, *, text_only: bool = False) -> DocumentSource:
-    """A listed document as a download is told of it."""
-    return DocumentSource(
-        process_number=number,
-        id=document.id,
-        position=1,
-        status=DocumentStatus.PENDING,
-        name=document.name,
-        binary_href=None if text_only else document.binary_href,
-        text_href=document.text_href,
-        declared_media_type=document.declared_media_type,
-        declared_size_bytes=None if text_only else document.declared_size_bytes,
-        failed_attempts=0,
-    )
-
-
-async def sources(court: PdpjCourt, number: str) -> list[DocumentSource]:
-    """The documents of a process, to download."""
-    listing = await court.list_documents(ProcessNumber.parse(number))
-    return [source_of(number, document) for document in listing.documents]
-
-
-async def fetched(court: PdpjCourt, source: DocumentSource) -> DocumentContent:
-    """Read a document to its end."""
-    async with court.open_document(source) as chunks:
-        content = DocumentContent(chunks, declared_size=source.declared_size_bytes, max_bytes=2**30)
-        async for _ in content:
-            pass
-    return content
 
 
 async def test_the_known_process_is_listed_whole(court: PdpjCourt) -> None:
@@ -81,12 +51,14 @@ async def test_ids_are_those_of_the_court_in_filing_order(
     assert {instance.degree for instance in listing.instances} == {"G1", "G2"}
 
 
-async def test_copies_of_a_second_source_are_left_out(
+async def test_copies_of_a_second_source_are_noted(
     court: PdpjCourt, simulator: SimulatedCourt, number: str
 ) -> None:
     ids = await simulator.prepare(number, documents=12, second_source=True)
     listing = await court.list_documents(ProcessNumber.parse(number))
     assert [document.id for document in listing.documents] == ids
+    assert {len({origin.source for origin in document.sources}) for document in listing.documents} == {2}
+    assert len({origin.id for document in listing.documents for origin in document.sources}) == 24
 
 
 async def test_a_document_comes_whole(court: PdpjCourt, simulator: SimulatedCourt, number: str) -> None:
@@ -109,64 +81,6 @@ async def test_a_document_with_text_only_gives_its_text(court: PdpjCourt) -> Non
     assert "Conteúdo sintético".encode() in content.head
 
 
-# What goes wrong, and what it means for the listing.
-LISTING_FAULTS = {
-    "token_rejected": (CourtFailure, FailureCode.CREDENTIALS_REJECTED),
-    "firewall": (CourtFailure, FailureCode.COURT_BLOCKED),
-    "throttled": (CourtFailure, FailureCode.COURT_THROTTLED),
-    "unavailable": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
-    "gateway_timeout": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
-    "reset": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
-    "no_access": (ProcessFailure, FailureCode.NO_ACCESS),
-    "not_found": (ProcessFailure, FailureCode.NOT_FOUND),
-    "maintenance_json": (ProcessFailure, FailureCode.INVALID_LISTING),
-}
-DOCUMENT_FAULTS = {
-    "codex_error": (DocumentFailure, FailureCode.SOURCE_UNAVAILABLE),
-    "sealed": (DocumentFailure, FailureCode.SEALED),
-    "portal_page": (DocumentFailure, FailureCode.PORTAL_PAGE),
-    "empty": (DocumentFailure, FailureCode.EMPTY_DOCUMENT),
-    "truncated": (DocumentFailure, FailureCode.TRUNCATED),
-    "reset": (DocumentFailure, FailureCode.CONNECTION_LOST),
-    "maintenance_json": (DocumentFailure, FailureCode.INVALID_CONTENT),
-    "token_rejected": (CourtFailure, FailureCode.CREDENTIALS_REJECTED),
-    "firewall": (CourtFailure, FailureCode.COURT_BLOCKED),
-    "throttled": (CourtFailure, FailureCode.COURT_THROTTLED),
-    "unavailable": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
-    "gateway_timeout": (CourtFailure, FailureCode.COURT_UNAVAILABLE),
-}
-
-
-def tells_nothing_of(token: str, error: BaseException) -> bool:
-    """Whether neither the error nor the story of how it came about holds the token."""
-    story = "".join(traceback.format_exception(error))
-    return all(token not in text for text in (str(error), repr(error), story))
-
-
-@pytest.mark.parametrize("kind", LISTING_FAULTS)
-async def test_what_goes_wrong_while_listing(
-    court: PdpjCourt, simulator: SimulatedCourt, number: str, token: str, kind: str
-) -> None:
-    await simulator.fault(kind, number=number)
-    with pytest.raises(CourtError) as failed:
-        await court.list_documents(ProcessNumber.parse(number))
-    assert (type(failed.value), failed.value.code) == LISTING_FAULTS[kind]
-    assert tells_nothing_of(token, failed.value)
-
-
-@pytest.mark.parametrize("kind", DOCUMENT_FAULTS)
-async def test_what_goes_wrong_while_downloading(
-    court: PdpjCourt, simulator: SimulatedCourt, number: str, token: str, kind: str
-) -> None:
-    await simulator.prepare(number, documents=1)
-    [source] = await sources(court, number)
-    await simulator.fault(kind, number=number, documents=[0])
-    with pytest.raises(CourtError) as failed:
-        await fetched(court, source)
-    assert (type(failed.value), failed.value.code) == DOCUMENT_FAULTS[kind]
-    assert tells_nothing_of(token, failed.value)
-
-
 async def test_a_wait_that_the_court_asks_for_is_told(
     court: PdpjCourt, simulator: SimulatedCourt, number: str
 ) -> None:
@@ -181,24 +95,6 @@ async def test_an_unknown_process_is_not_found(court: PdpjCourt, simulator: Simu
     with pytest.raises(ProcessFailure) as failed:
         await court.list_documents(ProcessNumber.parse(number))
     assert failed.value.code is FailureCode.NOT_FOUND
-
-
-@pytest.mark.parametrize("token", ["", "eyJhbGciOiJIUzI1NiJ9.e30.nonsense"])
-async def test_without_a_good_token_the_credentials_are_rejected(simulator: SimulatedCourt, token: str) -> None:
-    court = PdpjCourt(simulator.origin, token=token or None, concurrency=1, user_agent="autos-tests")
-    with pytest.raises(CourtFailure) as failed:
-        await court.list_documents(ProcessNumber.parse(KNOWN))
-    assert failed.value.code is FailureCode.CREDENTIALS_REJECTED
-    await court.close()
-
-
-async def test_a_court_that_is_away_is_unavailable(token: str) -> None:
-    court = PdpjCourt("http://127.0.0.1:1", token=token, concurrency=1, user_agent="autos-tests")
-    with pytest.raises(CourtFailure) as failed:
-        await court.list_documents(ProcessNumber.parse(KNOWN))
-    assert failed.value.code is FailureCode.COURT_UNAVAILABLE
-    assert tells_nothing_of(token, failed.value)
-    await court.close()
 
 
 async def test_never_more_requests_at_once_than_allowed(
@@ -262,3 +158,17 @@ async def test_whoever_has_read_a_document_to_its_end_frees_its_place_at_once(
         assert (await fetched(court, last)).size_bytes == 2000
     for one in opened:
         await one.__aexit__(None, None, None)
+
+
+async def test_a_check_says_whether_the_court_answers(
+    court: PdpjCourt, simulator: SimulatedCourt, number: str
+) -> None:
+    await court.check(ProcessNumber.parse(number))
+    await simulator.fault("no_access", number=number, times=1)
+    await court.check(ProcessNumber.parse(number))
+    await simulator.fault("unavailable", number=number, times=1, retry_after=9)
+    with pytest.raises(CourtFailure) as failed:
+        await court.check(ProcessNumber.parse(number))
+    assert (failed.value.code, failed.value.retry_after) == (FailureCode.COURT_UNAVAILABLE, 9)
+    await court.check(ProcessNumber.parse(number))
+    assert (await simulator.stats())["requests"] == 4

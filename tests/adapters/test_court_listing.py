@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from adapters.court_pdpj.listing import parse_listing
 from adapters.database import Catalog
-from domain.documents import ListedDocument, Listing, Secrecy
+from domain.documents import DocumentOrigin, ListedDocument, Listing, Secrecy
 from domain.errors import FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.numbers import fresh_number
@@ -56,6 +56,7 @@ def test_a_document_is_read_whole() -> None:
         declared_size_bytes=49197,
         pages=3,
         origin_id="PG5RP_1",
+        sources=(DocumentOrigin(ID, 45, 28800000063),),
     )
 
 
@@ -98,11 +99,54 @@ def test_a_second_degree_adds_its_documents_and_its_instance() -> None:
     assert {document.instance_key for document in listing.documents} == {"G1:45", "G2:45"}
 
 
-def test_the_same_documents_of_a_second_source_are_taken_once() -> None:
-    first = [piece(idOrigem=str(place)) for place in range(5)]
-    copies = [piece(idOrigem=str(place), arquivo=None) for place in range(5)]
-    listing = parsed(details(stage(*first), stage(*copies, source=46)))
-    assert {document.binary_href for document in listing.documents} == {one["hrefBinario"] for one in first}
+def by_origin(listing: Listing) -> dict[str | None, list[list[tuple[str, int | None]]]]:
+    """The sources of the documents that the court calls by each id."""
+    found: dict[str | None, list[list[tuple[str, int | None]]]] = {}
+    for document in listing.documents:
+        found.setdefault(document.origin_id, []).append([(each.id, each.source) for each in document.sources])
+    return found
+
+
+@pytest.mark.parametrize("sources", [(45, 46), (45, None), (None, None)])
+def test_the_same_documents_of_a_second_source_are_taken_once(sources: tuple[int | None, int | None]) -> None:
+    ids, others = [[str(uuid4()) for _ in range(5)] for _ in range(2)]
+    first = [piece(one, idOrigem=str(place)) for place, one in enumerate(ids)]
+    copies = [piece(one, idOrigem=str(place), arquivo=None) for place, one in enumerate(others)]
+    stages = [
+        stage(*documents, idFonteDadosCodex=source)
+        for documents, source in zip((first, copies), sources, strict=True)
+    ]
+    listing = parsed(details(*stages))
+    assert {document.id: document.binary_href for document in listing.documents} == {
+        one: href_of(one) for one in ids
+    }
+    assert by_origin(listing) == {
+        str(place): [[(ids[place], sources[0]), (others[place], sources[1])]] for place in range(5)
+    }
+
+
+def test_every_source_of_a_document_is_noted() -> None:
+    ids = [str(uuid4()) for _ in range(3)]
+    stages = [stage(piece(one, idOrigem="1"), source=source) for one, source in zip(ids, (45, 46, 47), strict=True)]
+    assert by_origin(parsed(details(*stages))) == {"1": [list(zip(ids, (45, 46, 47), strict=True))]}
+
+
+def test_a_copy_is_a_copy_whichever_way_its_degree_is_told() -> None:
+    listing = parsed(details(stage(piece(idOrigem="1")), stage(piece(idOrigem="1"), source=46, grau=None)))
+    assert [len(document.sources) for document in listing.documents] == [2]
+
+
+def test_twins_and_their_copies_are_two_documents_of_two_sources_each() -> None:
+    ids = [str(uuid4()) for _ in range(5)]
+    twins, copies = ids[:2], ids[2:]
+    listing = parsed(
+        details(
+            stage(*(piece(one, idOrigem="1") for one in twins)),
+            stage(*(piece(one, idOrigem="1") for one in copies), source=46),
+        )
+    )
+    pairs = [[(twin, 45), (copy, 46)] for twin, copy in zip(twins, copies, strict=False)]
+    assert sorted(by_origin(listing)["1"]) == sorted([*pairs, [(copies[2], 46)]])
 
 
 def test_what_only_the_second_source_has_is_taken() -> None:
@@ -188,7 +232,9 @@ def test_any_json_is_a_listing_or_a_failure_of_the_process(payload: Any) -> None
     else:
         keys = {instance.key for instance in listing.instances}
         assert {document.instance_key for document in listing.documents} <= keys
-        assert len({document.id for document in listing.documents}) == len(listing.documents)
+        ids = [origin.id for document in listing.documents for origin in document.sources]
+        assert len(set(ids)) == len(ids)
+        assert all(document.sources[0].id == document.id for document in listing.documents)
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))

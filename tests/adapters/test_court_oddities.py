@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from adapters.court_pdpj import PdpjCourt
-from domain.documents import DocumentSource, DocumentStatus, Listing
+from domain.documents import Listing
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.court_sources import source_at
+from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, details, href_of, piece, stage
 from tests.support.scripted_server import Asked, Reply, ScriptedServer, always, answer, by_path, scripted
 
@@ -28,7 +30,7 @@ NO_RECORDS = '{"code": 404, "message": "Não foram encontrados registros"}'.enco
 async def asking(reply: Reply) -> AsyncIterator[tuple[PdpjCourt, ScriptedServer]]:
     """Our side, and the server that it asks."""
     async with scripted(reply) as server:
-        court = PdpjCourt(server.origin, token=TOKEN, concurrency=2, user_agent="autos-tests")
+        court = PdpjCourt(server.origin, tokens=GivenTokens(TOKEN), concurrency=2, user_agent="autos-tests")
         try:
             yield court, server
         finally:
@@ -47,8 +49,7 @@ async def listed(court: PdpjCourt) -> Listing:
 
 async def read(court: PdpjCourt, href: str | None = None, text_href: str | None = None) -> bytes:
     """Read a document of this address."""
-    source = DocumentSource(NUMBER, ID, 1, DocumentStatus.PENDING, None, href, text_href, None, None, 0)
-    async with court.open_document(source) as chunks:
+    async with court.open_document(source_at(NUMBER, href, text_href)) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
@@ -107,10 +108,10 @@ async def test_details_that_fail_while_a_search_finds_nothing_mean_not_found(hit
     assert (type(failure), failure.code) == (ProcessFailure, FailureCode.NOT_FOUND)
 
 
-async def test_details_that_fail_while_a_search_finds_the_process_are_the_courts_trouble() -> None:
+async def test_details_that_fail_while_a_search_finds_the_process_are_the_processs_trouble() -> None:
     found = answer(200, wire({"total": 1, "content": [{"numeroProcesso": "10000015120268110041"}]}))
     failure = await listing_failure(by_path({SEARCH: found, DETAILS: answer(500)}))
-    assert (type(failure), failure.code) == (CourtFailure, FailureCode.COURT_UNAVAILABLE)
+    assert (type(failure), failure.code) == (ProcessFailure, FailureCode.LISTING_UNAVAILABLE)
 
 
 @pytest.mark.parametrize("body", [PAGE, b"", b"\xff\xfe", b"[" * 100_000, b'[{"numeroProcesso": '])
@@ -128,9 +129,12 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     assert elsewhere.connections == 0
 
 
-async def test_an_answer_that_ends_early_is_a_lost_connection() -> None:
+async def test_an_answer_that_ends_early_is_a_lost_connection_if_the_court_is_well() -> None:
     cut = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this"
-    assert (await document_failure(always(cut))).code is FailureCode.CONNECTION_LOST
+    only_here = by_path({SEARCH: answer(200, NO_HITS), DETAILS: cut})
+    assert (await document_failure(only_here)).code is FailureCode.CONNECTION_LOST
+    assert (await listing_failure(only_here)).code is FailureCode.LISTING_UNAVAILABLE
+    assert (await document_failure(always(cut))).code is FailureCode.COURT_UNAVAILABLE
     assert (await listing_failure(always(cut))).code is FailureCode.COURT_UNAVAILABLE
 
 
@@ -143,9 +147,15 @@ async def test_an_answer_that_ends_early_is_a_lost_connection() -> None:
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc",
     ],
 )
-async def test_an_answer_that_is_no_http_is_a_lost_connection(reply: bytes) -> None:
-    assert (await document_failure(always(reply))).code is FailureCode.CONNECTION_LOST
+async def test_an_answer_that_is_no_http_is_the_courts_trouble_if_all_are(reply: bytes) -> None:
+    assert (await document_failure(always(reply))).code is FailureCode.COURT_UNAVAILABLE
     assert (await listing_failure(always(reply))).code is FailureCode.COURT_UNAVAILABLE
+    only_here = by_path({SEARCH: answer(200, NO_HITS), DETAILS: reply})
+    assert (await document_failure(only_here)).code in (
+        FailureCode.SOURCE_UNAVAILABLE,
+        FailureCode.CONNECTION_LOST,
+    )
+    assert (await listing_failure(only_here)).code is FailureCode.LISTING_UNAVAILABLE
 
 
 async def test_the_end_of_an_endless_error_is_not_waited_for() -> None:

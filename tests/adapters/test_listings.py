@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from adapters.database import Catalog, Database
 from adapters.database.tables import processes
 from domain.completeness import Completeness
-from domain.documents import Secrecy
+from domain.documents import DocumentOrigin, ListedDocument, Secrecy
 from domain.messages import ListingSummary
 from tests.support.listings import (
     FIRST_DEGREE,
@@ -102,6 +103,101 @@ async def test_an_empty_listing_withdraws_everything(catalog: Catalog, number: s
     process = await catalog.processes.get(number)
     assert process is not None
     assert process.listed_at == listing_of(number, [], hour=1).listed_at
+
+
+def fed(ids: list[str], others: list[str], *, sources: tuple[int, int] = (45, 46)) -> list[ListedDocument]:
+    """Documents that two of the court's systems feed, as the listing has them while the first is current."""
+    return [
+        replace(
+            listed(own),
+            origin_id=str(place),
+            sources=(DocumentOrigin(own, sources[0]), DocumentOrigin(other, sources[1])),
+        )
+        for place, (own, other) in enumerate(zip(ids, others, strict=True))
+    ]
+
+
+async def test_sources_are_noted_and_refreshed(catalog: Catalog, number: str) -> None:
+    [own], [other] = document_ids(1), document_ids(1)
+    [both] = fed([own], [other])
+    await catalog.listings.record(listing_of(number, [both]))
+    document = await catalog.documents.get(number, own)
+    assert document is not None
+    assert document.sources == both.sources
+    alone = replace(both, sources=(DocumentOrigin(own, 45, 28_800_000_063),))
+    await catalog.listings.record(listing_of(number, [alone], hour=1))
+    document = await catalog.documents.get(number, own)
+    assert document is not None
+    assert document.sources == alone.sources
+
+
+async def test_documents_keep_their_ids_when_another_source_is_current(catalog: Catalog, number: str) -> None:
+    first, second = document_ids(4), document_ids(4)
+    await catalog.listings.record(listing_of(number, fed(first, second)))
+    for document_id in first[:3]:
+        await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+    turned = listing_of(number, fed(second, first, sources=(46, 45)), hour=1)
+    assert await catalog.listings.record(turned) == ListingSummary(4, 0)
+    assert await positions(catalog, number) == {document_id: place for place, document_id in enumerate(first, 1)}
+    counts = await catalog.processes.completeness(number)
+    assert (counts.available, counts.pending) == (3, 1)
+    assert await catalog.documents.pending(number, after=0, limit=10) == [(first[3], 4)]
+    source = await catalog.documents.source(number, first[3])
+    assert source is not None
+    assert source.binary_href == f"/processos/0/documentos/{second[3]}/binario"
+    document = await catalog.documents.get(number, first[0])
+    assert document is not None
+    assert document.sources == turned.documents[0].sources
+    back = listing_of(number, fed(first, second), hour=2)
+    assert await catalog.listings.record(back) == ListingSummary(4, 0)
+
+
+async def test_documents_keep_their_ids_when_one_source_ends(catalog: Catalog, number: str) -> None:
+    first, second = document_ids(2), document_ids(2)
+    await catalog.listings.record(listing_of(number, fed(first, second)))
+    alone = [replace(one, sources=one.sources[:1]) for one in fed(second, first, sources=(46, 45))]
+    for hour in (1, 2):
+        summary = await catalog.listings.record(listing_of(number, [*alone, *document_ids(1)], hour=hour))
+        assert summary == ListingSummary(3, 1)
+    assert list(await positions(catalog, number))[:2] == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "new"),
+    [
+        ({}, 0),
+        ({"origin_id": "1"}, 1),
+        ({"origin_id": None}, 1),
+        ({"sources": (45,)}, 1),
+        ({"sources": (None,)}, 1),
+        ({"instance": SECOND_DEGREE}, 1),
+    ],
+    ids=["same", "another origin", "no origin", "same source", "unknown source", "another degree"],
+)
+async def test_a_document_never_seen_under_its_id_is_known_by_its_origin(
+    catalog: Catalog, number: str, changes: dict[str, Any], new: int
+) -> None:
+    [old], [other] = document_ids(1), document_ids(1)
+    before = replace(listed(old), origin_id="0", sources=(DocumentOrigin(old, 45),))
+    await catalog.listings.record(listing_of(number, [before]))
+    sources = tuple(DocumentOrigin(other, source) for source in changes.get("sources", (46,)))
+    after = replace(
+        listed(other, instance=changes.get("instance", FIRST_DEGREE)),
+        origin_id=changes.get("origin_id", "0"),
+        sources=sources,
+    )
+    both = (FIRST_DEGREE, SECOND_DEGREE)
+    summary = await catalog.listings.record(listing_of(number, [after], hour=1, instances=both))
+    assert summary == ListingSummary(1, new)
+    assert await positions(catalog, number) == ({other: 2} if new else {old: 1})
+
+
+async def test_twins_that_another_source_feeds_stay_two(catalog: Catalog, number: str) -> None:
+    first, second = document_ids(2), document_ids(2)
+    await catalog.listings.record(listing_of(number, [replace(one, origin_id="7") for one in fed(first, second)]))
+    turned = [replace(one, origin_id="7") for one in fed(second, first, sources=(46, 45))]
+    assert await catalog.listings.record(listing_of(number, turned[::-1], hour=1)) == ListingSummary(2, 0)
+    assert await positions(catalog, number) == {first[0]: 1, first[1]: 2}
 
 
 async def test_documents_keep_their_instance(catalog: Catalog, number: str) -> None:

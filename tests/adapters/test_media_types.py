@@ -79,6 +79,11 @@ def test_what_the_court_declares_comes_second(declared: str | None, media_type: 
     assert media_type_of(b"Vistos etc. Nada mais.", declared, False) == media_type
 
 
+def test_a_declared_pdf_may_have_its_mark_behind_a_line() -> None:
+    head = b"%!Made by a scanner\r\n%PDF-1.4\n"
+    assert media_type_of(head, "APPLICATION_PDF", False) == "application/pdf"
+
+
 @given(st.binary(max_size=5000))
 def test_the_courts_text_is_text_whatever_it_holds(head: bytes) -> None:
     assert media_type_of(head, "application/pdf", True) == "text/plain"

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.content import DocumentContent
+from domain.documents import DocumentSource, DocumentStatus
 from domain.errors import DocumentFailure, FailureCode
 
 PDF = b"%PDF-1.4\n" + b"x" * 3000 + b"\nstartxref\n9\n%%EOF\n"
@@ -27,9 +28,11 @@ async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def content_of(*chunks: bytes, declared_size: int | None = None, max_bytes: int = 10_000_000) -> DocumentContent:
+def content_of(
+    *chunks: bytes, declared_size: int | None = None, max_bytes: int = 10_000_000, claims_pdf: bool = False
+) -> DocumentContent:
     """Content that arrives in these chunks."""
-    return DocumentContent(chunked(chunks), declared_size=declared_size, max_bytes=max_bytes)
+    return DocumentContent(chunked(chunks), declared_size=declared_size, max_bytes=max_bytes, claims_pdf=claims_pdf)
 
 
 async def verdict(content: DocumentContent) -> FailureCode | None:
@@ -95,6 +98,60 @@ async def test_what_stands_in_a_documents_place_is_named_although_it_is_shorter(
     body: bytes, code: FailureCode
 ) -> None:
     assert await verdict(content_of(body, declared_size=10_000)) is code
+
+
+FILES = {
+    "a PDF": PDF,
+    "a PDF behind a line of its maker": b"%!Made by a scanner\r\n" + PDF,
+    "RTF": b"{\\rtf1\\ansi Ata}",
+    "a ZIP": b"PK\x03\x04....",
+    "an older Word document": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    "a picture": b"\x89PNG\r\n\x1a\n",
+}
+NO_FILES = {
+    "an HTML fragment": FRAGMENT,
+    "a page": b"<html><body>Manutencao</body></html>",
+    "text": b"Servico indisponivel",
+    "bytes of no known kind": b"\x01\x02\x03",
+    "a mark that comes too late": b" " * 1024 + PDF,
+}
+
+
+@pytest.mark.parametrize("body", FILES.values(), ids=FILES.keys())
+async def test_a_file_passes_where_a_pdf_is_claimed(body: bytes) -> None:
+    assert await verdict(content_of(body, claims_pdf=True)) is None
+
+
+@pytest.mark.parametrize("body", NO_FILES.values(), ids=NO_FILES.keys())
+async def test_anything_else_does_not(body: bytes) -> None:
+    assert await verdict(content_of(body, claims_pdf=True)) is FailureCode.INVALID_CONTENT
+    assert await verdict(content_of(body)) is None
+
+
+@pytest.mark.parametrize("body", [b" ", b"\r\n\t \n", b"\xef\xbb\xbf"])
+async def test_nothing_but_blanks_is_an_empty_document(body: bytes) -> None:
+    assert await verdict(content_of(body)) is FailureCode.EMPTY_DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "binary", "claims"),
+    [
+        ("Petição.pdf", None, True, True),
+        ("PETIÇÃO.PDF ", None, True, True),
+        ("Petição", "application/pdf", True, True),
+        ("Petição", "APPLICATION_PDF", True, True),
+        ("Petição", "Application/PDF; version=1", True, True),
+        ("Petição.pdf", None, False, False),
+        ("Sentença.html", "text/html", True, False),
+        (None, None, True, False),
+    ],
+)
+def test_a_pdf_is_claimed_by_type_or_by_name(
+    name: str | None, declared: str | None, binary: bool, claims: bool
+) -> None:
+    href = "/1" if binary else None
+    source = DocumentSource("1", "2", 1, DocumentStatus.PENDING, name, href, "/2", declared, None, 0)
+    assert (source.claims_pdf, source.is_text) == (claims, not binary)
 
 
 @pytest.mark.parametrize("declared", [None, len(FRAGMENT), len(FRAGMENT) - 1])

@@ -11,6 +11,7 @@ from temporalio.worker import Replayer
 
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
+from workflows.watch_court import WatchCourt
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
 
@@ -24,12 +25,13 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-partial",
         "download-paused",
         "download-throttled",
+        "watch-throttled",
     }
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    await Replayer(workflows=[DownloadProcess, DeliverWebhook]).replay_workflow(_history(path))
+    await Replayer(workflows=[DownloadProcess, DeliverWebhook, WatchCourt]).replay_workflow(_history(path))
 
 
 def _history(path: Path) -> WorkflowHistory:

@@ -24,6 +24,7 @@ async def stack(shared_stack: RunningStack) -> AsyncIterator[RunningStack]:
     yield shared_stack
     await shared_stack.latency(0)
     (await shared_stack.simulator.delete("/_simulator/faults")).raise_for_status()
+    await shared_stack.recovered()
 
 
 @pytest.fixture(scope="session")

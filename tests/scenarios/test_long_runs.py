@@ -62,8 +62,9 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         started = await Runs(forgetful).start(number, "local", subscribed=True)
 
         assert started.decision is Decision.STARTED
-        result = await forgetful.get_workflow_handle_for(DownloadProcess.run, number.canonical).result()
-        executions = [run async for run in forgetful.list_workflows(f"WorkflowId = '{number}'")]
+        run = forgetful.get_workflow_handle_for(DownloadProcess.run, number.canonical)
+        result = await run.result()
+        executions = [each async for each in forgetful.list_workflows(f"WorkflowId = '{number}'")]
         assert len(executions) > 2
         assert (result.available_documents, result.downloaded_documents) == (150, 150)
         assert set((await stack.court())["documents_served"].values()) == {1}

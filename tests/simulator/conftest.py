@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
-import uvicorn
 
 from domain.process_number import ProcessNumber
-from simulator.app import create_app
+from tests.simulator.struck import SIZE, Process
+from tests.support.simulators import running_simulator
 
 _SEQUENCES = itertools.count(1)
 
@@ -20,19 +18,8 @@ _SEQUENCES = itertools.count(1)
 @pytest.fixture(scope="session")
 def origin() -> Iterator[str]:
     """The address of a running simulator."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(), port=0, log_level="warning", lifespan="off", access_log=False)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
-    assert not thread.is_alive()
+    with running_simulator() as running:
+        yield running
 
 
 @pytest.fixture
@@ -65,3 +52,9 @@ def number() -> str:
     stem = f"{next(_SEQUENCES):07}", "20268110041"
     check_digits = 98 - int("".join(stem) + "00") % 97
     return ProcessNumber.parse(f"{stem[0]}{check_digits:02}{stem[1]}").canonical
+
+
+@pytest.fixture
+async def process(court: httpx.AsyncClient, control: httpx.AsyncClient, number: str) -> Process:
+    answer = await control.put(f"/processes/{number}", json={"documents": 10, "size_bytes": SIZE})
+    return Process(court, number, answer.json()["document_ids"])

@@ -1,63 +1,15 @@
-"""Every kind of fault on the wire, and which requests each order strikes."""
+"""Every kind of fault on the wire."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from typing import Any
 
 import httpx
 import pytest
 
-from simulator.fault_kinds import KINDS
-
-SIZE = 40_000
-
-
-class Process:
-    """A process of ten documents, and what its listing says."""
-
-    def __init__(self, court: httpx.AsyncClient, number: str, ids: list[str]) -> None:
-        self.court = court
-        self.number = number
-        self.ids = ids
-
-    async def details(self) -> httpx.Response:
-        return await self.court.get(f"/processos/{self.number}")
-
-    async def search(self) -> httpx.Response:
-        return await self.court.get("/processos", params={"numeroProcesso": self.number})
-
-    async def binary(self, index: int) -> httpx.Response:
-        return await self.court.get(f"/processos/{self.number}/documentos/{self.ids[index]}/binario")
-
-    async def watch(self, index: int, arrivals: list[tuple[float, int]]) -> None:
-        """Note when the document's bytes come, and how many."""
-        path = f"/processos/{self.number}/documentos/{self.ids[index]}/binario"
-        async with self.court.stream("GET", path) as answer:
-            assert answer.status_code == 200
-            async for piece in answer.aiter_raw():
-                arrivals.append((time.monotonic(), len(piece)))  # noqa: PERF401 - what came before a reset counts.
-
-    async def struck(self) -> list[int]:
-        """The documents that do not come."""
-        answers = await asyncio.gather(*(self.binary(index) for index in range(len(self.ids))))
-        return [index for index, answer in enumerate(answers) if answer.status_code != 200]
-
-
-@pytest.fixture
-async def process(court: httpx.AsyncClient, control: httpx.AsyncClient, number: str) -> Process:
-    answer = await control.put(f"/processes/{number}", json={"documents": 10, "size_bytes": SIZE})
-    return Process(court, number, answer.json()["document_ids"])
-
-
-async def order(control: httpx.AsyncClient, kind: str, **terms: Any) -> str:
-    answer = await control.post("/faults", json={"kind": kind, **terms})
-    assert answer.status_code == 200, answer.text
-    fault_id = answer.json()["id"]
-    assert isinstance(fault_id, str)
-    return fault_id
+from simulator.files import CHUNK
+from tests.simulator.struck import SIZE, Process, order
 
 
 async def test_codex_error_strikes_documents_and_leaves_the_listing(
@@ -247,13 +199,57 @@ async def test_a_client_that_leaves_a_dripping_document_was_not_served(
     # What is in flight when the counts are reset is the least that they can show.
     while (await control.get("/stats")).json()["max_concurrent"] and time.monotonic() < deadline:
         await control.delete("/stats")
-    assert (await control.get("/stats")).json() == {
-        "requests": 0,
-        "listings": 0,
-        "documents_served": {},
-        "max_concurrent": 0,
-        "max_per_second": 0,
-    }
+    stats = (await control.get("/stats")).json()
+    assert (stats["requests"], stats["documents_served"], stats["max_concurrent"]) == (0, {}, 0)
+
+
+async def test_a_drip_is_an_eighth_however_large_the_document(process: Process, control: httpx.AsyncClient) -> None:
+    size = 9 * CHUNK
+    await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": size})
+    await order(control, "slow", number=process.number, delay_seconds=0.05)
+    arrivals: list[tuple[float, int]] = []
+    began = time.monotonic()
+    await process.watch(0, arrivals)
+    assert sum(length for _, length in arrivals) == size
+    assert 7 * 0.05 * 0.9 <= time.monotonic() - began < 2 * 7 * 0.05
+
+
+async def test_redirected_leads_to_the_sign_in_of_another_host(
+    process: Process, control: httpx.AsyncClient
+) -> None:
+    await order(control, "redirected", number=process.number)
+    process.court.headers["Authorization"] = "Bearer none"
+    for answer in (await process.details(), await process.binary(0), await process.search()):
+        assert (answer.status_code, answer.content) == (302, b"")
+        assert answer.headers["location"].startswith("https://sso.cloud.pje.jus.br/auth/realms/pje/")
+
+
+async def test_mismatched_calls_the_true_document_something_else(
+    process: Process, control: httpx.AsyncClient
+) -> None:
+    true = [await process.binary(index) for index in range(10)]
+    await order(control, "mismatched", number=process.number)
+    false = [await process.binary(index) for index in range(10)]
+    assert [answer.content for answer in false] == [answer.content for answer in true]
+    for honest, wrong in zip(true, false, strict=True):
+        pdf = honest.content.startswith(b"%PDF")
+        assert wrong.headers["content-type"] == ("text/html" if pdf else "application/pdf")
+    missing = f"/processos/{process.number}/documentos/{process.number}/binario"
+    assert (await process.court.get(missing)).headers["content-type"] == "application/json"
+    assert set((await control.get("/stats")).json()["documents_served"].values()) == {2}
+
+
+@pytest.mark.parametrize(("exists", "hits"), [(True, 1), (False, 0)])
+async def test_broken_details_leave_the_search_to_tell_absent_from_broken(
+    process: Process, control: httpx.AsyncClient, exists: bool, hits: int
+) -> None:
+    await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": SIZE, "exists": exists})
+    await order(control, "broken_details", number=process.number)
+    answer = await process.details()
+    assert (answer.status_code, answer.json()["message"]) == (500, "Erro interno na API do Codex.")
+    assert answer.json()["externalUrlService"].endswith(f"/processos/{process.number}")
+    assert len((await process.search()).json()["content"]) == hits
+    assert (await process.binary(0)).status_code == (200 if exists else 404)
 
 
 async def test_a_delay_comes_before_the_faulty_answer(process: Process, control: httpx.AsyncClient) -> None:
@@ -261,86 +257,3 @@ async def test_a_delay_comes_before_the_faulty_answer(process: Process, control:
     began = time.monotonic()
     assert (await process.details()).status_code == 504
     assert time.monotonic() - began >= 0.1
-
-
-@pytest.mark.parametrize("kind", sorted(KINDS))
-async def test_every_kind_strikes_a_document_as_often_as_ordered_and_then_no_more(
-    process: Process, control: httpx.AsyncClient, kind: str
-) -> None:
-    await order(control, kind, number=process.number, documents=[1, 3], times=2, delay_seconds=0.001)
-    whole = [SIZE, SIZE]
-
-    async def lengths() -> list[int]:
-        received = []
-        for index in (1, 3):
-            try:
-                answer = await process.binary(index)
-                received.append(len(answer.content) if answer.status_code == 200 else -1)
-            except httpx.TransportError:
-                received.append(-2)
-        return received
-
-    for _ in range(2):
-        assert (await lengths() == whole) is (kind == "slow")
-    assert await lengths() == whole
-
-
-async def test_times_counts_each_document_and_the_listing_by_itself(
-    process: Process, control: httpx.AsyncClient
-) -> None:
-    await order(control, "unavailable", number=process.number, times=1)
-    assert await process.struck() == list(range(10))
-    assert await process.struck() == []
-    assert (await process.details()).status_code == 503
-    assert (await process.details()).status_code == 200
-
-
-@pytest.mark.parametrize(("fraction", "count"), [(0, 0), (0.3, 3), (0.35, 4), (0.5, 5), (1, 10)])
-async def test_a_fraction_strikes_that_share_the_same_documents_each_time(
-    process: Process, control: httpx.AsyncClient, fraction: float, count: int
-) -> None:
-    await order(control, "codex_error", number=process.number, documents=fraction)
-    struck = await process.struck()
-    assert len(struck) == count
-    assert await process.struck() == struck
-    assert (await process.details()).status_code == 200
-
-
-async def test_places_are_in_filing_order_over_both_instances(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
-) -> None:
-    await control.put(f"/processes/{number}", json={"documents": 2, "second_instance_documents": 2})
-    await order(control, "codex_error", number=number, documents=[0, 3])
-    (listing,) = (await court.get(f"/processos/{number}")).json()
-    first, appeal = (
-        listing["tramitacoes"][0]["documentos"],
-        listing["tramitacaoAtual"]["documentos"],
-    )
-    statuses = [(await court.get(document["hrefBinario"])).status_code for document in (*first, *appeal)]
-    assert statuses == [200, 500, 500, 200]
-
-
-async def test_a_fault_without_a_number_strikes_every_process(process: Process, control: httpx.AsyncClient) -> None:
-    await order(control, "codex_error", documents=[0])
-    assert await process.struck() == [0]
-    (listing,) = (await process.court.get("/processos/1011745-77.2025.8.11.0041")).json()
-    oldest = listing["tramitacaoAtual"]["documentos"][-1]
-    assert (await process.court.get(oldest["hrefBinario"])).status_code == 500
-
-
-async def test_faults_of_one_process_leave_others_and_end_when_deleted(
-    process: Process, control: httpx.AsyncClient
-) -> None:
-    other = "1011745-77.2025.8.11.0041"
-    fault_id = await order(control, "no_access", number=re.sub(r"\D", "", process.number))
-    assert (await process.court.get(f"/processos/{other}")).status_code == 200
-    assert (await process.details()).status_code == 401
-    assert (await control.delete(f"/faults/{fault_id}")).status_code == 204
-    assert (await process.details()).status_code == 200
-    assert (await control.delete(f"/faults/{fault_id}")).status_code == 404
-
-
-async def test_the_oldest_fault_strikes_first(process: Process, control: httpx.AsyncClient) -> None:
-    await order(control, "codex_error", number=process.number, times=1)
-    await order(control, "sealed", number=process.number)
-    assert [(await process.binary(0)).status_code for _ in range(2)] == [500, 403]

@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from simulator.calls import Target
+from simulator.stats import Stats
+
 KNOWN = "1011745-77.2025.8.11.0041"
 
 
@@ -25,6 +28,13 @@ KNOWN = "1011745-77.2025.8.11.0041"
         ("PUT", f"/processes/{KNOWN}", {"size_bytes": 0}),
         ("PUT", f"/processes/{KNOWN}", {"exists": "no"}),
         ("PUT", f"/processes/{KNOWN}", {"size": 10}),
+        ("PUT", f"/processes/{KNOWN}", {"twins": True}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": 3, "text_only_documents": 4}),
+        ("PUT", f"/processes/{KNOWN}", {"documents": 3, "secret_documents": -1}),
+        ("PUT", f"/processes/{KNOWN}", {"secrecy": 6}),
+        ("PUT", f"/processes/{KNOWN}", {"content_type": ""}),
+        ("PUT", f"/processes/{KNOWN}", {"content_type": "text/html\r\nX-Forged: 1"}),
+        ("PUT", f"/processes/{KNOWN}", {"content_disposition": "ção"}),
         ("PUT", f"/processes/{KNOWN}", [1]),
         ("POST", "/faults", {}),
         ("POST", "/faults", {"kind": "earthquake"}),
@@ -40,6 +50,8 @@ KNOWN = "1011745-77.2025.8.11.0041"
         ("POST", "/faults", {"kind": "reset", "times": 0}),
         ("POST", "/faults", {"kind": "reset", "retry_after": 3}),
         ("POST", "/faults", {"kind": "throttled", "retry_after": 0.5}),
+        ("POST", "/faults", {"kind": "redirected", "retry_after": 1}),
+        ("POST", "/faults", {"kind": "broken_details", "documents": [0]}),
         ("POST", "/faults", {"kind": "slow", "delay_seconds": -1}),
         ("POST", "/faults", {"kind": "slow", "delay": 1}),
         ("PUT", "/latency", {}),
@@ -108,7 +120,12 @@ async def test_the_counts_are_what_happened(
     assert stats["listings"] == 2
     assert stats["documents_served"] == {ids[0]: 2, ids[2]: 1}
     assert stats["max_concurrent"] == 1
-    assert 1 <= stats["max_per_second"] <= 7
+    assert 1 <= stats["max_per_second"] <= stats["max_per_ten_seconds"] == 7
+    assert stats["tokens_refused"] == stats["refreshes"] == 0
+    moments = [seconds for seconds, _ in stats["arrivals"]]
+    assert moments[0] >= 0
+    assert moments == sorted(moments)
+    assert [target for _, target in stats["arrivals"]] == [*["details"] * 2, *["document"] * 4, "elsewhere"]
     assert (await control.delete("/stats")).status_code == 204
     assert (await control.get("/stats")).json()["requests"] == 0
 
@@ -124,3 +141,41 @@ async def test_latency_delays_every_court_request_and_shows_what_is_in_flight(
     stats = (await control.get("/stats")).json()
     assert stats["max_concurrent"] == 8
     assert stats["max_per_second"] == 8
+
+
+async def test_arrivals_tell_how_long_a_client_waited(
+    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+) -> None:
+    await control.put("/latency", json={"seconds": 0.2})
+    await court.get("/processos", params={"numeroProcesso": number})
+    await court.get(f"/processos/{number}")
+    (first, what), (second, then) = (await control.get("/stats")).json()["arrivals"]
+    assert (what, then) == ("search", "details")
+    assert 0.2 <= second - first < 2
+
+
+async def test_refused_tokens_and_refreshes_are_counted(
+    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str, number: str
+) -> None:
+    await court.get(f"/processos/{number}", headers={"Authorization": "Bearer x"})
+    await control.post("/faults", json={"kind": "token_rejected", "number": number, "times": 1})
+    assert [(await court.get(f"/processos/{number}")).status_code for _ in range(2)] == [401, 200]
+    await control.post("/faults", json={"kind": "no_access", "number": number})
+    assert (await court.get(f"/processos/{number}")).status_code == 401
+    await court.post(f"{origin}/auth/realms/pje/protocol/openid-connect/token", data={"client_id": "c"})
+    stats = (await control.get("/stats")).json()
+    assert (stats["tokens_refused"], stats["refreshes"], stats["requests"]) == (2, 1, 4)
+
+
+def test_the_busiest_windows_slide_and_the_arrivals_are_the_last_ten_thousand() -> None:
+    moments = [100.0, 100.5, 109.0, 109.5, 109.9, 110.0, 119.4]
+    stats = Stats(clock=lambda: moments.pop(0) if len(moments) > 1 else moments[0])
+    for _ in range(6):
+        stats.begin(Target.SEARCH)
+    counted = stats.snapshot()
+    assert (counted["max_per_second"], counted["max_per_ten_seconds"]) == (3, 5)
+    for _ in range(10_001):
+        stats.begin(Target.DETAILS)
+    counted = stats.snapshot()
+    assert counted["arrivals"] == [(19.4, "details")] * 10_000
+    assert counted["max_per_ten_seconds"] == 10_001 + 4

@@ -23,7 +23,7 @@ SECRETS = {
     "AUTOS_S3_SECRET_ACCESS_KEY": "s3-secret-access-key",
     "AUTOS_API_KEY": "the-key-of-the-api",
     "AUTOS_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-    "AUTOS_COURT_TOKEN": "the-courts-token",
+    "AUTOS_SECRET_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 }
 
 Service = dict[str, Any]

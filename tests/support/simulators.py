@@ -11,6 +11,7 @@ import httpx
 import uvicorn
 
 from simulator.app import create_app
+from simulator.server import Server
 from tests.support.ports import bound_socket
 
 
@@ -65,7 +66,7 @@ def running_simulator() -> Iterator[str]:
     """The address of a simulator of its own, for as long as the block lasts."""
     with bound_socket() as listener:
         config = uvicorn.Config(create_app(), log_level="error", access_log=False, lifespan="off", ws="none")
-        server = uvicorn.Server(config)
+        server = Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

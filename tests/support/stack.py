@@ -108,6 +108,35 @@ class RunningStack:
         """Every execution that Temporal has seen for a process, by its run id."""
         return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
 
+    async def end_fault(self, fault: str) -> None:
+        """End one fault."""
+        (await self.simulator.delete(f"/_simulator/faults/{fault}")).raise_for_status()
+
+    async def waits(self, number: str, *, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait until the run waits for the court."""
+
+        async def waiting() -> dict[str, Any] | None:
+            status = await self.status(number)
+            return status if status["phase"] == "waiting_for_court" else None
+
+        return await eventually(waiting, f"{number} waits for the court", seconds=seconds)
+
+    async def court_status(self) -> dict[str, Any]:
+        """What the deployment knows of the court."""
+        body: dict[str, Any] = (await self.api.get("/court/status")).json()
+        return body
+
+    async def recovered(self, *, seconds: float = 60.0) -> None:
+        """Have a court that is well again probed until that is known."""
+
+        async def well() -> bool:
+            if (await self.court_status())["status"] == "answering":
+                return True
+            await self.temporal.get_workflow_handle("court").signal("probe")
+            return False
+
+        await eventually(well, "the court is found well", seconds=seconds)
+
     def kill(self, part: str) -> None:
         """Kill a part as a power cut would."""
         os.kill(self.pid(part), signal.SIGKILL)

@@ -1,0 +1,169 @@
+"""What the watch does at the court and in the catalog, and what it tells runs that wait."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from temporalio import activity
+
+from activities.failures import own_failures
+from activities.heartbeats import heartbeating
+from domain.court import Credentials, TokenReport
+from domain.errors import ConfigurationError, CourtFailure, FailureCode
+from domain.messages import CourtAdvice, CourtExamination
+from domain.process_number import ProcessNumber
+
+if TYPE_CHECKING:
+    from activities.court_access import CourtTokens
+    from adapters.court_pdpj import PdpjCourt, SignIn
+    from adapters.court_watch import CourtWatch
+    from adapters.database.court import Court
+
+# Asked for when nobody has met trouble with a process: a number that no court gives.
+_NO_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
+# A probe that is so late is nobody's: the watch has been stopped.
+_OVERDUE = timedelta(seconds=30)
+_SHORTEST_WAIT_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 900.0
+
+_log = structlog.get_logger()
+
+
+class CourtWatchActivities:
+    """The activities of ``WatchCourt``, and the one by which waiting runs ask what it found.
+
+    Args:
+        court: what is known of the court, and the credentials.
+        tokens: the tokens as this worker sees them.
+        prober: asks the court even while it is known not to answer; nobody else may use it.
+        sign_in: where tokens are renewed.
+        watch: the watch itself, and the way to the runs that wait.
+    """
+
+    def __init__(
+        self, court: Court, tokens: CourtTokens, prober: PdpjCourt, sign_in: SignIn, watch: CourtWatch
+    ) -> None:
+        self._court = court
+        self._tokens = tokens
+        self._prober = prober
+        self._sign_in = sign_in
+        self._watch = watch
+        self._warned: TokenReport | None = None
+
+    @activity.defn
+    async def consult_court(self) -> CourtAdvice:
+        """Tell a run whether the court answers, as far as is known; the court itself is not asked."""
+        now = datetime.now(UTC)
+        with own_failures():
+            condition = await self._court.condition()
+            if condition.failure_code is None:
+                return CourtAdvice(answers=True)
+            due = condition.next_probe_at
+            if due is None or due < now - _OVERDUE:
+                await self._watch.look()
+        wait = (due - now).total_seconds() if due is not None else 0.0
+        wait = min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
+        # A little behind the probe, and not all at once.
+        return CourtAdvice(answers=False, look_again_seconds=wait * random.uniform(1.1, 1.3))  # noqa: S311
+
+    @activity.defn
+    async def examine_court(self) -> CourtExamination:
+        """See what is to be done: a probe, a renewal, or nothing; warn when a person must bring a token."""
+        with own_failures():
+            report = await self._tokens.report()
+            await self._court.report_token(report)
+            condition = await self._court.condition()
+            credentials = await self._credentials()
+            now = datetime.now(UTC)
+            probe_in = None
+            if condition.failure_code is not None:
+                due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
+                if condition.failure_code is FailureCode.CREDENTIALS_REJECTED and report.usable(now):
+                    # The token in use is another than the one that was refused.
+                    due = now
+                if due != condition.next_probe_at:
+                    await self._court.plan_probe(due)
+                probe_in = max((due - now).total_seconds(), 0.0)
+        self._warn(report, now)
+        renew_at = credentials.renew_at if credentials else None
+        return CourtExamination(
+            failure_code=condition.failure_code,
+            probe_in_seconds=probe_in,
+            renew_in_seconds=max((renew_at - now).total_seconds(), 0.0) if renew_at else None,
+            token_expires_at=report.expires_at.isoformat(timespec="seconds") if report.expires_at else "",
+        )
+
+    @activity.defn
+    async def probe_court(self) -> bool:
+        """Send the court a single request; note what came of it, and say whether it answers."""
+        with own_failures():
+            condition = await self._court.condition()
+            number = condition.process_number
+            try:
+                async with heartbeating():
+                    await self._prober.check(ProcessNumber.parse(number) if number else _NO_PROCESS)
+            except CourtFailure as failure:
+                await self._court.probed_in_vain(failure)
+                _log.warning("court still unavailable", code=failure.code, answer=failure.answer)
+                return False
+            await self._tokens.accepted()
+            await self._court.found_well()
+            await self._court.report_token(await self._tokens.report())
+        _log.info("court answers again", code=condition.failure_code)
+        return True
+
+    @activity.defn
+    async def wake_waiting_runs(self) -> int:
+        """Have every run that waits for the court look again now; they come back at the deployment's pace."""
+        with own_failures():
+            woken = await self._watch.wake_waiting_runs(activity.heartbeat)
+        _log.info("waiting runs woken", runs=woken)
+        return woken
+
+    @activity.defn
+    async def renew_credentials(self) -> bool:
+        """Trade the refresh token for new tokens and store both in one step, before anybody uses them.
+
+        Says false when the sign-in does not answer, so that it is to be tried again. A refresh token that is
+        refused is dropped: only a person can bring new credentials then.
+        """
+        with own_failures():
+            known = await self._credentials()
+            if known is None or known.refresh_token is None:
+                return True
+            try:
+                async with heartbeating():
+                    renewed = await self._sign_in.renew(known.refresh_token)
+            except CourtFailure as failure:
+                _log.warning("court token not renewed", code=failure.code, answer=failure.answer)
+                if failure.code is not FailureCode.CREDENTIALS_REJECTED:
+                    return False
+                renewed = Credentials(known.access_token, expires_at=known.expires_at)
+            else:
+                _log.info("court token renewed", expires_at=str(renewed.expires_at))
+            stored = await self._court.store_credentials(renewed, instead_of=known.version)
+        if not stored:
+            _log.warning("court token renewed elsewhere meanwhile; what came last is kept")
+        return True
+
+    async def _credentials(self) -> Credentials | None:
+        try:
+            return await self._court.credentials()
+        except ConfigurationError:
+            # Said already where tokens are read; there is nothing to renew.
+            return None
+
+    def _warn(self, report: TokenReport, now: datetime) -> None:
+        if not report.needs_help_soon(now):
+            self._warned = None
+        elif self._warned != report:
+            self._warned = report
+            _log.warning(
+                "court token needs a person: bring a new one with `autos court login`",
+                source=report.source,
+                expires_at=str(report.expires_at) if report.expires_at else None,
+                rejected=report.rejected,
+            )

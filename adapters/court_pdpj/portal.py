@@ -1,0 +1,179 @@
+"""One request to the portal: the token it carries, how long it may take, and what its answer means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+
+import httpx
+
+from adapters.court_pdpj.answers import Subject, failure_of
+from adapters.court_pdpj.tokens import Tokens
+from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+
+_CONNECT_SECONDS = 10.0
+_ERROR_BODY_BYTES = 4096
+_MAX_JSON_BYTES = 256 * 1024**2
+_FOR_JSON = {"Accept": "application/json, text/plain, */*"}
+_FOR_BYTES = {"Accept": "application/pdf,application/octet-stream,*/*", "Accept-Encoding": "identity"}
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VISIBLE = re.compile(r"[!-~]+")
+_OURS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
+
+
+class Portal:
+    """Requests to the portal, each with the token of that moment.
+
+    A token that the court rejects is replaced once, if there is another, and the request sent again. No redirect
+    is followed: it would carry the token to a login page or to another host.
+
+    Args:
+        tokens: where tokens come from; they are never logged.
+        connections: how many are kept.
+        headers: sent with every request.
+        answer_seconds: how long an answer may take to begin.
+        stall_seconds: how long nothing of an answer that has begun may arrive; not more than ``answer_seconds``
+            has an effect.
+
+    Raises:
+        ConfigurationError: a header that cannot be sent, or that only the client itself may set.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        connections: int,
+        headers: Mapping[str, str],
+        answer_seconds: float,
+        stall_seconds: float,
+    ) -> None:
+        for name, value in headers.items():
+            _check_header(name, value)
+        self._tokens = tokens
+        self._stall_seconds = stall_seconds
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def get_json(self, url: str, *, replace_token: bool = True) -> object:
+        """The JSON behind an address.
+
+        Args:
+            url: what is asked for.
+            replace_token: whether a rejected token is replaced.
+
+        Raises:
+            ProcessFailure: what was asked for is absent or out of reach.
+            CourtFailure: the court cannot answer now, or the token is no good.
+        """
+        try:
+            async with self._answer(url, _FOR_JSON, Subject.PROCESS, replace_token=replace_token) as response:
+                body = await self._beginning(response, _MAX_JSON_BYTES + 1)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _lost(error)) from None
+        if len(body) > _MAX_JSON_BYTES:
+            raise ProcessFailure(FailureCode.INVALID_LISTING, "The court's answer never ends.")
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            # The portal's page, or a gateway's, where JSON was asked for: nothing is said about the process.
+            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.") from None
+
+    async def stream(self, url: str) -> AsyncGenerator[bytes, None]:
+        """The bytes behind an address, as they arrive.
+
+        Raises:
+            DocumentFailure: the court has an answer, but not the document; or lost it on the way.
+            CourtFailure: the court cannot answer now, or the token is no good.
+        """
+        begun = False
+        try:
+            async with self._answer(url, _FOR_BYTES, Subject.DOCUMENT) as response:
+                begun = True
+                async with aclosing(self._chunks(response)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+        except httpx.InvalidURL:
+            raise DocumentFailure(
+                FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
+            ) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            if begun:
+                raise DocumentFailure(FailureCode.CONNECTION_LOST, _lost(error)) from None
+            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _lost(error)) from None
+
+    @asynccontextmanager
+    async def _answer(
+        self, url: str, headers: dict[str, str], subject: Subject, *, replace_token: bool = True
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer 200 to a request; any other raises what it means."""
+        token = await self._tokens.current()
+        while True:
+            authorization = {"Authorization": f"Bearer {_checked(token)}"}
+            async with self._http.stream("GET", url, headers=headers | authorization) as response:
+                if response.status_code == 200:
+                    yield response
+                    return
+                failure = await self._failure(response, subject)
+            if failure.code is not FailureCode.CREDENTIALS_REJECTED or failure.status != 401 or not replace_token:
+                raise failure
+            token = await self._tokens.replacement(token)
+            if token is None:
+                raise failure
+            replace_token = False
+
+    async def _failure(self, response: httpx.Response, subject: Subject) -> CourtError:
+        body = b""
+        # The status stands, whatever becomes of the body.
+        with suppress(httpx.HTTPError, TimeoutError):
+            body = await self._beginning(response, _ERROR_BODY_BYTES)
+        return failure_of(response.status_code, response.headers, body, subject)
+
+    async def _beginning(self, response: httpx.Response, max_bytes: int) -> bytes:
+        body = bytearray()
+        async with aclosing(self._chunks(response)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) >= max_bytes:
+                    break
+        return bytes(body[:max_bytes])
+
+    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        chunks = response.aiter_bytes()
+        while True:
+            async with asyncio.timeout(self._stall_seconds):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _HEADER_NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
+        raise ConfigurationError(f"The header {name!r} for the court cannot be sent as it is.")
+    if name.lower() in _OURS:
+        raise ConfigurationError(f"The header {name!r} for the court is not one that can be set.")
+
+
+def _checked(token: str | None) -> str:
+    if not token:
+        raise CourtFailure(FailureCode.CREDENTIALS_REJECTED, "No token for the court is set.")
+    if not _VISIBLE.fullmatch(token):
+        raise CourtFailure(FailureCode.CREDENTIALS_REJECTED, "The token holds characters that no header can carry.")
+    return token
+
+
+def _lost(error: Exception) -> str:
+    # Never the error's own text: it may hold what was sent.
+    return f"No whole answer ({type(error).__name__})."

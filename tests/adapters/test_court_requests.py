@@ -1,0 +1,183 @@
+"""What requests carry, where they go, and how long they are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapters.court_pdpj import PdpjCourt
+from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.process_number import ProcessNumber
+from tests.support.court_sources import fetched, source_at, sources
+from tests.support.court_tokens import GivenTokens
+from tests.support.portal_json import NUMBER, href_of
+from tests.support.scripted_server import Asked, always, answer, scripted
+from tests.support.simulators import SimulatedCourt
+
+DOCUMENT = "0f1e2d3c-4b5a-5678-9abc-def012345678"
+SOURCE = source_at(NUMBER, href_of(DOCUMENT))
+
+
+@asynccontextmanager
+async def asking(
+    origin: str,
+    *,
+    token: str = "a-token",
+    headers: Mapping[str, str] | None = None,
+    allowed_hosts: frozenset[str] = frozenset(),
+    answer_seconds: float = 10,
+    stall_seconds: float = 10,
+) -> AsyncIterator[PdpjCourt]:
+    """Our side."""
+    court = PdpjCourt(
+        origin,
+        tokens=GivenTokens(token),
+        concurrency=2,
+        user_agent="autos-tests",
+        headers=headers or {},
+        allowed_hosts=allowed_hosts,
+        answer_seconds=answer_seconds,
+        stall_seconds=stall_seconds,
+    )
+    try:
+        yield court
+    finally:
+        await court.close()
+
+
+async def failure_of(court: PdpjCourt, number: str | None = None) -> CourtError:
+    """How reading the document, or listing a process, fails."""
+    with pytest.raises(CourtError) as failed:
+        await (court.list_documents(ProcessNumber.parse(number)) if number else fetched(court, SOURCE))
+    return failed.value
+
+
+async def test_further_headers_go_along_and_take_the_place_of_ours() -> None:
+    further = {
+        "user-agent": "Mozilla/5.0",
+        "sec-fetch-site": "same-origin",
+        "Referer": "https://x.invalid/consulta",
+    }
+    async with (
+        scripted(always(answer(200, b"Vistos."))) as server,
+        asking(server.origin, headers=further) as court,
+    ):
+        await fetched(court, SOURCE)
+    [asked] = server.requests
+    assert further.items() <= {"Referer": asked.headers["referer"], **asked.headers}.items()
+    assert asked.headers["origin"] == server.origin
+    assert asked.headers["authorization"] == "Bearer a-token"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Note", "a\nb"),
+        ("X-Note", "a\r\nHost: evil"),
+        ("X-Note", "a\x00"),
+        ("X-Note", "ção"),
+        ("X Note", "a"),
+        ("X-Note:", "a"),
+        ("", "a"),
+        ("authorization", "Bearer another"),
+        ("Host", "evil.example"),
+        ("User-Agent", "a\nb"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError):
+        PdpjCourt(
+            "http://127.0.0.1:1", tokens=GivenTokens(), concurrency=1, user_agent="autos", headers={name: value}
+        )
+
+
+async def test_a_listed_host_is_asked_with_the_token_and_no_other_is() -> None:
+    async with (
+        scripted(always(answer(200, b"Vistos."))) as portal,
+        scripted(always(answer(200, b"Vistos."))) as lake,
+    ):
+        source = source_at(NUMBER, f"{lake.origin}/documentos/{DOCUMENT}/binario")
+        async with asking(portal.origin) as court:
+            with pytest.raises(DocumentFailure) as refused:
+                await fetched(court, source)
+            assert refused.value.code is FailureCode.FOREIGN_ADDRESS
+            assert lake.connections == 0
+        async with asking(portal.origin, allowed_hosts=frozenset({lake.origin.removeprefix("http://")})) as court:
+            await fetched(court, source)
+    [asked] = lake.requests
+    assert asked.headers["authorization"] == "Bearer a-token"
+    assert portal.connections == 0
+
+
+async def test_a_body_from_which_nothing_comes_is_cut(simulator: SimulatedCourt, number: str) -> None:
+    await simulator.prepare(number, documents=1)
+    async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.1) as court:
+        [source] = await sources(court, number)
+        await simulator.fault("slow", number=number, documents=[0], delay_seconds=5)
+        async with asyncio.timeout(4):
+            with pytest.raises(DocumentFailure) as failed:
+                await fetched(court, source)
+    assert failed.value.code is FailureCode.CONNECTION_LOST
+
+
+async def test_a_slow_body_is_waited_for(simulator: SimulatedCourt, number: str) -> None:
+    await simulator.prepare(number, documents=1)
+    async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.3) as court:
+        [source] = await sources(court, number)
+        await simulator.fault("slow", number=number, documents=[0], delay_seconds=0.05)
+        assert (await fetched(court, source)).size_bytes == source.declared_size_bytes
+
+
+async def test_a_first_byte_may_take_longer_than_a_stall(simulator: SimulatedCourt, number: str) -> None:
+    await simulator.prepare(number, documents=1)
+    async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.1) as court:
+        await simulator.latency(0.3)
+        [source] = await sources(court, number)
+        assert (await fetched(court, source)).size_bytes == source.declared_size_bytes
+
+
+async def test_an_answer_that_does_not_begin_is_given_up(simulator: SimulatedCourt, number: str) -> None:
+    await simulator.prepare(number, documents=1)
+    async with asking(simulator.origin, token=await simulator.token(), answer_seconds=0.3) as court:
+        [source] = await sources(court, number)
+        await simulator.fault("gateway_timeout", number=number, documents=[0], delay_seconds=5)
+        async with asyncio.timeout(4):
+            with pytest.raises(DocumentFailure) as failed:
+                await fetched(court, source)
+    assert failed.value.code is FailureCode.SOURCE_UNAVAILABLE
+
+
+async def test_a_court_that_answers_nobody_in_time_is_unavailable(simulator: SimulatedCourt, number: str) -> None:
+    await simulator.fault("gateway_timeout", number=number, delay_seconds=5)
+    async with asking(simulator.origin, token=await simulator.token(), answer_seconds=0.2) as court:
+        async with asyncio.timeout(4):
+            failure = await failure_of(court, number)
+    assert (type(failure), failure.code) == (CourtFailure, FailureCode.COURT_UNAVAILABLE)
+
+
+async def test_details_that_stall_are_the_processs_failure_if_the_court_is_well() -> None:
+    async def stalling(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if "numeroProcesso" in asked.target:
+            writer.write(answer(200, b'{"content": [{}]}'))
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n[")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with scripted(stalling) as server, asking(server.origin, stall_seconds=0.1) as court:
+        failure = await failure_of(court, NUMBER)
+    assert (type(failure), failure.code) == (ProcessFailure, FailureCode.LISTING_UNAVAILABLE)
+
+
+async def test_an_error_whose_body_never_ends_keeps_its_status() -> None:
+    async def stalling(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 429 Slow\r\ncontent-length: 100\r\nretry-after: 3\r\n\r\n{")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with scripted(stalling) as server, asking(server.origin, stall_seconds=0.1) as court:
+        failure = await failure_of(court)
+    assert (failure.code, failure.retry_after) == (FailureCode.COURT_THROTTLED, 3)

@@ -1,0 +1,94 @@
+"""Watching the court for the whole deployment: probing it while it is away, keeping its token alive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.options import CATALOG, COURT_ERRAND
+
+with workflow.unsafe.imports_passed_through():
+    from activities.court_watch import CourtWatchActivities
+    from domain.court import probe_delay
+    from domain.errors import FailureCode
+    from domain.messages import CourtExamination
+
+# When nothing is due. Whoever finds trouble or brings a token says so at once.
+_IDLE = timedelta(minutes=5)
+# A new token in a file says nothing.
+_WHILE_REFUSED = timedelta(seconds=15)
+
+
+@workflow.defn
+class WatchCourt:
+    """One for the whole deployment, id ``court``: nobody else probes the court or renews its token."""
+
+    @workflow.init
+    def __init__(self) -> None:
+        self._asked = False
+        self._probe_asked = False
+        self._renewals_in_vain = 0
+
+    @workflow.run
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            self._asked = False
+            seen = await workflow.execute_activity_method(CourtWatchActivities.examine_court, **CATALOG)
+            self._describe(seen)
+            if not seen.failure_code:
+                self._probe_asked = False
+            if seen.renew_in_seconds == 0 and self._renewals_in_vain == 0:
+                await self._renew()
+            elif seen.probe_in_seconds == 0 or (seen.failure_code and self._probe_asked):
+                self._probe_asked = False
+                await self._probe()
+            else:
+                await self._rest(seen)
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new()
+
+    @workflow.signal
+    def look(self) -> None:
+        """Somebody has met trouble, or has brought credentials."""
+        self._asked = True
+
+    @workflow.signal
+    def probe(self) -> None:
+        """An operator wants the court probed now, if it is known not to answer."""
+        self._asked = self._probe_asked = True
+
+    async def _probe(self) -> None:
+        if await workflow.execute_activity_method(CourtWatchActivities.probe_court, **COURT_ERRAND):
+            await workflow.execute_activity_method(CourtWatchActivities.wake_waiting_runs, **CATALOG)
+
+    async def _renew(self) -> None:
+        renewed = await workflow.execute_activity_method(CourtWatchActivities.renew_credentials, **COURT_ERRAND)
+        self._renewals_in_vain = 0 if renewed else self._renewals_in_vain + 1
+
+    async def _rest(self, seen: CourtExamination) -> None:
+        waits = [_WHILE_REFUSED if seen.failure_code is FailureCode.CREDENTIALS_REJECTED else _IDLE]
+        if seen.probe_in_seconds is not None:
+            waits.append(timedelta(seconds=seen.probe_in_seconds))
+        if seen.renew_in_seconds is not None:
+            in_vain = self._renewals_in_vain
+            waits.append(probe_delay(in_vain - 1) if in_vain else timedelta(seconds=seen.renew_in_seconds))
+        try:
+            await workflow.wait_condition(
+                lambda: self._asked, timeout=min(waits), timeout_summary="until something is due"
+            )
+        except TimeoutError:
+            if self._renewals_in_vain:
+                await self._renew()
+
+    def _describe(self, seen: CourtExamination) -> None:
+        state = f"does not answer: `{seen.failure_code}`" if seen.failure_code else "answers, as far as is known"
+        lines = [f"The court **{state}**."]
+        if seen.probe_in_seconds is not None:
+            lines.append(f"Next probe in {seen.probe_in_seconds:.0f} s.")
+        if seen.token_expires_at:
+            lines.append(f"Its token ends at {seen.token_expires_at}.")
+        if seen.renew_in_seconds is not None:
+            lines.append(f"Renewed in {seen.renew_in_seconds:.0f} s.")
+        workflow.set_current_details("\n\n".join(lines))
