@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo up test check format lock bench histories openapi clean
+.PHONY: help demo up test test-long check format lock bench histories openapi clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ up: $(READY) ## Start the local stack and keep it until Ctrl-C
 
 test: $(READY) ## Run the tests on real parts (under five minutes on two cores)
 	$(BIN)/python -m pytest
+
+test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a firewall for a minute
+	$(BIN)/python -m pytest -n 0 -m long tests/long
 
 check: $(READY) ## Formatting, lint and types
 	$(BIN)/ruff format --check .

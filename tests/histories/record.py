@@ -97,6 +97,8 @@ async def _record() -> None:
                     await stack.latency(0)
                     (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
                     await _write(stack.temporal.get_workflow_handle(number), f"download-{scenario.__name__}")
+                    await stack.recovered()
+                await _write(stack.temporal.get_workflow_handle("court"), "watch-throttled")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()
                     # The one that needed a second attempt is the one worth keeping.

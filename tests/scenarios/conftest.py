@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.leaks import leaks_of
 from tests.support.receiver import Receiver, receiving
 from tests.support.stack import RunningStack, running_stack
 
@@ -15,6 +16,7 @@ async def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     """A local stack that lasts for the whole session."""
     async with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
+        assert leaks_of(stack) == []
 
 
 @pytest.fixture

@@ -130,8 +130,12 @@ class RunningStack:
         """Have a court that is well again probed until that is known."""
 
         async def well() -> bool:
-            if (await self.court_status())["status"] == "answering":
+            told = await self.court_status()
+            if told["status"] == "answering":
                 return True
+            if told["failure"]["code"] == "credentials_rejected":
+                granted = (await self.simulator.post("/_simulator/token")).raise_for_status().json()
+                await self.api.put("/court/credentials", json={"token": granted["token"]})
             await self.temporal.get_workflow_handle("court").signal("probe")
             return False
 
