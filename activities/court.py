@@ -122,8 +122,6 @@ class CourtActivities:
                 except CourtFailure as error:
                     await self._access.report(error, process_number=source.process_number, asked_at=asked_at)
                     raise final(error) from None
-                except ProcessFailure as error:
-                    raise final(error) from None
             await self._catalog.documents.mark_available(source.process_number, source.id, stored)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 

@@ -150,7 +150,7 @@ def test_workflows_reach_nothing_that_does_io() -> None:
     program = (
         "import sys, temporalio.workflow, temporalio.common, temporalio.activity, structlog\n"
         "known = set(sys.modules)\n"
-        "import workflows.download_process, workflows.deliver_webhook\n"
+        "import workflows.download_process, workflows.watch_court, workflows.sweep_uploads\n"
         f"print(sorted(set({sorted(IO)!r}) & (sys.modules.keys() - known)))"
     )
     found = subprocess.run(

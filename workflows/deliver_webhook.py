@@ -5,15 +5,31 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.options import SENDING
 
 with workflow.unsafe.imports_passed_through():
     from activities.webhooks import WebhookActivities
-    from domain.messages import DeliveryAttempt, DeliveryRequest
+    from domain.messages import DeliveryAttempt, DeliveryRef, DeliveryRequest
     from domain.webhooks import DELIVERY_SCHEDULE
 
 _JITTER = 0.1
+
+
+async def start_delivery(delivery: DeliveryRef, process_number: str) -> None:
+    """Start telling one subscriber, from a workflow that does not wait for it."""
+    try:
+        await workflow.start_child_workflow(
+            DeliverWebhook.run,
+            DeliveryRequest(delivery.id),
+            id=f"webhook-{delivery.id}",
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=f"webhook for {process_number}",
+        )
+    except WorkflowAlreadyStartedError:
+        # Started by an execution of the run that did not live to say so.
+        return
 
 
 @workflow.defn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -12,19 +11,19 @@ from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
 
-from workflows.deliver_webhook import DeliverWebhook
+from workflows.deliver_webhook import start_delivery
+from workflows.details import run_details
 from workflows.failures import ReportedFailure, reported
 from workflows.options import (
     CATALOG,
     DOWNLOAD,
     DOWNLOAD_WINDOW,
     LISTING,
-    PENDING_PAGE,
 )
+from workflows.pending_documents import PendingDocuments
 from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
 
 with workflow.unsafe.imports_passed_through():
@@ -34,12 +33,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.completeness import Completeness, Outcome, Phase
     from domain.errors import FailureCode, FailureScope
     from domain.messages import (
-        DeliveryRef,
-        DeliveryRequest,
         DocumentGivenUp,
         DocumentRef,
         DownloadRequest,
-        PendingPageRequest,
         ProcessRef,
         RunClosing,
         RunEnding,
@@ -64,11 +60,7 @@ class DownloadProcess:
         self._counts = Completeness()
         self._phase = Phase.LISTING
         self._shown_phase: Phase | None = None
-        # The window's queue, refilled a page at a time.
-        self._queue: deque[DocumentRef] = deque()
-        self._refilling = asyncio.Lock()
-        self._last_position = 0
-        self._exhausted = False
+        self._pending = PendingDocuments(request.process_number)
         self._trouble: ReportedFailure | None = None
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
@@ -193,8 +185,7 @@ class DownloadProcess:
 
     async def _download_pending(self) -> None:
         self._enter(Phase.DOWNLOADING)
-        self._queue.clear()
-        self._last_position, self._exhausted, self._trouble = 0, False, None
+        self._pending, self._trouble = PendingDocuments(self._request.process_number), None
         window = min(DOWNLOAD_WINDOW, self._counts.pending)
         # An exception must not leave the other pullers running behind the workflow's back.
         ended = await asyncio.gather(*(self._pull() for _ in range(window)), return_exceptions=True)
@@ -203,34 +194,18 @@ class DownloadProcess:
                 raise error
 
     async def _pull(self) -> None:
-        while (document := await self._next_document()) is not None:
+        while await self._may_go_on():
+            document = await self._pending.next()
+            # While the page was on its way, things may have changed.
+            if document is None or not await self._may_go_on():
+                return
             await self._download(document)
 
-    async def _next_document(self) -> DocumentRef | None:
-        while True:
-            if self._progress.paused:
-                await workflow.wait_condition(lambda: not self._progress.paused)
-            stopping = self._trouble is not None or _is_cancelled()
-            if stopping or workflow.info().is_continue_as_new_suggested():
-                return None
-            if self._queue:
-                return self._queue.popleft()
-            if self._exhausted:
-                return None
-            async with self._refilling:
-                if not self._queue and not self._exhausted:
-                    await self._refill()
-
-    async def _refill(self) -> None:
-        page = await workflow.execute_activity_method(
-            CatalogActivities.next_pending,
-            PendingPageRequest(self._request.process_number, self._last_position, PENDING_PAGE),
-            **CATALOG,
-        )
-        self._queue.extend(page.documents)
-        self._exhausted = len(page.documents) < PENDING_PAGE
-        if page.documents:
-            self._last_position = page.documents[-1].position
+    async def _may_go_on(self) -> bool:
+        if self._progress.paused:
+            await workflow.wait_condition(lambda: not self._progress.paused)
+        stopping = self._trouble is not None or _is_cancelled()
+        return not stopping and not workflow.info().is_continue_as_new_suggested()
 
     async def _download(self, document: DocumentRef) -> None:
         try:
@@ -253,7 +228,7 @@ class DownloadProcess:
         self._describe()
 
     async def _take_failure(self, document: DocumentRef, failure: ReportedFailure | None) -> None:
-        if failure is not None and failure.code.scope is not FailureScope.DOCUMENT:
+        if failure is not None and failure.code.scope is FailureScope.COURT:
             self._trouble = failure
             return
         if failure is None:
@@ -308,7 +283,9 @@ class DownloadProcess:
                 **CATALOG,
             )
             self._counts = closed.documents
-            await asyncio.gather(*(self._announce(delivery) for delivery in closed.deliveries))
+            await asyncio.gather(
+                *(start_delivery(delivery, self._request.process_number) for delivery in closed.deliveries)
+            )
             if closed.deliveries:
                 self._progress = replace(self._progress, announced=closed.deliveries[-1].number)
             elif not self._subscribed:
@@ -328,19 +305,6 @@ class DownloadProcess:
             downloaded_bytes=self._progress.downloaded_bytes,
             failure_code=ending.failure_code,
         )
-
-    async def _announce(self, delivery: DeliveryRef) -> None:
-        try:
-            await workflow.start_child_workflow(
-                DeliverWebhook.run,
-                DeliveryRequest(delivery.id),
-                id=f"webhook-{delivery.id}",
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                static_summary=f"webhook for {self._request.process_number}",
-            )
-        except WorkflowAlreadyStartedError:
-            # Started by an execution of this run that did not live to say so.
-            return
 
     # What people see.
 
@@ -372,18 +336,7 @@ class DownloadProcess:
         self._describe(reason)
 
     def _describe(self, reason: FailureCode | None = None) -> None:
-        progress, counts = self._progress, self._counts
-        lines = [
-            f"**{self._visible_phase}**" + (f" because of `{reason}`" if reason else ""),
-            "",
-            "| | documents |",
-            "|---|---|",
-            f"| in the listing | {counts.total} |",
-            f"| available before this pass | {counts.available} |",
-            f"| downloaded by this run | {progress.downloaded} ({progress.downloaded_bytes:,} bytes) |",
-            f"| failed in this run | {progress.failed} |",
-        ]
-        workflow.set_current_details("\n".join(lines))
+        workflow.set_current_details(run_details(self._visible_phase, reason, self._counts, self._progress))
 
 
 def _is_cancelled() -> bool:

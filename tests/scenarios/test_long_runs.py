@@ -15,6 +15,7 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from api.runs import Runs
 from domain.completeness import Decision
+from domain.messages import RunResult
 from domain.process_number import ProcessNumber
 from settings import Settings, load_settings
 from tests.support.conditions import eventually
@@ -22,7 +23,6 @@ from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 from worker import build_workers
-from workflows.download_process import DownloadProcess
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 
@@ -62,7 +62,7 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         started = await Runs(forgetful).start(number, "local", subscribed=True)
 
         assert started.decision is Decision.STARTED
-        run = forgetful.get_workflow_handle_for(DownloadProcess.run, number.canonical)
+        run = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)
         result = await run.result()
         executions = [each async for each in forgetful.list_workflows(f"WorkflowId = '{number}'")]
         assert len(executions) > 2
