@@ -76,6 +76,7 @@ class CourtTokens:
             return TokenReport(renewable=self._renewable)
         return TokenReport(
             source=best.source,
+            since=best.since,
             expires_at=token_expiry(best.token),
             renewable=best.source == "stored" and self._renewable,
             rejected=_fingerprint(best.token) in self._refused,
@@ -161,6 +162,10 @@ class CourtAccess:
     async def replacement(self, rejected: str | None) -> str | None:
         """Another token than the one that the court has just refused, or none."""
         return await self._tokens.replacement(rejected)
+
+    async def accepted(self) -> None:
+        """The court has just taken the token in use: whatever was said against it before."""
+        await self._tokens.accepted()
 
     async def check(self) -> None:
         """Say nothing if the court may be asked.

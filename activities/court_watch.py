@@ -81,8 +81,8 @@ class CourtWatchActivities:
             probe_in = None
             if condition.failure_code is not None:
                 due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
-                if condition.failure_code is FailureCode.CREDENTIALS_REJECTED and report.usable(now):
-                    # The token in use is another than the one that was refused.
+                refused = condition.failure_code is FailureCode.CREDENTIALS_REJECTED
+                if refused and report.untried(condition.asked_at):
                     due = now
                 if due != condition.next_probe_at:
                     await self._court.plan_probe(due)

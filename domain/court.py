@@ -29,6 +29,7 @@ class CourtCondition:
         not_before: when the court itself asked to be asked again.
         probes: single requests sent since then, all in vain.
         next_probe_at: when the next one is due; none until the watch has taken notice.
+        asked_at: when it was last asked, in vain.
         answered_at: when it was last found well after trouble.
     """
 
@@ -39,6 +40,7 @@ class CourtCondition:
     not_before: datetime | None = None
     probes: int = 0
     next_probe_at: datetime | None = None
+    asked_at: datetime | None = None
     answered_at: datetime | None = None
 
     @property
@@ -111,12 +113,14 @@ class TokenReport:
 
     Attributes:
         source: ``stored``, ``file``, ``environment``, or none if there is no token at all.
+        since: when it came, as far as is known; not stored.
         expires_at: when it ends; none if it does not say.
         renewable: whether it is renewed without help.
         rejected: whether the court has refused it.
     """
 
     source: str | None = None
+    since: datetime | None = field(default=None, compare=False)
     expires_at: datetime | None = None
     renewable: bool = False
     rejected: bool = False
@@ -131,6 +135,6 @@ class TokenReport:
             or (self.expires_at is not None and self.expires_at - now < _ENDING_SOON)
         )
 
-    def usable(self, now: datetime) -> bool:
-        """Whether there is a token that may still be good."""
-        return self.source is not None and not self.rejected and (self.expires_at is None or self.expires_at > now)
+    def untried(self, asked_at: datetime | None) -> bool:
+        """Whether the token came after the court was last asked."""
+        return self.since is not None and asked_at is not None and self.since > asked_at

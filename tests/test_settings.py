@@ -172,6 +172,6 @@ def test_the_example_tells_the_true_defaults(monkeypatch: pytest.MonkeyPatch) ->
 
     assert load_settings() == defaults
     without_default = {
-        variable_of(field) for field, info in Settings.model_fields.items() if info.default in (None, "")
+        variable_of(field) for field, info in Settings.model_fields.items() if info.default in (None, "", ())
     }
     assert {name for name, value in shown.items() if not value} == without_default

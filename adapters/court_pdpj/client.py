@@ -26,6 +26,9 @@ from domain.errors import (
 )
 from domain.process_number import ProcessNumber
 
+# What a gateway puts in a document's place, with status 200.
+_APOLOGIES = frozenset({FailureCode.INVALID_CONTENT, FailureCode.PORTAL_PAGE, FailureCode.EMPTY_DOCUMENT})
+
 
 class PdpjCourt:
     """The PDPJ portal, asked politely: never more than ``concurrency`` requests at a time.
@@ -58,6 +61,7 @@ class PdpjCourt:
         stall_seconds: float = 30.0,
     ) -> None:
         self._addresses = Addresses(origin, allowed_hosts)
+        self._tokens = tokens
         self._slots = asyncio.Semaphore(concurrency)
         introduction = {
             "User-Agent": user_agent,
@@ -126,8 +130,16 @@ class PdpjCourt:
             raise DocumentFailure(FailureCode.NO_CONTENT_ADDRESS, "The listing gives no address for this document.")
         number = ProcessNumber.parse(source.process_number)
         url = self._addresses.document(href)
+        sent_at = time.monotonic()
         async with aclosing(self._stream(number, url, is_text=source.is_text)) as chunks:
-            yield chunks
+            try:
+                yield chunks
+            except DocumentFailure as failure:
+                # What was read turned out to be none: when all the court says so, it is the court's trouble.
+                if failure.code not in _APOLOGIES:
+                    raise
+                async with self._slots:
+                    raise await self._unless_court(number, failure, sent_at) from None
 
     async def _stream(self, number: ProcessNumber, url: str, *, is_text: bool) -> AsyncGenerator[bytes, None]:
         async with self._slots:
@@ -156,6 +168,7 @@ class PdpjCourt:
         told = await self._second_opinion.of_process(number, sent_at=sent_at)
         if isinstance(told, CourtFailure):
             return _both(failure, told)
+        await self._clear_token(failure)
         code, found = FailureCode.LISTING_UNAVAILABLE, "a search for the process is answered"
         if told is Finding.OUT_OF_REACH:
             code, found = FailureCode.NO_ACCESS, "a search says that the process is out of reach"
@@ -173,6 +186,7 @@ class PdpjCourt:
         trouble = await self._second_opinion.of_court(number, sent_at=sent_at)
         if trouble:
             return _both(failure, trouble)
+        await self._clear_token(failure)
         redirected = failure.status is not None and 300 <= failure.status < 400
         return DocumentFailure(
             FailureCode.PORTAL_PAGE if redirected else FailureCode.SOURCE_UNAVAILABLE,
@@ -180,6 +194,11 @@ class PdpjCourt:
             status=failure.status,
             retry_after=failure.retry_after,
         )
+
+    async def _clear_token(self, failure: CourtFailure) -> None:
+        # Good for a search, so it was not the token.
+        if failure.code is FailureCode.CREDENTIALS_REJECTED:
+            await self._tokens.accepted()
 
     async def _unless_court(self, number: ProcessNumber, failure: CourtError, sent_at: float) -> CourtError:
         """The failure itself, or the court's if the court is in trouble."""

@@ -17,3 +17,6 @@ class Tokens(Protocol):
 
     async def replacement(self, rejected: str | None) -> str | None:
         """Another token than the one that the court has just rejected, or none."""
+
+    async def accepted(self) -> None:
+        """The court has taken the current token after all: what it rejected was something else."""

@@ -70,6 +70,7 @@ class Court:
                     failure_answer=failure.answer,
                     process_number=process_number,
                     since=now,
+                    asked_at=now,
                     not_before=asked_not_before,
                     probes=known.probes if relapse else 0,
                     next_probe_at=None,
@@ -105,6 +106,7 @@ class Court:
                 failure_answer=failure.answer,
                 since=known.since if known.failure_code else now,
                 not_before=now + timedelta(seconds=failure.retry_after) if failure.retry_after else None,
+                asked_at=now,
                 probes=known.probes + 1,
                 next_probe_at=None,
             )
@@ -215,6 +217,7 @@ def _condition(row: Row[tuple[object, ...]]) -> CourtCondition:
         not_before=row.not_before,
         probes=row.probes,
         next_probe_at=row.next_probe_at,
+        asked_at=row.asked_at,
         answered_at=row.answered_at,
     )
 

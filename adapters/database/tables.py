@@ -227,6 +227,7 @@ court = Table(
     Column("not_before", UtcDateTime),
     Column("probes", Integer, nullable=False, server_default="0"),
     Column("next_probe_at", UtcDateTime),
+    Column("asked_at", UtcDateTime),
     Column("answered_at", UtcDateTime),
     # What may be told of the token in use, as a worker last saw it.
     Column("token_source", String(16)),

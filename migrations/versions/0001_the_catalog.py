@@ -198,6 +198,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("probes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_probe_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("token_source", sa.String(length=16), nullable=True),
         sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),

@@ -97,7 +97,7 @@ async def test_finding_a_well_court_well_changes_nothing(court_catalog: Catalog)
 
 
 async def test_the_report_on_the_token_is_kept_beside_the_condition(court_catalog: Catalog) -> None:
-    report = TokenReport("stored", now(), renewable=True)
+    report = TokenReport("stored", expires_at=now(), renewable=True)
     await court_catalog.court.report_token(report)
     await unwell(court_catalog)
     assert (await court_catalog.court.overview())[1] == report

@@ -89,11 +89,11 @@ def test_credentials_show_no_token() -> None:
     ("report", "help_needed"),
     [
         (TokenReport(), True),
-        (TokenReport("stored", after(29 * 60)), True),
-        (TokenReport("stored", after(31 * 60)), False),
-        (TokenReport("stored", after(60), renewable=True), False),
-        (TokenReport("environment", None), False),
-        (TokenReport("environment", after(9000), rejected=True), True),
+        (TokenReport("stored", None, after(29 * 60)), True),
+        (TokenReport("stored", None, after(31 * 60)), False),
+        (TokenReport("stored", None, after(60), renewable=True), False),
+        (TokenReport("environment"), False),
+        (TokenReport("environment", None, after(9000), rejected=True), True),
     ],
 )
 def test_a_person_is_called_half_an_hour_before_the_token_ends(report: TokenReport, help_needed: bool) -> None:
@@ -101,14 +101,10 @@ def test_a_person_is_called_half_an_hour_before_the_token_ends(report: TokenRepo
 
 
 @pytest.mark.parametrize(
-    ("report", "usable"),
-    [
-        (TokenReport(), False),
-        (TokenReport("stored"), True),
-        (TokenReport("stored", after(1)), True),
-        (TokenReport("stored", after(-1)), False),
-        (TokenReport("stored", rejected=True), False),
-    ],
+    ("since", "asked_at", "untried"),
+    [(after(1), NOW, True), (NOW, after(1), False), (None, NOW, False), (NOW, None, False)],
 )
-def test_a_token_is_usable_until_it_ends_or_is_refused(report: TokenReport, usable: bool) -> None:
-    assert report.usable(NOW) is usable
+def test_a_token_is_untried_if_it_came_after_the_last_question(
+    since: datetime | None, asked_at: datetime | None, untried: bool
+) -> None:
+    assert TokenReport("stored", since).untried(asked_at) is untried

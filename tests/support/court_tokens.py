@@ -20,3 +20,7 @@ class GivenTokens:
         if self._tokens[1:] and self._tokens[0] == rejected:
             del self._tokens[0]
         return next((token for token in self._tokens if token != rejected), None)
+
+    async def accepted(self) -> None:
+        """Note that what was rejected was not the token."""
+        self.rejected.append("cleared")
