@@ -29,12 +29,19 @@ class Answers:
     signer: LinkSigner
     runs: Runs
 
-    async def open_run(self, process: Process) -> OpenRun | None:
-        """The open run of a process. Temporal is asked only if the catalog has not seen the last one end."""
-        latest = process.latest_run
-        if latest is None or latest.outcome is not None:
-            return None
-        return await self.runs.find_open(ProcessNumber.parse(process.number))
+    async def current(self, number: ProcessNumber) -> tuple[Process, OpenRun | None] | None:
+        """A process with its open run, as of one moment; none if nothing is known of it.
+
+        Temporal is asked only if the catalog has not seen the last run end.
+        """
+        process = await self.catalog.processes.get(number.canonical)
+        if process is None or process.latest_run is None or process.latest_run.outcome is not None:
+            return None if process is None else (process, None)
+        open_run = await self.runs.find_open(number)
+        if open_run is None:
+            # It has ended since the catalog was read, and has told the catalog before; or it was killed.
+            process = await self.catalog.processes.get(number.canonical) or process
+        return process, open_run
 
     async def process(self, process: Process, open_run: OpenRun | None, decision: Decision | None = None) -> Json:
         """A process with the first page of its documents."""

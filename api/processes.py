@@ -12,6 +12,7 @@ from api.answers import Answers
 from api.downloads import Downloads
 from api.parameters import DocumentsQuery, DownloadQuery, NoQuery, Number, decode_cursor
 from api.problems import Problem, documented_problems
+from api.runs import OpenRun
 from api.schemas import DocumentBody, DocumentsBody, ProcessBody, StatusBody
 from domain.completeness import Decision
 from domain.documents import Document
@@ -41,8 +42,8 @@ async def get_process(
     if not query.auto_download:
         if query.webhook_url is not None:
             raise InvalidInput("webhook_url needs auto_download=true.", field="webhook_url")
-        process = await _known(answers, number)
-        return JSONResponse(await answers.process(process, await answers.open_run(process)), headers=_PRIVATE)
+        process, open_run = await _known(answers, number)
+        return JSONResponse(await answers.process(process, open_run), headers=_PRIVATE)
     downloads: Downloads = request.app.state.downloads
     decided = await downloads.request(number, client, webhook_url=query.webhook_url, max_age=query.age)
     body = await answers.process(decided.process, decided.open_run, decided.decision)
@@ -58,8 +59,7 @@ async def get_status(
 ) -> Response:
     """Counts, phase, bytes, the latest run, and failures by code; no documents, so it is cheap to poll."""
     answers: Answers = request.app.state.answers
-    process = await _known(answers, number)
-    open_run = await answers.open_run(process)
+    process, open_run = await _known(answers, number)
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if open_run else {}
     return JSONResponse(await answers.status(process, open_run), headers=headers)
 
@@ -71,7 +71,8 @@ async def get_documents(
     """Documents in their stable order, with links signed now."""
     answers: Answers = request.app.state.answers
     after = decode_cursor(query.cursor)
-    await _known(answers, number)
+    if await answers.catalog.processes.get(number.canonical) is None:
+        raise _unknown(number)
     body = await answers.documents(number, after=after, limit=query.limit, status=query.status)
     return JSONResponse(body, headers=_PRIVATE)
 
@@ -106,15 +107,19 @@ async def get_content(request: Request, number: Number, document_id: str, client
     return RedirectResponse(link.url, 307, headers=_PRIVATE)
 
 
-async def _known(answers: Answers, number: ProcessNumber) -> Process:
-    process = await answers.catalog.processes.get(number.canonical)
-    if process is None:
-        raise Problem(
-            404,
-            "process_unknown",
-            f"Nothing is known of {number}. Ask with auto_download=true to have it downloaded.",
-        )
-    return process
+async def _known(answers: Answers, number: ProcessNumber) -> tuple[Process, OpenRun | None]:
+    known = await answers.current(number)
+    if known is None:
+        raise _unknown(number)
+    return known
+
+
+def _unknown(number: ProcessNumber) -> Problem:
+    return Problem(
+        404,
+        "process_unknown",
+        f"Nothing is known of {number}. Ask with auto_download=true to have it downloaded.",
+    )
 
 
 async def _document(answers: Answers, number: ProcessNumber, document_id: str) -> Document:

@@ -203,7 +203,6 @@ async def test_the_commands_download_a_process_end_to_end_on_postgres(
 
         said = {
             "AUTOS_COURT_BASE_URL": environment.simulator_url,
-            "AUTOS_COURT_TOKEN": token,
             "API_PORT": str(api_port),
             "S3_PORT": str(ports.s3),
         }
@@ -228,7 +227,7 @@ async def test_the_commands_download_a_process_end_to_end_on_postgres(
         assert code == 1
         assert "does not poll" in text
         async with native.running("api", **here), native.running("worker"):
-            await check_download(api, number, public_s3=f"http://127.0.0.1:{ports.s3}/")
+            await check_download(api, number, token, public_s3=f"http://127.0.0.1:{ports.s3}/")
 
 
 async def check_migration(native: Native, superuser_url: str, temporal: str) -> None:
@@ -277,13 +276,20 @@ async def check_namespace(native: Native, temporal: str) -> None:
     assert described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds() == hours * 3600
 
 
-async def check_download(api: httpx.AsyncClient, number: str, *, public_s3: str) -> None:
-    """The key opens the API, the worker downloads everything, and the links lead to it."""
+async def check_download(api: httpx.AsyncClient, number: str, token: str, *, public_s3: str) -> None:
+    """The key opens the API, the worker downloads everything once it has a token, and the links lead to it."""
     path = f"/processes/{number}"
     assert (await api.get(path)).status_code == 401
     api.headers["Authorization"] = f"Bearer {SECRETS['AUTOS_API_KEY']}"
     started = await api.get(path, params={"auto_download": "true"})
     assert (started.status_code, started.json()["decision"]) == (202, "started")
+
+    async def waits() -> bool:
+        return bool((await api.get(f"{path}/status")).json()["phase"] == "waiting_for_court")
+
+    await eventually(waits, "the run waits for a token")
+    brought = await api.put("/court/credentials", json={"token": token})
+    assert (brought.status_code, brought.json()["credentials"]["source"]) == (200, "stored")
 
     async def ended() -> dict[str, Any] | None:
         status: dict[str, Any] = (await api.get(f"{path}/status")).json()

@@ -96,7 +96,7 @@ async def test_a_refresh_token_keeps_the_token_alive_without_help(stack: Running
 async def test_a_firewall_gets_to_see_hardly_anybody(stack: RunningStack) -> None:
     numbers = [fresh_number() for _ in range(20)]
     for number in numbers:
-        await stack.prepare(number, 12, size_bytes=2_000)
+        await stack.prepare(number, 24, size_bytes=2_000)
     await stack.latency(0.5)
     await asyncio.gather(*(stack.request(number) for number in numbers))
     await stack.reaches(numbers[0], 1)
@@ -117,7 +117,7 @@ async def test_a_firewall_gets_to_see_hardly_anybody(stack: RunningStack) -> Non
     await stack.end_fault(fault)
     await stack.recovered()
     ended = await asyncio.gather(*(stack.ended(number) for number in numbers))
-    assert {(status["status"], status["available_documents"]) for status in ended} == {("completed", 12)}
+    assert {(status["status"], status["available_documents"]) for status in ended} == {("completed", 24)}
     assert sum(attempts_burnt(stack, number) for number in numbers) == 0
     assert (await stack.court())["max_concurrent"] <= 17
 
