@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -44,8 +45,13 @@ async def crowded(database_url: str, catalog: Catalog) -> str:
         ids = document_ids(400)
         await catalog.listings.record(listing_of(number, ids))
         # Few are left to download: where most are, any index will do.
-        for document_id in (each for place, each in enumerate(ids) if place % 10):
-            await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+        await asyncio.gather(
+            *(
+                catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+                for place, document_id in enumerate(ids)
+                if place % 10
+            )
+        )
         for run in range(20):
             opening = RunOpening(number, str(uuid4()), "local")
             await catalog.runs.open(opening)
