@@ -18,4 +18,4 @@ async def eventually(attempt: Callable[[], Awaitable[Found | None]], what: str, 
         if found:
             return found
         assert time.monotonic() < deadline, f"never: {what}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
