@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 from temporalio import activity
 
-from activities.failures import final, own_failures, passing
+from activities.failures import blamed, final, own_failures, passing
 from activities.heartbeats import heartbeating
 from domain.content import DocumentContent
 from domain.documents import DocumentSource, DocumentStatus, StoredObject
@@ -74,16 +74,11 @@ class CourtActivities:
                 async with heartbeating():
                     listing = await self._court.list_documents(ProcessNumber.parse(number))
             except CourtFailure as failure:
-                await self._access.report(failure, process_number=number, asked_at=asked_at)
-                raise final(failure) from None
+                if await self._access.report(failure, process_number=number, asked_at=asked_at):
+                    raise final(failure) from None
+                raise _unlisted(number, blamed(failure, ProcessFailure, FailureCode.LISTING_UNAVAILABLE)) from None
             except ProcessFailure as failure:
-                attempt = activity.info().attempt
-                _log.warning(
-                    "listing failed", process=number, code=failure.code, answer=failure.answer, attempt=attempt
-                )
-                if failure.code.retryable and attempt < _LISTING_ATTEMPTS:
-                    raise passing(failure, next_attempt_in=_delay(attempt, failure.retry_after)) from None
-                raise final(failure) from None
+                raise _unlisted(number, failure) from None
         with own_failures():
             summary = await self._catalog.listings.record(listing)
         _log.info(
@@ -120,8 +115,11 @@ class CourtActivities:
                 except DocumentFailure as error:
                     raise await self._counted(source, error) from None
                 except CourtFailure as error:
-                    await self._access.report(error, process_number=source.process_number, asked_at=asked_at)
-                    raise final(error) from None
+                    number = source.process_number
+                    if await self._access.report(error, process_number=number, asked_at=asked_at):
+                        raise final(error) from None
+                    own = blamed(error, DocumentFailure, FailureCode.SOURCE_UNAVAILABLE)
+                    raise await self._counted(source, own) from None
             await self._catalog.documents.mark_available(source.process_number, source.id, stored)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 
@@ -167,6 +165,14 @@ class CourtActivities:
             attempt=failed,
         )
         return final(error) if last else passing(error, next_attempt_in=_delay(failed, error.retry_after))
+
+
+def _unlisted(number: str, failure: ProcessFailure) -> Exception:
+    attempt = activity.info().attempt
+    _log.warning("listing failed", process=number, code=failure.code, answer=failure.answer, attempt=attempt)
+    if failure.code.retryable and attempt < _LISTING_ATTEMPTS:
+        return passing(failure, next_attempt_in=_delay(attempt, failure.retry_after))
+    return final(failure)
 
 
 def _delay(failed_attempts: int, retry_after: float | None) -> timedelta:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from domain.court import CourtCondition, TokenReport
+from domain.court import CourtCondition, TokenReport, Verdict
 from domain.errors import ConfigurationError, CourtFailure, CourtKnownUnavailable, InvalidInput
 from domain.tokens import read_token, token_expiry
 
@@ -68,6 +68,11 @@ class CourtTokens:
         token = await self.current()
         return token if token is not None and _fingerprint(token) not in self._refused else None
 
+    async def mark(self) -> str | None:
+        """The mark of the token in use: it tells the token from others, and nothing else."""
+        token = await self.current()
+        return _mark(token) if token is not None else None
+
     async def report(self) -> TokenReport:
         """What may be told of the token in use."""
         self._read_at = None
@@ -76,7 +81,7 @@ class CourtTokens:
             return TokenReport(renewable=self._renewable)
         return TokenReport(
             source=best.source,
-            since=best.since,
+            mark=_mark(best.token),
             expires_at=token_expiry(best.token),
             renewable=best.source == "stored" and self._renewable,
             rejected=_fingerprint(best.token) in self._refused,
@@ -112,7 +117,7 @@ class CourtTokens:
             return None
         if stored is None:
             return None
-        self._renewable = stored.renew_at is not None
+        self._renewable = stored.refresh_token is not None
         if stored.access_token is None or stored.stored_at is None:
             return None
         return _Candidate(stored.access_token, "stored", stored.stored_at)
@@ -180,8 +185,10 @@ class CourtAccess:
         if (failure := self._condition.failure) is not None:
             raise failure
 
-    async def report(self, failure: CourtFailure, *, process_number: str, asked_at: datetime) -> None:
+    async def report(self, failure: CourtFailure, *, process_number: str, asked_at: datetime) -> bool:
         """Have nobody of the whole deployment ask the court until it is found well.
+
+        Says false when the court has been found well so often meanwhile that the failure is the process's own.
 
         Args:
             failure: how the court failed, or what is known already.
@@ -189,10 +196,18 @@ class CourtAccess:
             asked_at: when the request was made.
         """
         if isinstance(failure, CourtKnownUnavailable):
-            return
-        if await self._court.found_unwell(failure, process_number=process_number, asked_at=asked_at):
-            _log.warning("court unavailable", code=failure.code, answer=failure.answer)
+            return True
+        verdict = await self._court.found_unwell(
+            failure, process_number=process_number, asked_at=asked_at, token=await self._tokens.mark()
+        )
         self._read_at = None
+        if verdict is Verdict.NEWS:
+            _log.warning("court unavailable", code=failure.code, answer=failure.answer)
+        return verdict is not Verdict.NOT_THE_COURT
+
+
+def _mark(token: str) -> str:
+    return _fingerprint(token).hex()[:16]
 
 
 def _fingerprint(token: str) -> bytes:

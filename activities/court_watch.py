@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ from temporalio import activity
 
 from activities.failures import own_failures
 from activities.heartbeats import heartbeating
-from domain.court import Credentials, TokenReport
-from domain.errors import ConfigurationError, CourtFailure, FailureCode
+from domain.court import CourtCondition, Credentials, TokenReport
+from domain.errors import ConfigurationError, CourtFailure, DependencyUnavailable, FailureCode
 from domain.messages import CourtAdvice, CourtExamination
 from domain.process_number import ProcessNumber
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _NO_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
 # A probe that is so late is nobody's: the watch has been stopped.
 _OVERDUE = timedelta(seconds=30)
+_LONGEST_PROBE = timedelta(minutes=6)
+# So many probes ask for the very process where the trouble was met, and no other.
+_OWN_PROBES = 2
+# What the court says whatever it is asked.
+_WHOEVER_ASKS = frozenset({FailureCode.COURT_THROTTLED, FailureCode.CREDENTIALS_REJECTED})
+_STORE_AGAIN_SECONDS = 1.0
 _SHORTEST_WAIT_SECONDS = 5.0
 _LONGEST_WAIT_SECONDS = 900.0
 
@@ -63,8 +70,10 @@ class CourtWatchActivities:
                 return CourtAdvice(answers=True)
             due = condition.next_probe_at
             if due is None or due < now - _OVERDUE:
-                await self._watch.look()
-        wait = (due - now).total_seconds() if due is not None else 0.0
+                due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
+                if await self._court.claim_watch(due, overdue_before=now - _OVERDUE):
+                    await self._watch.look()
+        wait = (due - now).total_seconds()
         wait = min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
         # A little behind the probe, and not all at once.
         return CourtAdvice(answers=False, look_again_seconds=wait * random.uniform(1.1, 1.3))  # noqa: S311
@@ -78,11 +87,12 @@ class CourtWatchActivities:
             condition = await self._court.condition()
             credentials = await self._credentials()
             now = datetime.now(UTC)
-            probe_in = None
+            probe_in, renew_first = None, False
             if condition.failure_code is not None:
-                due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
-                refused = condition.failure_code is FailureCode.CREDENTIALS_REJECTED
-                if refused and report.untried(condition.asked_at):
+                due = condition.probe_due(now, random.random(), report)  # noqa: S311 - as above.
+                renewable = credentials is not None and credentials.refresh_token is not None
+                renew_first = renewable and condition.failure_code is FailureCode.CREDENTIALS_REJECTED
+                if renew_first and condition.probes == 0:
                     due = now
                 if due != condition.next_probe_at:
                     await self._court.plan_probe(due)
@@ -93,6 +103,8 @@ class CourtWatchActivities:
             failure_code=condition.failure_code,
             probe_in_seconds=probe_in,
             renew_in_seconds=max((renew_at - now).total_seconds(), 0.0) if renew_at else None,
+            renew_first=renew_first,
+            credentials_version=credentials.version if credentials else 0,
             token_expires_at=report.expires_at.isoformat(timespec="seconds") if report.expires_at else "",
         )
 
@@ -101,12 +113,13 @@ class CourtWatchActivities:
         """Send the court a single request; note what came of it, and say whether it answers."""
         with own_failures():
             condition = await self._court.condition()
-            number = condition.process_number
+            # Nobody else is to find it overdue while it is under way.
+            await self._court.plan_probe(datetime.now(UTC) + _LONGEST_PROBE)
             try:
                 async with heartbeating():
-                    await self._prober.check(ProcessNumber.parse(number) if number else _NO_PROCESS)
+                    await self._probe(condition)
             except CourtFailure as failure:
-                await self._court.probed_in_vain(failure)
+                await self._court.probed_in_vain(failure, token=await self._tokens.mark())
                 _log.warning("court still unavailable", code=failure.code, answer=failure.answer)
                 return False
             await self._tokens.accepted()
@@ -114,6 +127,16 @@ class CourtWatchActivities:
             await self._court.report_token(await self._tokens.report())
         _log.info("court answers again", code=condition.failure_code)
         return True
+
+    async def _probe(self, condition: CourtCondition) -> None:
+        number = condition.process_number
+        try:
+            await self._prober.check(ProcessNumber.parse(number) if number else _NO_PROCESS)
+        except CourtFailure as failure:
+            # One process that is broken at the court must not keep all the others waiting.
+            if condition.probes < _OWN_PROBES or failure.code in _WHOEVER_ASKS:
+                raise
+            await self._prober.check(_NO_PROCESS)
 
     @activity.defn
     async def wake_waiting_runs(self) -> int:
@@ -134,19 +157,30 @@ class CourtWatchActivities:
             known = await self._credentials()
             if known is None or known.refresh_token is None:
                 return True
+            # Shielded: once the old token is spent, the new ones must reach the database.
+            return await asyncio.shield(asyncio.ensure_future(self._renew(known.refresh_token, known.version)))
+
+    async def _renew(self, refresh_token: str, version: int) -> bool:
+        async with heartbeating():
             try:
-                async with heartbeating():
-                    renewed = await self._sign_in.renew(known.refresh_token)
+                renewed = await self._sign_in.renew(refresh_token)
             except CourtFailure as failure:
                 _log.warning("court token not renewed", code=failure.code, answer=failure.answer)
                 if failure.code is not FailureCode.CREDENTIALS_REJECTED:
                     return False
-                renewed = Credentials(known.access_token, expires_at=known.expires_at)
-            else:
-                _log.info("court token renewed", expires_at=str(renewed.expires_at))
-            stored = await self._court.store_credentials(renewed, instead_of=known.version)
+                await self._court.drop_refresh_token(version)
+                return True
+            while True:
+                try:
+                    stored = await self._court.store_credentials(renewed, instead_of=version)
+                except DependencyUnavailable as error:
+                    _log.error("court token renewed and not stored yet", detail=str(error))
+                    await asyncio.sleep(_STORE_AGAIN_SECONDS)
+                else:
+                    break
+        _log.info("court token renewed", expires_at=str(renewed.expires_at))
         if not stored:
-            _log.warning("court token renewed elsewhere meanwhile; what came last is kept")
+            _log.warning("court credentials brought meanwhile are kept instead of the renewed ones")
         return True
 
     async def _credentials(self) -> Credentials | None:

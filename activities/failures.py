@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from domain.errors import CourtError, CourtFailure, DependencyUnavailable, StorageFailure
+from domain.errors import CourtError, CourtFailure, DependencyUnavailable, FailureCode, StorageFailure
 
 
 def final(error: CourtError) -> ApplicationError:
@@ -38,6 +39,19 @@ def passing(error: CourtError, *, next_attempt_in: timedelta) -> ApplicationErro
         type=error.code.value,
         next_retry_delay=next_attempt_in,
         category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+_Blamed = TypeVar("_Blamed", bound=CourtError)
+
+
+def blamed(failure: CourtFailure, kind: type[_Blamed], code: FailureCode) -> _Blamed:
+    """What looked like the court's failure, as that of the one thing that was asked for."""
+    return kind(
+        code,
+        f"{failure.answer}; the court is well otherwise.",
+        status=failure.status,
+        retry_after=failure.retry_after,
     )
 
 

@@ -14,8 +14,10 @@ from domain.court import WATCH_ID
 from domain.errors import DependencyUnavailable
 
 _CALL_TIMEOUT = timedelta(seconds=5)
+# A run that is paused may wait for the court behind its pause; to one that does not, the signal says nothing.
 _WAITING = (
-    f"WorkflowType = 'DownloadProcess' AND ExecutionStatus = 'Running' AND Phase = '{Phase.WAITING_FOR_COURT}'"
+    "WorkflowType = 'DownloadProcess' AND ExecutionStatus = 'Running' "
+    f"AND Phase IN ('{Phase.WAITING_FOR_COURT}', '{Phase.PAUSED}')"
 )
 
 

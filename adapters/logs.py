@@ -38,11 +38,14 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if not for_people else _unchanged,
+        structlog.processors.format_exc_info,
         _redact,
     ]
+    # Traces are formatted before they are redacted, and plainly: the console's own show local variables.
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if for_people
+        else structlog.processors.JSONRenderer()
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -78,8 +81,4 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
     for key, value in event.items():
         if isinstance(value, str):
             event[key] = redacted(value)
-    return event
-
-
-def _unchanged(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return event

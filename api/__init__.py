@@ -5,4 +5,5 @@ processes   the routes of a process                 runs        starting, findin
 health      is it alive, is it ready                problems    every error as problem+json
 answers     bodies, with links signed anew          schemas     the same bodies for OpenAPI
 access      who may ask                             parameters  what a request may say
+body_limit  how much a request may carry            request_ids an id for every request
 """

@@ -31,15 +31,15 @@ class Gatekeeper:
         """The name of the client that asks.
 
         Raises:
-            Problem: 401 without the right key; 403 without keys, when a page from elsewhere has had its own name
-                lead to this machine.
+            Problem: 401 without the right key; 403 without keys, when a page from elsewhere asks, be it under its
+                own name that it has had lead to this machine.
         """
         if self._api_key is None:
-            if request.url.hostname not in self._hosts:
+            if request.url.hostname not in self._hosts or self._is_from_elsewhere(request):
                 raise Problem(
                     403,
                     "foreign_host",
-                    "Without API keys, only requests to this machine by its own name are let in.",
+                    "Without API keys, only requests from this machine, and to it by its own name, are let in.",
                 )
             return "local"
         if key is None or not hmac.compare_digest(key.encode(), self._api_key.encode()):
@@ -50,6 +50,20 @@ class Gatekeeper:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return "operator"
+
+    def _is_from_elsewhere(self, request: Request) -> bool:
+        # Browsers say where a request comes from; a page cannot make them say otherwise. Programs say nothing.
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return True
+        origin = request.headers.get("origin")
+        return origin is not None and _host_of(origin) not in self._hosts
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
 
 
 async def _client(

@@ -17,6 +17,7 @@ from adapters.temporal import connect
 from api import court, health, processes
 from api.access import Gatekeeper
 from api.answers import Answers
+from api.body_limit import BodyLimit
 from api.court import CourtDesk
 from api.downloads import Downloads
 from api.problems import install_problem_handlers
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     key = settings.api_key
     app.state.gatekeeper = Gatekeeper(key.get_secret_value() if key else None, settings.effective_public_url)
     install_problem_handlers(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestIds)
     app.include_router(processes.router)
     app.include_router(court.router)

@@ -72,7 +72,7 @@ async def get_status(request: Request, client: ClientName, query: Annotated[NoQu
     "/credentials",
     summary="Bring a new token for the court",
     response_model=CourtStatusBody,
-    responses=documented_problems(409),
+    responses=documented_problems(409, 413),
 )
 async def put_credentials(request: Request, client: ClientName, body: CredentialsBody) -> Response:
     """Take a token, a refresh token, or both. Runs that wait for credentials go on within seconds.

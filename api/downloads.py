@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import structlog
 from api.runs import OpenRun, Runs, StartedRun
 from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.completeness import Decision, Phase
+from domain.errors import DependencyUnavailable
 from domain.messages import RunOpening
 from domain.process_number import ProcessNumber
 from domain.processes import Process
@@ -32,6 +35,33 @@ class DownloadDecision:
     open_run: OpenRun | None
 
 
+@dataclass(slots=True, weakref_slot=True)
+class _Queue:
+    """Requests for one process that may start a run, one at a time."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failure: DependencyUnavailable | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Be the only one for as long as the block lasts.
+
+        Raises:
+            DependencyUnavailable: one that was ahead has met it meanwhile. If each waited for Temporal anew, the
+                last would be answered after as many time-outs as there are requests.
+        """
+        known = self.failure
+        async with self.lock:
+            if self.failure is not None and self.failure is not known:
+                raise DependencyUnavailable(self.failure.dependency, str(self.failure))
+            try:
+                yield
+            except DependencyUnavailable as error:
+                # One that is not raised: a trace would keep the queue alive.
+                self.failure = DependencyUnavailable(error.dependency, str(error))
+                raise
+
+
 @dataclass(frozen=True, slots=True)
 class Downloads:
     """Takes requests for downloads."""
@@ -42,7 +72,7 @@ class Downloads:
     max_age: timedelta
     # Between reading that something is missing and starting a run, no other request may start one: it could be
     # over by then, and this one would start another.
-    _starting: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _starting: WeakValueDictionary[str, _Queue] = field(default_factory=WeakValueDictionary)
 
     async def request(
         self, number: ProcessNumber, client: str, *, webhook_url: str | None, max_age: timedelta | None
@@ -57,7 +87,8 @@ class Downloads:
 
         Raises:
             InvalidInput: the webhook address cannot be used; nothing was changed.
-            DependencyUnavailable: the database or Temporal does not answer.
+            DependencyUnavailable: the database or Temporal does not answer, or did not answer the request that
+                this one has waited for.
         """
         if webhook_url is not None:
             check_webhook_url(webhook_url, self.webhook_policy)
@@ -69,7 +100,7 @@ class Downloads:
         if webhook_url is not None:
             # Before the run is started or told: whatever happens in between, the next end of a run finds it.
             await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url)
-        async with self._starting.setdefault(number.canonical, asyncio.Lock()):
+        async with self._starting.setdefault(number.canonical, _Queue()).turn():
             process = await self.catalog.processes.get(number.canonical)
             if process is not None and process.answered_since(asked_at, age):
                 return await self._from_ended_run(process)

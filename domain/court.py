@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from domain.errors import CourtKnownUnavailable, FailureCode
 
@@ -14,7 +15,16 @@ _FIRST_PROBE_DELAY = timedelta(seconds=5)
 _LONGEST_PROBE_DELAY = timedelta(minutes=15)
 _PATIENCE = 5
 _LONGEST_RENEWAL_LEAD = timedelta(seconds=60)
+_SHORTEST_RENEWAL = timedelta(seconds=30)
 _ENDING_SOON = timedelta(minutes=30)
+
+
+class Verdict(Enum):
+    """What a failure that points at the court is found to be."""
+
+    NEWS = auto()
+    KNOWN = auto()
+    NOT_THE_COURT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class CourtCondition:
         probes: single requests sent since then, all in vain.
         next_probe_at: when the next one is due; none until the watch has taken notice.
         asked_at: when it was last asked, in vain.
+        refused_token: the mark of the token that it was last asked with, in vain.
+        relapses: how often in a row it was found well and failed again at once, at the same process.
         answered_at: when it was last found well after trouble.
     """
 
@@ -41,6 +53,8 @@ class CourtCondition:
     probes: int = 0
     next_probe_at: datetime | None = None
     asked_at: datetime | None = None
+    refused_token: str | None = None
+    relapses: int = 0
     answered_at: datetime | None = None
 
     @property
@@ -50,15 +64,21 @@ class CourtCondition:
             return None
         return CourtKnownUnavailable(self.failure_code, self.answer)
 
-    def probe_due(self, now: datetime, jitter: float) -> datetime:
+    def probe_due(self, now: datetime, jitter: float, token: TokenReport | None = None) -> datetime:
         """When the court is to be probed next.
 
-        The court's own word counts, to the second; when it has not helped five times, patience grows.
+        The court's own word counts, to the second; when it has not helped five times, patience grows. A court that
+        refused our token is probed at once with another, but never sooner than five seconds after a probe.
 
         Args:
             now: the present moment.
             jitter: from 0 to 1; how much of a tenth of the delay is added.
+            token: the token in use.
         """
+        refused = self.failure_code is FailureCode.CREDENTIALS_REJECTED
+        if refused and token is not None and token.mark is not None and token.mark != self.refused_token:
+            pause = _FIRST_PROBE_DELAY if self.probes else timedelta(0)
+            return now if self.asked_at is None else max(now, self.asked_at + pause)
         if self.next_probe_at is not None:
             planned = self.next_probe_at
         elif self.not_before is None:
@@ -103,8 +123,11 @@ class Credentials:
         ends = [moment for moment in (self.expires_at, self.refresh_expires_at) if moment is not None]
         if not ends:
             return None
-        end = min(ends)
-        return end - min(_LONGEST_RENEWAL_LEAD, max(end - self.stored_at, timedelta(0)) / 3)
+        life = min(ends) - self.stored_at
+        if life <= timedelta(0):
+            # By our clock it came ended already: never renew without a pause.
+            return self.stored_at + _SHORTEST_RENEWAL
+        return self.stored_at + life - min(_LONGEST_RENEWAL_LEAD, life / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +136,14 @@ class TokenReport:
 
     Attributes:
         source: ``stored``, ``file``, ``environment``, or none if there is no token at all.
-        since: when it came, as far as is known; not stored.
+        mark: tells it from other tokens and tells nothing else; not stored.
         expires_at: when it ends; none if it does not say.
         renewable: whether it is renewed without help.
         rejected: whether the court has refused it.
     """
 
     source: str | None = None
-    since: datetime | None = field(default=None, compare=False)
+    mark: str | None = field(default=None, compare=False)
     expires_at: datetime | None = None
     renewable: bool = False
     rejected: bool = False
@@ -134,7 +157,3 @@ class TokenReport:
             or self.rejected
             or (self.expires_at is not None and self.expires_at - now < _ENDING_SOON)
         )
-
-    def untried(self, asked_at: datetime | None) -> bool:
-        """Whether the token came after the court was last asked."""
-        return self.since is not None and asked_at is not None and self.since > asked_at

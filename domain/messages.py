@@ -246,10 +246,14 @@ class CourtExamination:
         failure_code: why the court does not answer; none while it does.
         probe_in_seconds: when to probe it; none while it answers.
         renew_in_seconds: when to renew the token; none if it cannot be renewed.
+        renew_first: the court refuses the token, and one can be renewed: do that before the next probe.
+        credentials_version: counts the changes of the stored credentials.
         token_expires_at: when the token ends, for people; empty if it does not say.
     """
 
     failure_code: FailureCode | None = None
     probe_in_seconds: float | None = None
     renew_in_seconds: float | None = None
+    renew_first: bool = False
+    credentials_version: int = 0
     token_expires_at: str = ""

@@ -20,7 +20,8 @@ def token_expiry(token: str) -> datetime | None:
     try:
         claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         ends = claims["exp"]
-        return None if isinstance(ends, bool) else datetime.fromtimestamp(ends, UTC)
+        # Some write 0 for a token without an end.
+        return None if isinstance(ends, bool) or ends <= 0 else datetime.fromtimestamp(ends, UTC)
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
         return None
 

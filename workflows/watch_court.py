@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
@@ -18,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
 _IDLE = timedelta(minutes=5)
 # A new token in a file says nothing.
 _WHILE_REFUSED = timedelta(seconds=15)
+_SHORTEST_REST = timedelta(milliseconds=50)
 
 
 @workflow.defn
@@ -29,6 +31,10 @@ class WatchCourt:
         self._asked = False
         self._probe_asked = False
         self._renewals_in_vain = 0
+        self._renew_not_before: datetime | None = None
+        self._credentials_version = 0
+        # Renewed while the court refused the token, and not probed since: nobody knows yet whether it helped.
+        self._untried = False
 
     @workflow.run
     async def run(self) -> None:
@@ -36,12 +42,12 @@ class WatchCourt:
         while True:
             self._asked = False
             seen = await workflow.execute_activity_method(CourtWatchActivities.examine_court, **CATALOG)
-            self._describe(seen)
-            if not seen.failure_code:
-                self._probe_asked = False
-            if seen.renew_in_seconds == 0 and self._renewals_in_vain == 0:
+            self._take_note(seen)
+            probe_due = seen.probe_in_seconds is not None and (seen.probe_in_seconds == 0 or self._probe_asked)
+            renewal_due = seen.renew_in_seconds == 0 or (seen.renew_first and probe_due and not self._untried)
+            if renewal_due and self._may_renew:
                 await self._renew()
-            elif seen.probe_in_seconds == 0 or (seen.failure_code and self._probe_asked):
+            elif probe_due:
                 self._probe_asked = False
                 await self._probe()
             else:
@@ -60,27 +66,46 @@ class WatchCourt:
         self._asked = self._probe_asked = True
 
     async def _probe(self) -> None:
+        self._untried = False
         if await workflow.execute_activity_method(CourtWatchActivities.probe_court, **COURT_ERRAND):
             await workflow.execute_activity_method(CourtWatchActivities.wake_waiting_runs, **CATALOG)
 
+    @property
+    def _may_renew(self) -> bool:
+        return self._renew_not_before is None or workflow.now() >= self._renew_not_before
+
     async def _renew(self) -> None:
         renewed = await workflow.execute_activity_method(CourtWatchActivities.renew_credentials, **COURT_ERRAND)
-        self._renewals_in_vain = 0 if renewed else self._renewals_in_vain + 1
+        if renewed:
+            self._renewals_in_vain, self._renew_not_before, self._untried = 0, None, True
+        else:
+            self._renew_not_before = workflow.now() + probe_delay(self._renewals_in_vain)
+            self._renewals_in_vain += 1
 
     async def _rest(self, seen: CourtExamination) -> None:
         waits = [_WHILE_REFUSED if seen.failure_code is FailureCode.CREDENTIALS_REJECTED else _IDLE]
         if seen.probe_in_seconds is not None:
             waits.append(timedelta(seconds=seen.probe_in_seconds))
-        if seen.renew_in_seconds is not None:
-            in_vain = self._renewals_in_vain
-            waits.append(probe_delay(in_vain - 1) if in_vain else timedelta(seconds=seen.renew_in_seconds))
-        try:
+        if seen.renew_in_seconds is not None and self._may_renew:
+            waits.append(timedelta(seconds=seen.renew_in_seconds))
+        elif self._renew_not_before is not None:
+            waits.append(self._renew_not_before - workflow.now())
+        # Whether somebody asks or something is due: look.
+        with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._asked, timeout=min(waits), timeout_summary="until something is due"
+                lambda: self._asked,
+                timeout=max(min(waits), _SHORTEST_REST),
+                timeout_summary="until something is due",
             )
-        except TimeoutError:
-            if self._renewals_in_vain:
-                await self._renew()
+
+    def _take_note(self, seen: CourtExamination) -> None:
+        if not seen.failure_code:
+            self._probe_asked = self._untried = False
+        if seen.credentials_version != self._credentials_version:
+            # What was in vain with others may go well with these.
+            self._credentials_version = seen.credentials_version
+            self._renewals_in_vain, self._renew_not_before = 0, None
+        self._describe(seen)
 
     def _describe(self, seen: CourtExamination) -> None:
         state = f"does not answer: `{seen.failure_code}`" if seen.failure_code else "answers, as far as is known"

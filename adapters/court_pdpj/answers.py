@@ -18,6 +18,7 @@ from domain.retry_after import parse_retry_after
 _NO_ACCESS = re.compile(r"n.{1,6}o possui acesso", re.IGNORECASE)
 _NO_RECORDS = re.compile(r"n.{1,6}o foram encontrados registros", re.IGNORECASE)
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|head|body)", re.IGNORECASE)
+_WRONG_PATH = frozenset({"timestamp", "status", "error", "path"})
 
 
 class Subject(Enum):
@@ -27,55 +28,100 @@ class Subject(Enum):
     DOCUMENT = auto()
 
 
-def failure_of(status: int, headers: Mapping[str, str], body: bytes, subject: Subject) -> CourtError:
+class Ambiguous(CourtFailure):
+    """Trouble at the court, unless the court is well: then it is that of the one thing asked for.
+
+    Attributes:
+        alone: the code that it has then.
+    """
+
+    def __init__(
+        self,
+        code: FailureCode,
+        answer: str,
+        *,
+        alone: FailureCode,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, answer, status=status, retry_after=retry_after)
+        self.alone = alone
+
+
+def failure_of(status: int, headers: Mapping[str, str], body: bytes | None, subject: Subject) -> CourtError:
     """Name the failure that an answer other than 200 stands for.
+
+    Only the portal's own words blame the process or the document at once: without them, a gateway may give the
+    same answer to everybody.
 
     Args:
         status: the HTTP status.
         headers: the answer's headers, looked up without regard to case.
-        body: the beginning of the answer's body.
+        body: the beginning of the answer's body; none if it could not be read.
         subject: what was asked for.
     """
-    text = body.decode(errors="replace")
-    kind, code = _meaning(status, text, subject)
+    text = (body or b"").decode(errors="replace")
+    answer = f"HTTP {status}{_message(text)}"
     retry_after = parse_retry_after(headers.get("retry-after"))
-    return kind(code, f"HTTP {status}{_message(text)}", status=status, retry_after=retry_after)
+    said = _said(status, text, subject)
+    if said is not None:
+        kind = DocumentFailure if subject is Subject.DOCUMENT else ProcessFailure
+        return kind(said, answer, status=status, retry_after=retry_after)
+    code, alone = _trouble(status), _alone(status, None if body is None else text, subject)
+    if alone is not None:
+        return Ambiguous(code, answer, alone=alone, status=status, retry_after=retry_after)
+    return CourtFailure(code, answer, status=status, retry_after=retry_after)
 
 
-def _meaning(status: int, text: str, subject: Subject) -> tuple[type[CourtError], FailureCode]:
+def _said(status: int, text: str, subject: Subject) -> FailureCode | None:
+    """What the portal's own words say of the document or the process."""
     document = subject is Subject.DOCUMENT
-    out_of_reach: tuple[type[CourtError], FailureCode] = (
-        (DocumentFailure, FailureCode.SEALED) if document else (ProcessFailure, FailureCode.NO_ACCESS)
-    )
-    if status == 429:
-        return CourtFailure, FailureCode.COURT_THROTTLED
-    if status in (502, 503, 504):
-        return CourtFailure, FailureCode.COURT_UNAVAILABLE
     if status in (401, 403) and _NO_ACCESS.search(text):
-        return out_of_reach
-    if status == 401 or 300 <= status < 400:
-        return CourtFailure, FailureCode.CREDENTIALS_REJECTED
+        return FailureCode.SEALED if document else FailureCode.NO_ACCESS
+    if status != 404 or document:
+        return None
+    if _NO_RECORDS.search(text):
+        return FailureCode.NOT_FOUND
+    # Spring's own 404 speaks of a wrong path, not of an absent process.
+    return FailureCode.INVALID_LISTING if _object(text).keys() >= _WRONG_PATH else None
+
+
+def _trouble(status: int) -> FailureCode:
+    """What it means if everybody is answered so."""
+    if status == 429:
+        return FailureCode.COURT_THROTTLED
     if status == 403:
-        return (CourtFailure, FailureCode.COURT_BLOCKED) if _MARKUP.match(text) else out_of_reach
-    if document:
-        return DocumentFailure, (
-            FailureCode.DOCUMENT_NOT_FOUND if status == 404 else FailureCode.SOURCE_UNAVAILABLE
-        )
-    if status == 404:
-        # Spring's own 404 speaks of a wrong path, not of an absent process.
-        absent = _NO_RECORDS.search(text) is not None
-        return ProcessFailure, FailureCode.NOT_FOUND if absent else FailureCode.INVALID_LISTING
-    return CourtFailure, FailureCode.COURT_UNAVAILABLE
+        return FailureCode.COURT_BLOCKED
+    if status == 401 or 300 <= status < 400:
+        return FailureCode.CREDENTIALS_REJECTED
+    return FailureCode.COURT_UNAVAILABLE
+
+
+def _alone(status: int, text: str | None, subject: Subject) -> FailureCode | None:
+    """What it means if nothing else is answered so, when that is more than that it cannot be had now."""
+    document = subject is Subject.DOCUMENT
+    if status == 403 and text is not None and not _MARKUP.match(text):
+        return FailureCode.SEALED if document else FailureCode.NO_ACCESS
+    if document and status == 404:
+        return FailureCode.DOCUMENT_NOT_FOUND
+    if document and 300 <= status < 400:
+        return FailureCode.PORTAL_PAGE
+    return None
 
 
 def _message(text: str) -> str:
     # Only the portal's own words: the rest of its error bodies holds addresses. In one line, and nothing that a
     # database refuses.
-    try:
-        message = json.loads(text).get("message")
-    except (ValueError, AttributeError, RecursionError):
-        return ""
+    message = _object(text).get("message")
     if not isinstance(message, str):
         return ""
     words = "".join(character if character.isprintable() else " " for character in message[:200]).strip()
     return f": {words}" if words else ""
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

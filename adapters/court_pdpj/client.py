@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from adapters.court_pdpj.addresses import Addresses
+from adapters.court_pdpj.answers import Ambiguous
 from adapters.court_pdpj.listing import parse_listing
 from adapters.court_pdpj.portal import Portal
 from adapters.court_pdpj.second_opinion import Finding, SecondOpinion, finding_of
@@ -169,7 +170,7 @@ class PdpjCourt:
         if isinstance(told, CourtFailure):
             return _both(failure, told)
         await self._clear_token(failure)
-        code, found = FailureCode.LISTING_UNAVAILABLE, "a search for the process is answered"
+        code, found = _alone(failure, FailureCode.LISTING_UNAVAILABLE), "a search for the process is answered"
         if told is Finding.OUT_OF_REACH:
             code, found = FailureCode.NO_ACCESS, "a search says that the process is out of reach"
         # For a process that the data lake does not hold, the details answer 500 where 404 is meant.
@@ -187,9 +188,8 @@ class PdpjCourt:
         if trouble:
             return _both(failure, trouble)
         await self._clear_token(failure)
-        redirected = failure.status is not None and 300 <= failure.status < 400
         return DocumentFailure(
-            FailureCode.PORTAL_PAGE if redirected else FailureCode.SOURCE_UNAVAILABLE,
+            _alone(failure, FailureCode.SOURCE_UNAVAILABLE),
             f"{failure.answer}; a search is answered.",
             status=failure.status,
             retry_after=failure.retry_after,
@@ -208,6 +208,11 @@ class PdpjCourt:
 
 def _speaks_for_itself(failure: CourtFailure) -> bool:
     return isinstance(failure, CourtKnownUnavailable) or failure.code is FailureCode.COURT_THROTTLED
+
+
+def _alone(failure: CourtFailure, usual: FailureCode) -> FailureCode:
+    """What the failure means of the one thing asked for."""
+    return failure.alone if isinstance(failure, Ambiguous) else usual
 
 
 def _both(first: CourtFailure, second: CourtFailure) -> CourtFailure:

@@ -134,7 +134,7 @@ class Portal:
             replace_token = False
 
     async def _failure(self, response: httpx.Response, subject: Subject) -> CourtError:
-        body = b""
+        body = None
         # The status stands, whatever becomes of the body.
         with suppress(httpx.HTTPError, TimeoutError):
             body = await self._beginning(response, _ERROR_BODY_BYTES)

@@ -1,7 +1,7 @@
 """Whose failure it is: the court's, or that of the one thing that was asked for.
 
-An answer such as 503, or none at all, may mean that the court is down, or that one document or process is broken
-there. One cheap question tells: a court that answers a search is well.
+An answer such as 403, 404 or 503, or none at all, may mean that the court is down, or that one document or process
+is broken there or kept from us. One cheap question tells: a court that answers a search is well.
 """
 
 from __future__ import annotations
@@ -118,7 +118,15 @@ async def finding_of(search: Awaitable[object]) -> Finding | CourtFailure:
     try:
         found = await search
     except ProcessFailure as failure:
-        return _FINDINGS.get(failure.code, Finding.LISTED)
+        finding = _FINDINGS.get(failure.code)
+        if finding is None:
+            return CourtFailure(
+                FailureCode.COURT_UNAVAILABLE,
+                failure.answer,
+                status=failure.status,
+                retry_after=failure.retry_after,
+            )
+        return finding
     except CourtFailure as failure:
         return failure
     if isinstance(found, dict) and not _ENVELOPE.isdisjoint(found):

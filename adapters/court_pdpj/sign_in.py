@@ -39,8 +39,8 @@ class SignIn:
         """Trade a refresh token for a new pair. It serves once: keep the new one before using the other.
 
         Raises:
-            CourtFailure: ``credentials_rejected`` if a person must sign in again or the service does not know us;
-                any other code if the service cannot answer now.
+            CourtFailure: ``credentials_rejected`` if a person must sign in again; any other code if the service
+                does not renew now.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": self._client_id}
         try:
@@ -85,8 +85,11 @@ def _failure(response: httpx.Response) -> CourtFailure:
         )
     if status in (400, 401) and isinstance(error, str):
         word = error if _ERROR_WORD.fullmatch(error) else "an error of its own"
+        # Our name there may be wrong, or the service in trouble: the refresh token may still be good.
         return CourtFailure(
-            FailureCode.CREDENTIALS_REJECTED, f"The sign-in refuses the renewal ({word}).", status=status
+            FailureCode.COURT_UNAVAILABLE,
+            f"The sign-in refuses the renewal ({word}); see AUTOS_COURT_CLIENT_ID and AUTOS_COURT_SSO_URL.",
+            status=status,
         )
     meant = failure_of(status, response.headers, response.content[:4096], Subject.PROCESS)
     known = (FailureCode.COURT_THROTTLED, FailureCode.COURT_BLOCKED)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
 from adapters.database.tables import court, court_credentials
 from adapters.database.upserts import insert_into
-from domain.court import CourtCondition, Credentials, TokenReport
+from domain.court import CourtCondition, Credentials, TokenReport, Verdict
 from domain.errors import ConfigurationError, CourtFailure, FailureCode
 
 if TYPE_CHECKING:
     from adapters.sealing import Seal
 
 _THE_ROW = 1
-# A court that fails again so soon has not been well: its probes go on where they stopped.
+# A court that fails again so soon at the same process has not been well: patience stays what it was.
 _RELAPSE = timedelta(minutes=2)
+# One process at which a court that is well fails more often than so holds up nobody but itself.
+_MOST_RELAPSES = 2
 
 
 class Court:
@@ -43,42 +45,50 @@ class Court:
             row = (await connection.execute(select(court))).one_or_none()
         return (CourtCondition(), TokenReport()) if row is None else (_condition(row), _token_report(row))
 
-    async def found_unwell(self, failure: CourtFailure, *, process_number: str, asked_at: datetime) -> bool:
+    async def found_unwell(
+        self, failure: CourtFailure, *, process_number: str, asked_at: datetime, token: str | None
+    ) -> Verdict:
         """Note that the court does not answer.
 
-        A failure of a request that was sent before the court was last found well says nothing any more.
+        A failure of a request that was sent before the court was last found well says nothing any more. And when
+        the court is found well time and again, and fails at once at the same process, the trouble is that
+        process's own.
 
         Args:
             failure: what the court said.
             process_number: the process that the request was about.
             asked_at: when the request that failed was sent.
-
-        Returns:
-            Whether this is news: nobody had noted it.
+            token: the mark of the token that it was sent with.
         """
         now = datetime.now(UTC)
         asked_not_before = now + timedelta(seconds=failure.retry_after) if failure.retry_after else None
         async with self._database.writing() as connection:
             known = _condition(await _locked(connection))
             if known.answered_at is not None and asked_at < known.answered_at:
-                return False
-            if known.failure_code is None:
-                relapse = known.answered_at is not None and now - known.answered_at < _RELAPSE
-                await _set(
-                    connection,
-                    failure_code=failure.code,
-                    failure_answer=failure.answer,
-                    process_number=process_number,
-                    since=now,
-                    asked_at=now,
-                    not_before=asked_not_before,
-                    probes=known.probes if relapse else 0,
-                    next_probe_at=None,
-                )
-                return True
-            if asked_not_before and (known.not_before is None or known.not_before < asked_not_before):
-                await _set(connection, not_before=asked_not_before)
-        return False
+                return Verdict.KNOWN
+            if known.failure_code is not None:
+                if asked_not_before and (known.not_before is None or known.not_before < asked_not_before):
+                    await _set(connection, not_before=asked_not_before)
+                return Verdict.KNOWN
+            recently = known.answered_at is not None and now - known.answered_at < _RELAPSE
+            relapse = recently and known.process_number == process_number
+            relapses = known.relapses + 1 if relapse else 0
+            if relapses > _MOST_RELAPSES and failure.code is not FailureCode.CREDENTIALS_REJECTED:
+                return Verdict.NOT_THE_COURT
+            await _set(
+                connection,
+                failure_code=failure.code,
+                failure_answer=failure.answer,
+                process_number=process_number,
+                since=now,
+                asked_at=now,
+                refused_token=token,
+                relapses=relapses,
+                not_before=asked_not_before,
+                probes=known.probes if relapse else 0,
+                next_probe_at=None,
+            )
+            return Verdict.NEWS
 
     async def found_well(self) -> None:
         """Note that the court answers again."""
@@ -95,7 +105,7 @@ class Court:
                     answered_at=now,
                 )
 
-    async def probed_in_vain(self, failure: CourtFailure) -> None:
+    async def probed_in_vain(self, failure: CourtFailure, *, token: str | None) -> None:
         """Count a probe that failed, and keep its reason as the latest."""
         now = datetime.now(UTC)
         async with self._database.writing() as connection:
@@ -107,6 +117,7 @@ class Court:
                 since=known.since if known.failure_code else now,
                 not_before=now + timedelta(seconds=failure.retry_after) if failure.retry_after else None,
                 asked_at=now,
+                refused_token=token,
                 probes=known.probes + 1,
                 next_probe_at=None,
             )
@@ -117,6 +128,20 @@ class Court:
             await connection.execute(
                 update(court).where(court.c.failure_code.is_not(None)).values(next_probe_at=due_at)
             )
+
+    async def claim_watch(self, due_at: datetime, *, overdue_before: datetime) -> bool:
+        """Take it upon oneself to have the watch look: true for one of all who find that no probe is planned.
+
+        Args:
+            due_at: when a probe is due, for the others to go by meanwhile.
+            overdue_before: a probe that was due before this is nobody's.
+        """
+        unplanned = or_(court.c.next_probe_at.is_(None), court.c.next_probe_at < overdue_before)
+        async with self._database.writing() as connection:
+            claimed = await connection.execute(
+                update(court).where(court.c.failure_code.is_not(None), unplanned).values(next_probe_at=due_at)
+            )
+            return claimed.rowcount == 1
 
     async def report_token(self, report: TokenReport) -> None:
         """Note what may be told of the token in use."""
@@ -187,6 +212,15 @@ class Court:
             )
         return True
 
+    async def drop_refresh_token(self, version: int) -> None:
+        """Forget a refresh token that serves no more, unless other credentials have come since this version."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(court_credentials)
+                .where(court_credentials.c.version == version)
+                .values(refresh_token=None, refresh_expires_at=None, version=version + 1)
+            )
+
     def _need_seal(self) -> Seal:
         if self._seal is None:
             raise ConfigurationError(
@@ -218,6 +252,8 @@ def _condition(row: Row[tuple[object, ...]]) -> CourtCondition:
         probes=row.probes,
         next_probe_at=row.next_probe_at,
         asked_at=row.asked_at,
+        refused_token=row.refused_token,
+        relapses=row.relapses,
         answered_at=row.answered_at,
     )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
 from adapters.database.processes import count_documents
-from adapters.database.tables import deliveries, processes, runs, subscriptions
+from adapters.database.tables import attempts, deliveries, processes, runs, subscriptions
 from adapters.database.upserts import insert_into, refreshing
 from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
@@ -81,16 +81,23 @@ class Runs:
         """Turn the waiting subscriptions of an ended run's process into deliveries of that run's end.
 
         For subscribers that asked while the run went on, but whose request came to the catalog only after its
-        end. Returns the new deliveries, which the caller starts.
+        end. Asking again changes nothing.
+
+        Returns:
+            The new deliveries and those that nobody has attempted yet, all of which the caller starts: whoever
+            made them may not have lived to do so.
         """
         async with self._database.writing() as connection:
             row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one()
             ending = RunEnding(Outcome(row.outcome))
-            created = await _claim_subscriptions(connection, RunClosing(row.process_number, run_id, ending))
-            if not created:
-                return ()
+            await _claim_subscriptions(connection, RunClosing(row.process_number, run_id, ending))
             result = await connection.execute(
-                select(deliveries.c.id, deliveries.c.number).where(deliveries.c.id.in_(created))
+                select(deliveries.c.id, deliveries.c.number)
+                .where(
+                    deliveries.c.run_id == run_id,
+                    ~exists().where(attempts.c.delivery_number == deliveries.c.number),
+                )
+                .order_by(deliveries.c.number)
             )
             return tuple(DeliveryRef(row.id, row.number) for row in result)
 
@@ -143,7 +150,7 @@ async def _record_process_failure(connection: AsyncConnection, number: str, code
     )
 
 
-async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing) -> list[str]:
+async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing) -> None:
     claimed = await connection.execute(
         update(subscriptions)
         .where(
@@ -169,4 +176,3 @@ async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing)
     ]
     if rows:
         await connection.execute(insert_into(connection, deliveries), rows)
-    return [str(row["id"]) for row in rows]

@@ -228,6 +228,9 @@ court = Table(
     Column("probes", Integer, nullable=False, server_default="0"),
     Column("next_probe_at", UtcDateTime),
     Column("asked_at", UtcDateTime),
+    # A digest of the token, cut short.
+    Column("refused_token", String(16)),
+    Column("relapses", Integer, nullable=False, server_default="0"),
     Column("answered_at", UtcDateTime),
     # What may be told of the token in use, as a worker last saw it.
     Column("token_source", String(16)),

@@ -199,6 +199,8 @@ def upgrade() -> None:
         sa.Column("probes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_probe_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refused_token", sa.String(length=16), nullable=True),
+        sa.Column("relapses", sa.Integer(), server_default="0", nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("token_source", sa.String(length=16), nullable=True),
         sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),

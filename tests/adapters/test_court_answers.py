@@ -8,12 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.court_pdpj.answers import Subject, failure_of
+from adapters.court_pdpj.answers import Ambiguous, Subject, failure_of
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 
 PROCESS, DOCUMENT = Subject.PROCESS, Subject.DOCUMENT
 PATH = "/api/v2/processos/1000001-51.2026.8.11.0041"
 NO_ACCESS = "Usuário não possui acesso ao processo 10000015120268110041"
+NO_BACKEND = b"default backend - 404"
 FIREWALL = b"<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>CloudFront</body></html>"
 SEALED = {"status": 403, "error": "Forbidden", "message": "Access Denied", "path": PATH}
 NO_RECORDS = {"code": 404, "message": "Não foram encontrados registros"}
@@ -60,12 +61,17 @@ MEANINGS: dict[str, tuple[int, bytes, Subject, type[CourtError], str]] = {
     "4 the firewall": (403, FIREWALL, PROCESS, CourtFailure, "court_blocked"),
     "4 the firewall at a document": (403, FIREWALL, DOCUMENT, CourtFailure, "court_blocked"),
     "4 the firewall in capitals": (403, b" <!DOCTYPE HTML><HTML>", DOCUMENT, CourtFailure, "court_blocked"),
-    "5 a sealed piece": (403, wire(SEALED), DOCUMENT, DocumentFailure, "sealed"),
-    "5 a sealed piece without a word": (403, b"", DOCUMENT, DocumentFailure, "sealed"),
+    "5 a sealed piece, or a blocked client": (403, wire(SEALED), DOCUMENT, Ambiguous, "court_blocked"),
+    "5 the same without a word": (403, b"", DOCUMENT, Ambiguous, "court_blocked"),
+    "5 a case kept from us, or a blocked client": (403, b"", PROCESS, Ambiguous, "court_blocked"),
+    "5 the same in JSON": (403, wire({"message": "Forbidden"}), PROCESS, Ambiguous, "court_blocked"),
     "6 no such process": (404, wire(NO_RECORDS), PROCESS, ProcessFailure, "not_found"),
     "7 a wrong path": (404, wire(NO_ROUTE), PROCESS, ProcessFailure, "invalid_listing"),
-    "7 an unknown document": (404, wire(NO_ROUTE), DOCUMENT, DocumentFailure, "document_not_found"),
-    "8 the data lake failed": (500, wire(CODEX), DOCUMENT, DocumentFailure, "source_unavailable"),
+    "7 an unknown document, or no court": (404, wire(NO_ROUTE), DOCUMENT, Ambiguous, "court_unavailable"),
+    "7 a gateway without a court": (404, NO_BACKEND, PROCESS, CourtFailure, "court_unavailable"),
+    "7 JSON that is not Spring's": (404, wire({"status": 404}), PROCESS, CourtFailure, "court_unavailable"),
+    "7 JSON that is no object": (404, b'["status"]', PROCESS, CourtFailure, "court_unavailable"),
+    "8 the data lake failed, or the court": (500, wire(CODEX), DOCUMENT, CourtFailure, "court_unavailable"),
     "9 the details failed": (500, wire(CODEX), PROCESS, CourtFailure, "court_unavailable"),
     "10 too many requests": (429, b"", PROCESS, CourtFailure, "court_throttled"),
     "10 too many for documents": (429, b"{}", DOCUMENT, CourtFailure, "court_throttled"),
@@ -73,7 +79,7 @@ MEANINGS: dict[str, tuple[int, bytes, Subject, type[CourtError], str]] = {
     "11 service unavailable": (503, wire(UNAVAILABLE), DOCUMENT, CourtFailure, "court_unavailable"),
     "11 gateway timeout": (504, b"<html>", PROCESS, CourtFailure, "court_unavailable"),
     "17 a redirect to the login": (302, b"", PROCESS, CourtFailure, "credentials_rejected"),
-    "17 the same at a document": (307, b"", DOCUMENT, CourtFailure, "credentials_rejected"),
+    "17 the same at a document": (307, b"", DOCUMENT, Ambiguous, "credentials_rejected"),
 }
 
 
@@ -81,6 +87,32 @@ MEANINGS: dict[str, tuple[int, bytes, Subject, type[CourtError], str]] = {
 def test_an_answer_means(status: int, body: bytes, subject: Subject, kind: type[CourtError], code: str) -> None:
     failure = failure_of(status, {}, body, subject)
     assert (type(failure), failure.code.value, failure.status) == (kind, code, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "subject", "alone"),
+    [
+        (403, wire(SEALED), DOCUMENT, FailureCode.SEALED),
+        (403, b"", DOCUMENT, FailureCode.SEALED),
+        (403, wire({"message": "Forbidden"}), PROCESS, FailureCode.NO_ACCESS),
+        (403, b"", PROCESS, FailureCode.NO_ACCESS),
+        (404, wire(NO_ROUTE), DOCUMENT, FailureCode.DOCUMENT_NOT_FOUND),
+        (404, NO_BACKEND, DOCUMENT, FailureCode.DOCUMENT_NOT_FOUND),
+        (302, b"", DOCUMENT, FailureCode.PORTAL_PAGE),
+    ],
+)
+def test_an_answer_that_nothing_else_gets_means(
+    status: int, body: bytes, subject: Subject, alone: FailureCode
+) -> None:
+    failure = failure_of(status, {}, body, subject)
+    assert isinstance(failure, Ambiguous)
+    assert failure.alone is alone
+
+
+@pytest.mark.parametrize("subject", Subject)
+def test_a_403_whose_body_cannot_be_read_is_as_good_as_the_firewalls(subject: Subject) -> None:
+    failure = failure_of(403, {}, None, subject)
+    assert (type(failure), failure.code) == (CourtFailure, FailureCode.COURT_BLOCKED)
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
@@ -112,5 +144,6 @@ def test_every_answer_has_a_meaning_that_can_be_stored(status: int, body: bytes,
     assert isinstance(failure.code, FailureCode)
     assert failure.answer.encode().find(b"\0") == -1
     assert len(failure.answer) <= 250
-    scopes = {DocumentFailure: "document", ProcessFailure: "process", CourtFailure: "court"}
+    scopes = {DocumentFailure: "document", ProcessFailure: "process", CourtFailure: "court", Ambiguous: "court"}
     assert failure.code.scope == scopes[type(failure)]
+    assert not isinstance(failure, Ambiguous) or failure.alone.scope == subject.name.lower()

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from adapters.database import Catalog, Database
 from adapters.sealing import Seal
-from domain.court import CourtCondition, Credentials, TokenReport
+from domain.court import CourtCondition, Credentials, TokenReport, Verdict
 from domain.errors import ConfigurationError, CourtFailure, FailureCode
 
 NUMBER = "1000001-51.2026.8.11.0041"
@@ -35,7 +35,16 @@ async def court_catalog(database: Database) -> Catalog:
 
 async def unwell(catalog: Catalog, failure: CourtFailure = DOWN, asked_at: datetime | None = None) -> bool:
     """Say that the court does not answer; whether that was news."""
-    return await catalog.court.found_unwell(failure, process_number=NUMBER, asked_at=asked_at or now())
+    return await verdict(catalog, failure, asked_at) is Verdict.NEWS
+
+
+async def verdict(
+    catalog: Catalog, failure: CourtFailure = DOWN, asked_at: datetime | None = None, number: str = NUMBER
+) -> Verdict:
+    """Say that the court does not answer; what that is found to be."""
+    return await catalog.court.found_unwell(
+        failure, process_number=number, asked_at=asked_at or now(), token="mark"
+    )
 
 
 async def test_a_court_that_nobody_complained_of_answers(court_catalog: Catalog) -> None:
@@ -66,7 +75,7 @@ async def test_probes_in_vain_are_counted_and_planned(court_catalog: Catalog) ->
     await court_catalog.court.plan_probe(due)
     assert (await court_catalog.court.condition()).next_probe_at == due
 
-    await court_catalog.court.probed_in_vain(CourtFailure(FailureCode.COURT_BLOCKED, "HTTP 403"))
+    await court_catalog.court.probed_in_vain(CourtFailure(FailureCode.COURT_BLOCKED, "HTTP 403"), token="mark")
 
     condition = await court_catalog.court.condition()
     assert (condition.failure_code, condition.probes, condition.next_probe_at) == ("court_blocked", 1, None)
@@ -83,12 +92,46 @@ async def test_a_failure_from_before_the_recovery_says_nothing(court_catalog: Ca
 
 async def test_a_court_that_fails_again_at_once_is_probed_with_the_patience_it_had(court_catalog: Catalog) -> None:
     await unwell(court_catalog)
-    await court_catalog.court.probed_in_vain(DOWN)
+    await court_catalog.court.probed_in_vain(DOWN, token="mark")
     await court_catalog.court.found_well()
 
     assert await unwell(court_catalog)
 
     assert (await court_catalog.court.condition()).probes == 1
+
+
+async def test_one_process_at_which_a_well_court_fails_time_and_again_holds_up_itself_alone(
+    court_catalog: Catalog,
+) -> None:
+    for _ in range(3):
+        assert await verdict(court_catalog) is Verdict.NEWS
+        await court_catalog.court.found_well()
+
+    assert await verdict(court_catalog) is Verdict.NOT_THE_COURT
+    assert (await court_catalog.court.condition()).failure is None
+    assert await verdict(court_catalog, number="1000002-36.2026.8.11.0041") is Verdict.NEWS
+
+
+async def test_of_many_who_find_no_probe_planned_one_calls_the_watch(court_catalog: Catalog) -> None:
+    await unwell(court_catalog)
+    due = now() + timedelta(seconds=5)
+
+    claims = await asyncio.gather(*(court_catalog.court.claim_watch(due, overdue_before=now()) for _ in range(8)))
+
+    assert sorted(claims) == [False] * 7 + [True]
+    assert (await court_catalog.court.condition()).next_probe_at == due
+
+
+async def test_a_refresh_token_that_serves_no_more_is_forgotten_alone(court_catalog: Catalog) -> None:
+    await court_catalog.court.store_credentials(Credentials("access", "spent"))
+    before = await court_catalog.court.credentials()
+    assert before is not None
+
+    await court_catalog.court.drop_refresh_token(before.version)
+
+    after = await court_catalog.court.credentials()
+    assert after is not None
+    assert (after.access_token, after.refresh_token, after.stored_at) == ("access", None, before.stored_at)
 
 
 async def test_finding_a_well_court_well_changes_nothing(court_catalog: Catalog) -> None:

@@ -50,7 +50,10 @@ NO_RECORDS = answer(404, '{"code": 404, "message": "Não foram encontrados regis
 OUT_OF_REACH = answer(403, '{"code": 403, "message": "Usuário não possui acesso ao processo 1"}'.encode())
 DOWN = answer(503, b'{"status": 503}', retry_after="40")
 SPA = b'<!DOCTYPE html><html lang="pt-br"><head></head><body><app-root></app-root></body></html>'
-SPRING = answer(404, b'{"timestamp": 1759627761583, "status": 404, "error": "Not Found", "message": ""}')
+SPRING = answer(404, b'{"timestamp": 1759627761583, "status": 404, "error": "Not Found", "path": "/api/v2/x"}')
+FORBIDDEN = answer(403, b'{"message":"Forbidden"}')
+CUT_403 = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\n<html><head>"
+NO_BACKEND = answer(404, b"default backend - 404")
 MAINTENANCE = answer(200, b'{"status": "MANUTENCAO", "message": "Sistema em manutencao."}')
 GATEWAY_PAGE = b"<html><head><title>Manutencao</title></head><body>Volte mais tarde.</body></html>"
 LAKE = answer(500, b'{"status": 500, "message": "Erro interno na API do Codex."}')
@@ -87,8 +90,9 @@ OF_ALL: dict[str, tuple[str, Meaning, int]] = {
 OF_ONE: dict[str, tuple[str, Meaning, int]] = {
     "1 a token refused for one document": ("token_rejected", NO_SOURCE, 2),
     "4 the firewall, at one document": ("firewall", NO_SOURCE, 2),
-    "5 a sealed piece": ("sealed", SEALED, 1),
-    "8 the data lake failed": ("codex_error", NO_SOURCE, 1),
+    "5 a sealed piece": ("sealed", SEALED, 2),
+    "7 an unknown document": ("not_found", NO_DOCUMENT, 2),
+    "8 the data lake failed": ("codex_error", NO_SOURCE, 2),
     "10 too many requests": ("throttled", THROTTLED, 1),
     "11 out of service, at one document": ("unavailable", NO_SOURCE, 2),
     "11 the gateway gave up on one document": ("gateway_timeout", NO_SOURCE, 2),
@@ -202,11 +206,22 @@ SCRIPTED: dict[str, tuple[Ask, bytes, bytes, Meaning, int]] = {
     "2 no access, at a document": (binary, answer(401, OUT_OF_REACH.partition(b"\r\n\r\n")[2]), FOUND, SEALED, 1),
     "3 a search out of reach": (listed, answer(504), OUT_OF_REACH, NO_ACCESS, 2),
     "4 the firewall, at details only": (listed, answer(403, b"<html>"), FOUND, NO_LISTING, 2),
-    "5 no access without a word": (listed, answer(403), FOUND, NO_ACCESS, 1),
+    "4 the firewall's page cut, at details only": (listed, CUT_403, FOUND, NO_LISTING, 2),
+    "4 the firewall's page cut, at a document only": (binary, CUT_403, FOUND, NO_SOURCE, 2),
+    "5 no access without a word": (listed, answer(403), FOUND, NO_ACCESS, 2),
+    "5 no access without a word, and no hit": (listed, FORBIDDEN, NO_HITS, NO_ACCESS, 2),
+    "5 no access to a document, with its words": (binary, OUT_OF_REACH, FOUND, SEALED, 1),
+    "5 sealed without a word": (binary, answer(403), FOUND, SEALED, 2),
+    "5 sealed, the process out of reach": (binary, FORBIDDEN, OUT_OF_REACH, SEALED, 2),
+    "5 sealed, the court down": (binary, FORBIDDEN, DOWN, BLOCKED, 2),
     "6 no hit, with 404": (listed, LAKE, NO_RECORDS, NOT_FOUND, 2),
     "7 a wrong path": (listed, SPRING, FOUND, INVALID_LISTING, 1),
-    "7 an unknown document": (binary, SPRING, FOUND, NO_DOCUMENT, 1),
-    "8 at a text": (text, LAKE, FOUND, NO_SOURCE, 1),
+    "7 no backend, at details only": (listed, NO_BACKEND, FOUND, NO_LISTING, 2),
+    "7 an unknown document": (binary, SPRING, FOUND, NO_DOCUMENT, 2),
+    "7 an unknown document, no process either": (binary, SPRING, NO_RECORDS, NO_DOCUMENT, 2),
+    "7 a wrong path for documents and searches": (binary, SPRING, SPRING, UNAVAILABLE, 2),
+    "8 at a text": (text, LAKE, FOUND, NO_SOURCE, 2),
+    "8 everywhere": (binary, LAKE, LAKE, UNAVAILABLE, 2),
     "9 details broken, the process found": (listed, LAKE, FOUND, NO_LISTING, 2),
     "9 details broken, the process out of reach": (listed, LAKE, OUT_OF_REACH, NO_ACCESS, 2),
     "9 details broken, the search too": (listed, LAKE, LAKE, UNAVAILABLE, 2),
@@ -234,7 +249,7 @@ SCRIPTED: dict[str, tuple[Ask, bytes, bytes, Meaning, int]] = {
     "15 a PDF without its end": (binary, answer(200, b"%PDF-1.4\n"), FOUND, TRUNCATED, 1),
     "17 a redirect, at details only": (listed, answer(302, location="https://x.invalid/"), FOUND, NO_LISTING, 2),
     "17 a redirect, everywhere": (binary, answer(307), answer(307), REJECTED, 2),
-    "18 being prepared": (binary, answer(202, retry_after="3"), FOUND, NO_SOURCE, 1),
+    "18 being prepared": (binary, answer(202, retry_after="3"), FOUND, NO_SOURCE, 2),
     "19 closed without an answer": (binary, b"", FOUND, NO_SOURCE, 2),
     "19 closed without an answer, everywhere": (binary, b"", b"", UNAVAILABLE, 2),
 }
@@ -253,7 +268,7 @@ async def test_what_goes_wrong_by_script(
 async def test_a_page_in_place_of_a_pdf_is_invalid() -> None:
     """Form 13, in HTML: only the claim that it is a PDF tells it from a court's own page."""
     listing = answer(200, json.dumps(details(stage(piece(DOCUMENT, arquivo=None)))).encode())
-    replies = {f"{DETAILS}{NUMBER}/": answer(200, GATEWAY_PAGE), DETAILS: listing}
+    replies = {SEARCH: FOUND, f"{DETAILS}{NUMBER}/": answer(200, GATEWAY_PAGE), DETAILS: listing}
     async with asking(replies) as (court, _):
         [source] = await sources(court, NUMBER)
         failure = await failure_of(fetched(court, source))

@@ -167,7 +167,7 @@ async def test_the_end_of_an_endless_error_is_not_waited_for() -> None:
 
     async with asyncio.timeout(10):
         failure = await document_failure(endless)
-    assert failure.code is FailureCode.SOURCE_UNAVAILABLE
+    assert (type(failure), failure.code, failure.status) == (CourtFailure, FailureCode.COURT_UNAVAILABLE, 500)
 
 
 async def test_a_wait_asked_for_by_date_is_understood() -> None:

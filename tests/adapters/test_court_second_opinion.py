@@ -21,6 +21,7 @@ from tests.support.scripted_server import Asked, answer, scripted
 FIRST = ProcessNumber.parse("1000001-51.2026.8.11.0041")
 SECOND = ProcessNumber.parse("1000002-36.2026.8.11.0041")
 DOWN = CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 503")
+WRONG_PATH = ProcessFailure(FailureCode.INVALID_LISTING, "HTTP 404")
 HITS = {"total": 1, "content": [{}]}
 IN_FLIGHT = 16
 
@@ -72,7 +73,6 @@ async def waiting(court: Court, *askers: Coroutine[Any, Any, object]) -> list[as
         ([], Finding.ABSENT),
         (ProcessFailure(FailureCode.NOT_FOUND, "HTTP 404"), Finding.ABSENT),
         (ProcessFailure(FailureCode.NO_ACCESS, "HTTP 403"), Finding.OUT_OF_REACH),
-        (ProcessFailure(FailureCode.INVALID_LISTING, "HTTP 404"), Finding.LISTED),
     ],
 )
 async def test_a_court_that_answers_a_search_is_well(told: object, finding: Finding) -> None:
@@ -81,7 +81,9 @@ async def test_a_court_that_answers_a_search_is_well(told: object, finding: Find
     assert await opinion.of_process(FIRST) is finding
 
 
-@pytest.mark.parametrize("told", [DOWN, {}, {"status": "MANUTENCAO"}, {"content": "x"}, "x", 1, None, True])
+@pytest.mark.parametrize(
+    "told", [DOWN, WRONG_PATH, {}, {"status": "MANUTENCAO"}, {"content": "x"}, "x", 1, None, True]
+)
 async def test_any_other_answer_is_the_courts_trouble(told: object) -> None:
     opinion = Court(told).opinion()
     trouble = await opinion.of_court(FIRST)
@@ -172,13 +174,14 @@ async def test_what_goes_wrong_on_our_own_side_reaches_all() -> None:
     assert [type(outcome) for outcome in outcomes] == [LookupError, LookupError]
 
 
-async def test_an_outage_with_many_requests_under_way_costs_one_question() -> None:
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+async def test_an_outage_with_many_requests_under_way_costs_one_question(status: int) -> None:
     all_there = asyncio.Barrier(IN_FLIGHT)
 
     async def outage(asked: Asked, writer: asyncio.StreamWriter) -> None:
         if "documentos" in asked.target:
             await all_there.wait()
-        writer.write(answer(503))
+        writer.write(answer(status))
 
     async with scripted(outage) as server:
         court = PdpjCourt(

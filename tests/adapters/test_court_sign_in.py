@@ -94,8 +94,8 @@ async def test_without_a_new_refresh_token_the_old_one_is_kept() -> None:
     ("reply", "code"),
     [
         (answer(400, b'{"error": "invalid_grant"}'), FailureCode.CREDENTIALS_REJECTED),
-        (answer(401, b'{"error": "invalid_client"}'), FailureCode.CREDENTIALS_REJECTED),
-        (answer(400, b'{"error": "Bearer an-old-token"}'), FailureCode.CREDENTIALS_REJECTED),
+        (answer(401, b'{"error": "invalid_client"}'), FailureCode.COURT_UNAVAILABLE),
+        (answer(400, b'{"error": "Bearer an-old-token"}'), FailureCode.COURT_UNAVAILABLE),
         (answer(400, b"<html>"), FailureCode.COURT_UNAVAILABLE),
         (answer(403, b"<html>"), FailureCode.COURT_BLOCKED),
         (answer(429, retry_after="9"), FailureCode.COURT_THROTTLED),

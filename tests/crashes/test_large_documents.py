@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow
 
 from adapters.schedules import SWEEP_UPLOADS
 from domain.process_number import ProcessNumber
 from simulator.case import Shape, case
+from tests.crashes.conftest import LIMIT_BYTES
 from tests.support.buckets import bucket_of
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
-from tests.support.stack import RunningStack, running_stack
+from tests.support.stack import RunningStack
 
 LARGE_BYTES = 40 * 1024**2
-LIMIT_BYTES = 64 * 1024**2
-
-
-@pytest.fixture(scope="module")
-async def mortal_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
-    """A stack of its own: its worker is about to be killed, and its limit is low."""
-    folder = tmp_path_factory.mktemp("mortal")
-    async with running_stack(folder, AUTOS_MAX_DOCUMENT_BYTES=str(LIMIT_BYTES)) as stack:
-        yield stack
 
 
 async def slow_download(stack: RunningStack, number: str, **details: int) -> None:
@@ -77,8 +67,8 @@ async def test_a_document_over_the_limit_is_not_asked_for(mortal_stack: RunningS
     assert counted["requests"] == counted["listings"]
 
 
-async def test_a_cancelled_run_takes_back_what_it_has_half_uploaded(stack: RunningStack) -> None:
-    number = fresh_number()
+async def test_a_cancelled_run_takes_back_what_it_has_half_uploaded(mortal_stack: RunningStack) -> None:
+    stack, number = mortal_stack, fresh_number()
     await stack.prepare(number, 1, size_bytes=LARGE_BYTES)
     await slow_download(stack, number)
     async with bucket_of(stack) as bucket:
@@ -92,7 +82,8 @@ async def test_a_cancelled_run_takes_back_what_it_has_half_uploaded(stack: Runni
         assert await bucket.keys(number) == []
 
 
-async def test_the_sweep_is_scheduled_and_lets_young_uploads_be(stack: RunningStack) -> None:
+async def test_the_sweep_is_scheduled_and_lets_young_uploads_be(mortal_stack: RunningStack) -> None:
+    stack = mortal_stack
     schedule = stack.temporal.get_schedule_handle(SWEEP_UPLOADS)
     number = fresh_number()
     async with bucket_of(stack) as bucket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_court_that_answers_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "lead"), [(28_800, 60), (180, 60), (20, 20 / 3), (0, 0)], ids=["8 h", "3 min", "20 s", "ended"]
+    ("life", "lead"), [(28_800, 60), (180, 60), (20, 20 / 3), (-9, -39)], ids=["8 h", "3 min", "20 s", "ended"]
 )
 def test_a_token_is_renewed_ahead_of_its_end(life: float, lead: float) -> None:
     credentials = Credentials("token", "refresh", expires_at=after(life), stored_at=NOW)
@@ -100,11 +101,23 @@ def test_a_person_is_called_half_an_hour_before_the_token_ends(report: TokenRepo
     assert report.needs_help_soon(NOW) is help_needed
 
 
-@pytest.mark.parametrize(
-    ("since", "asked_at", "untried"),
-    [(after(1), NOW, True), (NOW, after(1), False), (None, NOW, False), (NOW, None, False)],
+REFUSED = CourtCondition(
+    FailureCode.CREDENTIALS_REJECTED, asked_at=NOW, refused_token="old", next_probe_at=after(600), probes=3
 )
-def test_a_token_is_untried_if_it_came_after_the_last_question(
-    since: datetime | None, asked_at: datetime | None, untried: bool
-) -> None:
-    assert TokenReport("stored", since).untried(asked_at) is untried
+
+
+def test_another_token_is_tried_at_once_but_never_hastily() -> None:
+    other = TokenReport("stored", "new")
+    assert replace(REFUSED, probes=0).probe_due(after(1), 0.0, other) == after(1)
+    assert REFUSED.probe_due(after(1), 0.0, other) == after(5)
+    assert REFUSED.probe_due(after(9), 0.0, other) == after(9)
+
+
+@pytest.mark.parametrize("token", [None, TokenReport(), TokenReport("stored", "old")])
+def test_the_token_that_was_refused_waits_for_its_turn(token: TokenReport | None) -> None:
+    assert REFUSED.probe_due(after(1), 0.0, token) == after(600)
+
+
+def test_another_token_is_no_cure_for_a_court_that_is_down() -> None:
+    down = replace(REFUSED, failure_code=DOWN)
+    assert down.probe_due(after(1), 0.0, TokenReport("stored", "new")) == after(600)

@@ -64,6 +64,16 @@ async def throttled(stack: RunningStack, receiver: Receiver, number: str) -> Non
     await stack.ended(number)
 
 
+async def refused(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """The court refuses the token, and the watch renews it."""
+    granted = (await stack.simulator.post("/_simulator/token")).json()
+    credentials = {"token": "no-token-of-the-courts", "refresh_token": granted["refresh_token"]}
+    (await stack.api.put("/court/credentials", json=credentials)).raise_for_status()
+    await stack.prepare(number, 3)
+    await stack.request(number)
+    await stack.ended(number)
+
+
 async def paused(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """An operator pauses and resumes, and asks for what failed."""
     await stack.prepare(number, 80)
@@ -91,14 +101,14 @@ async def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running_stack(Path(folder)) as stack:
             with receiving(stack.addresses["webhook_secret"]) as receiver:
-                for scenario in (completed, partial, not_found, throttled, paused, cancelled):
+                for scenario in (completed, partial, not_found, throttled, refused, paused, cancelled):
                     number = fresh_number()
                     await scenario(stack, receiver, number)
                     await stack.latency(0)
                     (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
                     await _write(stack.temporal.get_workflow_handle(number), f"download-{scenario.__name__}")
                     await stack.recovered()
-                await _write(stack.temporal.get_workflow_handle("court"), "watch-throttled")
+                await _write(stack.temporal.get_workflow_handle("court"), "watch-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()
                     # The one that needed a second attempt is the one worth keeping.

@@ -25,7 +25,8 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-partial",
         "download-paused",
         "download-throttled",
-        "watch-throttled",
+        "download-refused",
+        "watch-throttled-and-refused",
     }
 
 

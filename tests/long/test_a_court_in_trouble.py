@@ -62,3 +62,19 @@ async def test_a_token_of_twenty_seconds_is_renewed_through_two_hundred_document
     assert (status["status"], status["available_documents"], status["failed_documents"]) == ("completed", 200, 0)
     assert counted["refreshes"] >= 2
     assert counted["tokens_refused"] == 0
+
+
+async def test_one_process_that_is_broken_at_the_court_holds_up_itself_alone(stack: RunningStack) -> None:
+    broken, sound = fresh_number(), fresh_number()
+    for number in (broken, sound):
+        await stack.prepare(number, 20, size_bytes=2_000)
+    await stack.latency(0)
+    await stack.fault("unavailable", broken)
+    await stack.request(broken)
+    await stack.waits(broken)
+    await stack.request(sound)
+
+    assert (await stack.ended(sound, seconds=150))["status"] == "completed"
+    status = await stack.ended(broken, seconds=60)
+    assert (status["status"], status["run"]["failure_code"]) == ("failed", "listing_unavailable")
+    assert (await stack.court_status())["status"] == "answering"

@@ -110,10 +110,10 @@ OF_ONE_DOCUMENT: dict[str, Failing] = {
         "no_access", "sealed", 1, "HTTP 401: Usuário não possui acesso ao processo {digits}"
     ),
     "4 the firewall": Failing("firewall", "source_unavailable", 5, f"HTTP 403; {WELL}"),
-    "5 sealed": Failing("sealed", "sealed", 1, "HTTP 403: Access Denied"),
-    "7 a document that nobody knows": Failing("not_found", "document_not_found", 1, "HTTP 404"),
+    "5 sealed": Failing("sealed", "sealed", 1, f"HTTP 403: Access Denied; {WELL}"),
+    "7 a document that nobody knows": Failing("not_found", "document_not_found", 1, f"HTTP 404; {WELL}"),
     "8 the data lake failed": Failing(
-        "codex_error", "source_unavailable", 5, "HTTP 500: Erro interno na API do Codex."
+        "codex_error", "source_unavailable", 5, f"HTTP 500: Erro interno na API do Codex.; {WELL}"
     ),
     "11 out of service": Failing(
         "unavailable",
@@ -189,7 +189,7 @@ BY_SCRIPT: dict[str, Unlisted] = {
     "4 the firewall at details only": Unlisted(
         answer(403, MARKUP), "listing_unavailable", True, f"HTTP 403; {FOUND}", 3
     ),
-    "5 no access without a word": Unlisted(answer(403), "no_access", False, "HTTP 403", 1),
+    "5 no access without a word": Unlisted(answer(403), "no_access", False, f"HTTP 403; {FOUND}", 1),
     "6 absent, as an empty list": Unlisted(
         answer(200, b"[]"), "not_found", False, "The court answered with an empty list.", 1
     ),

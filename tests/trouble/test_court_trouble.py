@@ -93,6 +93,19 @@ async def test_a_refresh_token_keeps_the_token_alive_without_help(stack: Running
     await bring(stack, token=(await new_token(stack))["token"])
 
 
+async def test_a_refused_token_is_renewed_before_anything_else_is_tried(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 5)
+    granted = await new_token(stack)
+    await bring(stack, token="no-token-of-the-courts", refresh_token=granted["refresh_token"])
+
+    await stack.request(number)
+
+    assert (await stack.ended(number, seconds=20))["status"] == "completed"
+    assert (await stack.court())["refreshes"] == 1
+    await bring(stack, token=(await new_token(stack))["token"])
+
+
 async def test_a_firewall_gets_to_see_hardly_anybody(stack: RunningStack) -> None:
     numbers = [fresh_number() for _ in range(20)]
     for number in numbers:

@@ -1,0 +1,63 @@
+"""Without keys, a web page elsewhere starts nothing, whatever it has a browser send."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from api.app import create_app
+from settings import load_settings
+
+KEY = "a key of sixteen characters"
+# Ends at the number, behind the door.
+PATH = "/processes/none?auto_download=true"
+LET_IN = (422, "invalid_process_number")
+REFUSED = (403, "foreign_host")
+
+
+async def ask(headers: dict[str, str], api_key: str | None = None) -> tuple[int, str]:
+    """What the API answers to a request with these headers."""
+    overrides = {"api_key": api_key} if api_key else {}
+    transport = httpx.ASGITransport(create_app(load_settings(**overrides)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        answer = await client.get(PATH, headers=headers)
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Origin": "https://attacker.example"},
+        {"Origin": "https://localhost.attacker.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://attacker.example"},
+        {"Host": "attacker.example", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+async def test_a_page_elsewhere_is_refused(headers: dict[str, str]) -> None:
+    assert await ask(headers) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8000"},
+        {"Origin": "http://localhost:8000"},
+        {"Host": "[::1]:8000", "Origin": "http://[::1]:8000"},
+    ],
+)
+async def test_people_and_programs_on_this_machine_are_let_in(headers: dict[str, str]) -> None:
+    assert await ask(headers) == LET_IN
+
+
+async def test_with_a_key_it_does_not_matter_where_one_asks_from() -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://desk.example"}
+    assert await ask(headers, KEY) == (401, "unauthorized")
+    assert await ask({**headers, "Authorization": f"Bearer {KEY}"}, KEY) == LET_IN
