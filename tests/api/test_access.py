@@ -9,9 +9,9 @@ from api.app import create_app
 from settings import load_settings
 
 KEY = "a key of sixteen characters"
-# Ends at the number, behind the door.
-PATH = "/processes/none?auto_download=true"
-LET_IN = (422, "invalid_process_number")
+# Ends right behind the door, at a parameter that there is not.
+PATH = "/court/status?unknown=1"
+LET_IN = (422, "invalid_request")
 REFUSED = (403, "foreign_host")
 
 
