@@ -109,3 +109,22 @@ async def test_an_unknown_process_says_how_to_have_it_downloaded(stack: RunningS
 async def test_a_page_elsewhere_cannot_reach_a_stack_without_keys_under_its_own_name(stack: RunningStack) -> None:
     answer = await stack.api.get(f"/processes/{GOOD}", headers={"Host": "attacker.example"})
     assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")
+
+
+async def test_a_page_elsewhere_cannot_have_a_browser_start_a_run_on_a_stack_without_keys(
+    stack: RunningStack,
+) -> None:
+    number = fresh_number()
+    before = await _started(stack)
+    answer = await stack.api.get(
+        f"/processes/{number}", params={"auto_download": "true"}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")
+    assert await _started(stack) == before
+
+
+async def test_a_body_that_is_too_large_is_a_problem_too(stack: RunningStack) -> None:
+    answer = await stack.api.put("/court/credentials", content=b" " * 65_537)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
