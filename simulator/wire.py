@@ -43,7 +43,7 @@ async def transmit(answer: Answer, scope: Scope, receive: Receive, send: Send) -
 
     drip = max(1, -(-total // _DRIPS))
     step = CHUNK if answer.step_delay is None else min(drip, CHUNK)
-    in_one_piece = left <= step and not broken
+    in_one_piece = total <= step and not broken
     sent, pause_at = 0, drip
     for piece in answer.body.pieces(left, step):
         if answer.step_delay and sent >= pause_at:
