@@ -11,6 +11,7 @@ from typing import Any, Literal
 import structlog
 
 _SECRETS = (
+    (re.compile(r"\bautos_[a-z0-9]{8}_[\w-]+"), "autos_***"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 ***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),
     (re.compile(r"\bwhsec_[\w+/=-]+"), "whsec_***"),

@@ -19,7 +19,9 @@ from temporalio.service import RPCError
 from domain.errors import DependencyUnavailable
 
 SWEEP_UPLOADS = "sweep-uploads"
-_EVERY = timedelta(hours=6)
+SWEEP_DELIVERIES = "sweep-deliveries"
+SWEEP_BATCHES = "sweep-batches"
+REVIEW_ALERTS = "review-alerts"
 # Sweeps that were missed are not made up for: one is as good as many.
 _CATCH_UP = timedelta(minutes=10)
 
@@ -33,18 +35,68 @@ async def ensure_sweep(client: Client, *, task_queue: str) -> None:
     Raises:
         DependencyUnavailable: Temporal does not answer, or does not let us.
     """
+    action = ScheduleActionStartWorkflow(
+        "SweepUploads", id=SWEEP_UPLOADS, task_queue=task_queue, static_summary="leftover uploads"
+    )
+    await _ensure(client, SWEEP_UPLOADS, action, every=timedelta(hours=6))
+
+
+async def ensure_delivery_sweep(client: Client, *, task_queue: str) -> None:
+    """Have ``SweepDeliveries`` run every five minutes, likewise.
+
+    Args:
+        task_queue: where the workflow is served.
+
+    Raises:
+        DependencyUnavailable: Temporal does not answer, or does not let us.
+    """
+    action = ScheduleActionStartWorkflow(
+        "SweepDeliveries", id=SWEEP_DELIVERIES, task_queue=task_queue, static_summary="overdue webhooks"
+    )
+    await _ensure(client, SWEEP_DELIVERIES, action, every=timedelta(minutes=5))
+
+
+async def ensure_batch_sweep(client: Client, *, task_queue: str) -> None:
+    """Have ``SweepBatches`` run every five minutes, likewise.
+
+    Args:
+        task_queue: where the workflow is served.
+
+    Raises:
+        DependencyUnavailable: Temporal does not answer, or does not let us.
+    """
+    action = ScheduleActionStartWorkflow(
+        "SweepBatches", id=SWEEP_BATCHES, task_queue=task_queue, static_summary="batches left alone"
+    )
+    await _ensure(client, SWEEP_BATCHES, action, every=timedelta(minutes=5))
+
+
+async def ensure_alert_review(client: Client, *, task_queue: str) -> None:
+    """Have ``ReviewAlerts`` run every minute, likewise.
+
+    Args:
+        task_queue: where the workflow is served.
+
+    Raises:
+        DependencyUnavailable: Temporal does not answer, or does not let us.
+    """
+    action = ScheduleActionStartWorkflow(
+        "ReviewAlerts", id=REVIEW_ALERTS, task_queue=task_queue, static_summary="alerts to the operator"
+    )
+    await _ensure(client, REVIEW_ALERTS, action, every=timedelta(minutes=1))
+
+
+async def _ensure(client: Client, name: str, action: ScheduleActionStartWorkflow, *, every: timedelta) -> None:
     schedule = Schedule(
-        action=ScheduleActionStartWorkflow(
-            "SweepUploads", id=SWEEP_UPLOADS, task_queue=task_queue, static_summary="leftover uploads"
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_EVERY)]),
+        action=action,
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP),
     )
     try:
-        await client.create_schedule(SWEEP_UPLOADS, schedule)
+        await client.create_schedule(name, schedule)
     except ScheduleAlreadyRunningError:
         return
     except RPCError as error:
         raise DependencyUnavailable(
-            "temporal", f"Temporal did not take the schedule {SWEEP_UPLOADS} ({error.status.name})."
+            "temporal", f"Temporal did not take the schedule {name} ({error.status.name})."
         ) from None

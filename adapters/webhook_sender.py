@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpcore
 from standardwebhooks import Webhook
@@ -21,7 +22,7 @@ from domain.retry_after import parse_retry_after
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
 _EXCERPT_BYTES = 4096
-_LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+_LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
 _REFUSED = "destination refused or unreachable"
 
 
@@ -46,32 +47,45 @@ class WebhookSender:
     """Signs and posts events.
 
     Args:
-        secret: ``whsec_`` and the base64 of 24 to 64 bytes.
+        secret: the deployment's own, for clients that have none: ``whsec_`` and the base64 of 24 to 64 bytes.
         policy: where events may go.
+        proxy_url: an egress proxy, which then decides what may be reached; without one, every address is checked
+            here before it is connected to.
 
     Raises:
         ConfigurationError: the secret is not one.
     """
 
-    def __init__(self, secret: str, policy: WebhookPolicy) -> None:
+    def __init__(self, secret: str, policy: WebhookPolicy, *, proxy_url: str | None = None) -> None:
         if not _is_secret(secret):
             raise ConfigurationError(
                 "AUTOS_WEBHOOK_SECRET must be whsec_ followed by the base64 of 24 to 64 random bytes."
             )
-        self._webhook = Webhook(secret)
-        self._policy = policy
-        self._pool = httpcore.AsyncConnectionPool(
-            # A connection per event: where a name leads is checked anew each time.
-            max_keepalive_connections=0,
-            max_connections=100,
-            network_backend=_GuardedBackend(policy),
-        )
+        self._secret = secret
+        # A connection per event: where a name leads is checked anew each time. As many as the worker sends at once:
+        # an event must not wait for the answers of others' receivers.
+        if proxy_url is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(policy)
+            )
+        else:
+            if policy.allow_http:
+                raise ConfigurationError(
+                    "AUTOS_WEBHOOK_ALLOW_HTTP and AUTOS_WEBHOOK_PROXY_URL exclude each other: the proxy's own "
+                    "refusals would look like the receiver's answers. Leave one of them out."
+                )
+            address, user = _without_user(proxy_url)
+            self._pool = httpcore.AsyncHTTPProxy(
+                address, proxy_auth=user, max_keepalive_connections=0, max_connections=None
+            )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.aclose()
 
-    async def send(self, url: str, *, event_id: str, sent_at: datetime, body: bytes) -> Reply:
+    async def send(
+        self, url: str, *, event_id: str, sent_at: datetime, body: bytes, secrets: Sequence[str] = ()
+    ) -> Reply:
         """Post the very bytes that are signed. Redirects are not followed; nothing is raised for a bad answer.
 
         Args:
@@ -79,14 +93,18 @@ class WebhookSender:
             event_id: the same at every attempt.
             sent_at: the moment of this attempt, aware, in UTC.
             body: the event's JSON.
+            secrets: the client's; each signs, so that a receiver can change from one to the next. The
+                deployment's own signs for a client without any.
         """
-        signature = self._webhook.sign(event_id, sent_at, body.decode())
+        signatures = [
+            Webhook(secret).sign(event_id, sent_at, body.decode()) for secret in secrets or (self._secret,)
+        ]
         headers: dict[bytes | str, bytes | str] = {
             "Content-Type": "application/json",
             "User-Agent": "autos-webhooks/1",
             "webhook-id": event_id,
             "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": signature,
+            "webhook-signature": " ".join(signatures),
         }
         try:
             async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
@@ -127,6 +145,15 @@ def _is_secret(secret: str) -> bool:
     return secret.startswith("whsec_") and 24 <= len(key) <= 64
 
 
+def _without_user(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
+    """A proxy's address, and the name and password that stand in it."""
+    parts = urlsplit(proxy_url)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if parts.username is None:
+        return address, None
+    return address, (unquote(parts.username), unquote(parts.password or ""))
+
+
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses only, so that a name cannot change its mind between check and connection."""
 
@@ -142,6 +169,8 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
+        if not self._policy.allows_port(port):
+            raise httpcore.ConnectError(_REFUSED)
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
         if not self._policy.allow_private and not all(is_public(ip_address(a)) for a in addresses):

@@ -11,6 +11,9 @@ from domain.errors import InvalidInput
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MAX_LENGTH = 2048
+_HTTPS_PORTS = frozenset({443, 8443})
+_HTTP_PORTS = frozenset({80, 8080})
+_HOST = re.compile(r"[a-z0-9._-]+")
 # No name ends in a number: resolvers read such a host as an address in an older spelling (127.1, 0x7f.1).
 _NUMERIC_END = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 _CODE = "invalid_webhook_url"
@@ -28,6 +31,10 @@ class WebhookPolicy:
 
     allow_http: bool = False
     allow_private: bool = False
+
+    def allows_port(self, port: int) -> bool:
+        """Whether a port may be called: those of the web, and any where private addresses are allowed."""
+        return self.allow_private or port in _HTTPS_PORTS or (self.allow_http and port in _HTTP_PORTS)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -69,12 +76,16 @@ def check_webhook_url(url: str, policy: WebhookPolicy) -> str:
         raise _refused(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     if not host:
         raise _refused("it names no host")
+    if ":" not in host and not _HOST.fullmatch(host):
+        raise _refused("its host is not a name that can be looked up")
     if parts.username is not None or parts.password is not None:
         raise _refused("it holds a user name or password")
     if parts.fragment:
         raise _refused("it holds a fragment (#…), which is never sent")
     if port == 0:
         raise _refused("port 0 cannot be called")
+    if port is not None and not policy.allows_port(port):
+        raise _refused("its port is not one of the web's: 443 or 8443")
     if not policy.allow_private:
         try:
             literal = ip_address(host)

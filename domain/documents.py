@@ -32,6 +32,11 @@ class Secrecy(StrEnum):
     ABSOLUTE = "absolute"
     UNKNOWN = "unknown"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether every client may read it. The court often says nothing of a public one."""
+        return self in (Secrecy.PUBLIC, Secrecy.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -202,6 +207,7 @@ class Document:
     Attributes:
         id: the UUID under which the court first listed it; it stays, whichever of its sources is current.
         sources: where the court's last listing has it.
+        restricted: above public secrecy, by its own or by its process's.
     """
 
     id: str
@@ -216,3 +222,4 @@ class Document:
     sources: tuple[DocumentOrigin, ...] = ()
     stored: StoredObject | None = None
     failure: Failure | None = None
+    restricted: bool = False

@@ -55,11 +55,20 @@ class DownloadRequest:
     Attributes:
         process_number: the canonical number, which is also the workflow's id.
         client: the name of the API client that started the run.
+        document_ids: the documents that were asked for; none are all.
     """
 
     process_number: str
     client: str = "local"
     progress: RunProgress = field(default_factory=RunProgress)
+    document_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChoice:
+    """Asks a run that is open for documents; none are all."""
+
+    document_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +90,21 @@ class RunOpening:
 
     Attributes:
         run_id: the first execution's run id, the same over every continue-as-new.
+        document_ids: the documents that it is for; none are all.
     """
 
     process_number: str
     run_id: str
     client: str
+    document_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRef:
-    """Names a process."""
+    """Names a process, or those of its documents that are named."""
 
     process_number: str
+    document_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +117,12 @@ class ListingSummary:
 
 @dataclass(frozen=True, slots=True)
 class PendingPageRequest:
-    """Asks for the next pending documents behind a position."""
+    """Asks for the next pending documents behind a position, of all or of those that are named."""
 
     process_number: str
     after_position: int
     limit: int
+    document_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +169,14 @@ class RunClosing:
 
     Attributes:
         after_delivery: deliveries up to this number are started already.
+        chosen_documents: how many documents the run was for; 0 for all.
     """
 
     process_number: str
     run_id: str
     ending: RunEnding
     after_delivery: int = 0
+    chosen_documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +186,12 @@ class DeliveryRef:
     Attributes:
         id: the event's id, stable over all attempts.
         number: counts upwards within the catalog.
+        first_attempt: the number of the attempt that comes next; attempts count on over every redelivery.
     """
 
     id: str
     number: int
+    first_attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +209,39 @@ class ClosedRun:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """Input of ``DeliverWebhook``."""
+    """Input of ``DeliverWebhook``.
+
+    Attributes:
+        first_attempt: the number of its first attempt; attempts count on over every redelivery.
+    """
 
     delivery_id: str
+    first_attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueRequest:
+    """Asks for the next deliveries whose attempt is overdue, behind the last of the page before.
+
+    Attributes:
+        after_time: when that one should have been attempted, in ISO 8601; empty for the first page.
+        after_delivery: its number.
+    """
+
+    after_time: str = ""
+    after_delivery: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OverduePage:
+    """Deliveries whose attempt is overdue, the longest first.
+
+    Attributes:
+        following: asks for the next page; none if there is none.
+    """
+
+    deliveries: tuple[DeliveryRef, ...]
+    following: OverdueRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

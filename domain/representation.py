@@ -18,8 +18,13 @@ def moment(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def failure_body(failure: Failure | None) -> Json | None:
-    """Why something failed, for people and for programs."""
+def failure_body(failure: Failure | None, *, told: bool = True) -> Json | None:
+    """Why something failed, for people and for programs.
+
+    Args:
+        failure: the reason.
+        told: whether the reader may know what the court said.
+    """
     if failure is None:
         return None
     return {
@@ -27,7 +32,7 @@ def failure_body(failure: Failure | None) -> Json | None:
         "scope": failure.code.scope.value,
         "retryable": failure.retryable,
         "attempts": failure.attempts,
-        "answer": failure.answer,
+        "answer": failure.answer if told else "",
         "failed_at": moment(failure.failed_at),
     }
 
@@ -55,34 +60,46 @@ def run_body(run: Run | None) -> Json | None:
         "ended_at": moment(run.ended_at),
         "outcome": run.outcome.value if run.outcome else None,
         "failure_code": run.failure_code.value if run.failure_code else None,
+        "chosen_documents": run.chosen_documents,
     }
 
 
-def document_body(document: Document, link: Link | None) -> Json:
-    """A document, with its link if it has one."""
+def document_body(document: Document, link: Link | None, *, sealed: bool) -> Json:
+    """A document, with its link if it has one.
+
+    Args:
+        document: the document.
+        link: a link to it that lives.
+        sealed: whether the reader may read documents above public secrecy. Of these, others are told what is
+            counted: neither what they are nor where.
+    """
     stored = document.stored
+    withheld = document.restricted and not sealed
+    if withheld:
+        link = None
     return {
         "id": document.id,
-        "name": document.name,
-        "type": document.type_name,
+        "name": None if withheld else document.name,
+        "type": None if withheld else document.type_name,
         "filed_at": moment(document.filed_at),
         "instance": _instance_body(document.instance),
         "secrecy": document.secrecy.value,
+        "withheld": withheld,
         "status": document.status.value,
         "size_bytes": stored.size_bytes if stored else None,
         "media_type": stored.media_type if stored else None,
         "pages": document.pages,
         "sources": [{"id": origin.id, "source": origin.source} for origin in document.sources],
-        "sha256": stored.sha256 if stored else None,
+        "sha256": stored.sha256 if stored and not withheld else None,
         "download_url": link.url if link else None,
         "download_url_expires_at": moment(link.expires_at) if link else None,
-        "failure": failure_body(document.failure),
+        "failure": failure_body(document.failure, told=not withheld),
     }
 
 
-def documents_body(documents: Sequence[Document], links: Mapping[str, Link]) -> list[Json]:
+def documents_body(documents: Sequence[Document], links: Mapping[str, Link], *, sealed: bool) -> list[Json]:
     """Documents with the links that are known of them, by id."""
-    return [document_body(document, links.get(document.id)) for document in documents]
+    return [document_body(document, links.get(document.id), sealed=sealed) for document in documents]
 
 
 def _instance_body(instance: Instance) -> Json:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID, uuid5
 
+from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.processes import Run
 
@@ -22,6 +24,13 @@ DELIVERY_SCHEDULE: tuple[float, ...] = (
     20 * 3600,
     24 * 3600,
 )
+# Of the events' form: it changes when a receiver that reads the present one would stumble.
+EVENT_VERSION = 1
+# An address that has taken nothing for so long is switched off: the schedule of one event is over before that.
+SWITCH_OFF_AFTER = timedelta(days=5)
+ENDPOINT_OFF = "endpoint switched off"
+CLIENT_GONE = "every key of the client is revoked"
+_ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
 
 
 class EventType(StrEnum):
@@ -31,11 +40,24 @@ class EventType(StrEnum):
     PROCESS_PARTIAL = "process.partial"
     PROCESS_FAILED = "process.failed"
     PROCESS_CANCELLED = "process.cancelled"
+    WEBHOOK_TEST = "webhook.test"
+    ALERT_COURT_UNAVAILABLE = "alert.court_unavailable"
+    ALERT_CREDENTIALS_EXPIRING = "alert.credentials_expiring"
+    ALERT_FAILURES_HIGH = "alert.failures_high"
+    ALERT_ENDPOINT_DISABLED = "alert.endpoint_disabled"
 
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
         """The event that announces how a run ended."""
         return cls(f"process.{outcome}")
+
+
+class DeliveryStatus(StrEnum):
+    """What has become of a delivery. One that has ended becomes pending again when it is asked for anew."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +66,51 @@ class Delivery:
 
     Attributes:
         id: the event's id, the same at every attempt; holds no full stop.
+        number: counts upwards within the catalog.
+        client: whose subscription it is, and whose secret signs it.
         created_at: when the event happened.
-        delivered: a receiver has taken it.
-        given_up: no further attempt is made.
+        process_number: the process that it tells of; none for a test.
+        run_id: of the run whose end it announces; none for a test.
+        delivered_at: when a receiver took it.
+        given_up_at: when it was said that no further attempt is made.
+        next_attempt_at: when it is tried again; none once it has ended.
     """
 
     id: str
     number: int
-    process_number: str
-    court: str
+    client: str
     url: str
     event_type: EventType
+    status: DeliveryStatus
     created_at: datetime
-    delivered: bool
-    given_up: bool
-    run: Run
+    process_number: str | None = None
+    run_id: str | None = None
+    delivered_at: datetime | None = None
+    given_up_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What an attempt needs to know.
+
+    Attributes:
+        run: the run whose end is announced; none for a test.
+        endpoint_off: nothing is sent to the address until it is switched on again.
+        scopes: what every key of the client may do; none if all of them are revoked.
+    """
+
+    delivery: Delivery
+    run: Run | None
+    endpoint_off: bool
+    scopes: frozenset[Scope]
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing is sent, whoever waits there; none if it is."""
+        if self.endpoint_off:
+            return ENDPOINT_OFF
+        return None if self.scopes else CLIENT_GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +118,44 @@ class SentAttempt:
     """One attempt at a delivery, as it is logged.
 
     Attributes:
+        number: counts from 1, on over every redelivery.
+        latency_ms: how long the receiver took; none if nothing was sent.
         excerpt: the beginning of what the receiver answered.
         error: why there was no answer, in general words.
     """
 
     number: int
     sent_at: datetime
-    status_code: int | None
-    latency_ms: int
-    excerpt: str | None
-    error: str | None
-    next_attempt_at: datetime | None
+    status_code: int | None = None
+    latency_ms: int | None = None
+    excerpt: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDelivery:
+    """A delivery with every attempt at it, the first one first."""
+
+    delivery: Delivery
+    attempts: tuple[SentAttempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailingEndpoint:
+    """An address of a client that has taken nothing since a time.
+
+    Attributes:
+        failing_since: the first failure after its last success.
+        switched_off_at: when it was found to have failed for so long that nothing is sent to it any more.
+    """
+
+    id: str
+    client: str
+    url: str
+    failing_since: datetime
+    switched_off_at: datetime | None
+
+
+def endpoint_id(client: str, url: str) -> str:
+    """The id of a client's address, the same whoever asks; the address cannot be read from it."""
+    return f"ep_{uuid5(_ENDPOINTS, f'{client} {url}').hex}"

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from adapters.database.alerts import Alerts
+from adapters.database.batches import Batches
+from adapters.database.clients import Clients
 from adapters.database.court import Court
 from adapters.database.documents import Documents
 from adapters.database.engine import Database
 from adapters.database.listings import Listings
+from adapters.database.overview import Overview
 from adapters.database.processes import Processes
 from adapters.database.runs import Runs
 from adapters.database.webhooks import Webhooks
@@ -22,7 +26,7 @@ class Catalog:
     """Every table's room over one database.
 
     Args:
-        seal: for the court's credentials; none on a deployment that stores none.
+        seal: for the court's credentials and the clients' webhook secrets; none on a deployment that stores none.
     """
 
     def __init__(self, database: Database, seal: Seal | None = None) -> None:
@@ -30,9 +34,13 @@ class Catalog:
         self.processes = Processes(database)
         self.listings = Listings(database)
         self.documents = Documents(database)
+        self.overview = Overview(database)
         self.runs = Runs(database)
         self.webhooks = Webhooks(database)
         self.court = Court(database, seal)
+        self.clients = Clients(database, seal)
+        self.batches = Batches(database)
+        self.alerts = Alerts(database)
 
     async def check(self) -> None:
         """Ask the database for a sign of life, and whether it has been migrated at all.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.engine import Database
 from adapters.database.group_commit import GroupCommit
 from adapters.database.processes import RETRYABLE_CODES, counted
-from adapters.database.tables import documents, instances
+from adapters.database.tables import documents, instances, processes
 from domain.documents import (
     Document,
     DocumentOrigin,
@@ -25,7 +25,9 @@ from domain.documents import (
 )
 from domain.errors import FailureCode
 
-_WITH_INSTANCE = documents.join(instances, documents.c.instance_id == instances.c.id)
+_WHOLE = documents.join(instances, documents.c.instance_id == instances.c.id).join(
+    processes, documents.c.process_number == processes.c.number
+)
 _READ = select(
     documents,
     instances.c.key.label("instance_key"),
@@ -34,7 +36,8 @@ _READ = select(
     instances.c.court_unit.label("instance_court_unit"),
     instances.c.filed_at.label("instance_filed_at"),
     instances.c.current.label("instance_current"),
-).select_from(_WITH_INSTANCE)
+    processes.c.secrecy.label("process_secrecy"),
+).select_from(_WHOLE)
 
 
 _SOURCES = select(
@@ -95,8 +98,19 @@ class Documents:
             row = (await connection.execute(_READ.where(_is(number, document_id)))).one_or_none()
         return _document(row) if row else None
 
-    async def pending(self, number: str, *, after: int, limit: int) -> list[tuple[str, int]]:
-        """Ids and positions of documents to download, behind a position."""
+    async def unknown(self, number: str, document_ids: Collection[str]) -> list[str]:
+        """Those of the ids that are no document's of the process."""
+        async with self._database.reading() as connection:
+            result = await connection.execute(
+                select(documents.c.id).where(counted(number), documents.c.id.in_(document_ids))
+            )
+            found = {row.id for row in result}
+        return [document_id for document_id in document_ids if document_id not in found]
+
+    async def pending(
+        self, number: str, *, after: int, limit: int, document_ids: Collection[str] = ()
+    ) -> list[tuple[str, int]]:
+        """Ids and positions of documents to download, behind a position; only of those named, if any are."""
         async with self._database.reading() as connection:
             result = await connection.execute(
                 select(documents.c.id, documents.c.position)
@@ -105,6 +119,7 @@ class Documents:
                     documents.c.status == DocumentStatus.PENDING,
                     documents.c.withdrawn.is_(False),
                     documents.c.position > after,
+                    *([documents.c.id.in_(document_ids)] if document_ids else []),
                 )
                 .order_by(documents.c.position)
                 .limit(limit)
@@ -175,18 +190,24 @@ class Documents:
             )
         return count or 0
 
-    async def retry_failed(self, number: str) -> int:
-        """Make documents that failed for a passing reason pending again; say how many."""
+    async def retry_failed(self, number: str, document_ids: Collection[str] = ()) -> int:
+        """Make documents that failed for a passing reason pending again, or those named of them; say how many."""
         async with self._database.writing() as connection:
-            return await reopen_failed(connection, number)
+            return await reopen_failed(connection, number, document_ids)
 
 
-async def reopen_failed(connection: AsyncConnection, number: str) -> int:
-    """Give every document of a process that may still succeed its full attempts again; say how many had failed."""
+async def reopen_failed(connection: AsyncConnection, number: str, document_ids: Collection[str] = ()) -> int:
+    """Give every document of a process that may still succeed its full attempts again; say how many had failed.
+
+    Only those that are named, if any are.
+    """
+    these = documents.c.process_number == number
+    if document_ids:
+        these &= documents.c.id.in_(document_ids)
     await connection.execute(
         update(documents)
         .where(
-            documents.c.process_number == number,
+            these,
             documents.c.status == DocumentStatus.PENDING,
             documents.c.failed_attempts > 0,
         )
@@ -195,7 +216,7 @@ async def reopen_failed(connection: AsyncConnection, number: str) -> int:
     result = await connection.execute(
         update(documents)
         .where(
-            documents.c.process_number == number,
+            these,
             documents.c.status == DocumentStatus.FAILED,
             documents.c.withdrawn.is_(False),
             or_(documents.c.failure_code.is_(None), documents.c.failure_code.in_(RETRYABLE_CODES)),
@@ -250,4 +271,5 @@ def _document(row: Row[tuple[object, ...]]) -> Document:
         failure=Failure(FailureCode(row.failure_code), row.failure_answer or "", row.failed_attempts, row.failed_at)
         if status is DocumentStatus.FAILED
         else None,
+        restricted=not (Secrecy(row.secrecy).is_open and Secrecy(row.process_secrecy).is_open),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
 
 _BUSY_TIMEOUT_MS = 15_000
+_TURN_SECONDS = 15.0
 _BEGIN = "sqlite_begin"
 
 
@@ -37,10 +39,13 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_timeout=10,
+            pool_timeout=5,
             pool_pre_ping=self.dialect == "postgresql",
             connect_args=arguments,
+            # Errors reach the logs, and parameters hold addresses that are secrets to their owners.
+            hide_parameters=True,
         )
+        self._writers = asyncio.Lock() if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
@@ -68,13 +73,29 @@ class Database:
             DependencyUnavailable: the database does not answer.
         """
         with _ConnectionErrors():
-            async with self._engine.connect() as connection:
+            async with self._turn(), self._engine.connect() as connection:
                 if self.dialect == "sqlite":
                     # A transaction that reads first and writes later would fail at once where two processes
                     # write (SQLITE_BUSY has no waiting on upgrade), so the lock is taken when it begins.
                     await connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
                 async with connection.begin():
                     yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn to write, in order, and without holding a connection that readers could use.
+
+        SQLite has one writer at a time; who waits for it inside of SQLite waits in no order.
+        """
+        if self._writers is None:
+            yield
+            return
+        async with asyncio.timeout(_TURN_SECONDS):
+            await self._writers.acquire()
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,13 +26,18 @@ def counted(number: str) -> ColumnElement[bool]:
     )
 
 
-async def count_documents(connection: AsyncConnection, number: str) -> Completeness:
-    """Count the documents of a process from the index alone."""
+async def count_documents(
+    connection: AsyncConnection, number: str, document_ids: Collection[str] = ()
+) -> Completeness:
+    """Count the documents of a process from the index alone, or those of them that are named.
+
+    Of those named, one that the process does not have counts as failed for good.
+    """
     amount = func.count().label("amount")
     retryable = case((documents.c.failure_code.in_(RETRYABLE_CODES), 1), else_=0).label("retryable")
     result = await connection.execute(
         select(documents.c.status, retryable, amount, func.sum(documents.c.size_bytes).label("bytes"))
-        .where(counted(number))
+        .where(counted(number), *([documents.c.id.in_(document_ids)] if document_ids else []))
         .group_by(documents.c.status, retryable)
     )
     counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0}
@@ -42,6 +49,8 @@ async def count_documents(connection: AsyncConnection, number: str) -> Completen
             counts[row.status] += row.amount
         if row.status == DocumentStatus.AVAILABLE:
             available_bytes += int(row.bytes or 0)
+    if document_ids:
+        counts["failed_for_good"] += len(set(document_ids)) - sum(counts.values())
     return Completeness(**counts, available_bytes=available_bytes)
 
 
@@ -73,10 +82,13 @@ class Processes:
             latest_run=to_run(run_row) if run_row else None,
         )
 
-    async def completeness(self, number: str) -> Completeness:
-        """The count of the documents of a process; all zero if it is unknown."""
+    async def completeness(self, number: str, document_ids: Collection[str] = ()) -> Completeness:
+        """The count of the documents of a process, or of those named; all zero if it is unknown.
+
+        Of those named, one that the process does not have counts as failed for good.
+        """
         async with self._database.reading() as connection:
-            return await count_documents(connection, number)
+            return await count_documents(connection, number, document_ids)
 
     async def failures_by_code(self, number: str) -> dict[str, int]:
         """How many documents of a process failed, by the failure's code."""
@@ -111,6 +123,7 @@ def to_run(row: Row[tuple[object, ...]]) -> Run:
         ended_at=row.ended_at,
         outcome=Outcome(row.outcome) if row.outcome else None,
         failure_code=FailureCode(row.failure_code) if row.failure_code else None,
+        chosen_documents=row.chosen_documents,
         documents=Completeness(
             available=row.available_documents,
             pending=row.total_documents - row.available_documents - row.failed_documents,

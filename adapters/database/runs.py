@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID, uuid5
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.announcements import claim_subscriptions
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
 from adapters.database.processes import count_documents
-from adapters.database.tables import attempts, deliveries, processes, runs, subscriptions
+from adapters.database.tables import processes, runs
 from adapters.database.upserts import insert_into, refreshing
+from adapters.database.webhook_tables import attempts, deliveries
 from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
-from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunEnding, RunOpening
+from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening
 from domain.process_number import ProcessNumber
-from domain.webhooks import EventType
 
 _PAGE = 100
 
@@ -41,6 +41,12 @@ class Runs:
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
+            # A run may have been asked for more since then.
+            await connection.execute(
+                update(runs)
+                .where(runs.c.id == opening.run_id, runs.c.outcome.is_(None))
+                .values(chosen_documents=len(opening.document_ids) or None)
+            )
             await connection.execute(
                 update(runs)
                 .where(
@@ -50,7 +56,7 @@ class Runs:
                 )
                 .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC))
             )
-            await reopen_failed(connection, opening.process_number)
+            await reopen_failed(connection, opening.process_number, opening.document_ids)
 
     async def close(self, closing: RunClosing) -> ClosedRun:
         """Record how a run ended, and turn every waiting subscription of its process into a delivery.
@@ -64,7 +70,7 @@ class Runs:
         async with self._database.writing() as connection:
             counts = await count_documents(connection, closing.process_number)
             await _record_end(connection, closing, counts)
-            await _claim_subscriptions(connection, closing)
+            await claim_subscriptions(connection, closing.process_number, closing.run_id, closing.ending.outcome)
             result = await connection.execute(
                 select(deliveries.c.id, deliveries.c.number)
                 .where(
@@ -89,8 +95,7 @@ class Runs:
         """
         async with self._database.writing() as connection:
             row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one()
-            ending = RunEnding(Outcome(row.outcome))
-            await _claim_subscriptions(connection, RunClosing(row.process_number, run_id, ending))
+            await claim_subscriptions(connection, row.process_number, run_id, Outcome(row.outcome))
             result = await connection.execute(
                 select(deliveries.c.id, deliveries.c.number)
                 .where(
@@ -103,13 +108,24 @@ class Runs:
 
 
 async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
+    now = datetime.now(UTC)
+    # A process is known from its first run on, though the court may not have listed it yet.
+    await connection.execute(
+        insert_into(connection, processes).on_conflict_do_nothing(index_elements=["number"]),
+        {
+            "number": opening.process_number,
+            "court": ProcessNumber.parse(opening.process_number).court,
+            "created_at": now,
+        },
+    )
     await connection.execute(
         insert_into(connection, runs).on_conflict_do_nothing(index_elements=["id"]),
         {
             "id": opening.run_id,
             "process_number": opening.process_number,
             "client": opening.client,
-            "started_at": datetime.now(UTC),
+            "started_at": now,
+            "chosen_documents": len(opening.document_ids) or None,
         },
     )
 
@@ -122,6 +138,7 @@ async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: 
         .values(
             ended_at=datetime.now(UTC),
             outcome=ending.outcome,
+            chosen_documents=closing.chosen_documents or None,
             failure_code=ending.failure_code,
             failure_answer=ending.answer or None,
             total_documents=counts.total,
@@ -148,31 +165,3 @@ async def _record_process_failure(connection: AsyncConnection, number: str, code
             **failure,
         },
     )
-
-
-async def _claim_subscriptions(connection: AsyncConnection, closing: RunClosing) -> None:
-    claimed = await connection.execute(
-        update(subscriptions)
-        .where(
-            subscriptions.c.process_number == closing.process_number,
-            subscriptions.c.run_id.is_(None),
-        )
-        .values(run_id=closing.run_id)
-        .returning(subscriptions.c.id, subscriptions.c.client, subscriptions.c.url)
-    )
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "id": f"evt_{uuid5(UUID(closing.run_id), str(row.id)).hex}",
-            "subscription_id": row.id,
-            "run_id": closing.run_id,
-            "process_number": closing.process_number,
-            "client": row.client,
-            "url": row.url,
-            "event_type": EventType.of(closing.ending.outcome),
-            "created_at": now,
-        }
-        for row in claimed
-    ]
-    if rows:
-        await connection.execute(insert_into(connection, deliveries), rows)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 # SQLite numbers rows by itself only for its own INTEGER type.
-_Number = BigInteger().with_variant(Integer, "sqlite")
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -76,12 +76,23 @@ processes = Table(
     Column("failure_answer", Text),
     Column("failed_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
+    # What is there, the newest first.
+    Index("ix_processes_created_at_number", "created_at", "number"),
+    Index("ix_processes_court_created_at_number", "court", "created_at", "number"),
+    # What failed, everywhere.
+    Index(
+        "ix_processes_failed",
+        "failed_at",
+        "number",
+        sqlite_where=text("failure_code IS NOT NULL"),
+        postgresql_where=text("failure_code IS NOT NULL"),
+    ),
 )
 
 instances = Table(
     "instances",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("process_number", ForeignKey("processes.number", ondelete="CASCADE"), nullable=False),
     Column("key", String(64), nullable=False),
     Column("degree", String(16)),
@@ -141,6 +152,15 @@ documents = Table(
         "position",
         "size_bytes",
     ),
+    # What failed, everywhere.
+    Index(
+        "ix_documents_failed",
+        "failed_at",
+        "process_number",
+        "id",
+        sqlite_where=text("status = 'failed'"),
+        postgresql_where=text("status = 'failed'"),
+    ),
 )
 
 runs = Table(
@@ -159,59 +179,9 @@ runs = Table(
     Column("available_documents", Integer),
     Column("failed_documents", Integer),
     Column("available_bytes", BigInteger),
+    # How many documents were asked for; none if all were.
+    Column("chosen_documents", Integer),
     Index("ix_runs_process_number_started_at", "process_number", "started_at"),
-)
-
-subscriptions = Table(
-    "webhook_subscriptions",
-    metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
-    Column("process_number", String(25), nullable=False),
-    Column("client", String(64), nullable=False),
-    Column("url", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    # The run whose end was announced to it; none while it waits for one.
-    Column("run_id", ForeignKey("runs.id")),
-    # One open subscription per address: a client that asks again is not called twice.
-    Index(
-        "uq_webhook_subscriptions_waiting",
-        "process_number",
-        "client",
-        "url",
-        unique=True,
-        sqlite_where=text("run_id IS NULL"),
-        postgresql_where=text("run_id IS NULL"),
-    ),
-)
-
-deliveries = Table(
-    "webhook_deliveries",
-    metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("subscription_id", ForeignKey("webhook_subscriptions.id"), nullable=False, unique=True),
-    Column("run_id", ForeignKey("runs.id"), nullable=False),
-    Column("process_number", String(25), nullable=False),
-    Column("client", String(64), nullable=False),
-    Column("url", Text, nullable=False),
-    Column("event_type", String(32), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("delivered_at", UtcDateTime),
-    Column("given_up_at", UtcDateTime),
-    Index("ix_webhook_deliveries_run_id_number", "run_id", "number"),
-)
-
-attempts = Table(
-    "webhook_attempts",
-    metadata,
-    Column("delivery_number", ForeignKey("webhook_deliveries.number"), primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    Column("sent_at", UtcDateTime, nullable=False),
-    Column("status_code", Integer),
-    Column("latency_ms", Integer),
-    Column("excerpt", Text),
-    Column("error", Text),
-    Column("next_attempt_at", UtcDateTime),
 )
 
 # One row each: a deployment has one court and one identity there.

@@ -1,31 +1,76 @@
-"""Subscriptions and the log of deliveries."""
+"""Subscriptions, and deliveries on their way."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.announcements import announce_to
+from adapters.database.client_tables import api_keys
+from adapters.database.delivery_log import DeliveryLog, to_delivery
+from adapters.database.endpoints import Endpoints, is_off, judge_endpoint
 from adapters.database.engine import Database
 from adapters.database.processes import to_run
-from adapters.database.tables import attempts, deliveries, runs, subscriptions
-from adapters.database.upserts import insert_into
-from domain.process_number import ProcessNumber
-from domain.webhooks import Delivery, EventType, SentAttempt
+from adapters.database.tables import runs
+from adapters.database.upserts import insert_into, refreshing
+from adapters.database.webhook_tables import attempts, deliveries, subscriptions
+from domain.clients import ALL_SCOPES, Scope
+from domain.completeness import Outcome
+from domain.keys import RESERVED_NAMES
+from domain.messages import DeliveryRef, OverduePage, OverdueRequest
+from domain.webhooks import (
+    Delivery,
+    DeliveryStatus,
+    Event,
+    EventType,
+    SentAttempt,
+)
+
+_PAGE = 100
 
 
 class Webhooks:
-    """The webhooks' tables."""
+    """The webhooks' tables.
+
+    Attributes:
+        log: what was sent, for those who read it.
+        endpoints: the addresses that take nothing.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.log = DeliveryLog(database)
+        self.endpoints = Endpoints(database)
 
-    async def subscribe(self, number: str, client: str, url: str) -> None:
+    async def subscribe(self, number: str, client: str, url: str, *, unless_by: str | None = None) -> None:
         """Have the next end of a run for this process announced to an address, once.
 
         An address that waits already is not subscribed twice.
+
+        Args:
+            number: the process.
+            client: whose address it is.
+            url: the address.
+            unless_by: a run; if it is for all documents and its end is announced to the address already, nothing is
+                done.
         """
         async with self._database.writing() as connection:
+            if unless_by is not None and await connection.scalar(
+                select(deliveries.c.number)
+                .join(runs, deliveries.c.run_id == runs.c.id)
+                .where(
+                    deliveries.c.run_id == unless_by,
+                    deliveries.c.client == client,
+                    deliveries.c.url == url,
+                    runs.c.chosen_documents.is_(None),
+                )
+                .limit(1)
+            ):
+                return
             await connection.execute(
                 insert_into(connection, subscriptions).on_conflict_do_nothing(),
                 {
@@ -36,49 +81,226 @@ class Webhooks:
                 },
             )
 
-    async def delivery(self, delivery_id: str) -> Delivery | None:
-        """One delivery with the run that it announces, or none."""
+    async def announce_now(self, number: str, client: str, url: str) -> DeliveryRef | None:
+        """Have the end of a process's latest run announced to an address at once.
+
+        An address that has been told of it already is told again, under the same id.
+
+        Returns:
+            The delivery, which the caller starts; none if no run of this process has ended.
+        """
+        async with self._database.writing() as connection:
+            run = (
+                await connection.execute(
+                    select(runs)
+                    .where(runs.c.process_number == number, runs.c.outcome.is_not(None))
+                    .order_by(runs.c.started_at.desc())
+                    .limit(1)
+                    # Whoever asks for the same at this moment finds what is made here.
+                    .with_for_update()
+                )
+            ).one_or_none()
+            if run is None:
+                return None
+            theirs = (
+                deliveries.c.process_number == number,
+                deliveries.c.client == client,
+                deliveries.c.run_id == run.id,
+                deliveries.c.url == url,
+            )
+            told = (await connection.execute(select(deliveries).where(*theirs).limit(1))).one_or_none()
+            if told is not None:
+                reopened = await _reopen(connection, deliveries.c.number == told.number)
+                return reopened[0] if reopened else DeliveryRef(told.id, told.number)
+            claimed = await connection.execute(
+                insert_into(connection, subscriptions).returning(subscriptions),
+                {
+                    "process_number": number,
+                    "client": client,
+                    "url": url,
+                    "created_at": datetime.now(UTC),
+                    "run_id": run.id,
+                },
+            )
+            await announce_to(connection, claimed, Outcome(run.outcome))
+            made = (await connection.execute(select(deliveries).where(*theirs))).one()
+        return DeliveryRef(made.id, made.number)
+
+    async def announce_test(self, client: str, url: str) -> DeliveryRef:
+        """Make a test event for an address. The caller starts it."""
+        now = datetime.now(UTC)
+        event_id = f"evt_{uuid4().hex}"
+        async with self._database.writing() as connection:
+            number = await connection.scalar(
+                insert_into(connection, deliveries).returning(deliveries.c.number),
+                {
+                    "id": event_id,
+                    "client": client,
+                    "url": url,
+                    "event_type": EventType.WEBHOOK_TEST,
+                    "created_at": now,
+                    "next_attempt_at": now,
+                },
+            )
+        return DeliveryRef(event_id, number)
+
+    async def event(self, delivery_id: str) -> Event | None:
+        """What an attempt at a delivery needs to know, or none."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
             if row is None:
                 return None
-            run_row = (await connection.execute(select(runs).where(runs.c.id == row.run_id))).one()
-        return Delivery(
-            id=row.id,
-            number=row.number,
-            process_number=row.process_number,
-            court=ProcessNumber.parse(row.process_number).court,
-            url=row.url,
-            event_type=EventType(row.event_type),
-            created_at=row.created_at,
-            delivered=row.delivered_at is not None,
-            given_up=row.given_up_at is not None,
-            run=to_run(run_row),
+            run = (
+                (await connection.execute(select(runs).where(runs.c.id == row.run_id))).one()
+                if row.run_id
+                else None
+            )
+            endpoint_off = await is_off(connection, row.client, row.url)
+            scopes = await _scopes(connection, row.client)
+        return Event(
+            to_delivery(row),
+            to_run(run) if run else None,
+            endpoint_off=endpoint_off,
+            scopes=scopes,
         )
 
     async def record_attempt(
-        self, delivery: Delivery, attempt: SentAttempt, *, delivered: bool, given_up: bool
-    ) -> None:
-        """Log an attempt, and what it means for the delivery. Logging the same attempt again replaces it."""
+        self,
+        delivery: Delivery,
+        attempt: SentAttempt,
+        *,
+        delivered: bool,
+        next_attempt_at: datetime | None,
+    ) -> bool:
+        """Log an attempt, and what it means for the delivery and its address.
+
+        Logging the same attempt again replaces it.
+
+        Args:
+            delivery: what was attempted.
+            attempt: how it went.
+            delivered: the receiver took it.
+            next_attempt_at: when it is tried again; none if it was delivered or is given up.
+
+        Returns:
+            Whether this attempt is the one that had the address switched off; then the delivery is given up too.
+        """
+        columns = {
+            "sent_at": attempt.sent_at,
+            "status_code": attempt.status_code,
+            "latency_ms": attempt.latency_ms,
+            "excerpt": attempt.excerpt,
+            "error": attempt.error,
+        }
         async with self._database.writing() as connection:
-            columns = {
-                "sent_at": attempt.sent_at,
-                "status_code": attempt.status_code,
-                "latency_ms": attempt.latency_ms,
-                "excerpt": attempt.excerpt,
-                "error": attempt.error,
-                "next_attempt_at": attempt.next_attempt_at,
-            }
             await connection.execute(
-                insert_into(connection, attempts).on_conflict_do_update(
-                    index_elements=["delivery_number", "attempt"], set_=columns
+                refreshing(
+                    insert_into(connection, attempts), key=("delivery_number", "attempt"), columns=tuple(columns)
                 ),
                 {"delivery_number": delivery.number, "attempt": attempt.number, **columns},
             )
-            if delivered or given_up:
-                column = deliveries.c.delivered_at if delivered else deliveries.c.given_up_at
-                await connection.execute(
-                    update(deliveries)
-                    .where(deliveries.c.number == delivery.number)
-                    .values({column: attempt.sent_at})
+            switched_off = await judge_endpoint(connection, delivery, attempt.sent_at, delivered=delivered)
+            ended = delivered or switched_off or next_attempt_at is None
+            status = DeliveryStatus.DELIVERED if delivered else DeliveryStatus.FAILED
+            await connection.execute(
+                update(deliveries)
+                # An attempt that was given up for lost may come back when another has ended the delivery.
+                .where(deliveries.c.number == delivery.number, deliveries.c.status == DeliveryStatus.PENDING)
+                .values(
+                    status=status if ended else DeliveryStatus.PENDING,
+                    delivered_at=attempt.sent_at if delivered else None,
+                    given_up_at=attempt.sent_at if ended and not delivered else None,
+                    next_attempt_at=None if ended else next_attempt_at,
                 )
+            )
+        return switched_off
+
+    async def reopen(self, delivery_id: str) -> DeliveryRef | None:
+        """Make a delivery that has ended pending again, for the caller to start; none if it is pending."""
+        async with self._database.writing() as connection:
+            reopened = await _reopen(connection, deliveries.c.id == delivery_id)
+        return reopened[0] if reopened else None
+
+    async def reopen_failed(self, client: str, since: datetime) -> tuple[tuple[DeliveryRef, ...], bool]:
+        """Make a client's deliveries pending again that were given up since a time, for the caller to start.
+
+        Returns:
+            At most 100 of them, the oldest first; and whether there are more.
+        """
+        these = (
+            select(deliveries.c.number)
+            .where(
+                deliveries.c.client == client,
+                deliveries.c.status == DeliveryStatus.FAILED,
+                deliveries.c.given_up_at >= since,
+            )
+            .order_by(deliveries.c.created_at, deliveries.c.number)
+            .limit(_PAGE + 1)
+        )
+        async with self._database.writing() as connection:
+            numbers = list(await connection.scalars(these))
+            reopened = await _reopen(connection, deliveries.c.number.in_(numbers[:_PAGE]))
+        return reopened, len(numbers) > _PAGE
+
+    async def overdue(self, request: OverdueRequest, *, by: timedelta) -> OverduePage:
+        """Up to a page of deliveries whose attempt should have been made long ago, the longest overdue first.
+
+        Args:
+            request: which page.
+            by: how long an attempt may be late.
+        """
+        place = (deliveries.c.next_attempt_at, deliveries.c.number)
+        statement = select(deliveries.c.id, *place).where(
+            deliveries.c.next_attempt_at.is_not(None), deliveries.c.next_attempt_at < datetime.now(UTC) - by
+        )
+        if request.after_time:
+            after = (datetime.fromisoformat(request.after_time), request.after_delivery)
+            statement = statement.where(tuple_(*place) > tuple_(*after))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement.order_by(*place).limit(_PAGE))).all()
+            found = await _refs(connection, [(row.id, row.number) for row in rows])
+        if len(rows) < _PAGE:
+            return OverduePage(found)
+        last = rows[-1]
+        return OverduePage(found, OverdueRequest(last.next_attempt_at.isoformat(), last.number))
+
+
+async def _scopes(connection: AsyncConnection, client: str) -> frozenset[Scope]:
+    """What every living key of a client may do: an event is for none of them more than for another.
+
+    Else whoever holds the least of its keys would have what is withheld sent to an address.
+    """
+    if client in RESERVED_NAMES:
+        return ALL_SCOPES
+    held = (
+        await connection.scalars(
+            select(api_keys.c.scopes).where(api_keys.c.client == client, api_keys.c.revoked_at.is_(None))
+        )
+    ).all()
+    return frozenset.intersection(*(frozenset(map(Scope, scopes)) for scopes in held)) if held else frozenset()
+
+
+async def _reopen(connection: AsyncConnection, which: ColumnElement[bool]) -> tuple[DeliveryRef, ...]:
+    reopened = await connection.execute(
+        update(deliveries)
+        .where(which, deliveries.c.status != DeliveryStatus.PENDING)
+        .values(
+            status=DeliveryStatus.PENDING,
+            delivered_at=None,
+            given_up_at=None,
+            next_attempt_at=datetime.now(UTC),
+        )
+        .returning(deliveries.c.id, deliveries.c.number)
+    )
+    return await _refs(connection, sorted(((row.id, row.number) for row in reopened), key=lambda one: one[1]))
+
+
+async def _refs(connection: AsyncConnection, found: Sequence[tuple[str, int]]) -> tuple[DeliveryRef, ...]:
+    """Deliveries with the numbers that their next attempts have."""
+    result = await connection.execute(
+        select(attempts.c.delivery_number, func.max(attempts.c.attempt).label("last"))
+        .where(attempts.c.delivery_number.in_([number for _, number in found]))
+        .group_by(attempts.c.delivery_number)
+    )
+    made = {row.delivery_number: row.last for row in result}
+    return tuple(DeliveryRef(event_id, number, made.get(number, 0) + 1) for event_id, number in found)

@@ -1,0 +1,125 @@
+"""The tables of the webhooks: who waits for what, what is sent to whom, which addresses take nothing, alerts."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text, text
+
+from adapters.database.tables import RowNumber, UtcDateTime, metadata, runs
+
+subscriptions = Table(
+    "webhook_subscriptions",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("process_number", String(25), nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The run whose end was announced to it; none while it waits for one.
+    Column("run_id", ForeignKey("runs.id")),
+    # One open subscription per address: a client that asks again is not called twice.
+    Index(
+        "uq_webhook_subscriptions_waiting",
+        "process_number",
+        "client",
+        "url",
+        unique=True,
+        sqlite_where=text("run_id IS NULL"),
+        postgresql_where=text("run_id IS NULL"),
+    ),
+)
+
+deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("number", RowNumber, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    # A test has neither subscription, run nor process.
+    Column("subscription_id", ForeignKey("webhook_subscriptions.id"), unique=True),
+    Column("run_id", ForeignKey("runs.id")),
+    Column("process_number", String(25)),
+    Column("client", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event_type", String(32), nullable=False),
+    Column("status", String(16), nullable=False, server_default="pending"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Column("given_up_at", UtcDateTime),
+    # While it is pending. If this is long past, whoever should have attempted it is gone.
+    Column("next_attempt_at", UtcDateTime),
+    Index("ix_webhook_deliveries_run_id_number", "run_id", "number"),
+    # The log of a client, the newest first.
+    Index("ix_webhook_deliveries_client", "client", "created_at", "number"),
+    Index("ix_webhook_deliveries_client_status", "client", "status", "created_at", "number"),
+    Index("ix_webhook_deliveries_process_number", "process_number", "client", "created_at", "number"),
+    Index(
+        "ix_webhook_deliveries_pending",
+        "next_attempt_at",
+        "number",
+        sqlite_where=text("next_attempt_at IS NOT NULL"),
+        postgresql_where=text("next_attempt_at IS NOT NULL"),
+    ),
+)
+
+attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("delivery_number", ForeignKey("webhook_deliveries.number"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("status_code", Integer),
+    Column("latency_ms", Integer),
+    Column("excerpt", Text),
+    Column("error", Text),
+)
+
+# The addresses that take nothing at present: the first success takes a row away.
+failing_endpoints = Table(
+    "webhook_failing_endpoints",
+    metadata,
+    # Made of the client and the address.
+    Column("id", String(40), primary_key=True),
+    Column("client", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("failing_since", UtcDateTime, nullable=False),
+    Column("switched_off_at", UtcDateTime),
+    Index("ix_webhook_failing_endpoints_client", "client", "failing_since", "id"),
+    Index(
+        "ix_webhook_failing_endpoints_off",
+        "switched_off_at",
+        sqlite_where=text("switched_off_at IS NOT NULL"),
+        postgresql_where=text("switched_off_at IS NOT NULL"),
+    ),
+)
+
+# What the operator has been told of.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("cleared_at", UtcDateTime),
+    # The deliveries that tell of it, if the operator wants any.
+    Column("raised_event", String(64), unique=True),
+    Column("cleared_event", String(64), unique=True),
+    # Raised once: not again before it is cleared.
+    Index(
+        "uq_alerts_open",
+        "kind",
+        "subject",
+        unique=True,
+        sqlite_where=text("cleared_at IS NULL"),
+        postgresql_where=text("cleared_at IS NULL"),
+    ),
+)
+
+# The runs that there may be an alert for, the latest first.
+Index(
+    "ix_runs_mostly_failed",
+    runs.c.ended_at,
+    sqlite_where=text("failed_documents > available_documents"),
+    postgresql_where=text("failed_documents > available_documents"),
+)

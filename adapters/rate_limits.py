@@ -1,0 +1,75 @@
+"""How much each client asks: counted in this process's memory, over a window that slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+
+from limits.aio.storage import MemoryStorage
+
+_WINDOW_SECONDS = 60
+# Shares of a minute are taken of seconds since 1970, which leaves few digits behind the point.
+_CLOCK_ERROR_SECONDS = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How a client stands after a request.
+
+    Attributes:
+        limit: what it may spend in a minute.
+        remaining: what is left of that now.
+        resets_after: seconds until the minute that is counted now has passed, at least 1.
+        retry_after: seconds after which what was refused is granted, if nothing else is spent meanwhile; none if it
+            was granted.
+    """
+
+    limit: int
+    remaining: int
+    resets_after: int
+    retry_after: int | None
+
+
+class RateLimits:
+    """Counts what clients spend, each by its name.
+
+    Spending is counted by minutes of the clock; the minute before counts by the share of it that lies within the
+    last sixty seconds. What is refused costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._spent = MemoryStorage()
+
+    async def spend(self, client: str, cost: int, *, limit: int) -> Allowance:
+        """Spend something, if the limit has room for it.
+
+        Args:
+            client: who spends.
+            cost: how much; one above the limit takes all of it, so that the smallest limit still lets one through.
+            limit: what may be spent in a minute; several limits of one client count the same spending.
+        """
+        cost = min(cost, limit)
+        granted = await self._spent.acquire_sliding_window_entry(client, limit, _WINDOW_SECONDS, amount=cost)
+        before, _, present, present_expires = await self._spent.get_sliding_window(client, _WINDOW_SECONDS)
+        # An entry outlives its minute by another, in which it is the one before.
+        rest = present_expires - _WINDOW_SECONDS
+        spent = floor(before * rest / _WINDOW_SECONDS + present)
+        return Allowance(
+            limit=limit,
+            remaining=max(0, limit - spent),
+            resets_after=max(1, ceil(rest)),
+            retry_after=None if granted else _seconds_until_room(limit - cost, before, present, rest),
+        )
+
+
+def _seconds_until_room(most: int, before: int, present: int, rest: float) -> int:
+    """Whole seconds until no more than ``most`` is counted as spent."""
+    # What is counted is rounded down, so it has to fall below the next whole number.
+    below = most + 1
+    if present < below:
+        # The minute before fades enough while this one lasts.
+        seconds = rest - _WINDOW_SECONDS * (below - present) / max(1, before)
+    else:
+        # This one has to fade, in the next.
+        seconds = rest + _WINDOW_SECONDS * (1 - below / present)
+    return max(1, ceil(seconds + _CLOCK_ERROR_SECONDS))
