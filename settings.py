@@ -7,9 +7,9 @@ from datetime import timedelta
 from ipaddress import ip_address
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
@@ -18,8 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from domain.addresses import WebhookPolicy
-from domain.errors import ConfigurationError
+from domain.addresses import WebhookPolicy, check_webhook_url
+from domain.errors import ConfigurationError, InvalidInput
 from domain.storage import StorageAddress
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
@@ -87,6 +87,11 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = None
     webhook_allow_http: bool = False
     webhook_allow_private: bool = False
+    webhook_proxy_url: OptionalSecret = None
+
+    # Alerts to the operator.
+    alert_webhook_url: OptionalUrl = None
+    alert_court_seconds: float = Field(300, gt=0)
 
     # The API.
     api_host: str = "127.0.0.1"
@@ -117,15 +122,6 @@ class Settings(BaseSettings):
         local_stack = JsonConfigSettingsSource(settings_cls, json_file=Path(data_dir) / LOCAL_STACK_FILE)
         return init_settings, env_settings, dotenv_settings, local_stack
 
-    @model_validator(mode="after")
-    def _check_exposure(self) -> Self:
-        if self.api_key is None and not _is_loopback(self.api_host):
-            raise ValueError(
-                f"AUTOS_API_HOST is {self.api_host}, which other machines can reach, and there is no API key. "
-                "Set AUTOS_API_KEY, or bind to 127.0.0.1."
-            )
-        return self
-
     @property
     def effective_database_url(self) -> str:
         """The catalog's address with its async driver; SQLite in the data folder unless one is given."""
@@ -138,6 +134,13 @@ class Settings(BaseSettings):
             if url.startswith(plain):
                 return driver + url.removeprefix(plain)
         return url
+
+    @property
+    def needs_catalog_key(self) -> bool:
+        """Whether other machines can reach the API while no setting keeps them out."""
+        public = self.public_url.host if self.public_url else None
+        exposed = not _is_loopback(self.api_host) or (public is not None and not _is_loopback(public.strip("[]")))
+        return self.api_key is None and exposed
 
     @property
     def effective_public_url(self) -> str:
@@ -195,6 +198,25 @@ class Settings(BaseSettings):
     def webhook_policy(self) -> WebhookPolicy:
         """Where webhooks may go."""
         return WebhookPolicy(allow_http=self.webhook_allow_http, allow_private=self.webhook_allow_private)
+
+    @property
+    def alert_url(self) -> str | None:
+        """Where the operator is told of alerts; none for nowhere.
+
+        Raises:
+            ConfigurationError: events may not go there.
+        """
+        if self.alert_webhook_url is None:
+            return None
+        try:
+            return check_webhook_url(str(self.alert_webhook_url), self.webhook_policy)
+        except InvalidInput as error:
+            raise ConfigurationError(f"AUTOS_ALERT_WEBHOOK_URL: {error}") from None
+
+    @property
+    def alert_court_patience(self) -> timedelta:
+        """For how long the court may not answer before there is an alert."""
+        return timedelta(seconds=self.alert_court_seconds)
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -19,6 +19,8 @@ from temporalio.worker import (
     WorkerDeploymentConfig,
 )
 
+from activities.alerts import AlertActivities
+from activities.batches import BatchActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
 from activities.court_access import CourtAccess, CourtTokens
@@ -30,7 +32,7 @@ from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
 from adapters.media_types import media_type_of
-from adapters.schedules import ensure_sweep
+from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.temporal import connect_patiently
@@ -38,17 +40,23 @@ from adapters.webhook_sender import WebhookSender
 from domain.errors import ConfigurationError
 from settings import Settings
 from workflows.deliver_webhook import DeliverWebhook
+from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
+from workflows.review_alerts import ReviewAlerts
+from workflows.sweep_batches import SweepBatches
+from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_uploads import SweepUploads
 from workflows.watch_court import WatchCourt
 
 # A finished download's place becomes free only when Temporal has heard of it, so there are more places than
-# requests that the court is asked at once.
-_COURT_SLOTS_PER_REQUEST = 3
+# requests that the court is asked at once. More than twice as many would only queue for the court here, where those
+# that are to be served first no longer are.
+_COURT_SLOTS_PER_REQUEST = 2
 # After a pause, Temporal lets a second's worth of tasks through at once, on top of the pace. With this share of the
 # rate, even the ten seconds that begin so see no more than ten times the rate.
 _SHARE_OF_RATE = 0.88
+_PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
 _PATIENCE_SECONDS = 60.0
 
@@ -74,6 +82,9 @@ async def run(settings: Settings) -> None:
             await stack.enter_async_context(worker)
         await CourtWatch(client, task_queue=PROCESSES_QUEUE).look()
         await ensure_sweep(client, task_queue=PROCESSES_QUEUE)
+        await ensure_delivery_sweep(client, task_queue=PROCESSES_QUEUE)
+        await ensure_batch_sweep(client, task_queue=PROCESSES_QUEUE)
+        await ensure_alert_review(client, task_queue=PROCESSES_QUEUE)
         # What is loaded by now is never garbage: no collection needs to look at it again.
         gc.freeze()
         _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
@@ -96,7 +107,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     """The two workers, not yet running; what they stand on is closed with the stack.
 
     Raises:
-        ConfigurationError: there is no webhook secret.
+        ConfigurationError: there is no webhook secret, or alerts may not go where they should.
     """
     if settings.webhook_secret is None:
         raise ConfigurationError(
@@ -118,12 +129,20 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     prober = await _open_court(stack, settings, tokens, concurrency=1)
     sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id)
     stack.push_async_callback(sign_in.close)
-    sender = WebhookSender(settings.webhook_secret.get_secret_value(), settings.webhook_policy)
+    sender = WebhookSender(
+        settings.webhook_secret.get_secret_value(),
+        settings.webhook_policy,
+        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
+    )
     stack.push_async_callback(sender.close)
 
     on_catalog = CatalogActivities(catalog)
+    on_batches = BatchActivities(catalog, settings.listing_max_age)
     on_store = StorageActivities(store)
     on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
+    on_alerts = AlertActivities(
+        catalog.alerts, url=settings.alert_url, court_patience=settings.alert_court_patience
+    )
     on_court = CourtActivities(
         court, access, catalog, store, media_type_of, max_document_bytes=settings.max_document_bytes
     )
@@ -137,7 +156,10 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     processes = Worker(
         client,
         task_queue=PROCESSES_QUEUE,
-        workflows=[DownloadProcess, DeliverWebhook, WatchCourt, SweepUploads],
+        workflows=[
+            *(DownloadProcess, DownloadBatch, DeliverWebhook, WatchCourt),
+            *(SweepUploads, SweepDeliveries, SweepBatches, ReviewAlerts),
+        ],
         # The sandbox costs an eighth of a busy worker's time. What it would catch is caught by the tests, which
         # replay every recorded history inside it.
         workflow_runner=UnsandboxedWorkflowRunner(),
@@ -148,12 +170,23 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             on_catalog.give_up_document,
             on_catalog.retry_failed_documents,
             on_catalog.close_run,
+            on_batches.unended_batches,
+            on_batches.undecided_items,
+            on_batches.consider_item,
+            on_batches.decide_item,
+            on_batches.look_at_run,
+            on_batches.close_killed_run,
+            on_batches.end_batch,
             on_store.sweep_uploads,
             on_watch.consult_court,
             on_watch.examine_court,
             on_watch.wake_waiting_runs,
             on_webhooks.send_webhook,
+            on_webhooks.overdue_deliveries,
+            on_alerts.review_alerts,
         ],
+        # A receiver that never answers holds one for fifteen seconds.
+        max_concurrent_activities=_PROCESSES_SLOTS,
         graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
         deployment_config=deployment,
     )

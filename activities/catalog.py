@@ -41,9 +41,9 @@ class CatalogActivities:
 
     @activity.defn
     async def check_completeness(self, process: ProcessRef) -> Completeness:
-        """Count the process's documents."""
+        """Count the process's documents, or those of them that are named."""
         with own_failures():
-            counts = await self._catalog.processes.completeness(process.process_number)
+            counts = await self._catalog.processes.completeness(process.process_number, process.document_ids)
         _log.info(
             f"complete {counts.available}/{counts.total}" if counts.complete else "incomplete",
             process=process.process_number,
@@ -59,7 +59,10 @@ class CatalogActivities:
         """The next documents to download."""
         with own_failures():
             found = await self._catalog.documents.pending(
-                request.process_number, after=request.after_position, limit=request.limit
+                request.process_number,
+                after=request.after_position,
+                limit=request.limit,
+                document_ids=request.document_ids,
             )
         return PendingPage(
             tuple(DocumentRef(request.process_number, document_id, position) for document_id, position in found)
@@ -85,7 +88,7 @@ class CatalogActivities:
     async def retry_failed_documents(self, process: ProcessRef) -> int:
         """Make documents that failed for a passing reason pending again; say how many."""
         with own_failures():
-            return await self._catalog.documents.retry_failed(process.process_number)
+            return await self._catalog.documents.retry_failed(process.process_number, process.document_ids)
 
     @activity.defn
     async def close_run(self, closing: RunClosing) -> ClosedRun:

@@ -11,16 +11,31 @@ import structlog
 from temporalio import activity
 
 from activities.failures import own_failures
-from domain.messages import AttemptResult, DeliveryAttempt
+from domain.alerts import Alert, AlertKind, alert_body
+from domain.clients import Scope
+from domain.messages import AttemptResult, DeliveryAttempt, OverduePage, OverdueRequest
+from domain.process_number import ProcessNumber
 from domain.representation import Json, counts_body, documents_body, moment, run_body
-from domain.webhooks import Delivery, SentAttempt
+from domain.webhooks import (
+    EVENT_VERSION,
+    SWITCH_OFF_AFTER,
+    Delivery,
+    DeliveryStatus,
+    Event,
+    SentAttempt,
+    endpoint_id,
+)
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.links import LinkSigner
     from adapters.webhook_sender import Reply, WebhookSender
+    from domain.processes import Run
 
 _MOST_DOCUMENTS = 100
+# An attempt takes a quarter of a minute at most; a worker that was killed is missed after a minute.
+_OVERDUE = timedelta(minutes=2)
+_GIVEN_UP = AttemptResult(delivered=False, gone=True)
 
 _log = structlog.get_logger()
 
@@ -45,60 +60,115 @@ class WebhookActivities:
         If this dies between sending and logging, the event is sent again under the same id.
         """
         with own_failures():
-            delivery = await self._catalog.webhooks.delivery(attempt.delivery_id)
-            if delivery is None or delivery.delivered or delivery.given_up:
-                return AttemptResult(delivered=delivery is not None and delivery.delivered, gone=True)
-            sent_at = datetime.now(UTC)
-            body = json.dumps(await self._event(delivery), ensure_ascii=False, separators=(",", ":")).encode()
-            begun = time.monotonic()
-            reply = await self._sender.send(delivery.url, event_id=delivery.id, sent_at=sent_at, body=body)
-            latency_ms = round(1000 * (time.monotonic() - begun))
-            result = _result(reply)
-            last = attempt.next_delay_seconds is None
-            await self._catalog.webhooks.record_attempt(
+            event = await self._catalog.webhooks.event(attempt.delivery_id)
+            if event is None or event.delivery.status is not DeliveryStatus.PENDING:
+                delivered = event is not None and event.delivery.status is DeliveryStatus.DELIVERED
+                return AttemptResult(delivered=delivered, gone=True)
+            delivery = event.delivery
+            if event.refusal:
+                sent, result = SentAttempt(attempt.number, datetime.now(UTC), error=event.refusal), _GIVEN_UP
+            else:
+                sent, result = await self._send(event, attempt.number)
+            switched_off = await self._catalog.webhooks.record_attempt(
                 delivery,
-                SentAttempt(
-                    number=attempt.number,
-                    sent_at=sent_at,
-                    status_code=reply.status_code,
-                    latency_ms=latency_ms,
-                    excerpt=reply.excerpt,
-                    error=reply.error,
-                    next_attempt_at=_next_attempt_at(sent_at, attempt, result),
-                ),
+                sent,
                 delivered=result.delivered,
-                given_up=result.gone or (last and not result.delivered),
+                next_attempt_at=_next_attempt_at(sent.sent_at, attempt, result),
             )
         _log.info(
             "webhook delivered" if result.delivered else "webhook failed",
             process=delivery.process_number,
             event_id=delivery.id,
             event_type=delivery.event_type,
-            attempt=attempt.number,
-            status=reply.status_code,
-            error=reply.error,
-            latency_ms=latency_ms,
+            client=delivery.client,
+            attempt=sent.number,
+            status=sent.status_code,
+            error=sent.error,
+            latency_ms=sent.latency_ms,
         )
+        if switched_off:
+            _tell_of_switched_off(delivery)
+            return _GIVEN_UP
         return result
 
-    async def _event(self, delivery: Delivery) -> Json:
-        counts = delivery.run.documents
-        process_url = f"{self._public_url}/processes/{delivery.process_number}"
+    @activity.defn
+    async def overdue_deliveries(self, request: OverdueRequest) -> OverduePage:
+        """The next deliveries that nobody attempts although it is long their time."""
+        with own_failures():
+            page = await self._catalog.webhooks.overdue(request, by=_OVERDUE)
+        if page.deliveries:
+            _log.warning("webhooks overdue", deliveries=len(page.deliveries))
+        return page
+
+    async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
+        delivery = event.delivery
+        body = json.dumps(await self._body(event), ensure_ascii=False, separators=(",", ":")).encode()
+        secrets = await self._catalog.clients.webhook_secrets(delivery.client)
+        sent_at, begun = datetime.now(UTC), time.monotonic()
+        reply = await self._sender.send(
+            delivery.url, event_id=delivery.id, sent_at=sent_at, body=body, secrets=secrets
+        )
+        latency_ms = round(1000 * (time.monotonic() - begun))
+        sent = SentAttempt(number, sent_at, reply.status_code, latency_ms, reply.excerpt, reply.error)
+        return sent, _result(reply)
+
+    async def _body(self, event: Event) -> Json:
+        delivery = event.delivery
+        return {
+            "type": delivery.event_type,
+            "version": EVENT_VERSION,
+            "timestamp": moment(delivery.created_at),
+            "data": await self._data(event),
+        }
+
+    async def _data(self, event: Event) -> Json:
+        delivery, run = event.delivery, event.run
+        if run is not None and delivery.process_number is not None:
+            return await self._ended(delivery.process_number, run, event.scopes)
+        alert = await self._catalog.alerts.told_by(delivery.id)
+        if alert is not None:
+            return {**alert_body(alert), "status_url": f"{self._public_url}{_status_path(alert)}"}
+        return {"client": delivery.client}
+
+    async def _ended(self, number: str, run: Run, scopes: frozenset[Scope]) -> Json:
+        process_url = f"{self._public_url}/processes/{number}"
+        counts = run.documents
         data: Json = {
-            "process_number": delivery.process_number,
-            "court": delivery.court,
-            "outcome": delivery.run.outcome,
-            "run": run_body(delivery.run),
+            "process_number": number,
+            "court": ProcessNumber.parse(number).court,
+            "outcome": run.outcome,
+            "run": run_body(run),
             **(counts_body(counts) if counts else {}),
             "status_url": f"{process_url}/status",
             "documents_url": f"{process_url}/documents",
             "documents": None,
         }
-        if counts and counts.total <= _MOST_DOCUMENTS:
-            documents = await self._catalog.documents.page(delivery.process_number, limit=_MOST_DOCUMENTS)
+        if Scope.READ in scopes and counts and counts.total <= _MOST_DOCUMENTS:
+            documents = await self._catalog.documents.page(number, limit=_MOST_DOCUMENTS)
             links = await self._signer.sign_all(documents)
-            data["documents"] = documents_body(documents, links)
-        return {"type": delivery.event_type, "timestamp": moment(delivery.created_at), "data": data}
+            data["documents"] = documents_body(documents, links, sealed=Scope.SEALED in scopes)
+        return data
+
+
+def _status_path(alert: Alert) -> str:
+    """Where the API says more of what an alert tells."""
+    match alert.concern.kind:
+        case AlertKind.COURT_UNAVAILABLE | AlertKind.CREDENTIALS_EXPIRING:
+            return "/court/status"
+        case AlertKind.FAILURES_HIGH:
+            return f"/processes/{alert.concern.subject}/status"
+        case AlertKind.ENDPOINT_DISABLED:
+            return f"/webhooks/endpoints?client={alert.concern.details['client']}"
+
+
+def _tell_of_switched_off(delivery: Delivery) -> None:
+    """Say that an address is switched off. Its text may hold a secret of the receiver's, so it is not told."""
+    _log.error(
+        "webhook endpoint switched off",
+        client=delivery.client,
+        endpoint=endpoint_id(delivery.client, delivery.url),
+        failing_days=SWITCH_OFF_AFTER.days,
+    )
 
 
 def _result(reply: Reply) -> AttemptResult:

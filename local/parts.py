@@ -62,6 +62,8 @@ def _temporal(environment: Environment, environ: Mapping[str, str], probe: Tempo
         # One worker polls here; more partitions only make it wait longer for a task.
         "matching.numTaskqueueReadPartitions": "1",
         "matching.numTaskqueueWritePartitions": "1",
+        # Clients whose tasks have the same priority take turns.
+        "matching.enableFairness": "true",
         "frontend.enableServerVersionCheck": "false",
     }
     command = [

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -22,9 +23,10 @@ from workflows.options import (
     DOWNLOAD,
     DOWNLOAD_WINDOW,
     LISTING,
+    MOST_CHOSEN,
 )
 from workflows.pending_documents import PendingDocuments
-from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
+from workflows.search_attributes import CHOSEN_DOCUMENTS, DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
@@ -33,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.completeness import Completeness, Outcome, Phase
     from domain.errors import FailureCode, FailureScope
     from domain.messages import (
+        DocumentChoice,
         DocumentGivenUp,
         DocumentRef,
         DownloadRequest,
@@ -54,17 +57,18 @@ class DownloadProcess:
 
     @workflow.init
     def __init__(self, request: DownloadRequest) -> None:
-        self._process = ProcessRef(request.process_number)
+        self._process = ProcessRef(request.process_number, request.document_ids)
         self._request = request
         self._progress = request.progress
         self._counts = Completeness()
         self._phase = Phase.LISTING
         self._shown_phase: Phase | None = None
-        self._pending = PendingDocuments(request.process_number)
+        self._pending = PendingDocuments(self._process)
         self._trouble: ReportedFailure | None = None
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
         self._court_news = False
+        self._widened = False
 
     @workflow.run
     async def run(self, request: DownloadRequest) -> RunResult:
@@ -80,7 +84,7 @@ class DownloadProcess:
                 self._ending = RunEnding(Outcome.CANCELLED)
         result = await self._finish_unhurt(self._ending)
         if result is None:
-            workflow.continue_as_new(self._state())
+            self._continue_as_new()
         if cancellation is not None:
             raise cancellation
         return result
@@ -121,7 +125,12 @@ class DownloadProcess:
 
     @workflow.update
     async def retry_failed(self) -> int:
-        """Try the documents again that failed for a passing reason. Says how many."""
+        """Try the documents again that failed for a passing reason. Says how many.
+
+        A run for chosen documents takes all, as a new run would.
+        """
+        if self._process.document_ids:
+            self._choose(())
         return await workflow.execute_activity_method(
             CatalogActivities.retry_failed_documents, self._process, **CATALOG
         )
@@ -129,6 +138,25 @@ class DownloadProcess:
     @retry_failed.validator
     def _check_retry_failed(self) -> None:
         self._refuse_when_finishing()
+
+    @workflow.update
+    def widen(self, choice: DocumentChoice) -> None:
+        """Download these documents too, or all, if this run is for chosen ones."""
+        if self._process.document_ids:
+            wider = tuple(dict.fromkeys((*self._process.document_ids, *choice.document_ids)))
+            self._choose(wider if choice.document_ids else ())
+
+    @widen.validator
+    def _check_widen(self, choice: DocumentChoice) -> None:
+        self._refuse_when_finishing()
+
+    def _choose(self, document_ids: tuple[str, ...]) -> None:
+        if len(document_ids) > MOST_CHOSEN:
+            document_ids = ()
+        self._widened = True
+        self._process = replace(self._process, document_ids=document_ids)
+        self._request = replace(self._request, document_ids=document_ids)
+        workflow.upsert_memo({CHOSEN_DOCUMENTS: len(document_ids)})
 
     def _refuse_when_finishing(self) -> None:
         if self._ending is not None:
@@ -139,11 +167,7 @@ class DownloadProcess:
     async def _reach_ending(self) -> RunEnding:
         if not self._progress.listed:
             self._enter(Phase.LISTING)
-            await workflow.execute_activity_method(
-                CatalogActivities.open_run,
-                RunOpening(self._request.process_number, self._run_id, self._request.client),
-                **CATALOG,
-            )
+            await self._open()
             failure = await self._list()
             if failure is not None:
                 return RunEnding(Outcome.FAILED, failure.code, failure.answer)
@@ -151,9 +175,16 @@ class DownloadProcess:
         while True:
             if _is_cancelled():
                 raise asyncio.CancelledError
+            if self._widened:
+                # What failed among the documents that have come is to be tried as well.
+                self._widened = False
+                await self._open()
+            asked_for = self._process
             self._counts = await workflow.execute_activity_method(
-                CatalogActivities.check_completeness, self._process, **CATALOG
+                CatalogActivities.check_completeness, asked_for, **CATALOG
             )
+            if asked_for is not self._process:
+                continue
             if self._counts.pending == 0:
                 # A retry that has been accepted makes documents pending again.
                 if workflow.all_handlers_finished():
@@ -165,7 +196,16 @@ class DownloadProcess:
                 await self._wait_for_court(self._trouble)
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._state())
+                self._continue_as_new()
+
+    async def _open(self) -> None:
+        await workflow.execute_activity_method(
+            CatalogActivities.open_run,
+            RunOpening(
+                self._request.process_number, self._run_id, self._request.client, self._process.document_ids
+            ),
+            **CATALOG,
+        )
 
     async def _list(self) -> ReportedFailure | None:
         while True:
@@ -185,7 +225,7 @@ class DownloadProcess:
 
     async def _download_pending(self) -> None:
         self._enter(Phase.DOWNLOADING)
-        self._pending, self._trouble = PendingDocuments(self._request.process_number), None
+        self._pending, self._trouble = PendingDocuments(self._process), None
         window = min(DOWNLOAD_WINDOW, self._counts.pending)
         # An exception must not leave the other pullers running behind the workflow's back.
         ended = await asyncio.gather(*(self._pull() for _ in range(window)), return_exceptions=True)
@@ -249,7 +289,7 @@ class DownloadProcess:
                 return
             if workflow.info().is_continue_as_new_suggested():
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(self._state())
+                self._continue_as_new()
             # Whether somebody says so or nobody has said anything for so long: look.
             with suppress(TimeoutError):
                 await workflow.wait_condition(
@@ -279,7 +319,13 @@ class DownloadProcess:
             self._subscribed = False
             closed = await workflow.execute_activity_method(
                 CatalogActivities.close_run,
-                RunClosing(self._request.process_number, self._run_id, ending, self._progress.announced),
+                RunClosing(
+                    self._request.process_number,
+                    self._run_id,
+                    ending,
+                    self._progress.announced,
+                    len(self._process.document_ids),
+                ),
                 **CATALOG,
             )
             self._counts = closed.documents
@@ -312,8 +358,11 @@ class DownloadProcess:
     def _run_id(self) -> str:
         return workflow.info().first_execution_run_id
 
-    def _state(self) -> DownloadRequest:
-        return replace(self._request, progress=self._progress)
+    def _continue_as_new(self) -> NoReturn:
+        # The memo of the first execution is handed on, not what was put in its place since.
+        chosen = len(self._process.document_ids)
+        memo = {CHOSEN_DOCUMENTS: chosen} if CHOSEN_DOCUMENTS in workflow.memo() else None
+        workflow.continue_as_new(replace(self._request, progress=self._progress), memo=memo)
 
     @property
     def _visible_phase(self) -> Phase:

@@ -17,6 +17,12 @@ COURT_QUEUE = "court"
 # that are open.
 DOWNLOAD_WINDOW = 32
 PENDING_PAGE = 200
+# A run that is asked for more documents than this, by whomever, takes all.
+MOST_CHOSEN = 2_000
+
+# Of runs, and so of all that they have done: 1 is served first, 5 last. Batches come behind single requests.
+DEFAULT_PRIORITY = 3
+BATCH_PRIORITY = 4
 
 # How soon a killed worker is noticed. Activities beat far more often.
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)

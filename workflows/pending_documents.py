@@ -11,18 +11,18 @@ from workflows.options import CATALOG, PENDING_PAGE
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
-    from domain.messages import DocumentRef, PendingPageRequest
+    from domain.messages import DocumentRef, PendingPageRequest, ProcessRef
 
 
 class PendingDocuments:
     """A queue for many pullers, filled from the catalog when it is empty.
 
     Args:
-        process_number: whose documents.
+        process: whose documents, and which of them.
     """
 
-    def __init__(self, process_number: str) -> None:
-        self._process_number = process_number
+    def __init__(self, process: ProcessRef) -> None:
+        self._process = process
         self._queue: deque[DocumentRef] = deque()
         self._refilling = asyncio.Lock()
         self._last_position = 0
@@ -39,7 +39,9 @@ class PendingDocuments:
     async def _refill(self) -> None:
         page = await workflow.execute_activity_method(
             CatalogActivities.next_pending,
-            PendingPageRequest(self._process_number, self._last_position, PENDING_PAGE),
+            PendingPageRequest(
+                self._process.process_number, self._last_position, PENDING_PAGE, self._process.document_ids
+            ),
             **CATALOG,
         )
         self._queue.extend(page.documents)

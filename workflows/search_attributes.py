@@ -13,6 +13,9 @@ CLIENT = SearchAttributeKey.for_keyword("Client")
 DOCUMENTS_TOTAL = SearchAttributeKey.for_int("DocumentsTotal")
 DOCUMENTS_FAILED = SearchAttributeKey.for_int("DocumentsFailed")
 
+# A run's memo: how many documents it is for; absent or 0 for all.
+CHOSEN_DOCUMENTS = "chosen_documents"
+
 SEARCH_ATTRIBUTES: tuple[SearchAttributeKey[Any], ...] = (
     COURT,
     PHASE,
