@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from api.parameters import encode_cursor
+from api.problem_codes import ProblemCode
+from api.problems import Problem
 from api.runs import OpenRun, Runs
+from domain.clients import Client, Scope
 from domain.completeness import Decision, process_status
 from domain.documents import Document, DocumentStatus
 from domain.process_number import ProcessNumber
@@ -43,31 +46,46 @@ class Answers:
             process = await self.catalog.processes.get(number.canonical) or process
         return process, open_run
 
-    async def process(self, process: Process, open_run: OpenRun | None, decision: Decision | None = None) -> Json:
-        """A process with the first page of its documents."""
+    async def known(self, number: ProcessNumber) -> tuple[Process, OpenRun | None]:
+        """A process with its open run, as of one moment.
+
+        Raises:
+            Problem: 404, nothing is known of it.
+        """
+        found = await self.current(number)
+        if found is None:
+            raise process_unknown(number)
+        return found
+
+    async def process(
+        self, process: Process, open_run: OpenRun | None, client: Client, decision: Decision | None = None
+    ) -> Json:
+        """A process with the first page of its documents, as far as they are the client's to read."""
         number = process.number
-        documents = await self.catalog.documents.page(number, limit=FIRST_PAGE + 1)
+        # A key that may only start things is told how they go, and nothing of the documents.
+        limit = FIRST_PAGE + 1 if client.may(Scope.READ) else 0
+        documents = await self.catalog.documents.page(number, limit=limit) if limit else []
         page, following = documents[:FIRST_PAGE], documents[FIRST_PAGE:]
         links = await self.signer.sign_all(page)
         return {
-            **self._head(process, open_run),
+            **self.head(process, open_run),
             "decision": decision.value if decision else None,
             "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links),
+            "documents": documents_body(page, links, sealed=client.may(Scope.SEALED)),
             "documents_next": _page_url(number, page[-1].position) if following else None,
         }
 
     async def status(self, process: Process, open_run: OpenRun | None) -> Json:
         """A process without its documents, with its failures by code."""
         return {
-            **self._head(process, open_run),
+            **self.head(process, open_run),
             "failures_by_code": await self.catalog.processes.failures_by_code(process.number),
         }
 
     async def documents(
-        self, number: ProcessNumber, *, after: int, limit: int, status: DocumentStatus | None
+        self, number: ProcessNumber, client: Client, *, after: int, limit: int, status: DocumentStatus | None
     ) -> Json:
-        """A page of documents."""
+        """A page of documents, as far as they are the client's to read."""
         found = await self.catalog.documents.page(number.canonical, after=after, limit=limit + 1, status=status)
         page = found[:limit]
         links = await self.signer.sign_all(page)
@@ -75,19 +93,21 @@ class Answers:
         return {
             "process_number": number.canonical,
             "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links),
+            "documents": documents_body(page, links, sealed=client.may(Scope.SEALED)),
             "next_cursor": encode_cursor(last) if last is not None else None,
             "documents_next": _page_url(number.canonical, last, limit=limit, status=status)
             if last is not None
             else None,
         }
 
-    async def document(self, document: Document) -> Json:
-        """One document."""
-        return document_body(document, await self.signer.sign(document))
+    async def document(self, document: Document, client: Client) -> Json:
+        """One document, as far as it is the client's to read."""
+        link = await self.signer.sign(document)
+        return document_body(document, link, sealed=client.may(Scope.SEALED))
 
     @staticmethod
-    def _head(process: Process, open_run: OpenRun | None) -> Json:
+    def head(process: Process, open_run: OpenRun | None) -> Json:
+        """What every answer says of a process."""
         status = process_status(
             process.documents,
             listed=process.listed_at is not None,
@@ -106,12 +126,23 @@ class Answers:
         }
 
 
+def process_unknown(number: ProcessNumber) -> Problem:
+    """That nothing is known of a process."""
+    return Problem(
+        ProblemCode.PROCESS_UNKNOWN,
+        f"Nothing is known of {number}. Ask with auto_download=true to have it downloaded.",
+    )
+
+
 def _shown_run(process: Process, open_run: OpenRun | None) -> Run | None:
     latest = process.latest_run
-    if open_run is not None and (latest is None or latest.outcome is not None):
+    if open_run is None:
+        return latest
+    if latest is None or latest.outcome is not None:
         # Started a moment ago: the catalog has not heard of it yet.
-        return Run(id=open_run.id, client="", started_at=open_run.started_at)
-    return latest
+        latest = Run(id=open_run.id, client="", started_at=open_run.started_at)
+    # It may have been asked for more since the catalog has heard of it.
+    return replace(latest, chosen_documents=open_run.chosen_documents)
 
 
 def _page_url(number: str, position: int, *, limit: int | None = None, status: DocumentStatus | None = None) -> str:

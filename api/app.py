@@ -11,18 +11,32 @@ from fastapi import FastAPI
 from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
+from adapters.rate_limits import RateLimits
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.temporal import connect
-from api import court, health, processes
+from api import actions, batches, court, health, lists, metrics, pages, problem_pages, processes, status, webhooks
 from api.access import Gatekeeper
+from api.actions import Actions
 from api.answers import Answers
+from api.batch_runs import BatchRuns
+from api.batches import BatchDesk
 from api.body_limit import BodyLimit
+from api.controls import Controls
 from api.court import CourtDesk
 from api.downloads import Downloads
+from api.headers import PrivateAnswers
+from api.metrics import Metrics, RequestMetrics
+from api.openapi import describe, operation_id
+from api.pages import reference
+from api.pages.session import Sessions
 from api.problems import install_problem_handlers
+from api.rates import RateHeaders
 from api.request_ids import RequestIds
 from api.runs import Runs
+from api.watching import Watching
+from api.webhook_events import described_events
+from api.webhooks import WebhookDesk
 from settings import Settings
 from workflows.options import PROCESSES_QUEUE
 
@@ -35,18 +49,24 @@ _DESCRIPTION = (
 def create_app(settings: Settings) -> FastAPI:
     """The API over the given settings. It starts without Temporal and the store, and says so when asked."""
 
+    seal = Seal(settings.secret_keys) if settings.secret_keys else None
+    catalog = Catalog(Database(settings.effective_database_url), seal)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            seal = Seal(settings.secret_keys) if settings.secret_keys else None
-            catalog = Catalog(Database(settings.effective_database_url), seal)
             stack.push_async_callback(catalog.close)
             temporal = await connect(lazy=True)
             runs = Runs(temporal)
             signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
             store = await ObjectStore.open(stack, settings.storage_address)
             app.state.answers = Answers(catalog, signer, runs)
+            app.state.watching = Watching(app.state.answers)
+            stack.callback(app.state.watching.close)
             app.state.downloads = Downloads(catalog, runs, settings.webhook_policy, settings.listing_max_age)
+            app.state.actions = Actions(app.state.answers, app.state.downloads, runs, Controls(temporal))
+            app.state.webhooks = WebhookDesk(catalog, runs, settings.webhook_policy)
+            app.state.batches = BatchDesk(catalog, BatchRuns(temporal), settings.webhook_policy)
             app.state.court = CourtDesk(catalog, CourtWatch(temporal, task_queue=PROCESSES_QUEUE))
             app.state.checks = {"database": catalog.check, "storage": store.check, "temporal": runs.check}
             yield
@@ -57,14 +77,40 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         license_info={"name": "MIT"},
         lifespan=lifespan,
+        # A page of ours takes its place: api/pages/reference.py.
+        docs_url=None,
         redoc_url=None,
+        webhooks=described_events(),
+        generate_unique_id_function=operation_id,
     )
+    describe(app)
     key = settings.api_key
-    app.state.gatekeeper = Gatekeeper(key.get_secret_value() if key else None, settings.effective_public_url)
+    app.state.sessions = Sessions(seal, settings.effective_public_url)
+    app.state.gatekeeper = Gatekeeper(
+        key.get_secret_value() if key else None,
+        settings.effective_public_url,
+        catalog.clients,
+        RateLimits(),
+        app.state.sessions.key_of,
+    )
     install_problem_handlers(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(PrivateAnswers)
+    app.add_middleware(RateHeaders)
     app.add_middleware(RequestIds)
+    app.state.metrics = Metrics()
+    # The last one added is the outermost: it counts what the others refuse, too.
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.include_router(processes.router)
+    app.include_router(status.router)
+    app.include_router(actions.router)
+    app.include_router(lists.router)
+    app.include_router(batches.router)
+    app.include_router(webhooks.router)
     app.include_router(court.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.include_router(problem_pages.router)
+    app.include_router(pages.router)
+    app.include_router(reference.router)
     return app

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.problem_codes import ProblemCode
 from api.problems import Problem, problem_response
 
 MAX_BODY_BYTES = 65_536
@@ -27,9 +28,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if int(Headers(scope=scope).get("content-length", 0)) > MAX_BODY_BYTES:
-            refusal = problem_response(Request(scope), Problem(413, "too_large", _DETAIL))
-            await refusal(scope, receive, send)
+        refusal = _refusal(Headers(scope=scope).get("content-length", "0"))
+        if refusal is not None:
+            await problem_response(Request(scope), refusal)(scope, receive, send)
             return
         received = 0
 
@@ -43,3 +44,14 @@ class BodyLimit:
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def _refusal(stated: str) -> Problem | None:
+    """What is wrong with a stated length, if anything is."""
+    if not (stated.isascii() and stated.isdigit()):
+        return Problem(ProblemCode.INVALID_REQUEST, "Content-Length is not a number of bytes.")
+    # Python refuses to read a number of thousands of digits.
+    digits = stated.lstrip("0")
+    if len(digits) > len(str(MAX_BODY_BYTES)) or int(digits or "0") > MAX_BODY_BYTES:
+        return Problem(ProblemCode.TOO_LARGE, _DETAIL)
+    return None

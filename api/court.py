@@ -11,10 +11,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
-from api.access import ClientName
+from api.access import Administrator, Reader
 from api.parameters import NoQuery
+from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
 from api.schemas import CourtStatusBody, CredentialsBody
+from api.temporal_calls import bounded
 from domain.court import CourtCondition, Credentials, TokenReport
 from domain.errors import ConfigurationError, InvalidInput
 from domain.representation import Json, moment
@@ -50,19 +52,20 @@ class CourtDesk:
         try:
             await self.catalog.court.store_credentials(credentials)
         except ConfigurationError as error:
-            raise Problem(409, "secret_key_missing", str(error)) from None
+            raise Problem(ProblemCode.SECRET_KEY_MISSING, str(error)) from None
         report = TokenReport(
             source="stored",
             expires_at=credentials.expires_at,
             renewable=credentials.refresh_token is not None,
         )
         await self.catalog.court.report_token(report)
-        await self.watch.look()
+        async with bounded():
+            await self.watch.look()
         return await self.status()
 
 
 @router.get("/status", summary="Does the court answer, and when does the token end", response_model=CourtStatusBody)
-async def get_status(request: Request, client: ClientName, query: Annotated[NoQuery, Query()]) -> Response:
+async def get_court_status(request: Request, client: Reader, query: Annotated[NoQuery, Query()]) -> Response:
     """Tell what the deployment knows of the court. The court itself is not asked, and no token is shown."""
     desk: CourtDesk = request.app.state.court
     return JSONResponse(await desk.status())
@@ -74,14 +77,14 @@ async def get_status(request: Request, client: ClientName, query: Annotated[NoQu
     response_model=CourtStatusBody,
     responses=documented_problems(409, 413),
 )
-async def put_credentials(request: Request, client: ClientName, body: CredentialsBody) -> Response:
+async def put_credentials(request: Request, client: Administrator, body: CredentialsBody) -> Response:
     """Take a token, a refresh token, or both. Runs that wait for credentials go on within seconds.
 
     They are stored sealed, take the place of those brought before, and are never shown again.
     """
     desk: CourtDesk = request.app.state.court
     answer = await desk.bring(_read(body))
-    _log.info("court credentials brought", client=client, renewable=answer["credentials"]["renewable"])
+    _log.info("court credentials brought", client=client.name, renewable=answer["credentials"]["renewable"])
     return JSONResponse(answer)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,18 +10,24 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from api.runs import OpenRun, Runs, StartedRun
+from api.problem_codes import ProblemCode
+from api.problems import Problem
+from api.runs import OpenRun, Runs, StartedRun, Subscribe
+from api.temporal_calls import Turns
 from domain.addresses import WebhookPolicy, check_webhook_url
-from domain.completeness import Decision, Phase
-from domain.errors import DependencyUnavailable
+from domain.completeness import Completeness, Decision
 from domain.messages import RunOpening
 from domain.process_number import ProcessNumber
 from domain.processes import Process
+from workflows.options import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
 
 _log = structlog.get_logger()
+
+# A hundred clients that ask for the same process at once are all served, one after the other.
+_LONGEST_QUEUE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +37,6 @@ class DownloadDecision:
     decision: Decision
     process: Process
     open_run: OpenRun | None
-
-
-@dataclass(slots=True, weakref_slot=True)
-class _Queue:
-    """Requests for one process that may start a run, one at a time."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    failure: DependencyUnavailable | None = None
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Be the only one for as long as the block lasts.
-
-        Raises:
-            DependencyUnavailable: one that was ahead has met it meanwhile. If each waited for Temporal anew, the
-                last would be answered after as many time-outs as there are requests.
-        """
-        known = self.failure
-        async with self.lock:
-            if self.failure is not None and self.failure is not known:
-                raise DependencyUnavailable(self.failure.dependency, str(self.failure))
-            try:
-                yield
-            except DependencyUnavailable as error:
-                # One that is not raised: a trace would keep the queue alive.
-                self.failure = DependencyUnavailable(error.dependency, str(error))
-                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +49,18 @@ class Downloads:
     max_age: timedelta
     # Between reading that something is missing and starting a run, no other request may start one: it could be
     # over by then, and this one would start another.
-    _starting: WeakValueDictionary[str, _Queue] = field(default_factory=WeakValueDictionary)
+    _starting: WeakValueDictionary[str, Turns] = field(default_factory=WeakValueDictionary)
 
     async def request(
-        self, number: ProcessNumber, client: str, *, webhook_url: str | None, max_age: timedelta | None
+        self,
+        number: ProcessNumber,
+        client: str,
+        *,
+        webhook_url: str | None = None,
+        max_age: timedelta | None = None,
+        document_ids: Sequence[str] = (),
+        priority: int = DEFAULT_PRIORITY,
+        notify_always: bool = False,
     ) -> DownloadDecision:
         """Answer from the catalog if no run could change anything; else see that one is running.
 
@@ -84,9 +69,13 @@ class Downloads:
             client: who asks.
             webhook_url: called when the run ends; joins the run that is open, if one is.
             max_age: how old the listing may be; the setting's age unless given.
+            document_ids: the documents that are asked for; none are all.
+            priority: of the run that is started, if one is: 1 is served first, 5 last.
+            notify_always: have ``webhook_url`` told of the last run's end if the catalog answers by itself.
 
         Raises:
             InvalidInput: the webhook address cannot be used; nothing was changed.
+            Problem: 404, the court's listing, which is young enough, has no such document; nothing was changed.
             DependencyUnavailable: the database or Temporal does not answer, or did not answer the request that
                 this one has waited for.
         """
@@ -95,25 +84,74 @@ class Downloads:
         age = self.max_age if max_age is None else max_age
         asked_at = datetime.now(UTC)
         process = await self.catalog.processes.get(number.canonical)
-        if process is not None and process.answers(asked_at, age):
-            return self._from_catalog(process)
+        if process is not None:
+            chosen = await self._count(process, document_ids, listed=process.listed_within(asked_at, age))
+            if process.answers(asked_at, age, chosen):
+                if webhook_url is not None and notify_always:
+                    await self._announce(number, client, webhook_url)
+                return self._from_catalog(process, chosen or process.documents)
         if webhook_url is not None:
             # Before the run is started or told: whatever happens in between, the next end of a run finds it.
             await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url)
-        async with self._starting.setdefault(number.canonical, _Queue()).turn():
+        async with self._starting.setdefault(
+            number.canonical, Turns(1, longest_seconds=_LONGEST_QUEUE_SECONDS)
+        ).turn():
             process = await self.catalog.processes.get(number.canonical)
-            if process is not None and process.answered_since(asked_at, age):
-                return await self._from_ended_run(process)
-            if process is not None and (latest := process.latest_run) is not None and latest.outcome is not None:
-                await self.runs.closed(number, latest.id)
-            started = await self.runs.start(number, client, subscribed=webhook_url is not None)
+            if process is not None:
+                chosen = await self._count(process, document_ids, listed=False)
+                if process.answered_since(asked_at, age, chosen):
+                    return await self._from_ended_run(process)
+                if (latest := process.latest_run) is not None and latest.outcome is not None:
+                    await self.runs.closed(number, latest.id)
+            started = await self.runs.start(
+                number,
+                client,
+                subscribe=self._subscriber(number, client, webhook_url),
+                document_ids=document_ids,
+                priority=priority,
+            )
             if started.decision is Decision.STARTED:
-                await self.catalog.runs.register(RunOpening(number.canonical, started.run_id, client))
+                opening = RunOpening(number.canonical, started.run_id, client, tuple(document_ids))
+                await self.catalog.runs.register(opening)
         return await self._from_run(number, started)
 
-    def _from_catalog(self, process: Process) -> DownloadDecision:
-        decision = Decision.COMPLETE if process.documents.complete else Decision.SETTLED
-        counts = process.documents
+    async def _count(self, process: Process, document_ids: Sequence[str], *, listed: bool) -> Completeness | None:
+        """The count of the documents that are asked for; none if all are.
+
+        Args:
+            process: the process.
+            document_ids: what is asked for.
+            listed: whether its listing is young enough to say which documents there are.
+        """
+        if not document_ids:
+            return None
+        if listed and (unknown := await self.catalog.documents.unknown(process.number, document_ids)):
+            raise Problem(
+                ProblemCode.DOCUMENT_UNKNOWN,
+                f"Process {process.number} has no such documents: {', '.join(unknown)}. "
+                "With max_age=0 the court is asked again.",
+                document_ids=unknown,
+            )
+        return await self.catalog.processes.completeness(process.number, document_ids)
+
+    def _subscriber(self, number: ProcessNumber, client: str, webhook_url: str | None) -> Subscribe | None:
+        """What sees to it that a subscription waits for the end of a run; none without an address."""
+        if webhook_url is None:
+            return None
+
+        async def subscribe(unless_by: str) -> None:
+            await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url, unless_by=unless_by)
+
+        return subscribe
+
+    async def _announce(self, number: ProcessNumber, client: str, webhook_url: str) -> None:
+        delivery = await self.catalog.webhooks.announce_now(number.canonical, client, webhook_url)
+        if delivery is not None:
+            await self.runs.deliver(delivery)
+
+    @staticmethod
+    def _from_catalog(process: Process, counts: Completeness) -> DownloadDecision:
+        decision = Decision.COMPLETE if counts.complete else Decision.SETTLED
         _log.info(f"{decision} {counts.available}/{counts.total}", process=process.number)
         return DownloadDecision(decision, process, None)
 
@@ -133,10 +171,6 @@ class Downloads:
         log = _log.bind(process=process.number, run=started.run_id)
         if started.decision is Decision.STARTED:
             log.info(f"started {counts.total - counts.available} of {counts.total}" if counts.total else "started")
-            open_run = OpenRun(started.run_id, datetime.now(UTC), Phase.LISTING)
         else:
             log.info("active", available=counts.available, total=counts.total)
-            open_run = await self.runs.find_open(number) or OpenRun(
-                started.run_id, datetime.now(UTC), Phase.FINISHING
-            )
-        return DownloadDecision(started.decision, process, open_run)
+        return DownloadDecision(started.decision, process, started.open_run)

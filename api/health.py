@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from api.problems import Problem
-from api.schemas import ProblemBody, ReadyBody
+from api.problem_codes import ProblemCode
+from api.problems import Problem, only_problems
+from api.schemas import ReadyBody
 from domain.errors import AutosError
 
 _TIMEOUT_SECONDS = 3.0
@@ -23,9 +24,7 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get(
-    "/ready", summary="Can the API do its work", response_model=ReadyBody, responses={503: {"model": ProblemBody}}
-)
+@router.get("/ready", summary="Can the API do its work", response_model=ReadyBody, responses=only_problems(503))
 async def ready(request: Request) -> Response:
     """Asks the database, the object store and Temporal for a sign of life, each within three seconds."""
     checks: dict[str, Callable[[], Awaitable[None]]] = request.app.state.checks
@@ -33,8 +32,7 @@ async def ready(request: Request) -> Response:
     parts = dict(zip(checks, found, strict=True))
     if any(state != "ok" for state in found):
         raise Problem(
-            503,
-            "not_ready",
+            ProblemCode.NOT_READY,
             "A part that the service stands on does not answer.",
             headers={"Retry-After": "5"},
             parts=parts,

@@ -12,12 +12,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from api.schemas import ProblemBody
+from api.problem_codes import ProblemCode
 from domain.errors import DependencyUnavailable, InvalidInput, InvalidProcessNumber
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = "#/components/schemas/ProblemBody"
 _RETRY_AFTER_SECONDS = 5
-_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_OF_HTTP = {
+    404: ProblemCode.NOT_FOUND,
+    405: ProblemCode.METHOD_NOT_ALLOWED,
+    413: ProblemCode.TOO_LARGE,
+    415: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+}
 
 _log = structlog.get_logger()
 
@@ -26,24 +32,24 @@ class Problem(Exception):
     """An error that a route has decided on.
 
     Args:
-        status: the HTTP status.
-        code: a stable word for programs.
+        code: what it is; the status comes with it.
         detail: what happened and what to do, for people.
+        status: another HTTP status than the code's own, where HTTP itself has decided on it.
         headers: further headers.
         members: further members of the body.
     """
 
     def __init__(
         self,
-        status: int,
-        code: str,
+        code: ProblemCode,
         detail: str,
         *,
+        status: int | None = None,
         headers: Mapping[str, str] | None = None,
         **members: object,
     ) -> None:
         super().__init__(detail)
-        self.status = status
+        self.status = status or code.status
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
@@ -51,20 +57,29 @@ class Problem(Exception):
 
 
 def documented_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For OpenAPI: that a route answers these statuses, and those that any may, with problems."""
+    """For OpenAPI: that a route answers these statuses, and those that any for clients may, with problems."""
+    return only_problems(401, 403, *statuses, 422, 429, 503)
+
+
+def only_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: that a route answers these statuses with problems, and any other only by a defect."""
     return {
-        status: {"model": ProblemBody, "content": {MEDIA_TYPE: {}}} for status in (401, 403, *statuses, 422, 503)
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_SCHEMA}}},
+        }
+        for status in statuses
     }
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
     """Write a problem as an answer."""
     body: dict[str, Any] = {
-        "type": f"urn:autos:problem:{problem.code}",
+        "type": f"/problems/{problem.code}",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
-        "code": problem.code,
+        "code": problem.code.value,
         "request_id": getattr(request.state, "request_id", None),
         **problem.members,
     }
@@ -91,7 +106,7 @@ def _of_problem(request: Request, error: Exception) -> Response:
 
 def _of_invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidInput)  # noqa: S101 - as above.
-    problem = Problem(422, error.code, str(error))
+    problem = Problem(ProblemCode(error.code), str(error))
     if error.field:
         problem.members["errors"] = [{"parameter": error.field, "detail": str(error)}]
     if isinstance(error, InvalidProcessNumber) and error.suggestion:
@@ -105,8 +120,7 @@ def _of_dependency(request: Request, error: Exception) -> Response:
     return problem_response(
         request,
         Problem(
-            503,
-            f"{error.dependency}_unavailable",
+            ProblemCode(f"{error.dependency}_unavailable"),
             f"{error} Nothing is lost; ask again.",
             headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
         ),
@@ -121,26 +135,32 @@ def _of_validation(request: Request, error: Exception) -> Response:
     ]
     named = "; ".join(f"{item['parameter']}: {item['detail']}" for item in errors)
     return problem_response(
-        request, Problem(422, "invalid_request", f"The request is not valid. {named}", errors=errors)
+        request, Problem(ProblemCode.INVALID_REQUEST, f"The request is not valid. {named}", errors=errors)
     )
 
 
 def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above.
-    code = _CODES.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal_error")
+    unnamed = ProblemCode.INVALID_REQUEST if error.status_code < 500 else ProblemCode.INTERNAL_ERROR
+    code = _OF_HTTP.get(error.status_code, unnamed)
     detail = {
         404: "There is nothing at this address. The API is described at /docs.",
         405: "This address does not take this method; see the Allow header.",
     }.get(error.status_code, str(error.detail))
-    return problem_response(request, Problem(error.status_code, code, detail, headers=error.headers))
+    # FastAPI has a status of its own for a body that is no text at all; it is no other mistake than the rest.
+    status = 422 if error.status_code == 400 else error.status_code
+    return problem_response(request, Problem(code, detail, status=status, headers=error.headers))
 
 
 def _of_bug(request: Request, error: Exception) -> Response:
-    # The error itself may quote a request; its kind and the request's id are enough to find the trace.
-    _log.error("unexpected error", error=type(error).__name__, path=request.url.path)
+    request_id = getattr(request.state, "request_id", None)
+    _log.error("unexpected error", request_id=request_id, path=request.url.path, exc_info=error)
     return problem_response(
         request,
         Problem(
-            500, "internal_error", "Something unexpected happened here. Report the request_id to the operator."
+            ProblemCode.INTERNAL_ERROR,
+            "Something unexpected happened here. Report the request_id to the operator.",
+            # Written outside of the middleware that names requests.
+            headers={"X-Request-Id": request_id} if request_id else None,
         ),
     )

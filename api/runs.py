@@ -1,37 +1,46 @@
-"""Starting, finding and telling runs in Temporal."""
+"""Starting, joining and finding runs in Temporal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from api.temporal_calls import CALL_TIMEOUT, LONGEST_WAIT_SECONDS, Turns, bounded, is_gone
 from domain.completeness import Decision, Phase
 from domain.errors import DependencyUnavailable
-from domain.messages import DeliveryRef, DeliveryRequest, DownloadRequest
+from domain.messages import DeliveryRef, DeliveryRequest, DocumentChoice, DownloadRequest
 from domain.process_number import ProcessNumber
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
-from workflows.options import PROCESSES_QUEUE
-from workflows.search_attributes import CLIENT, COURT, PHASE
+from workflows.options import DEFAULT_PRIORITY, PROCESSES_QUEUE
+from workflows.search_attributes import CHOSEN_DOCUMENTS, CLIENT, COURT, PHASE
 
-_CALL_TIMEOUT = timedelta(seconds=2)
-_TOTAL_TIMEOUT_SECONDS = 2.5
-_TRIES = 20
+# What a call to Temporal may take is counted from when it is made: more at once would wait for each other there.
+_STARTS_AT_ONCE = 16
+# A worker has to answer, which may have much to do.
+_WIDEN_SECONDS = 6.0
 _CLOSING_SECONDS = 2.0
 _CLOSING_PROBE_SECONDS = 0.02
+
+
+# Puts a subscription into the catalog unless it waits there, or the named run, which is for all, has told its end.
+Subscribe: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +48,14 @@ class OpenRun:
     """A run that Temporal has open.
 
     Attributes:
-        id: of the run's present execution; it is the run's own id until the run continues as new.
+        id: of its first execution, the same over every continue-as-new.
+        chosen_documents: how many documents it is for; none if it is for all.
     """
 
     id: str
     started_at: datetime
     phase: Phase
+    chosen_documents: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +65,12 @@ class StartedRun:
     Attributes:
         decision: ``started``, or ``active`` if one was open already.
         run_id: the id of the run's first execution.
+        open_run: the run.
     """
 
     decision: Decision
     run_id: str
+    open_run: OpenRun
 
 
 class Runs:
@@ -65,41 +78,76 @@ class Runs:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._starts = Turns(_STARTS_AT_ONCE)
 
-    async def start(self, number: ProcessNumber, client: str, *, subscribed: bool) -> StartedRun:
-        """Start a run unless one is open: Temporal refuses a second one with the same id.
+    async def start(
+        self,
+        number: ProcessNumber,
+        client: str,
+        *,
+        subscribe: Subscribe | None = None,
+        document_ids: Sequence[str] = (),
+        priority: int = DEFAULT_PRIORITY,
+    ) -> StartedRun:
+        """Start a run unless one is open: Temporal refuses a second one with the same id. Else join that one.
 
         Args:
             number: the process, whose number is the workflow's id.
-            client: who asks.
-            subscribed: a subscription is waiting in the catalog: an open run is told, so that it looks for it
-                even if it has told its other subscribers already.
+            client: who asks; clients get their fair shares of the workers.
+            subscribe: sees to it that a subscription waits in the catalog, where one does already: another run may
+                claim it when it ends. An open run is told of it, so that it looks for it even if it has told its
+                other subscribers.
+            document_ids: the documents that are asked for; none are all. A run that is open for chosen documents
+                takes these too.
+            priority: 1 is served first, 5 last.
 
         Raises:
-            DependencyUnavailable: Temporal does not answer.
+            DependencyUnavailable: Temporal does not answer, or no worker does that would let a run take more.
         """
-        attributes = [SearchAttributePair(COURT, number.court), SearchAttributePair(CLIENT, client)]
-        async with _bounded():
-            for _ in range(_TRIES):
+        deadline = asyncio.get_running_loop().time() + LONGEST_WAIT_SECONDS
+        missed: str | None = None
+        async with self._starts.turn():
+            while asyncio.get_running_loop().time() < deadline:
                 try:
-                    handle = await self._client.start_workflow(
-                        DownloadProcess.run,
-                        DownloadRequest(number.canonical, client),
-                        id=number.canonical,
-                        task_queue=PROCESSES_QUEUE,
-                        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                        search_attributes=TypedSearchAttributes(attributes),
-                        static_summary=f"{number.court} · {number}",
-                        static_details="Downloads every document of this process that is not stored yet.",
-                        rpc_timeout=_CALL_TIMEOUT,
-                    )
-                    return StartedRun(Decision.STARTED, handle.first_execution_run_id or "")
+                    started = await self._start_new(number, client, document_ids, priority)
                 except WorkflowAlreadyStartedError as error:
-                    if not subscribed or await self._tell(number):
-                        return StartedRun(Decision.ACTIVE, error.first_run_id or error.run_id or "")
-                    # The run ended between the two calls: start another, which finds the subscription.
+                    run_id = error.first_run_id or error.run_id or ""
+                else:
+                    if subscribe is not None and missed is not None:
+                        # Not before there is another run: the one that was missed would claim it as well, and go
+                        # on telling for as long as we subscribe.
+                        await subscribe(missed)
+                    return started
+                joined = await self._join(number, run_id, document_ids, subscribe)
+                if joined is not None:
+                    return StartedRun(Decision.ACTIVE, run_id, joined)
+                # It has ended meanwhile, or is about to: then another does what is asked for.
+                missed = run_id
+                await asyncio.sleep(_CLOSING_PROBE_SECONDS)
         raise DependencyUnavailable("temporal", "Runs for this process begin and end too quickly to be joined.")
+
+    async def _start_new(
+        self, number: ProcessNumber, client: str, document_ids: Sequence[str], priority: int
+    ) -> StartedRun:
+        attributes = [SearchAttributePair(COURT, number.court), SearchAttributePair(CLIENT, client)]
+        chosen = len(document_ids) or None
+        async with bounded():
+            handle = await self._client.start_workflow(
+                DownloadProcess.run,
+                DownloadRequest(number.canonical, client, document_ids=tuple(document_ids)),
+                id=number.canonical,
+                task_queue=PROCESSES_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                search_attributes=TypedSearchAttributes(attributes),
+                memo={CHOSEN_DOCUMENTS: chosen} if chosen else None,
+                static_summary=f"{number.court} · {number}",
+                static_details="Downloads every document of this process that is not stored yet.",
+                priority=Priority(priority_key=priority, fairness_key=client),
+                rpc_timeout=CALL_TIMEOUT,
+            )
+        run_id = handle.first_execution_run_id or ""
+        return StartedRun(Decision.STARTED, run_id, OpenRun(run_id, datetime.now(UTC), Phase.LISTING, chosen))
 
     async def find_open(self, number: ProcessNumber) -> OpenRun | None:
         """The open run of a process, or none.
@@ -107,22 +155,31 @@ class Runs:
         Raises:
             DependencyUnavailable: Temporal does not answer.
         """
-        async with _bounded():
+        async with bounded():
             try:
-                run = await self._client.get_workflow_handle(number.canonical).describe(rpc_timeout=_CALL_TIMEOUT)
+                run = await self._client.get_workflow_handle(number.canonical).describe(rpc_timeout=CALL_TIMEOUT)
             except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
+                if is_gone(error):
                     return None
                 raise
-        if run.status is not WorkflowExecutionStatus.RUNNING:
-            return None
-        phase = run.typed_search_attributes.get(PHASE)
-        return OpenRun(id=run.run_id, started_at=run.start_time, phase=Phase(phase) if phase else Phase.LISTING)
+            if run.status is not WorkflowExecutionStatus.RUNNING:
+                return None
+            phase = run.typed_search_attributes.get(PHASE)
+            return OpenRun(
+                id=run.raw_description.workflow_execution_info.first_run_id or run.run_id,
+                started_at=run.start_time,
+                phase=Phase(phase) if phase else Phase.LISTING,
+                chosen_documents=(await run.memo()).get(CHOSEN_DOCUMENTS) or None,
+            )
 
-    async def closed(self, number: ProcessNumber, run_id: str) -> None:
-        """Wait, a moment at most, until Temporal has closed a run that has already said how it ended.
+    async def closed(self, number: ProcessNumber, run_id: str | None = None) -> bool:
+        """Wait, a moment at most, until Temporal has closed a run; whether it has.
 
-        Such a run takes no document any more: joining it would lead to nothing.
+        A run that has already said how it ended takes no document any more: joining it would lead to nothing.
+
+        Args:
+            number: the process.
+            run_id: the run; whichever is open unless given.
 
         Raises:
             DependencyUnavailable: Temporal does not answer.
@@ -130,9 +187,10 @@ class Runs:
         deadline = asyncio.get_running_loop().time() + _CLOSING_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             run = await self.find_open(number)
-            if run is None or run.id != run_id:
-                return
+            if run is None or (run_id is not None and run.id != run_id):
+                return True
             await asyncio.sleep(_CLOSING_PROBE_SECONDS)
+        return False
 
     async def deliver(self, delivery: DeliveryRef) -> None:
         """Have a subscriber told of an event, as a run does for its own. Asking again changes nothing.
@@ -140,15 +198,20 @@ class Runs:
         Raises:
             DependencyUnavailable: Temporal does not answer.
         """
-        async with _bounded():
+        again = delivery.first_attempt > 1
+        async with bounded():
             with suppress(WorkflowAlreadyStartedError):
                 await self._client.start_workflow(
                     DeliverWebhook.run,
-                    DeliveryRequest(delivery.id),
+                    DeliveryRequest(delivery.id, delivery.first_attempt),
                     id=f"webhook-{delivery.id}",
                     task_queue=PROCESSES_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    rpc_timeout=_CALL_TIMEOUT,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    # What is sent again had ended: an execution that is left has nothing more to do.
+                    id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING
+                    if again
+                    else WorkflowIDConflictPolicy.FAIL,
+                    rpc_timeout=CALL_TIMEOUT,
                 )
 
     async def check(self) -> None:
@@ -157,33 +220,39 @@ class Runs:
         Raises:
             DependencyUnavailable: there is none.
         """
-        async with _bounded():
-            if not await self._client.service_client.check_health(timeout=_CALL_TIMEOUT):
+        async with bounded():
+            if not await self._client.service_client.check_health(timeout=CALL_TIMEOUT):
                 raise DependencyUnavailable("temporal", "Temporal is not serving.")
 
-    async def _tell(self, number: ProcessNumber) -> bool:
+    async def _join(
+        self, number: ProcessNumber, run_id: str, document_ids: Sequence[str], subscribe: Subscribe | None
+    ) -> OpenRun | None:
+        """The open run, once it does what is asked for; none if it has ended or takes nothing more."""
+        run = await self.find_open(number)
+        if run is None:
+            return None
+        handle = self._client.get_workflow_handle(number.canonical)
         try:
-            await self._client.get_workflow_handle(number.canonical).signal(
-                DownloadProcess.subscribe, rpc_timeout=_CALL_TIMEOUT
-            )
+            if run.chosen_documents:
+                # The same choice is the same update, however often a client asks.
+                digest = hashlib.sha256(" ".join(sorted(document_ids)).encode()).hexdigest()[:32]
+                async with bounded(_WIDEN_SECONDS):
+                    await handle.execute_update(
+                        DownloadProcess.widen,
+                        DocumentChoice(tuple(document_ids)),
+                        id=f"widen-{digest}",
+                        rpc_timeout=timedelta(seconds=_WIDEN_SECONDS),
+                    )
+                run = replace(run, chosen_documents=None if not document_ids else run.chosen_documents)
+            if subscribe is not None:
+                # Another run's end may have claimed what was waiting.
+                await subscribe(run_id)
+                async with bounded():
+                    await handle.signal(DownloadProcess.subscribe, rpc_timeout=CALL_TIMEOUT)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
+            if is_gone(error):
+                return None
             raise
-        return True
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    """Never wait long: the SDK tries a call again while Temporal is away."""
-    try:
-        async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
-            yield
-    except (TimeoutError, RPCError, RuntimeError) as error:
-        if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise DependencyUnavailable(
-                "temporal", "Temporal does not know our search attributes: run `autos migrate`."
-            ) from None
-        # RuntimeError is what a lazily connecting client raises when it cannot connect.
-        reason = error.status.name if isinstance(error, RPCError) else type(error).__name__
-        raise DependencyUnavailable("temporal", f"Temporal does not answer ({reason}).") from None
+        except WorkflowUpdateFailedError:
+            return None
+        return run

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from domain.completeness import Decision, Outcome, Phase, ProcessStatus
 from domain.documents import DocumentStatus, Secrecy
 from domain.errors import FailureCode, FailureScope
+
+
+def _written(sent: object) -> object:
+    if not isinstance(sent, str) or not re.match(r"\d{4}-\d\d-\d\dT", sent, re.ASCII | re.IGNORECASE):
+        raise ValueError("a moment is written as in 2026-01-31T12:00:00Z")
+    return sent
+
+
+def _in_utc(sent: datetime) -> datetime:
+    try:
+        return sent.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment lies outside of the calendar") from None
+
+
+LONGEST_AGE_SECONDS = 366 * 24 * 3600
+
+
+# JSON knows one kind of number: 3 and 3.0 are the same.
+_Whole = BeforeValidator(lambda sent: int(sent) if isinstance(sent, float) and sent.is_integer() else sent)
+Age = Annotated[int, Field(ge=0, le=LONGEST_AGE_SECONDS), _Whole]
+Priority = Annotated[int, Field(ge=1, le=5), _Whole]
+# Nobody puts a thousand processes in front of the others.
+BatchPriority = Annotated[int, Field(ge=4, le=5), _Whole]
+DocumentId = Annotated[str, Field(pattern="^[0-9A-Za-z-]{1,36}$")]
+# Written as RFC 3339; a number would be read as seconds.
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)]
+Token = Annotated[SecretStr, Field(json_schema_extra={"pattern": r"^\s*([Bb]earer\s+)?[!-~]+\s*$"})]
+ProcessNumberText = Annotated[str, Field(json_schema_extra={"format": "cnj-process-number"})]
+WebhookUrl = Annotated[str, Field(json_schema_extra={"format": "webhook-url"})]
 
 
 class _Body(BaseModel):
@@ -36,6 +67,7 @@ class RunBody(_Body):
     ended_at: datetime | None
     outcome: Outcome | None
     failure_code: FailureCode | None
+    chosen_documents: int | None = Field(description="How many documents were asked for; null if all were.")
 
 
 class InstanceBody(_Body):
@@ -64,6 +96,9 @@ class DocumentBody(_Body):
     filed_at: datetime | None
     instance: InstanceBody
     secrecy: Secrecy
+    withheld: bool = Field(
+        description="Above public secrecy, and the key lacks the scope sealed: no name, no type, no link."
+    )
     status: DocumentStatus
     size_bytes: int | None
     media_type: str | None
@@ -75,7 +110,9 @@ class DocumentBody(_Body):
     failure: FailureBody | None
 
 
-class _ProcessHead(_Body):
+class ProcessHead(_Body):
+    """What every answer says of a process."""
+
     process_number: str
     court: str
     status: ProcessStatus
@@ -91,7 +128,7 @@ class _ProcessHead(_Body):
     run: RunBody | None = Field(description="The latest run.")
 
 
-class ProcessBody(_ProcessHead):
+class ProcessBody(ProcessHead):
     """A process with the first page of its documents."""
 
     decision: Decision | None = Field(description="What a request for a download led to.")
@@ -100,7 +137,7 @@ class ProcessBody(_ProcessHead):
     documents_next: str | None = Field(description="Where the next page of documents is.")
 
 
-class StatusBody(_ProcessHead):
+class StatusBody(ProcessHead):
     """A process without its documents."""
 
     failures_by_code: dict[FailureCode, int]
@@ -116,11 +153,51 @@ class DocumentsBody(_Body):
     documents_next: str | None
 
 
-class CredentialsBody(_Body):
+class OrderBody(BaseModel):
+    """What a client sends: nothing that is unknown, nothing of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DownloadBody(OrderBody):
+    """What is to be downloaded, and who is to be told."""
+
+    webhook_url: WebhookUrl | None = Field(None, description="Called once when the run ends.")
+    max_age: Age | None = Field(
+        None, description="How old, in seconds, the court's listing may be; 0 asks the court again."
+    )
+    document_ids: list[DocumentId] | None = Field(
+        None, min_length=1, max_length=200, description="Only these documents, by their ids; all unless given."
+    )
+    priority: Priority = Field(
+        3, description="Of the run that is started: 1 is served first, 5 last. Before 3 is for the scope admin."
+    )
+    notify: Literal["on_end", "always"] = Field(
+        "on_end",
+        description="Whether webhook_url is called only when a run ends, or at once if nothing is to be done.",
+    )
+
+
+class RetriedBody(StatusBody):
+    """A process whose failed documents are tried again."""
+
+    retried_documents: int = Field(description="How many failed documents are tried again.")
+
+
+class CredentialsBody(OrderBody):
     """What was brought for the court: a token, a refresh token, or both."""
 
-    token: SecretStr | None = Field(None, description="The access token, with or without `Bearer` before it.")
-    refresh_token: SecretStr | None = Field(None, description="With it, the token is renewed without help.")
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("token", "refresh_token")
+            ]
+        }
+    )
+
+    token: Token | None = Field(None, description="The access token, with or without `Bearer` before it.")
+    refresh_token: Token | None = Field(None, description="With it, the token is renewed without help.")
 
 
 class CourtFailureBody(_Body):
