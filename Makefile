@@ -25,8 +25,8 @@ up: $(READY) ## Start the local stack and keep it until Ctrl-C
 test: $(READY) ## Run the tests on real parts (under five minutes on two cores)
 	$(BIN)/python -m pytest
 
-test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a firewall for a minute
-	$(BIN)/python -m pytest -n 0 -m long tests/long
+test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a thousand processes, watchers, subscribers
+	$(BIN)/python -m pytest -n 0 -m long tests
 
 check: $(READY) ## Formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -39,6 +39,9 @@ format: $(READY) ## Rewrite the code as `make check` wants it
 
 bench: $(READY) ## Measure the budgets against their baselines, in one run
 	$(BIN)/python -m benchmarks
+
+openapi: $(READY) ## Write docs/openapi.json again, after a change of the API
+	$(BIN)/autos openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 histories: $(READY) ## Record again the workflow histories that the replay test reads
 	$(BIN)/python -m tests.histories.record

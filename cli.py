@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,33 +16,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import cli_court
+import cli_get
+import cli_key
+import cli_runs
+from cli_api import NotThere
+from cli_exits import ExitCode
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, InvalidInput
 
 if TYPE_CHECKING:
     from settings import Settings
 
-
-class ExitCode(IntEnum):
-    """What `autos` ends with."""
-
-    OK = 0  # also after SIGINT or SIGTERM, for the commands that run until then
-    UNEXPECTED = 1  # a defect; standard error shows where
-    USAGE = 2  # the command line, a setting, a port, a missing program or the data folder cannot be used
-    UNAVAILABLE = 5  # Temporal, the database or S3 does not answer now; trying again later may help
-    FATAL = 7  # the command cannot do its work, and trying again alone will not help
-    INTERRUPTED = 130  # Ctrl-C before the work was done
-
+# Longer than clients and proxies keep idle connections, so that they, not we, are the ones who close them: a request
+# that crosses with our closing is lost without an answer.
+_KEEP_ALIVE_SECONDS = 75
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # They print local variables, and those hold secrets.
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Download every document of a Brazilian court process, durably.",
-    epilog="Exit codes: 0 ok · 1 a defect · 2 usage or configuration · 5 a part does not answer now · "
-    "7 cannot be done · 130 interrupted.",
+    epilog="Exit codes: 0 ok · 1 a defect · 2 usage or configuration · 3 not found · 5 a part does not answer "
+    "now · 6 some documents are not there · 7 cannot be done · 130 interrupted.",
 )
 
+app.command()(cli_get.get)
+app.add_typer(cli_runs.app)
 app.add_typer(cli_court.app, name="court")
+app.add_typer(cli_key.app, name="key")
 
 
 def _print_version(wanted: bool) -> None:
@@ -77,7 +76,9 @@ def up(
     ] = False,
 ) -> None:
     """Start Temporal, S3, a simulated court, the API and the worker, and run them until Ctrl-C."""
-    _configure()
+    settings = _configure()
+    if settings.needs_catalog_key:
+        raise ConfigurationError(f"{_exposed(settings)} Set AUTOS_API_KEY, or bind to 127.0.0.1.")
     from local.up import up as run
 
     asyncio.run(run(data_dir, ephemeral_ports=ephemeral_ports, as_json=as_json))
@@ -87,20 +88,74 @@ def up(
 def api() -> None:
     """Serve the REST API."""
     settings = _configure()
+    if settings.needs_catalog_key and not _any_usable_key(settings):
+        raise ConfigurationError(
+            f"{_exposed(settings)} Set AUTOS_API_KEY, make a key with `autos key new`, or bind to 127.0.0.1."
+        )
     _exit_on_sigterm()
     with _listen(settings.api_host, settings.api_port) as listener:
         import uvicorn
 
         from api.app import create_app
 
+        service = create_app(settings)
+
+        class Server(uvicorn.Server):
+            """Ends its streams first when it stops: they have no end of their own."""
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                service.state.watching.close()
+                await super().shutdown(sockets)
+
         config = uvicorn.Config(
-            create_app(settings),
+            service,
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=10,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
+
+
+def _exposed(settings: Settings) -> str:
+    named = f"AUTOS_API_HOST is {settings.api_host}"
+    if settings.public_url:
+        named += f" and AUTOS_PUBLIC_URL {settings.public_url}"
+    return f"{named}, which other machines can reach, and there is no API key."
+
+
+def _any_usable_key(settings: Settings) -> bool:
+    from adapters.database import Catalog, Database
+
+    url = settings.effective_database_url
+    if url.startswith("sqlite") and not Path(url.partition(":///")[2]).exists():
+        return False
+
+    async def ask() -> bool:
+        catalog = Catalog(Database(url))
+        try:
+            return await catalog.clients.any_usable_key()
+        finally:
+            await catalog.close()
+
+    try:
+        return asyncio.run(ask())
+    except DependencyUnavailable:
+        # A server may be back soon; a file that is empty holds no keys.
+        if url.startswith("sqlite"):
+            return False
+        raise
+
+
+@app.command()
+def openapi() -> None:
+    """Print the description of the REST API (OpenAPI 3.1)."""
+    from api.app import create_app
+    from api.openapi import written
+    from settings import load_settings
+
+    typer.echo(written(create_app(load_settings())), nl=False)
 
 
 @app.command()
@@ -202,6 +257,8 @@ def _run() -> int:
         typer.echo(f"autos: {error}", err=True)
         if isinstance(error, ConfigurationError | InvalidInput):
             return ExitCode.USAGE
+        if isinstance(error, NotThere):
+            return ExitCode.NOT_FOUND
         return ExitCode.UNAVAILABLE if isinstance(error, DependencyUnavailable) else ExitCode.FATAL
     return ExitCode.OK
 

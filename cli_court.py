@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.errors import AutosError, DependencyUnavailable, InvalidInput
+from cli_api import local_time, plain, speaking
+from domain.errors import InvalidInput
 from domain.tokens import read_token
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from autos_client import CourtStatus
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # They print local variables, and those hold tokens.
     help="The court: does it answer, and when does the token end; bring a new one.",
 )
-
-_TIMEOUT_SECONDS = 15.0
-
-
-class Refused(AutosError):
-    """The API did not do what was asked; its own words say why."""
 
 
 @app.command()
@@ -39,7 +33,9 @@ def login() -> None:
         brought = typer.prompt("Token, or the sign-in's JSON answer", hide_input=True, err=True)
     else:
         brought = sys.stdin.read()
-    _print(_ask("PUT", "/court/credentials", _read(brought)))
+    credentials = _read(brought)
+    with speaking() as autos:
+        _print(autos.bring_credentials(credentials))
 
 
 @app.command()
@@ -47,11 +43,12 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")] = False,
 ) -> None:
     """Tell whether the court answers, since when, why not, and when the token ends. The token is never shown."""
-    answer = _ask("GET", "/court/status")
+    with speaking() as autos:
+        found = autos.court_status()
     if as_json:
-        typer.echo(json.dumps(answer))
+        typer.echo(json.dumps(found.model_dump(mode="json")))
     else:
-        _print(answer)
+        _print(found)
 
 
 def _read(brought: str) -> dict[str, str]:
@@ -77,52 +74,21 @@ def _read(brought: str) -> dict[str, str]:
     return found
 
 
-def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
-    import httpx
-
-    from settings import load_settings
-
-    settings = load_settings()
-    url = f"{settings.effective_public_url}{path}"
-    try:
-        answer = httpx.request(
-            method, url, json=body, headers=_headers(settings), timeout=_TIMEOUT_SECONDS, trust_env=False
-        )
-        said: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise DependencyUnavailable("api", f"No API answers at {url} ({type(error).__name__}).") from None
-    if answer.is_success:
-        return said
-    refusal = f"{said.get('detail', 'The API refused.')} (HTTP {answer.status_code}, {said.get('code')})"
-    if answer.status_code == 422:
-        raise InvalidInput(refusal)
-    raise DependencyUnavailable("api", refusal) if answer.status_code == 503 else Refused(refusal)
-
-
-def _headers(settings: Settings) -> dict[str, str]:
-    key = settings.api_key
-    return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-
-
-def _print(answer: dict[str, Any]) -> None:
-    failure, token = answer["failure"], answer["credentials"]
+def _print(found: CourtStatus) -> None:
+    failure, token = found.failure, found.credentials
     if failure:
-        typer.echo(f"The court does not answer since {_moment(answer['since'])}: {failure['code']}.")
-        if failure["answer"]:
-            typer.echo(f"  It said: {failure['answer']}")
-        if answer["next_probe_at"]:
-            typer.echo(f"  {answer['probes']} probes in vain; the next one at {_moment(answer['next_probe_at'])}.")
+        typer.echo(f"The court does not answer since {local_time(found.since)}: {failure.code}.")
+        if failure.answer:
+            typer.echo(f"  It said: {plain(failure.answer)}")
+        if found.next_probe_at:
+            typer.echo(f"  {found.probes} probes in vain; the next one at {local_time(found.next_probe_at)}.")
     else:
         typer.echo("The court answers, as far as is known.")
-    if token["source"] is None:
+    if token.source is None:
         typer.echo("There is no token. Bring one with `autos court login`.")
         return
-    ends = f"ends at {_moment(token['expires_at'])}" if token["expires_at"] else "does not say when it ends"
-    fate = "is renewed by itself" if token["renewable"] else "is not renewed: bring a new one before that"
-    typer.echo(f"The token ({token['source']}) {ends} and {fate}.")
-    if token["rejected"]:
+    ends = f"ends at {local_time(token.expires_at)}" if token.expires_at else "does not say when it ends"
+    fate = "is renewed by itself" if token.renewable else "is not renewed: bring a new one before that"
+    typer.echo(f"The token ({token.source}) {ends} and {fate}.")
+    if token.rejected:
         typer.echo("The court has refused it. Bring a new one with `autos court login`.")
-
-
-def _moment(text: str | None) -> str:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if text else "an unknown time"

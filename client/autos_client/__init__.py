@@ -1,0 +1,86 @@
+"""The Python client of Autos.
+
+    from autos_client import Autos
+
+    with Autos("https://autos.example", api_key="…") as autos:
+        report = autos.download("1011745-77.2025.8.11.0041", to="autos/1011745-77.2025.8.11.0041")
+
+The map: ``calls`` says what each request is and how its answer is read, ``flows`` and ``saving`` what takes several
+steps; ``client`` and ``async_client`` send. ``files`` is about files, ``sse`` about streams, ``webhooks`` about
+events that come in.
+"""
+
+from __future__ import annotations
+
+from autos_client.async_client import AsyncAutos
+from autos_client.client import Autos
+from autos_client.errors import (
+    ApiProblem,
+    AutosError,
+    Conflict,
+    DownloadFailed,
+    Forbidden,
+    Invalid,
+    NoAnswer,
+    NotFound,
+    RateLimited,
+    TookTooLong,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+    WebhookRefused,
+)
+from autos_client.models import (
+    Batch,
+    BatchItem,
+    CourtStatus,
+    Delivery,
+    Document,
+    Failure,
+    FailureEntry,
+    Process,
+    ProcessEnd,
+    ProcessSummary,
+    Status,
+    WebhookEvent,
+)
+from autos_client.reports import DownloadReport, FailedFile, Progress, SavedFile
+from autos_client.webhooks import verify_webhook
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ApiProblem",
+    "AsyncAutos",
+    "Autos",
+    "AutosError",
+    "Batch",
+    "BatchItem",
+    "Conflict",
+    "CourtStatus",
+    "Delivery",
+    "Document",
+    "DownloadFailed",
+    "DownloadReport",
+    "FailedFile",
+    "Failure",
+    "FailureEntry",
+    "Forbidden",
+    "Invalid",
+    "NoAnswer",
+    "NotFound",
+    "Process",
+    "ProcessEnd",
+    "ProcessSummary",
+    "Progress",
+    "RateLimited",
+    "SavedFile",
+    "Status",
+    "TookTooLong",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "WebhookEvent",
+    "WebhookRefused",
+    "verify_webhook",
+]

@@ -1,0 +1,326 @@
+"""What the API answers, typed.
+
+Words of closed lists (a status, a failure's code) are plain text, and members that are not known are left out: a
+newer server does not break an older client. Links are secrets while they live: no model shows them when printed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Model(BaseModel):
+    # An error that quoted its input would quote links.
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Failure(_Model):
+    """Why a document or a process failed.
+
+    Attributes:
+        code: one of the service's failure codes, such as ``sealed`` or ``source_unavailable``.
+        scope: ``document``, ``process`` or ``court``.
+        retryable: whether a later request may succeed.
+        answer: what the court answered last.
+    """
+
+    code: str
+    scope: str
+    retryable: bool
+    attempts: int
+    answer: str
+    failed_at: datetime
+
+
+class Run(_Model):
+    """One run of the download.
+
+    Attributes:
+        outcome: ``completed``, ``partial``, ``failed`` or ``cancelled``; none while it is open.
+        chosen_documents: how many documents were asked for; none if all were.
+    """
+
+    id: str
+    client: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    failure_code: str | None = None
+    chosen_documents: int | None = None
+
+
+class Instance(_Model):
+    """One run of the case through a court degree."""
+
+    degree: str | None = None
+    name: str | None = None
+    court_unit: str | None = None
+    filed_at: datetime | None = None
+    current: bool = False
+
+
+class Source(_Model):
+    """One of the places at the court from which the same document comes."""
+
+    id: str
+    source: int | None = None
+
+
+class Document(_Model):
+    """One document.
+
+    Attributes:
+        status: ``pending``, ``available`` or ``failed``.
+        withheld: above public secrecy, and the key lacks the scope ``sealed``: no name, no type, no link.
+        sha256: lower-case hexadecimal digest of its bytes.
+        download_url: opens it for whoever holds it, until ``download_url_expires_at``; ask again for a fresh one.
+    """
+
+    id: str
+    name: str | None = None
+    type: str | None = None
+    filed_at: datetime | None = None
+    instance: Instance = Field(default_factory=Instance)
+    secrecy: str = "unknown"
+    status: str
+    withheld: bool = False
+    size_bytes: int | None = None
+    media_type: str | None = None
+    pages: int | None = None
+    sources: tuple[Source, ...] = ()
+    sha256: str | None = None
+    download_url: str | None = Field(None, repr=False)
+    download_url_expires_at: datetime | None = None
+    failure: Failure | None = None
+
+
+class _Head(_Model):
+    process_number: str
+    court: str
+    status: str
+    phase: str | None = None
+    total_documents: int
+    available_documents: int
+    pending_documents: int
+    failed_documents: int
+    progress_percentage: float
+    available_bytes: int
+    listed_at: datetime | None = None
+    failure: Failure | None = None
+    run: Run | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether no run is open."""
+        return self.status != "processing"
+
+
+class Process(_Head):
+    """A process with the first page of its documents.
+
+    Attributes:
+        status: ``processing``, ``completed``, ``partial``, ``failed``, ``empty`` or ``pending``.
+        decision: what a request led to: ``complete``, ``settled``, ``active`` or ``started``.
+    """
+
+    decision: str | None = None
+    links_expire_at: datetime | None = None
+    documents: tuple[Document, ...] = ()
+
+
+class Status(_Head):
+    """A process without its documents: how it goes.
+
+    Attributes:
+        retried_documents: how many documents a retry takes up again; none in other answers.
+    """
+
+    failures_by_code: dict[str, int] = Field(default_factory=dict)
+    retried_documents: int | None = None
+
+
+class ProcessSummary(_Head):
+    """A process in the list of all."""
+
+    created_at: datetime | None = None
+
+
+class FailedDocument(_Model):
+    """What is told of a document in the list of failures."""
+
+    id: str
+    name: str | None = None
+    type: str | None = None
+    filed_at: datetime | None = None
+
+
+class FailureEntry(_Model):
+    """One entry of the list of failures; without a document, the process itself failed."""
+
+    process_number: str
+    court: str
+    document: FailedDocument | None = None
+    failure: Failure
+
+
+class Attempt(_Model):
+    """One attempt at a delivery.
+
+    Attributes:
+        excerpt: the beginning of what the receiver answered.
+        error: why there was no answer.
+    """
+
+    number: int
+    sent_at: datetime
+    status_code: int | None = None
+    latency_ms: int | None = None
+    excerpt: str | None = None
+    error: str | None = None
+
+
+class Delivery(_Model):
+    """One webhook event for one subscriber; ``status`` is ``pending``, ``delivered`` or ``failed``."""
+
+    id: str
+    event_type: str
+    process_number: str | None = None
+    run_id: str | None = None
+    client: str
+    url: str
+    status: str
+    created_at: datetime
+    delivered_at: datetime | None = None
+    given_up_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class BatchProblem(_Model):
+    """Why a line of a batch cannot be used."""
+
+    code: str
+    detail: str
+
+
+class BatchItem(_Model):
+    """One line of a batch."""
+
+    position: int
+    given: str
+    process_number: str | None = None
+    state: str
+    decision: str | None = None
+    run_id: str | None = None
+    problem: BatchProblem | None = None
+
+
+class Batch(_Model):
+    """Many processes asked for at once, line by line."""
+
+    id: str
+    client: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    priority: int
+    webhook_url: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+    items: tuple[BatchItem, ...] = ()
+
+
+class CourtFailure(_Model):
+    """Why the court does not answer."""
+
+    code: str
+    answer: str
+
+
+class Token(_Model):
+    """What may be told of the token in use; ``source`` is none without any."""
+
+    source: str | None = None
+    expires_at: datetime | None = None
+    renewable: bool
+    rejected: bool
+
+
+class CourtStatus(_Model):
+    """What the deployment knows of the court: ``answering`` or ``unavailable``."""
+
+    status: str
+    since: datetime | None = None
+    failure: CourtFailure | None = None
+    probes: int = 0
+    next_probe_at: datetime | None = None
+    credentials: Token
+
+
+class _Page(_Model):
+    next_cursor: str | None = None
+
+
+class DocumentPage(_Page):
+    """A page of documents."""
+
+    items: tuple[Document, ...] = Field(validation_alias="documents")
+
+
+class ProcessPage(_Page):
+    """A page of processes."""
+
+    items: tuple[ProcessSummary, ...] = Field(validation_alias="processes")
+
+
+class FailurePage(_Page):
+    """A page of failures."""
+
+    items: tuple[FailureEntry, ...] = Field(validation_alias="failures")
+
+
+class DeliveryPage(_Page):
+    """A page of deliveries."""
+
+    items: tuple[Delivery, ...] = Field(validation_alias="deliveries")
+
+
+class ProcessEnd(_Model):
+    """What a ``process.*`` event tells: how a run ended.
+
+    Attributes:
+        documents: up to 100, with links signed for this attempt; none if there are more, then the pages at
+            ``documents_url`` have them.
+    """
+
+    process_number: str
+    court: str
+    outcome: str
+    run: Run
+    total_documents: int
+    available_documents: int
+    pending_documents: int
+    failed_documents: int
+    progress_percentage: float
+    available_bytes: int
+    status_url: str
+    documents_url: str
+    documents: tuple[Document, ...] | None = None
+
+
+class WebhookEvent(_Model):
+    """A genuine event.
+
+    Attributes:
+        id: the same at every attempt: keep it, and drop what you have seen.
+        type: such as ``process.completed``.
+        data: the event's own content, as it was sent.
+        process: the same, typed; none unless the type begins with ``process.``.
+    """
+
+    id: str
+    type: str
+    timestamp: datetime
+    data: dict[str, Any] = Field(repr=False)
+    process: ProcessEnd | None = None
