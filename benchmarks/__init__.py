@@ -9,4 +9,7 @@ measurement  rounds, ratios, budgets                 answers      ours against a
 memory       the worker's memory, without a baseline
 bench        the stack, and what is done with it     loop, rows_only   the baselines, each a process of its own
 report       the table and the JSON
+
+Apart from the table, each a command of its own: ``batch`` (a single request during a batch of a thousand),
+``watchers`` (a thousand who watch one run), ``simulator`` (what the simulated court itself can answer).
 """

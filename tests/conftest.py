@@ -20,7 +20,7 @@ settings.register_profile(
 settings.load_profile("autos")
 
 
-SLOW_FIRST = ("scenarios", "trouble", "crashes", "local", "adapters")
+SLOW_FIRST = ("scenarios", "trouble", "rest", "crashes", "access", "pages", "adapters", "local")
 
 
 class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # Publishes no types.

@@ -120,19 +120,31 @@ def test_a_refusal_names_every_variable_at_once(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.10", "api.example"])
 def test_an_address_that_others_reach_needs_a_key(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("AUTOS_API_HOST", host)
-
-    with pytest.raises(ConfigurationError, match=r"no API key\. Set AUTOS_API_KEY, or bind to 127\.0\.0\.1\."):
-        load_settings()
+    assert load_settings().needs_catalog_key
 
     monkeypatch.setenv("AUTOS_API_KEY", KEY)
-    assert load_settings().api_host == host
+    assert not load_settings().needs_catalog_key
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
 def test_an_address_of_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("AUTOS_API_HOST", host)
 
-    assert load_settings().api_key is None
+    assert not load_settings().needs_catalog_key
+
+
+def test_alerts_go_only_where_webhooks_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().alert_url is None
+    monkeypatch.setenv("AUTOS_ALERT_WEBHOOK_URL", "https://alerts.example.com/a-secret-path")
+    assert load_settings().alert_url == "https://alerts.example.com/a-secret-path"
+
+    monkeypatch.setenv("AUTOS_ALERT_WEBHOOK_URL", "http://127.0.0.1/a-secret-path")
+    with pytest.raises(ConfigurationError, match="AUTOS_ALERT_WEBHOOK_URL: ") as refusal:
+        _ = load_settings().alert_url
+    assert "a-secret-path" not in str(refusal.value)
+    monkeypatch.setenv("AUTOS_WEBHOOK_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AUTOS_WEBHOOK_ALLOW_PRIVATE", "true")
+    assert load_settings().alert_url == "http://127.0.0.1/a-secret-path"
 
 
 def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from adapters.database import Catalog, Database
 from domain.completeness import Outcome
 from domain.documents import DocumentStatus
+from domain.errors import FailureCode
 from domain.messages import RunClosing, RunEnding, RunOpening
 from tests.support.listings import document_ids, listing_of, stored_object
 from tests.support.numbers import fresh_number
@@ -24,12 +27,14 @@ Ask = Callable[[Catalog, str], Awaitable[Any]]
 POSITIONS = "uq_documents_process_number_position"
 COUNTED = "ix_documents_counted"
 BY_STATUS = "ix_documents_process_number_status"
+FAILURES = (FailureCode.SEALED, FailureCode.TRUNCATED)
 QUERIES: dict[str, tuple[Ask, str]] = {
     "a page": (lambda catalog, number: catalog.documents.page(number, after=100, limit=20), POSITIONS),
     "what is pending": (lambda catalog, number: catalog.documents.pending(number, after=100, limit=20), BY_STATUS),
     "one document": (lambda catalog, number: catalog.documents.get(number, str(uuid4())), "documents"),
     "the count": (lambda catalog, number: catalog.processes.completeness(number), COUNTED),
-    "failures by code": (lambda catalog, number: catalog.processes.failures_by_code(number), COUNTED),
+    # Two indexes begin with the process and the status: which of them is for the database to say.
+    "failures by code": (lambda catalog, number: catalog.processes.failures_by_code(number), "ix_documents_"),
     "the process with its latest run": (
         lambda catalog, number: catalog.processes.get(number),
         "ix_runs_process_number_started_at",
@@ -52,12 +57,24 @@ async def crowded(database_url: str, catalog: Catalog) -> str:
                 if place % 10
             )
         )
+        await asyncio.gather(
+            *(
+                catalog.documents.record_failed_attempt(number, document_id, code, "", allowed_attempts=1)
+                for document_id, code in zip(ids[::40], cycle(FAILURES), strict=False)
+            )
+        )
         for run in range(20):
             opening = RunOpening(number, str(uuid4()), "local")
             await catalog.runs.open(opening)
             for place in range(3):
                 await catalog.webhooks.subscribe(number, "local", f"https://example.com/{run}/{place}")
             await catalog.runs.close(RunClosing(number, opening.run_id, RunEnding(Outcome.COMPLETED)))
+    for _ in range(40):
+        number = fresh_number()
+        opening = RunOpening(number, str(uuid4()), "local")
+        await catalog.runs.open(opening)
+        ending = RunEnding(Outcome.FAILED, FailureCode.NOT_FOUND, "")
+        await catalog.runs.close(RunClosing(number, opening.run_id, ending))
     engine = create_async_engine(database_url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -115,3 +132,44 @@ async def test_a_page_takes_one_statement_whatever_its_size(catalog: Catalog, cr
     with statements() as said:
         await catalog.documents.page(crowded, limit=200)
     assert len([one for one in said if one.sql.startswith("SELECT")]) == 1
+
+
+# A little after the listings were made.
+MOMENT = datetime(2026, 3, 1, 12, 1, tzinfo=UTC)
+LISTS: dict[str, tuple[Ask, list[str]]] = {
+    "processes": (
+        # The newest have no documents, of which any index says so.
+        lambda catalog, _: catalog.overview.processes(limit=20),
+        ["ix_processes_created_at_number", "_documents_", "runs"],
+    ),
+    "more processes": (
+        lambda catalog, number: catalog.overview.processes(after=(MOMENT, number), limit=20),
+        ["ix_processes_created_at_number", COUNTED, "runs"],
+    ),
+    "more processes of a court": (
+        lambda catalog, number: catalog.overview.processes(after=(MOMENT, number), limit=20, court="TJMT"),
+        ["ix_processes_court_created_at_number", COUNTED, "runs"],
+    ),
+    "failures": (
+        lambda catalog, _: catalog.overview.failures(limit=20),
+        ["ix_documents_failed", "ix_processes_failed"],
+    ),
+    "more failures of one code": (
+        lambda catalog, number: catalog.overview.failures(
+            after=(MOMENT, number, str(uuid4())), limit=20, code=FailureCode.SEALED
+        ),
+        ["ix_documents_failed", "ix_processes_failed"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "indexes"), LISTS.values(), ids=LISTS.keys())
+async def test_the_lists_over_all_processes_are_read_from_indexes(
+    database: Database, catalog: Catalog, crowded: str, ask: Ask, indexes: list[str]
+) -> None:
+    with statements() as said:
+        await ask(catalog, crowded)
+    plans = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    assert [index in one for index, one in zip(indexes, plans, strict=True)] == [True] * len(indexes), plans
+    for one in plans:
+        assert "Seq Scan" not in one

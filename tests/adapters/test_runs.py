@@ -91,7 +91,8 @@ async def test_a_run_that_never_ended_is_closed_as_cancelled_by_the_next(catalog
     following = await opened(catalog, number)
     assert (await latest_run(catalog, number)).id == following
     [delivery] = (await close(catalog, number, killed, COMPLETED)).deliveries
-    run = (await catalog.webhooks.delivery(delivery.id) or pytest.fail("no delivery")).run
+    run = (await catalog.webhooks.event(delivery.id) or pytest.fail("no delivery")).run
+    assert run is not None
     assert (run.id, run.outcome, run.documents) == (killed, Outcome.CANCELLED, None)
     assert run.ended_at is not None
 

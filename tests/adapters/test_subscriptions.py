@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
 
 from adapters.database import Catalog, Database
-from adapters.database.tables import attempts, deliveries, subscriptions
+from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Outcome
 from domain.messages import DeliveryRef, RunClosing, RunEnding, RunOpening
-from domain.webhooks import Delivery, EventType, SentAttempt
+from domain.webhooks import Delivery, DeliveryStatus, EventType, SentAttempt
 
 URL = "https://example.com/hook"
 
@@ -58,14 +58,14 @@ async def the_delivery(catalog: Catalog, number: str, outcome: Outcome = Outcome
 
 async def again(catalog: Catalog, delivery_id: str) -> Delivery:
     """A delivery that has to be there."""
-    delivery = await catalog.webhooks.delivery(delivery_id)
-    assert delivery is not None
-    return delivery
+    event = await catalog.webhooks.event(delivery_id)
+    assert event is not None
+    return event.delivery
 
 
 def attempt(number: int = 1, *, status_code: int | None = 200, error: str | None = None) -> SentAttempt:
     """One attempt."""
-    return SentAttempt(number, datetime.now(UTC), status_code, 12, "ok", error, None)
+    return SentAttempt(number, datetime.now(UTC), status_code, 12, "ok", error)
 
 
 async def test_an_address_that_asks_many_times_at_once_waits_once(
@@ -149,8 +149,12 @@ async def test_more_deliveries_than_a_page_come_page_by_page(catalog: Catalog, n
 async def test_a_delivery_announces_how_the_run_ended(catalog: Catalog, number: str, outcome: Outcome) -> None:
     delivery = await the_delivery(catalog, number, outcome)
     assert delivery.event_type is EventType.of(outcome)
-    assert (delivery.process_number, delivery.court, delivery.url) == (number, "TJMT", URL)
-    assert (delivery.run.outcome, delivery.delivered, delivery.given_up) == (outcome, False, False)
+    assert (delivery.process_number, delivery.client, delivery.url) == (number, "local", URL)
+    assert delivery.status is DeliveryStatus.PENDING
+    event = await catalog.webhooks.event(delivery.id)
+    assert event is not None
+    assert event.run is not None
+    assert (event.run.id, event.run.outcome) == (delivery.run_id, outcome)
 
 
 async def test_the_id_of_an_event_can_be_signed(catalog: Catalog, number: str) -> None:
@@ -158,30 +162,28 @@ async def test_the_id_of_an_event_can_be_signed(catalog: Catalog, number: str) -
 
 
 async def test_an_unknown_delivery_is_none(catalog: Catalog) -> None:
-    assert await catalog.webhooks.delivery("evt_none") is None
+    assert await catalog.webhooks.event("evt_none") is None
 
 
-@pytest.mark.parametrize(("delivered", "given_up"), [(True, False), (False, True), (False, False)])
-async def test_a_delivery_knows_whether_it_arrived_or_was_given_up(
-    catalog: Catalog, number: str, delivered: bool, given_up: bool
+@pytest.mark.parametrize(
+    ("delivered", "again_in", "status"),
+    [
+        (True, None, DeliveryStatus.DELIVERED),
+        (False, None, DeliveryStatus.FAILED),
+        (False, timedelta(minutes=5), DeliveryStatus.PENDING),
+    ],
+)
+async def test_a_delivery_knows_what_has_become_of_it(
+    catalog: Catalog, number: str, delivered: bool, again_in: timedelta | None, status: DeliveryStatus
 ) -> None:
     delivery = await the_delivery(catalog, number)
-    await catalog.webhooks.record_attempt(delivery, attempt(), delivered=delivered, given_up=given_up)
-    delivery = await again(catalog, delivery.id)
-    assert (delivery.delivered, delivery.given_up) == (delivered, given_up)
-
-
-async def test_every_attempt_is_logged_and_the_same_one_once(
-    database: Database, catalog: Catalog, number: str
-) -> None:
-    delivery = await the_delivery(catalog, number)
-    for one in (attempt(1, status_code=500), attempt(2, status_code=None, error="no answer"), attempt(2)):
-        await catalog.webhooks.record_attempt(delivery, one, delivered=False, given_up=False)
-    async with database.reading() as connection:
-        rows = await connection.execute(
-            select(attempts).where(attempts.c.delivery_number == delivery.number).order_by(attempts.c.attempt)
-        )
-        assert [(row.attempt, row.status_code, row.error) for row in rows] == [(1, 500, None), (2, 200, None)]
+    sent = attempt()
+    again_at = sent.sent_at + again_in if again_in else None
+    await catalog.webhooks.record_attempt(delivery, sent, delivered=delivered, next_attempt_at=again_at)
+    found = await again(catalog, delivery.id)
+    assert (found.status, found.next_attempt_at) == (status, again_at)
+    assert found.delivered_at == (sent.sent_at if status is DeliveryStatus.DELIVERED else None)
+    assert found.given_up_at == (sent.sent_at if status is DeliveryStatus.FAILED else None)
 
 
 async def test_a_subscription_that_comes_after_the_end_is_announced_by_the_run_that_ended(
@@ -194,9 +196,9 @@ async def test_a_subscription_that_comes_after_the_end_is_announced_by_the_run_t
     [reference] = await catalog.runs.announce_ended(run_id)
 
     delivery = await again(catalog, reference.id)
-    assert (delivery.event_type, delivery.run.id) == (EventType.of(Outcome.PARTIAL), run_id)
+    assert (delivery.event_type, delivery.run_id) == (EventType.of(Outcome.PARTIAL), run_id)
     assert await waiting(database, number) == 0
     # Whoever announced it may have died before the delivery was started.
     assert await catalog.runs.announce_ended(run_id) == (reference,)
-    await catalog.webhooks.record_attempt(delivery, attempt(), delivered=False, given_up=False)
+    await catalog.webhooks.record_attempt(delivery, attempt(), delivered=False, next_attempt_at=None)
     assert await catalog.runs.announce_ended(run_id) == ()

@@ -13,7 +13,7 @@ import pytest
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.temporal import connect
-from api import runs
+from api import temporal_calls
 from api.downloads import Downloads
 from api.runs import Runs
 from domain.addresses import WebhookPolicy
@@ -31,7 +31,7 @@ async def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url))
-    monkeypatch.setattr(runs, "_TOTAL_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(temporal_calls, "TOTAL_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
         temporal = Runs(await connect(lazy=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import httpx
+import pytest
 from temporalio.client import ScheduleActionExecutionStartWorkflow
 
 from adapters.schedules import SWEEP_UPLOADS
@@ -30,6 +31,7 @@ def court_digest(number: str) -> str:
     return hashlib.sha256(b"".join(document.file().pieces())).hexdigest()
 
 
+@pytest.mark.long
 async def test_a_large_document_survives_its_worker(mortal_stack: RunningStack) -> None:
     stack, number = mortal_stack, fresh_number()
     await stack.prepare(number, 1, size_bytes=LARGE_BYTES)

@@ -42,7 +42,6 @@ HOSTILE_HOSTS = (
     "2130706433",
     "017700000001",
     "1.2.3.4.5",
-    "a.127%2e0.0.1",
     "0.0.0.0",
     "10.0.0.1",
     "172.16.0.1",
@@ -92,6 +91,9 @@ MALFORMED = (
     "https://example.com@127.0.0.1/",
     "https://example.com\\@127.0.0.1/",
     "https://example.com/#part",
+    "https://a.127%2e0.0.1/",
+    "https://127.0.0.1%00.example.com/",
+    "https://exam*ple.com/",
     "https://example.com:0/",
     "https://example.com:65536/",
     "https://example.com:port/",
@@ -131,6 +133,13 @@ def test_plain_http_is_refused_unless_it_is_allowed() -> None:
     with pytest.raises(InvalidInput, match="must begin with https://"):
         check_webhook_url("http://example.com/", STRICT)
     assert check_webhook_url("http://example.com/", WebhookPolicy(allow_http=True))
+
+
+@pytest.mark.parametrize("port", [22, 80, 444, 5432, 6379, 7233, 8080, 65535])
+def test_ports_of_other_services_are_refused(port: int) -> None:
+    with pytest.raises(InvalidInput, match="443 or 8443"):
+        check_webhook_url(f"https://example.com:{port}/", STRICT)
+    assert check_webhook_url(f"https://example.com:{port}/", OPEN)
 
 
 @pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1:9000", "[::1]:9000", "receiver:80", "10.0.0.1"])

@@ -97,6 +97,41 @@ async def cancelled(stack: RunningStack, receiver: Receiver, number: str) -> Non
     await stack.ended(number)
 
 
+async def batch(stack: RunningStack, receiver: Receiver, number: str) -> str:
+    """A batch that is answered for one process, joins the run of another, and starts those of the rest.
+
+    One of them is killed. Gives the batch's id.
+    """
+    whole, joined, killed = fresh_number(), fresh_number(), number
+    others = [fresh_number() for _ in range(20)]
+    for each in (whole, *others):
+        await stack.prepare(each, 1)
+    await stack.request(whole)
+    await stack.ended(whole)
+    for each in (joined, killed):
+        await stack.prepare(each, 40)
+    await stack.latency(0.3)
+    await stack.request(joined)
+    await stack.reaches(joined, 1)
+    asked = {"process_numbers": [whole, joined, killed, *others], "webhook_url": f"{receiver.url}/{number}"}
+    taken = (await stack.api.post("/batches", json=asked)).raise_for_status().json()
+    await eventually(lambda: stack.runs(killed), "the run that is to be killed")
+    await stack.temporal.get_workflow_handle(killed).terminate()
+    await stack.temporal.get_workflow_handle(f"batch-{taken['id']}").result()
+    return str(taken["id"])
+
+
+async def batch_cancelled(stack: RunningStack, receiver: Receiver, number: str) -> str:
+    """An operator cancels a batch whose runs are open. Gives the batch's id."""
+    await stack.prepare(number, 40)
+    await stack.latency(0.3)
+    taken = (await stack.api.post("/batches", json={"process_numbers": [number]})).raise_for_status().json()
+    await eventually(lambda: stack.runs(number), "the run of the batch")
+    await stack.temporal.get_workflow_handle(f"batch-{taken['id']}").cancel()
+    await stack.ended(number)
+    return str(taken["id"])
+
+
 async def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running_stack(Path(folder)) as stack:
@@ -108,6 +143,11 @@ async def _record() -> None:
                     (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
                     await _write(stack.temporal.get_workflow_handle(number), f"download-{scenario.__name__}")
                     await stack.recovered()
+                for of_batch in (batch, batch_cancelled):
+                    batch_id = await of_batch(stack, receiver, fresh_number())
+                    await stack.latency(0)
+                    name = of_batch.__name__.replace("_", "-")
+                    await _write(stack.temporal.get_workflow_handle(f"batch-{batch_id}"), name)
                 await _write(stack.temporal.get_workflow_handle("court"), "watch-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from workflows.deliver_webhook import DeliverWebhook
+from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.watch_court import WatchCourt
 
@@ -18,6 +19,8 @@ HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
 
 def test_there_are_histories_of_the_main_scenarios() -> None:
     assert {path.stem for path in HISTORIES} >= {
+        "batch",
+        "batch-cancelled",
         "deliver-second-attempt",
         "download-cancelled",
         "download-completed",
@@ -32,7 +35,9 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    await Replayer(workflows=[DownloadProcess, DeliverWebhook, WatchCourt]).replay_workflow(_history(path))
+    await Replayer(workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, WatchCourt]).replay_workflow(
+        _history(path)
+    )
 
 
 def _history(path: Path) -> WorkflowHistory:

@@ -227,6 +227,7 @@ def test_a_killed_stack_leaves_nothing_running(up: Up) -> None:
     until(lambda: not any(is_running(pid) for pid in pids), "all parts have ended")
 
 
+@pytest.mark.long
 def test_a_second_signal_hurries(up: Up) -> None:
     pids = up.pids()
     api = psutil.Process(up.addresses["pids"]["api"])
@@ -239,6 +240,7 @@ def test_a_second_signal_hurries(up: Up) -> None:
     assert not any(is_running(pid) for pid in pids)
 
 
+@pytest.mark.long
 def test_a_stack_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "cli.py"), "up", "--data-dir", str(tmp_path), "--ephemeral-ports", "--json"],

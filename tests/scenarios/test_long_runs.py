@@ -59,7 +59,7 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         for path in subscribers:
             await catalog.webhooks.subscribe(number.canonical, "local", f"{receiver.url}{path}")
 
-        started = await Runs(forgetful).start(number, "local", subscribed=True)
+        started = await Runs(forgetful).start(number, "local")
 
         assert started.decision is Decision.STARTED
         run = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)

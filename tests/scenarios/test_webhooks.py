@@ -6,7 +6,9 @@ import asyncio
 
 import httpx
 
+from domain.webhooks import EventType
 from tests.support.conditions import eventually
+from tests.support.event_schemas import assert_is_event
 from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
@@ -21,7 +23,10 @@ async def test_the_event_carries_counts_and_links_that_open(stack: RunningStack,
         return bool(receiver.at(f"/{number}"))
 
     await eventually(told, "the webhook")
-    data = receiver.at(f"/{number}")[0].event["data"]
+    event = receiver.at(f"/{number}")[0].event
+    assert event["version"] == 1
+    assert_is_event(EventType.PROCESS_COMPLETED, event)
+    data = event["data"]
     assert data["process_number"] == number
     assert data["outcome"] == "completed"
     assert (data["total_documents"], data["available_documents"]) == (3, 3)
@@ -29,22 +34,6 @@ async def test_the_event_carries_counts_and_links_that_open(stack: RunningStack,
     async with httpx.AsyncClient() as reader:
         for document in data["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
-
-
-async def test_a_subscriber_that_is_away_is_called_again_under_the_same_id(
-    stack: RunningStack, receiver: Receiver
-) -> None:
-    number = fresh_number()
-    await stack.prepare(number, 1)
-    receiver.failures[f"/{number}"] = [500]
-    await stack.request(number, webhook_url=f"{receiver.url}/{number}")
-
-    async def told() -> bool:
-        return bool(receiver.at(f"/{number}"))
-
-    await eventually(told, "the second attempt")
-    refused = [event for event in receiver.refused if event.path == f"/{number}"]
-    assert [event.event_id for event in refused] == [receiver.at(f"/{number}")[0].event_id]
 
 
 async def test_no_subscriber_is_lost_whenever_it_joins(stack: RunningStack, receiver: Receiver) -> None:

@@ -106,6 +106,7 @@ async def test_a_refused_token_is_renewed_before_anything_else_is_tried(stack: R
     await bring(stack, token=(await new_token(stack))["token"])
 
 
+@pytest.mark.long
 async def test_a_firewall_gets_to_see_hardly_anybody(stack: RunningStack) -> None:
     numbers = [fresh_number() for _ in range(20)]
     for number in numbers:

@@ -15,6 +15,8 @@ from tests.support.numbers import fresh_number
 from tests.support.stack import ROOT, RunningStack, clean_environment, running_stack
 from workflows.options import COURT_QUEUE
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+
 RATE = 10
 
 

@@ -1,0 +1,82 @@
+"""Deliveries that were made before the log could be read are in it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from adapters.database import Catalog, Database
+from adapters.database.migrate import upgrade
+from domain.messages import DeliveryRef, OverdueRequest
+from domain.webhooks import DeliveryStatus
+from tests.adapters.conftest import NewDatabase
+from tests.adapters.test_migrations import MIGRATIONS
+
+RUN = "11111111-2222-4333-8444-555555555555"
+CREATED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+LATER = CREATED + timedelta(minutes=5)
+
+
+def fill(connection: Connection) -> None:
+    """Bring a database to the schema before, with a delivery that waits, one that arrived and one given up."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0002")
+    number = "0000001-56.2026.8.11.0041"
+    moments = {"created": CREATED, "later": LATER}
+    connection.execute(
+        text("INSERT INTO runs (id, process_number, client, started_at) VALUES (:run, :number, 'local', :created)"),
+        {"run": RUN, "number": number, "created": CREATED},
+    )
+    for place, (delivered, given_up) in enumerate([("NULL", "NULL"), (":later", "NULL"), ("NULL", ":later")], 1):
+        of = {"place": place, "run": RUN, "number": number, **moments}
+        connection.execute(
+            text(
+                "INSERT INTO webhook_subscriptions (id, process_number, client, url, created_at, run_id)"
+                " VALUES (:place, :number, 'local', 'https://example.com', :created, :run)"
+            ),
+            {key: of[key] for key in ("place", "number", "created", "run")},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO webhook_deliveries (number, id, subscription_id, run_id, process_number, client, url,"
+                " event_type, created_at, delivered_at, given_up_at) VALUES (:place, :id, :place, :run, :number,"
+                f" 'local', 'https://example.com', 'process.completed', :created, {delivered}, {given_up})"
+            ),
+            {**of, "id": f"evt_{place}"},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO webhook_attempts (delivery_number, attempt, sent_at, status_code, next_attempt_at)"
+                " VALUES (:place, 1, :created, 500, :later)"
+            ),
+            {"place": place, **moments},
+        )
+
+
+async def test_what_was_logged_before_stays(new_database: NewDatabase) -> None:
+    url = await new_database()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(fill)
+    await engine.dispose()
+
+    await asyncio.to_thread(upgrade, url)
+
+    catalog = Catalog(Database(url))
+    logged = [await catalog.webhooks.log.get(f"evt_{place}") for place in (1, 2, 3)]
+    assert [(one.delivery.status, one.delivery.next_attempt_at, len(one.attempts)) for one in logged if one] == [
+        (DeliveryStatus.PENDING, LATER, 1),
+        (DeliveryStatus.DELIVERED, None, 1),
+        (DeliveryStatus.FAILED, None, 1),
+    ]
+    overdue = await catalog.webhooks.overdue(OverdueRequest(), by=timedelta(0))
+    assert overdue.deliveries == (DeliveryRef("evt_1", 1, 2),)
+    assert len(await catalog.webhooks.log.page("local", limit=9)) == 3
+    await catalog.close()

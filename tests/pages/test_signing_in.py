@@ -1,0 +1,110 @@
+"""Where keys are asked for, people sign in with theirs, and a page elsewhere cannot use that."""
+
+from __future__ import annotations
+
+import httpx
+from playwright.async_api import Browser, expect
+
+from api.pages.session import COOKIE
+from domain.clients import Scope
+from tests.pages.conftest import OPERATORS_KEY, KeyedApi
+from tests.support.browser import visiting
+from tests.support.numbers import fresh_number
+from tests.support.stack import RunningStack
+
+
+async def test_people_sign_in_with_their_key_and_out_again(
+    shared_stack: RunningStack, browser: Browser, keyed_process: str, keyed: KeyedApi
+) -> None:
+    path = f"/ui/processes/{keyed_process}"
+    async with visiting(browser, keyed.base) as visitor:
+        page, context = visitor.page, visitor.context
+        await visitor.open(path)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        await page.keyboard.type(OPERATORS_KEY)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**{path}")
+        await expect(page.locator("#status")).to_have_text("Complete")
+
+        cookie = next(one for one in await context.cookies() if one["name"] == COOKIE)
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
+        assert OPERATORS_KEY not in str(cookie)
+        # The session opens the API's own routes to the page.
+        document = await page.get_by_role("link", name="Open").first.get_attribute("href")
+        assert document is not None
+        assert (await context.request.get(keyed.base + document, max_redirects=0)).status == 307
+        events = await context.request.get(f"{keyed.base}/processes/{keyed_process}/events")
+        assert (events.status, "event: ended" in await events.text()) == (200, True)
+        assert visitor.behaved()
+
+        await page.get_by_role("button", name="Sign out").click()
+        await visitor.open(path)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+async def test_a_page_elsewhere_cannot_act_in_the_name_of_who_has_signed_in(
+    keyed_process: str, keyed: KeyedApi
+) -> None:
+    async with httpx.AsyncClient(base_url=keyed.base) as client:
+        signed = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY}, headers={"Origin": keyed.base})
+        assert (signed.status_code, signed.headers["location"]) == (303, "/")
+        act = f"/processes/{keyed_process}/pause"
+        for headers in ({}, {"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            answer = await client.post(act, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")
+        # From our own page it is as with the key in the open: here, there is nothing to pause.
+        for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": keyed.base}):
+            assert (await client.post(act, headers=headers)).json()["code"] == "no_open_run"
+        # Our own forms carry a token of the session besides.
+        form = await client.post(f"/ui{act}", headers={"Origin": keyed.base})
+        assert form.status_code == 403
+
+
+async def test_a_wrong_key_and_a_revoked_one_are_told_the_same_and_a_revoked_one_is_dead_at_once(
+    keyed: KeyedApi,
+) -> None:
+    key, key_id = await keyed.key("firm", Scope.READ)
+    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+        assert (await client.post("/ui/sign-in", data={"key": key})).status_code == 303
+        assert (await client.get("/")).status_code == 200
+        await keyed.catalog.clients.revoke(key_id)
+        dead = await client.get("/")
+        assert (dead.status_code, dead.headers["location"]) == (303, "/ui/sign-in?next=%2F")
+        client.cookies.clear()
+        revoked = await client.post("/ui/sign-in", data={"key": key})
+        wrong = await client.post("/ui/sign-in", data={"key": "no key at all"})
+        assert (revoked.status_code, wrong.status_code) == (401, 401)
+        assert revoked.text == wrong.text
+        assert "This key is not valid." in wrong.text
+        assert "set-cookie" not in wrong.headers
+
+
+async def test_a_key_that_may_only_read_is_shown_no_buttons_and_nothing_of_restricted_documents(
+    shared_stack: RunningStack, keyed_process: str, keyed: KeyedApi
+) -> None:
+    path = f"/ui/processes/{keyed_process}"
+    key, _ = await keyed.key("reader", Scope.READ)
+    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+        await client.post("/ui/sign-in", data={"key": key})
+        page = (await client.get(path)).text
+        assert "/content" in page
+        assert page.count("Not public; your key does not open it.") == 2
+        assert page.count("/content") == 2
+        assert "Look for new documents" not in page
+        assert (await client.post(f"{path}/update")).status_code == 403
+        client.cookies.clear()
+        await client.post("/ui/sign-in", data={"key": OPERATORS_KEY})
+        page = (await client.get(path)).text
+        assert page.count("/content") == 4
+        assert "Look for new documents" in page
+
+
+async def test_signing_in_leads_nowhere_else(keyed: KeyedApi) -> None:
+    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+        for wanted in ("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/docs?x=1"):
+            answer = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": wanted})
+            assert answer.headers["location"] == "/"
+            client.cookies.clear()
+        number = fresh_number()
+        answer = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": f"/ui/processes/{number}"})
+        assert answer.headers["location"] == f"/ui/processes/{number}"

@@ -1,0 +1,60 @@
+"""Every example of docs/api.md does what the page says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.receiver import Receiver
+from tests.support.stack import ROOT, RunningStack
+
+_EXAMPLE = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PAGE = (ROOT / "docs" / "api.md").read_text()
+
+# How the examples of each language are put together into one program that ends at the first that fails.
+_PROGRAMS = {
+    "bash": (["bash", "-euo", "pipefail", "-c"], "echo 'example {index}' >&2\n{example}"),
+    "python": ([sys.executable, "-c"], "import sys; print('example {index}', file=sys.stderr)\n{example}"),
+}
+
+
+@pytest.mark.parametrize("language", _PROGRAMS)
+async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_path: Path, language: str) -> None:
+    command, each = _PROGRAMS[language]
+    examples = [example for spoken, example in _EXAMPLE.findall(_PAGE) if spoken == language]
+    assert len(examples) > 8
+    program = "\n".join(each.format(index=index, example=example) for index, example in enumerate(examples))
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        program,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "AUTOS": stack.addresses["api"],
+            "RECEIVER": f"{receiver.url}/examples",
+            "PYTHONPATH": str(ROOT / "client"),
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, output.decode()
+
+
+def test_every_route_has_an_example() -> None:
+    routes = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    examples = "\n".join(example for _, example in _EXAMPLE.findall(_PAGE))
+    shown = re.sub(r"\$NUMBER|\$OTHER", "$number", examples)
+    missing = {
+        route
+        for route in routes
+        if not re.search(re.escape("$AUTOS" + re.sub(r"\{(\w+?)(_id)?\}", r"$\1", route)) + r"(?![/\w])", shown)
+    }
+    # Of the first there is one for each code; the second takes what nobody can show.
+    assert missing == {"/problems/{code}", "/court/credentials"}
