@@ -26,8 +26,8 @@ from domain.errors import AutosError, ConfigurationError, DependencyUnavailable,
 if TYPE_CHECKING:
     from settings import Settings
 
-# Longer than clients and proxies keep idle connections, so that they, not we, are the ones who close them: a request
-# that crosses with our closing is lost without an answer.
+# Longer than clients and proxies keep idle connections, so that they, not we, are the ones who close them: a
+# request that crosses with our closing is lost without an answer.
 _KEEP_ALIVE_SECONDS = 75
 
 app = typer.Typer(

@@ -36,7 +36,7 @@ from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_d
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.temporal import connect_patiently
-from adapters.webhook_sender import WebhookSender
+from adapters.webhooks import Destinations, WebhookSender
 from domain.errors import ConfigurationError
 from settings import Settings
 from workflows.deliver_webhook import DeliverWebhook
@@ -129,9 +129,11 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     prober = await _open_court(stack, settings, tokens, concurrency=1)
     sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id)
     stack.push_async_callback(sign_in.close)
+    destinations = Destinations(settings.webhook_policy)
+    stack.callback(destinations.close)
     sender = WebhookSender(
         settings.webhook_secret.get_secret_value(),
-        settings.webhook_policy,
+        destinations,
         proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
     )
     stack.push_async_callback(sender.close)

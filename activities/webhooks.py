@@ -29,7 +29,7 @@ from domain.webhooks import (
 if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.links import LinkSigner
-    from adapters.webhook_sender import Reply, WebhookSender
+    from adapters.webhooks import Reply, WebhookSender
     from domain.processes import Run
 
 _MOST_DOCUMENTS = 100

@@ -15,6 +15,7 @@ from adapters.rate_limits import RateLimits
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.temporal import connect
+from adapters.webhooks import Destinations
 from api import actions, batches, court, health, lists, metrics, pages, problem_pages, processes, status, webhooks
 from api.access import Gatekeeper
 from api.actions import Actions
@@ -60,13 +61,15 @@ def create_app(settings: Settings) -> FastAPI:
             runs = Runs(temporal)
             signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
             store = await ObjectStore.open(stack, settings.storage_address)
+            destinations = Destinations(settings.webhook_policy, proxied=settings.webhook_proxy_url is not None)
+            stack.callback(destinations.close)
             app.state.answers = Answers(catalog, signer, runs)
             app.state.watching = Watching(app.state.answers)
             stack.callback(app.state.watching.close)
-            app.state.downloads = Downloads(catalog, runs, settings.webhook_policy, settings.listing_max_age)
+            app.state.downloads = Downloads(catalog, runs, destinations, settings.listing_max_age)
             app.state.actions = Actions(app.state.answers, app.state.downloads, runs, Controls(temporal))
-            app.state.webhooks = WebhookDesk(catalog, runs, settings.webhook_policy)
-            app.state.batches = BatchDesk(catalog, BatchRuns(temporal), settings.webhook_policy)
+            app.state.webhooks = WebhookDesk(catalog, runs, destinations)
+            app.state.batches = BatchDesk(catalog, BatchRuns(temporal), destinations)
             app.state.court = CourtDesk(catalog, CourtWatch(temporal, task_queue=PROCESSES_QUEUE))
             app.state.checks = {"database": catalog.check, "storage": store.check, "temporal": runs.check}
             yield

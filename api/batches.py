@@ -19,7 +19,6 @@ from api.parameters import NoQuery
 from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
 from api.schemas import Age, BatchPriority, OrderBody, ProcessNumberText, WebhookUrl
-from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.batches import MOST_ITEMS, Batch, BatchItem, BatchRequest, ItemState, read_items
 from domain.clients import Client, Scope
 from domain.completeness import Decision
@@ -29,6 +28,7 @@ from workflows.options import BATCH_PRIORITY
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
+    from adapters.webhooks import Destinations
 
 BatchId = Annotated[
     str, Path(pattern="^[0-9a-f]{32}$", description="As the answer to the batch's request gave it.")
@@ -112,7 +112,7 @@ class BatchDesk:
 
     catalog: Catalog
     runs: BatchRuns
-    webhook_policy: WebhookPolicy
+    destinations: Destinations
 
     async def take(self, client: Client, asked: NewBatchBody) -> Json:
         """Store a batch and have it worked off.
@@ -127,7 +127,7 @@ class BatchDesk:
             DependencyUnavailable: the database or Temporal does not answer; the batch does not exist.
         """
         if asked.webhook_url is not None:
-            check_webhook_url(asked.webhook_url, self.webhook_policy)
+            await self.destinations.check(asked.webhook_url)
         items, duplicates = read_items(asked.process_numbers)
         if all(item.process_number is None for item in items):
             raise Problem(

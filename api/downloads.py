@@ -14,7 +14,6 @@ from api.problem_codes import ProblemCode
 from api.problems import Problem
 from api.runs import OpenRun, Runs, StartedRun, Subscribe
 from api.temporal_calls import Turns
-from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.completeness import Completeness, Decision
 from domain.messages import RunOpening
 from domain.process_number import ProcessNumber
@@ -23,6 +22,7 @@ from workflows.options import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
+    from adapters.webhooks import Destinations
 
 _log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class Downloads:
 
     catalog: Catalog
     runs: Runs
-    webhook_policy: WebhookPolicy
+    destinations: Destinations
     max_age: timedelta
     # Between reading that something is missing and starting a run, no other request may start one: it could be
     # over by then, and this one would start another.
@@ -80,7 +80,7 @@ class Downloads:
                 this one has waited for.
         """
         if webhook_url is not None:
-            check_webhook_url(webhook_url, self.webhook_policy)
+            await self.destinations.check(webhook_url)
         age = self.max_age if max_age is None else max_age
         asked_at = datetime.now(UTC)
         process = await self.catalog.processes.get(number.canonical)

@@ -28,7 +28,6 @@ from api.webhook_schemas import (
     RedeliveredBody,
     TestBody,
 )
-from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.clients import Client, Scope
 from domain.process_number import ProcessNumber
 from domain.representation import Json, moment
@@ -36,6 +35,7 @@ from domain.webhooks import FailingEndpoint, LoggedDelivery
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
+    from adapters.webhooks import Destinations
 
 # The database is asked only for what can be one: it takes no NUL, and anything may stand in a path.
 _DELIVERY_ID = re.compile(r"evt_[0-9a-f]{32}")
@@ -55,7 +55,7 @@ class WebhookDesk:
 
     catalog: Catalog
     runs: Runs
-    policy: WebhookPolicy
+    destinations: Destinations
 
     async def test(self, client: Client, url: str) -> Json:
         """Send a test event to an address.
@@ -64,7 +64,7 @@ class WebhookDesk:
             InvalidInput: the address cannot be used; nothing was changed.
             DependencyUnavailable: the database or Temporal does not answer.
         """
-        delivery = await self.catalog.webhooks.announce_test(client.name, check_webhook_url(url, self.policy))
+        delivery = await self.catalog.webhooks.announce_test(client.name, await self.destinations.check(url))
         await self.runs.deliver(delivery)
         return await self.delivery(client, delivery.id)
 

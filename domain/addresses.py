@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from domain.errors import InvalidInput
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+# What ``is_global`` lets pass, at least in some versions of Python, and is nobody's public address.
+_NOBODYS = (
+    # Protocol assignments (RFC 6890); one cloud keeps its metadata at 192.0.0.192.
+    IPv4Network("192.0.0.0/24"),
+    # Relays of 6to4, which is withdrawn (RFC 7526).
+    IPv4Network("192.88.99.0/24"),
+    # Where another cloud's machines find its own services, from inside alone.
+    IPv4Network("168.63.129.16/32"),
+    # Documentation (RFC 9637).
+    IPv6Network("3fff::/20"),
+)
 _MAX_LENGTH = 2048
 _HTTPS_PORTS = frozenset({443, 8443})
 _HTTP_PORTS = frozenset({80, 8080})
@@ -48,6 +59,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return False
         if inner is not None:
             return is_public(inner)
+    if any(address in network for network in _NOBODYS):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
@@ -56,7 +69,7 @@ def _nat64(address: IPv6Address) -> IPv4Address | None:
 
 
 def check_webhook_url(url: str, policy: WebhookPolicy) -> str:
-    """Check the form of a webhook address before anything is started; names are resolved when it is called.
+    """Check the form of a webhook address; where its name leads is not looked up here.
 
     Returns:
         The address, unchanged.
@@ -92,11 +105,16 @@ def check_webhook_url(url: str, policy: WebhookPolicy) -> str:
         except ValueError:
             name = host.rstrip(".")
             if name.endswith("localhost") or "." not in name.strip(".") or _NUMERIC_END.fullmatch(name):
-                raise _refused("its host is not a public one") from None
+                raise not_public() from None
         else:
             if not is_public(literal):
-                raise _refused("its host is not a public one")
+                raise not_public()
     return url
+
+
+def not_public() -> InvalidInput:
+    """That an address leads inward, in words that do not tell where."""
+    return _refused("its host is not a public one")
 
 
 def _refused(reason: str) -> InvalidInput:

@@ -88,7 +88,9 @@ def test_an_object_instead_of_an_array_is_taken() -> None:
 
 
 def test_documents_beside_the_current_stage_are_taken() -> None:
-    assert parsed(details(stage(piece(ID)), documentos=[piece()])).documents[0].id == ID
+    beside = str(uuid4())
+    both = parsed(details(stage(piece(ID)), documentos=[piece(beside)])).documents
+    assert {document.id for document in both} == {ID, beside}
     assert len(parsed(details(None, documentos=[piece()])).documents) == 1
 
 

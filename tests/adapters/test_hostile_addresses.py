@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from adapters.webhook_sender import Reply, WebhookSender
+from adapters.webhooks import Destinations, Reply, WebhookSender
 from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.errors import InvalidInput
-from tests.adapters.test_webhook_sender import BODY, EVERYWHERE, REFUSED, SECRET
+from tests.adapters.test_webhook_sender import BODY, EVERYWHERE, REFUSED, SECRET, sending
 from tests.domain.test_addresses import HOSTILE_HOSTS
+from tests.support.conditions import eventually
 from tests.support.scripted_server import ScriptedServer, always, answer, scripted
 
 PUBLIC = WebhookPolicy(allow_http=True)
@@ -63,20 +66,17 @@ async def listener() -> AsyncIterator[ScriptedServer]:
 
 async def send(url: str, policy: WebhookPolicy) -> Reply:
     """Send an event past the check at the request, as if it had been fooled."""
-    sender = WebhookSender(SECRET, policy)
-    try:
+    async with sending(policy) as sender:
         return await sender.send(url, event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
-    finally:
-        await sender.close()
 
 
 def names(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[], list[str]]) -> None:
     """Have every name lead to these addresses."""
 
-    async def getaddrinfo(_: object, host: str, port: int, **__: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in resolve()]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 def port_of(listener: ScriptedServer) -> int:
@@ -116,7 +116,7 @@ async def test_where_private_addresses_are_allowed_tricks_still_are_not(listener
     assert (await send(listener.origin, EVERYWHERE)).status_code == 204
 
 
-@pytest.mark.parametrize(
+LEADS_INWARD = pytest.mark.parametrize(
     "addresses",
     [
         ["127.0.0.1"],
@@ -130,6 +130,72 @@ async def test_where_private_addresses_are_allowed_tricks_still_are_not(listener
     ],
     ids=", ".join,
 )
+
+
+@LEADS_INWARD
+async def test_a_name_that_leads_inward_is_refused_when_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    names(monkeypatch, lambda: addresses)
+    with pytest.raises(InvalidInput, match="not a public one") as refused:
+        await Destinations(WebhookPolicy()).check("https://hook.example/")
+    assert not any(address in str(refused.value) for address in addresses)
+    # Whoever allows it, or has a proxy decide, is not asked where a name leads.
+    for destinations in (Destinations(EVERYWHERE), Destinations(WebhookPolicy(), proxied=True)):
+        assert await destinations.check("https://hook.example/") == "https://hook.example/"
+
+
+async def test_a_name_that_leads_nowhere_yet_is_taken_and_asked_again_when_it_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere() -> list[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+    names(monkeypatch, nowhere)
+    assert await Destinations(WebhookPolicy()).check("https://hook.example/") == "https://hook.example/"
+    assert await send("https://hook.example/", PUBLIC) == REFUSED
+
+
+async def test_names_that_take_for_ever_hold_up_neither_the_others_nor_the_request(
+    listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, begun = threading.Event(), Counter[str]()
+
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        begun[host] += 1
+        if host == "slow.example":
+            let_go.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("adapters.webhooks.destinations._LOOK_SECONDS", 0.2)
+    try:
+        assert await Destinations(PUBLIC).check("https://slow.example/") == "https://slow.example/"
+        async with sending(EVERYWHERE) as sender:
+
+            async def send_to(url: str) -> Reply:
+                return await sender.send(url, event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
+
+            waiting = [asyncio.ensure_future(send_to("http://slow.example/")) for _ in range(100)]
+
+            async def all_wait() -> bool:
+                return begun["slow.example"] > len(waiting)
+
+            await eventually(all_wait, "every look-up is under way")
+            async with asyncio.timeout(5):
+                reply = await send_to(f"http://quick.example:{port_of(listener)}/")
+                # What else the process looks up or does in threads goes on.
+                await asyncio.to_thread(int)
+            assert reply.status_code == 204
+            assert not any(one.done() for one in waiting)
+            for one in waiting:
+                one.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+    finally:
+        let_go.set()
+
+
+@LEADS_INWARD
 async def test_a_name_that_leads_inward_even_in_part_is_refused(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
@@ -145,8 +211,8 @@ async def test_a_name_that_changes_its_mind_is_asked_once_and_its_address_is_the
     port = port_of(listener)
     monkeypatch.setattr("domain.addresses._HTTP_PORTS", frozenset({port}))
     # Public when it is checked, ours when it is connected to; TEST-NET answers nobody, and is called public here.
-    monkeypatch.setattr("adapters.webhook_sender.is_public", lambda address: str(address) == "192.0.2.1")
-    monkeypatch.setattr("adapters.webhook_sender._TOTAL_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.webhooks.destinations.is_public", lambda address: str(address) == "192.0.2.1")
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.3)
     asked = itertools.count()
     names(monkeypatch, lambda: ["192.0.2.1"] if next(asked) == 0 else ["127.0.0.1"])
     first = await send(f"http://hook.example:{port}/", PUBLIC)
@@ -163,7 +229,7 @@ async def test_other_ports_than_the_webs_are_not_called(listener: ScriptedServer
 
 
 async def test_an_egress_proxy_is_asked_instead(listener: ScriptedServer) -> None:
-    sender = WebhookSender(SECRET, WebhookPolicy(), proxy_url=listener.origin)
+    sender = WebhookSender(SECRET, Destinations(WebhookPolicy()), proxy_url=listener.origin)
     reply = await sender.send("http://hook.example/path", event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
     await sender.close()
     assert reply.status_code == 204
@@ -173,7 +239,7 @@ async def test_an_egress_proxy_is_asked_instead(listener: ScriptedServer) -> Non
 
 async def test_what_an_egress_proxy_refuses_is_refused_like_everything_else() -> None:
     async with scripted(always(answer(407, b"denied by rule"))) as proxy:
-        sender = WebhookSender(SECRET, WebhookPolicy(), proxy_url=proxy.origin)
+        sender = WebhookSender(SECRET, Destinations(WebhookPolicy()), proxy_url=proxy.origin)
         reply = await sender.send("https://hook.example/", event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
         await sender.close()
     assert reply == REFUSED

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from adapters.webhook_sender import Reply, WebhookSender
+from adapters.webhooks import Destinations, Reply, WebhookSender
 from domain.addresses import WebhookPolicy
 from domain.errors import ConfigurationError
 from tests.support.conditions import eventually
@@ -31,9 +31,11 @@ REFUSED = Reply(error="destination refused or unreachable")
 @asynccontextmanager
 async def sending(policy: WebhookPolicy = EVERYWHERE) -> AsyncIterator[WebhookSender]:
     """A sender for as long as the block lasts."""
-    sender = WebhookSender(SECRET, policy)
+    destinations = Destinations(policy)
+    sender = WebhookSender(SECRET, destinations)
     yield sender
     await sender.close()
+    destinations.close()
 
 
 async def send(url: str, policy: WebhookPolicy = EVERYWHERE) -> Reply:
@@ -114,6 +116,12 @@ async def test_what_the_receiver_answers_is_told(status: int) -> None:
         assert await send(receiver.origin) == Reply(status, "as you say", None, 17.0)
 
 
+@pytest.mark.parametrize(("asked", "kept"), [("7200", 7200.0), ("31536000", 86_400.0)])
+async def test_a_receiver_may_ask_for_a_day_and_no_more(asked: str, kept: float) -> None:
+    async with scripted(always(answer(503, retry_after=asked))) as receiver:
+        assert (await send(receiver.origin)).retry_after == kept
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
     async with (
@@ -161,7 +169,7 @@ async def test_a_receiver_that_never_answers_is_cut(monkeypatch: pytest.MonkeyPa
     async def silent(_: Asked, __: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("adapters.webhook_sender._TOTAL_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.3)
     async with scripted(silent) as receiver:
         begun = time.monotonic()
         reply = await send(receiver.origin)
@@ -178,7 +186,7 @@ async def test_a_receiver_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    monkeypatch.setattr("adapters.webhook_sender._TOTAL_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.5)
     async with scripted(dripping) as receiver:
         reply = await send(receiver.origin)
     assert reply.status_code is None
@@ -242,5 +250,5 @@ async def test_many_events_go_out_at_once() -> None:
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_nö", "whsec_a", "whsec_YQ=="])
 def test_a_secret_that_is_none_is_refused_without_being_told(secret: str) -> None:
     with pytest.raises(ConfigurationError, match="AUTOS_WEBHOOK_SECRET") as refused:
-        WebhookSender(secret, EVERYWHERE)
+        WebhookSender(secret, Destinations(EVERYWHERE))
     assert secret in ("", "whsec_") or secret not in str(refused.value)

@@ -11,6 +11,7 @@ import pytest
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.temporal import connect
+from adapters.webhooks import Destinations
 from api import temporal_calls
 from api.batch_runs import BatchRuns
 from api.batches import BatchDesk, NewBatchBody
@@ -42,7 +43,7 @@ async def desk(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(temporal_calls, "TOTAL_TIMEOUT_SECONDS", 0.3)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
-        yield BatchDesk(catalog, BatchRuns(await connect(lazy=True)), WebhookPolicy())
+        yield BatchDesk(catalog, BatchRuns(await connect(lazy=True)), Destinations(WebhookPolicy()))
 
 
 async def test_a_batch_that_temporal_does_not_take_does_not_exist(

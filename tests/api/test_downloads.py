@@ -13,6 +13,7 @@ import pytest
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.temporal import connect
+from adapters.webhooks import Destinations
 from api import temporal_calls
 from api.downloads import Downloads
 from api.runs import Runs
@@ -35,7 +36,7 @@ async def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
         temporal = Runs(await connect(lazy=True))
-        yield Downloads(catalog, temporal, WebhookPolicy(), timedelta(days=1))
+        yield Downloads(catalog, temporal, Destinations(WebhookPolicy()), timedelta(days=1))
     await catalog.close()
 
 

@@ -17,6 +17,7 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.sealing import Seal
 from adapters.temporal import connect
+from adapters.webhooks import Destinations
 from api import webhooks
 from api.runs import Runs
 from api.webhooks import WebhookDesk
@@ -77,7 +78,7 @@ async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     app.include_router(webhooks.router)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
-        app.state.webhooks = WebhookDesk(catalog, Runs(await connect(lazy=True)), WebhookPolicy())
+        app.state.webhooks = WebhookDesk(catalog, Runs(await connect(lazy=True)), Destinations(WebhookPolicy()))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as api:
             yield Office(catalog, api, keys)

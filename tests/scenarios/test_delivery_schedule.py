@@ -23,7 +23,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.webhooks import WebhookActivities
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
-from adapters.webhook_sender import WebhookSender
+from adapters.webhooks import Destinations, WebhookSender
 from domain.addresses import WebhookPolicy
 from domain.messages import DeliveryRequest
 from domain.storage import StorageAddress
@@ -63,10 +63,12 @@ async def activities(stack: RunningStack) -> AsyncIterator[tuple[Catalog, Webhoo
         secret_access_key=kept["s3_secret_access_key"],
     )
     catalog = Catalog(Database(f"sqlite+aiosqlite:///{stack.data_dir / 'autos.db'}"))
-    sender = WebhookSender(stack.addresses["webhook_secret"], WebhookPolicy(allow_http=True, allow_private=True))
+    anywhere = Destinations(WebhookPolicy(allow_http=True, allow_private=True))
+    sender = WebhookSender(stack.addresses["webhook_secret"], anywhere)
     signer = await LinkSigner.open(store, SHORT)
     yield catalog, WebhookActivities(catalog, signer, sender, public_url="http://127.0.0.1")
     await sender.close()
+    anywhere.close()
     await catalog.close()
 
 

@@ -80,7 +80,9 @@ class RunningStack:
         """Wait for the end of the run that is open, and give the status then."""
 
         async def closed() -> dict[str, Any] | None:
-            status = await self.status(number)
+            # Held by the service: asking over and over would cost more than what is waited for.
+            held = await self.api.get(f"/processes/{number}/status", headers={"Prefer": "wait=2"})
+            status: dict[str, Any] = held.json()
             return status if status["status"] != "processing" else None
 
         return await eventually(closed, f"the end of the run for {number}", seconds=seconds)

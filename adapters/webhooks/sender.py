@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpcore
 from standardwebhooks import Webhook
 
-from domain.addresses import WebhookPolicy, is_public
+from adapters.webhooks.destinations import Destinations, InwardDestination
 from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
 _EXCERPT_BYTES = 4096
+# As long as the published schedule's own longest wait.
+_LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 _LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
 _REFUSED = "destination refused or unreachable"
 
@@ -48,7 +48,7 @@ class WebhookSender:
 
     Args:
         secret: the deployment's own, for clients that have none: ``whsec_`` and the base64 of 24 to 64 bytes.
-        policy: where events may go.
+        destinations: where events may go.
         proxy_url: an egress proxy, which then decides what may be reached; without one, every address is checked
             here before it is connected to.
 
@@ -56,7 +56,7 @@ class WebhookSender:
         ConfigurationError: the secret is not one.
     """
 
-    def __init__(self, secret: str, policy: WebhookPolicy, *, proxy_url: str | None = None) -> None:
+    def __init__(self, secret: str, destinations: Destinations, *, proxy_url: str | None = None) -> None:
         if not _is_secret(secret):
             raise ConfigurationError(
                 "AUTOS_WEBHOOK_SECRET must be whsec_ followed by the base64 of 24 to 64 random bytes."
@@ -66,10 +66,10 @@ class WebhookSender:
         # an event must not wait for the answers of others' receivers.
         if proxy_url is None:
             self._pool = httpcore.AsyncConnectionPool(
-                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(policy)
+                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(destinations)
             )
         else:
-            if policy.allow_http:
+            if destinations.policy.allow_http:
                 raise ConfigurationError(
                     "AUTOS_WEBHOOK_ALLOW_HTTP and AUTOS_WEBHOOK_PROXY_URL exclude each other: the proxy's own "
                     "refusals would look like the receiver's answers. Leave one of them out."
@@ -133,7 +133,7 @@ class WebhookSender:
             return Reply(
                 status_code=response.status,
                 excerpt=bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", ""),
-                retry_after=parse_retry_after(retry_after),
+                retry_after=parse_retry_after(retry_after, longest=_LONGEST_RETRY_AFTER_SECONDS),
             )
 
 
@@ -157,8 +157,8 @@ def _without_user(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects to checked addresses only, so that a name cannot change its mind between check and connection."""
 
-    def __init__(self, policy: WebhookPolicy) -> None:
-        self._policy = policy
+    def __init__(self, destinations: Destinations) -> None:
+        self._destinations = destinations
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -169,12 +169,12 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        if not self._policy.allows_port(port):
+        if not self._destinations.policy.allows_port(port):
             raise httpcore.ConnectError(_REFUSED)
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
-        if not self._policy.allow_private and not all(is_public(ip_address(a)) for a in addresses):
-            raise httpcore.ConnectError(_REFUSED)
+        try:
+            addresses = await self._destinations.addresses_of(host, port)
+        except InwardDestination:
+            raise httpcore.ConnectError(_REFUSED) from None
         failure: Exception = httpcore.ConnectError(_REFUSED)
         for address in addresses:
             try:
