@@ -42,6 +42,13 @@ def passing(error: CourtError, *, next_attempt_in: timedelta) -> ApplicationErro
     )
 
 
+def crowded(why: str, *, come_again_in: timedelta) -> ApplicationError:
+    """That there is no room for something now: no failure, and nothing was done."""
+    return ApplicationError(
+        why, type="Crowded", next_retry_delay=come_again_in, category=ApplicationErrorCategory.BENIGN
+    )
+
+
 _Blamed = TypeVar("_Blamed", bound=CourtError)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from random import random
 from typing import TYPE_CHECKING
 
 import structlog
 from temporalio import activity
 
-from activities.failures import own_failures
+from activities.failures import crowded, own_failures
 from domain.alerts import Alert, AlertKind, alert_body
 from domain.clients import Scope
 from domain.messages import AttemptResult, DeliveryAttempt, OverduePage, OverdueRequest
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
 _MOST_DOCUMENTS = 100
 # An attempt takes a quarter of a minute at most; a worker that was killed is missed after a minute.
 _OVERDUE = timedelta(minutes=2)
+# A thousand events for one address that does not answer would else hold every place that runs need as well.
+_AT_ONCE = 20
+_MOST_DOUBLINGS = 6
 _GIVEN_UP = AttemptResult(delivered=False, gone=True)
 
 _log = structlog.get_logger()
@@ -52,12 +59,14 @@ class WebhookActivities:
         self._signer = signer
         self._sender = sender
         self._public_url = public_url
+        self._calling: Counter[str] = Counter()
 
     @activity.defn
     async def send_webhook(self, attempt: DeliveryAttempt) -> AttemptResult:
         """Send an event once and log what came of it.
 
-        If this dies between sending and logging, the event is sent again under the same id.
+        If this dies between sending and logging, the event is sent again under the same id. An address is called a
+        few times at once; what finds it crowded comes again by itself, and has not been attempted.
         """
         with own_failures():
             event = await self._catalog.webhooks.event(attempt.delivery_id)
@@ -68,7 +77,8 @@ class WebhookActivities:
             if event.refusal:
                 sent, result = SentAttempt(attempt.number, datetime.now(UTC), error=event.refusal), _GIVEN_UP
             else:
-                sent, result = await self._send(event, attempt.number)
+                with self._place_at(endpoint_id(delivery.client, delivery.url)):
+                    sent, result = await self._send(event, attempt.number)
             switched_off = await self._catalog.webhooks.record_attempt(
                 delivery,
                 sent,
@@ -99,6 +109,22 @@ class WebhookActivities:
         if page.deliveries:
             _log.warning("webhooks overdue", deliveries=len(page.deliveries))
         return page
+
+    @contextmanager
+    def _place_at(self, endpoint: str) -> Iterator[None]:
+        """Be one of the few that call an address at once, or come again when there may be room."""
+        if self._calling[endpoint] >= _AT_ONCE:
+            seconds = 2.0 ** min(activity.info().attempt, _MOST_DOUBLINGS)
+            # Not all of them at the same moment.
+            again = timedelta(seconds=seconds * (0.5 + random()))  # noqa: S311 - no secret.
+            raise crowded(f"{_AT_ONCE} events are on their way to this address already.", come_again_in=again)
+        self._calling[endpoint] += 1
+        try:
+            yield
+        finally:
+            self._calling[endpoint] -= 1
+            if not self._calling[endpoint]:
+                del self._calling[endpoint]
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery

@@ -54,6 +54,10 @@ class Metrics:
         self._database = Gauge(
             "autos_database_answering", "Whether the catalog's database answers: 1 or 0.", registry=registry
         )
+        self._transactions = Counter(
+            "autos_database_transactions", "Transactions that this process has begun.", registry=registry
+        )
+        self._counted_transactions = 0
         self._court = Gauge(
             "autos_court_answering", "Whether the court was last found answering: 1 or 0.", registry=registry
         )
@@ -99,6 +103,8 @@ class Metrics:
             self._batches.set(batches)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
+        self._transactions.inc(catalog.transactions - self._counted_transactions)
+        self._counted_transactions = catalog.transactions
         return generate_latest(self._registry)
 
 

@@ -1,8 +1,8 @@
 """A crowd that watches one run: ``python -m benchmarks.watchers [--watchers N]``.
 
 Printed is how many of the watchers were told of the end, exactly once each, and what they cost the API: its
-resident memory before and at its peak, how fast they came in, and its share of one processor while they watched,
-beside what the same run costs it unwatched.
+resident memory before and at its peak, how fast they came in, and, while they watched, its share of one processor
+and its transactions with the database, beside what the same run costs it unwatched.
 """
 
 from __future__ import annotations
@@ -32,6 +32,20 @@ _AT_A_TIME = 100
 # Besides the watchers', what the parts of the stack and this process need.
 _OTHER_FILES = 512
 _LONGEST_STREAM_BYTES = 2**24
+_TRANSACTIONS = "autos_database_transactions_total "
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a run costs the API.
+
+    Attributes:
+        processor: its share of one.
+        transactions: with the database, each second.
+    """
+
+    processor: float
+    transactions: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +57,28 @@ class Watched:
     seconds_to_come: float
     memory_before: int
     memory_peak: int
-    processor_watched: float
-    processor_alone: float
+    watched: Load
+    alone: Load
+
+
+class _Meter:
+    """Measures the API's load from when it is made."""
+
+    def __init__(self, process: psutil.Process, transactions: float) -> None:
+        self._process = process
+        self._transactions = transactions
+        self._begun, self._used = time.perf_counter(), _processor_seconds(process)
+
+    @classmethod
+    async def begin(cls, bench: Bench, process: psutil.Process) -> _Meter:
+        """Measure from now on."""
+        return cls(process, await _transactions(bench))
+
+    async def read(self, bench: Bench) -> Load:
+        """The load since then."""
+        seconds = time.perf_counter() - self._begun
+        processor = (_processor_seconds(self._process) - self._used) / seconds
+        return Load(processor, (await _transactions(bench) - self._transactions) / seconds)
 
 
 async def measure(watchers: int) -> Watched:
@@ -57,9 +91,9 @@ async def measure(watchers: int) -> Watched:
         api = next(part for part in psutil.Process().children() if part.cmdline()[-1] == "api")
         await bench.set_latency(COURT_LATENCY_SECONDS)
         bench.say("a run that nobody watches")
-        begun, used = time.perf_counter(), _processor_seconds(api)
+        meter = await _Meter.begin(bench, api)
         await bench.run(await bench.new_process(DOCUMENTS, 2_000))
-        alone = (_processor_seconds(api) - used) / (time.perf_counter() - begun)
+        alone = await meter.read(bench)
 
         bench.say(f"a run that {watchers} watch")
         number = await bench.new_process(DOCUMENTS, 2_000)
@@ -71,17 +105,17 @@ async def measure(watchers: int) -> Watched:
             seconds_to_come = time.perf_counter() - begun
             if (await bench.get(f"/processes/{number}/status"))["status"] != "processing":
                 raise CannotMeasure(f"The run was over before all {watchers} had come.")
-            begun, used = time.perf_counter(), _processor_seconds(api)
+            meter = await _Meter.begin(bench, api)
             bodies = await asyncio.gather(*(watcher.rest() for watcher in crowd))
-            watched = (_processor_seconds(api) - used) / (time.perf_counter() - begun)
+            watched = await meter.read(bench)
     return Watched(
         told_once=sum(body.count(b"event: ended\n") == 1 for body in bodies),
         events=sum(body.count(b"\nid: ") for body in bodies),
         seconds_to_come=seconds_to_come,
         memory_before=before,
         memory_peak=resident.peak,
-        processor_watched=watched,
-        processor_alone=alone,
+        watched=watched,
+        alone=alone,
     )
 
 
@@ -119,6 +153,13 @@ async def _all_come(bench: Bench, number: str, watchers: int) -> list[_Watcher]:
     return there
 
 
+async def _transactions(bench: Bench) -> float:
+    for line in (await bench.http.get(f"{bench.api}/metrics")).text.splitlines():
+        if line.startswith(_TRANSACTIONS):
+            return float(line.removeprefix(_TRANSACTIONS))
+    raise CannotMeasure(f"/metrics does not tell {_TRANSACTIONS.strip()}.")
+
+
 def _processor_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system
@@ -145,7 +186,9 @@ def main() -> None:
     print(f"came in                 {found.seconds_to_come:.1f} s")
     print(f"memory of the API       {before:.0f} MiB before, {peak:.0f} at peak")
     print(f"memory of a watcher     {1024 * (peak - before) / watchers:.0f} KiB")
-    print(f"processor of the API    {found.processor_watched:.0%} of one, {found.processor_alone:.0%} unwatched")
+    watched, alone = found.watched, found.alone
+    print(f"processor of the API    {watched.processor:.0%} of one, {alone.processor:.0%} unwatched")
+    print(f"database transactions   {watched.transactions:.1f} each second, {alone.transactions:.1f} unwatched")
     leave(0 if found.told_once == watchers else 1)
 
 

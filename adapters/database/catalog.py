@@ -42,6 +42,11 @@ class Catalog:
         self.batches = Batches(database)
         self.alerts = Alerts(database)
 
+    @property
+    def transactions(self) -> int:
+        """How many transactions this process has begun; grows."""
+        return self._database.transactions
+
     async def check(self) -> None:
         """Ask the database for a sign of life, and whether it has been migrated at all.
 

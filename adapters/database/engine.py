@@ -27,10 +27,15 @@ class Database:
         url: SQLAlchemy address with an async driver (aiosqlite or asyncpg).
         pool_size: connections kept open.
         connect_args: passed to the driver as they are.
+
+    Attributes:
+        dialect: ``sqlite`` or ``postgresql``.
+        transactions: how many have been begun; grows.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8, connect_args: dict[str, Any] | None = None) -> None:
         self.dialect = make_url(url).get_backend_name()
+        self.transactions = 0
         arguments = dict(connect_args or {})
         if self.dialect == "postgresql":
             arguments.setdefault("timeout", 5)
@@ -59,6 +64,7 @@ class Database:
         """
         with _ConnectionErrors():
             async with self._engine.connect() as connection:
+                self.transactions += 1
                 if self.dialect == "postgresql":
                     # By default every statement would see a moment of its own.
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -74,6 +80,7 @@ class Database:
         """
         with _ConnectionErrors():
             async with self._turn(), self._engine.connect() as connection:
+                self.transactions += 1
                 if self.dialect == "sqlite":
                     # A transaction that reads first and writes later would fail at once where two processes
                     # write (SQLITE_BUSY has no waiting on upgrade), so the lock is taken when it begins.

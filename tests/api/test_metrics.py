@@ -125,6 +125,14 @@ async def test_streams_are_counted_while_they_are_open(measured: Measured) -> No
     assert (await measured.values())["autos_event_streams"] == "0.0"
 
 
+async def test_the_databases_load_is_counted(measured: Measured) -> None:
+    before = float((await measured.values())["autos_database_transactions_total"])
+    for _ in range(5):
+        await measured.catalog.check()
+    # Reading the metrics asks it as well.
+    assert float((await measured.values())["autos_database_transactions_total"]) > before + 5
+
+
 async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Measured, tmp_path: Path) -> None:
     values = await measured.values()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("1.0", "1.0")
@@ -142,8 +150,9 @@ async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Me
     assert (await measured.values())['autos_alerts{kind="court_unavailable"}'] == "1.0"
 
     lost = Catalog(Database(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'autos.db'}"))
-    measured.app.state.answers.catalog = lost
-    values = await measured.values()
+    elsewhere = application(lost)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url="http://127.0.0.1") as client:
+        values = await Measured(elsewhere, client, lost).values()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("0.0", "NaN")
     assert values['autos_alerts{kind="court_unavailable"}'] == "NaN"
     await lost.close()
