@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import cli_court
-import cli_get
-import cli_key
-import cli_runs
-from cli_api import NotThere
-from cli_exits import ExitCode
+import commands.court
+import commands.deliveries
+import commands.get
+import commands.key
+import commands.runs
+from commands.api import NotThere
+from commands.exits import ExitCode
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, InvalidInput
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ app = typer.Typer(
     "now · 6 some documents are not there · 7 cannot be done · 130 interrupted.",
 )
 
-app.command()(cli_get.get)
-app.add_typer(cli_runs.app)
-app.add_typer(cli_court.app, name="court")
-app.add_typer(cli_key.app, name="key")
+app.command()(commands.get.get)
+app.add_typer(commands.runs.app)
+app.add_typer(commands.deliveries.app, name="deliveries")
+app.add_typer(commands.court.app, name="court")
+app.add_typer(commands.key.app, name="key")
 
 
 def _print_version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from cli_exits import ExitCode
+from commands.exits import ExitCode
 from local.environment import Environment, OperatorSettings, Secrets
 from local.parts import Parts, describe_parts
 from local.ports import Ports, free_ports

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -19,9 +20,11 @@ from autos_client.models import (
     CourtStatus,
     Delivery,
     Document,
+    Endpoint,
     FailureEntry,
     Process,
     ProcessSummary,
+    Redelivered,
     Status,
 )
 from autos_client.reports import DownloadReport, Progress
@@ -200,6 +203,18 @@ class AsyncAutos:
     async def redeliver(self, delivery_id: str) -> Delivery:
         """See ``Autos.redeliver``."""
         return await self._run(flows.asking(calls.redeliver(delivery_id)))
+
+    async def redeliver_failed(self, since: datetime) -> Redelivered:
+        """See ``Autos.redeliver_failed``."""
+        return await self._run(flows.asking(calls.redeliver_failed(since)))
+
+    async def endpoints(self) -> tuple[Endpoint, ...]:
+        """See ``Autos.endpoints``."""
+        return await self._run(flows.asking(calls.endpoints()))
+
+    async def enable_endpoint(self, endpoint_id: str) -> Endpoint:
+        """See ``Autos.enable_endpoint``."""
+        return await self._run(flows.asking(calls.enable_endpoint(endpoint_id)))
 
     async def test_webhook(self, url: str) -> Delivery:
         """See ``Autos.test_webhook``."""

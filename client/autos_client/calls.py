@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -17,9 +18,12 @@ from autos_client.models import (
     DeliveryPage,
     Document,
     DocumentPage,
+    Endpoint,
+    EndpointList,
     FailurePage,
     Process,
     ProcessPage,
+    Redelivered,
     Status,
 )
 
@@ -234,6 +238,29 @@ def delivery(delivery_id: str) -> Call[Delivery]:
 def redeliver(delivery_id: str) -> Call[Delivery]:
     """Send an event once more."""
     return Call("POST", f"/webhooks/deliveries/{_segment(delivery_id)}/redeliver", _as(Delivery))
+
+
+def redeliver_failed(since: datetime) -> Call[Redelivered]:
+    """Send again what was given up since a time.
+
+    Raises:
+        ValueError: the time does not say in which zone it is.
+    """
+    if since.tzinfo is None:
+        raise ValueError("A time without a zone is none that two machines agree on.")
+    body = {"failed_since": since.isoformat()}
+    return Call("POST", "/webhooks/deliveries/redeliver", _as(Redelivered), json=body)
+
+
+def endpoints() -> Call[tuple[Endpoint, ...]]:
+    """The addresses that take nothing."""
+    read = _as(EndpointList)
+    return Call("GET", "/webhooks/endpoints", lambda answer: read(answer).endpoints)
+
+
+def enable_endpoint(endpoint_id: str) -> Call[Endpoint]:
+    """Switch an address on again."""
+    return Call("POST", f"/webhooks/endpoints/{_segment(endpoint_id)}/enable", _as(Endpoint))
 
 
 def test_webhook(url: str) -> Call[Delivery]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -20,9 +21,11 @@ from autos_client.models import (
     CourtStatus,
     Delivery,
     Document,
+    Endpoint,
     FailureEntry,
     Process,
     ProcessSummary,
+    Redelivered,
     Status,
 )
 from autos_client.reports import DownloadReport, Progress
@@ -240,6 +243,22 @@ class Autos:
     def redeliver(self, delivery_id: str) -> Delivery:
         """Send an event once more, under its own id."""
         return self._run(flows.asking(calls.redeliver(delivery_id)))
+
+    def redeliver_failed(self, since: datetime) -> Redelivered:
+        """Send again what was given up since a time, up to a hundred events, the oldest first.
+
+        Raises:
+            ValueError: the time does not say in which zone it is.
+        """
+        return self._run(flows.asking(calls.redeliver_failed(since)))
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The addresses that take nothing at present, and those that are switched off because of it."""
+        return self._run(flows.asking(calls.endpoints()))
+
+    def enable_endpoint(self, endpoint_id: str) -> Endpoint:
+        """Have events sent to an address again that was switched off."""
+        return self._run(flows.asking(calls.enable_endpoint(endpoint_id)))
 
     def test_webhook(self, url: str) -> Delivery:
         """Send a ``webhook.test`` event to an address."""

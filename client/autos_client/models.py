@@ -199,6 +199,29 @@ class Delivery(_Model):
     attempts: tuple[Attempt, ...] = ()
 
 
+class Redelivered(_Model):
+    """What came of sending again all that had failed."""
+
+    redelivered: int
+    more: bool
+
+
+class Endpoint(_Model):
+    """An address that takes nothing at present; ``switched_off_at`` is set once nothing is sent to it any more."""
+
+    id: str
+    client: str
+    url: str
+    failing_since: datetime
+    switched_off_at: datetime | None = None
+
+
+class EndpointList(_Model):
+    """Addresses that take nothing, the longest first."""
+
+    endpoints: tuple[Endpoint, ...]
+
+
 class BatchProblem(_Model):
     """Why a line of a batch cannot be used."""
 
@@ -290,6 +313,7 @@ class ProcessEnd(_Model):
     """What a ``process.*`` event tells: how a run ended.
 
     Attributes:
+        total_documents: of the run's end, like the other counts; none if the run was killed.
         documents: up to 100, with links signed for this attempt; none if there are more, then the pages at
             ``documents_url`` have them.
     """
@@ -298,12 +322,12 @@ class ProcessEnd(_Model):
     court: str
     outcome: str
     run: Run
-    total_documents: int
-    available_documents: int
-    pending_documents: int
-    failed_documents: int
-    progress_percentage: float
-    available_bytes: int
+    total_documents: int | None = None
+    available_documents: int | None = None
+    pending_documents: int | None = None
+    failed_documents: int | None = None
+    progress_percentage: float | None = None
+    available_bytes: int | None = None
     status_url: str
     documents_url: str
     documents: tuple[Document, ...] | None = None

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,13 @@ def test_acts_and_lists_go_to_the_routes_of_the_contract(script: Script) -> None
             }
         ],
     }
+    endpoint = {
+        "id": "ep1",
+        "client": "desk",
+        "url": "https://me.test/",
+        "failing_since": "2026-03-02T10:00:00Z",
+        "switched_off_at": None,
+    }
     entry = {
         "process_number": NUMBER,
         "court": "TJMT",
@@ -256,6 +264,9 @@ def test_acts_and_lists_go_to_the_routes_of_the_contract(script: Script) -> None
     script.on("GET /webhooks/deliveries", says({"deliveries": [delivery], "next_cursor": None}))
     script.on("GET /webhooks/deliveries/e1", says(delivery))
     script.on("POST /webhooks/deliveries/e1/redeliver", says(delivery, 202))
+    script.on("POST /webhooks/deliveries/redeliver", says({"redelivered": 3, "more": True}, 202))
+    script.on("GET /webhooks/endpoints", says({"endpoints": [endpoint]}))
+    script.on("POST /webhooks/endpoints/ep1/enable", says(endpoint))
     script.on("POST /webhooks/test", says(delivery, 202))
 
     with script.client() as autos:
@@ -265,6 +276,11 @@ def test_acts_and_lists_go_to_the_routes_of_the_contract(script: Script) -> None
         assert [each.failure.code for each in autos.failures(code="not_found")] == ["not_found"]
         assert autos.batch(["x"], priority=5) == autos.batch_status("b1")
         assert [each.id for each in autos.deliveries(status="failed", process_number=NUMBER)] == ["e1"]
+        again = autos.redeliver_failed(datetime(2026, 3, 2, tzinfo=UTC))
+        assert (again.redelivered, again.more) == (3, True)
+        with pytest.raises(ValueError, match="zone"):
+            autos.redeliver_failed(datetime(2026, 3, 2))  # noqa: DTZ001 - which is the mistake.
+        assert [each.id for each in autos.endpoints()] == [autos.enable_endpoint("ep1").id] == ["ep1"]
         assert autos.redeliver("e1") == autos.test_webhook("https://me.test/") == autos.delivery("e1")
 
     assert {str(each.headers["authorization"]) for each in script.requests} == {f"Bearer {KEY}"}

@@ -46,6 +46,16 @@ def test_a_genuine_event_is_typed_and_its_links_are_not_shown() -> None:
     assert "X-Amz-Signature" not in repr(event)
 
 
+def test_the_end_of_a_run_that_was_killed_has_no_counts() -> None:
+    event = ended()
+    counts = ("total", "available", "pending", "failed")
+    for name in (*(f"{each}_documents" for each in counts), "progress_percentage", "available_bytes"):
+        del event["data"][name]
+    process = verify_webhook(SECRET, *signed(event)).process
+    assert process is not None
+    assert (process.outcome, process.total_documents) == ("completed", None)
+
+
 def test_an_event_of_another_type_has_its_data_as_it_was_sent() -> None:
     event = verify_webhook(
         SECRET, *signed({"type": "webhook.test", "timestamp": "2026-11-23T12:00:00Z", "data": {"a": 1}})

@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
-import cli_key
+import commands.key
 from adapters.database.migrate import upgrade
 from domain.errors import ConfigurationError, InvalidInput
 from tests.local.conftest import run_autos
@@ -30,7 +30,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def key(*arguments: str) -> Result:
     """Run `autos key` in this process."""
-    result = CliRunner().invoke(cli_key.app, arguments)
+    result = CliRunner().invoke(commands.key.app, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autos_client import Autos
 from tests.support.receiver import Receiver
 from tests.support.stack import ROOT, RunningStack
 
@@ -29,6 +31,9 @@ async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_pat
     command, each = _PROGRAMS[language]
     examples = [example for spoken, example in _EXAMPLE.findall(_PAGE) if spoken == language]
     assert len(examples) > 8
+    token = (await stack.simulator.post("/_simulator/token")).raise_for_status().json()["token"]
+    # A new one ends those before, and the last example is the one that brings it.
+    (await stack.api.put("/court/credentials", json={"token": token})).raise_for_status()
     program = "\n".join(each.format(index=index, example=example) for index, example in enumerate(examples))
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -38,6 +43,7 @@ async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_pat
             **os.environ,
             "AUTOS": stack.addresses["api"],
             "RECEIVER": f"{receiver.url}/examples",
+            "COURT_TOKEN": token,
             "PYTHONPATH": str(ROOT / "client"),
         },
         stdout=asyncio.subprocess.PIPE,
@@ -56,5 +62,12 @@ def test_every_route_has_an_example() -> None:
         for route in routes
         if not re.search(re.escape("$AUTOS" + re.sub(r"\{(\w+?)(_id)?\}", r"$\1", route)) + r"(?![/\w])", shown)
     }
-    # Of the first there is one for each code; the second takes what nobody can show.
-    assert missing == {"/problems/{code}", "/court/credentials"}
+    # Of these there is one for each code.
+    assert missing == {"/problems/{code}"}
+
+
+def test_every_method_of_the_client_has_an_example() -> None:
+    methods = {name for name, _ in inspect.getmembers(Autos, inspect.isfunction) if not name.startswith("_")}
+    examples = "\n".join(example for spoken, example in _EXAMPLE.findall(_PAGE) if spoken == "python")
+    missing = {name for name in methods if not re.search(rf"\bapi\.{name}\b", examples)}
+    assert missing == {"close"}

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from autos_client import AsyncAutos, Autos
+from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket
+from tests.support.scripted_server import always, answer, scripted
 from tests.support.stack import ROOT, RunningStack, clean_environment
 
 CLI = ROOT / "cli.py"
@@ -192,3 +194,38 @@ async def test_what_failed_is_listed_and_only_what_may_succeed_is_tried_again(st
     assert number in shown.out
     assert (refused.code, refused.out) == (7, "")
     assert "nothing_to_retry" in refused.err
+
+
+async def test_deliveries_are_listed_sent_again_and_their_addresses_switched_on(stack: RunningStack) -> None:
+    async with scripted(always(answer(410))) as gone:
+        (sent,) = (await autos(stack, "deliveries", "test", gone.origin, "--json")).objects
+        assert (sent["event_type"], sent["url"]) == ("webhook.test", gone.origin)
+
+        async def given_up() -> bool:
+            listed = (await autos(stack, "deliveries", "--status", "failed", "--json")).objects
+            return sent["id"] in {each["id"] for each in listed}
+
+        async def failing() -> dict[str, str]:
+            return {
+                each["url"]: each["id"]
+                for each in (await autos(stack, "deliveries", "endpoints", "--json")).objects
+            }
+
+        await eventually(given_up, "the end of it")
+        assert gone.origin in (await autos(stack, "deliveries")).out
+        endpoint = (await failing())[gone.origin]
+        enabled = await autos(stack, "deliveries", "enable", endpoint)
+        assert (enabled.code, enabled.out) == (0, f"Events go to {gone.origin} again.\n")
+        assert gone.origin not in await failing()
+
+        again = await autos(stack, "deliveries", "redeliver", "--failed-since", sent["created_at"])
+        assert (again.code, again.out) == (0, "1 are sent once more.\n")
+        await eventually(given_up, "the end of it, again")
+        once_more = await autos(stack, "deliveries", "redeliver", sent["id"])
+        assert (once_more.code, once_more.out) == (0, f"webhook.test is sent to {gone.origin} once more.\n")
+        await eventually(given_up, "the end of it, once more")
+        assert {asked.headers["webhook-id"] for asked in gone.requests} == {sent["id"]}
+        assert len(gone.requests) == 3
+    for wrong in ((), (sent["id"], "--failed-since", "2026-01-01"), ("--failed-since", "yesterday")):
+        refused = await autos(stack, "deliveries", "redeliver", *wrong)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)

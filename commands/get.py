@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli_api import open_async, plain, translating
-from cli_exits import ExitCode
+from commands.api import open_async, plain, translating
+from commands.exits import ExitCode
 from domain.errors import ConfigurationError, InvalidInput, InvalidProcessNumber
 from domain.process_number import ProcessNumber
 

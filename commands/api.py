@@ -1,8 +1,9 @@
-"""What the commands that speak to a running API share: where it is, what its refusals mean, and plain tables."""
+"""What the commands that speak to a running API share: where it is, its refusals, and how answers are printed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,11 @@ from urllib.parse import urlsplit
 import typer
 
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, InvalidInput
+from domain.process_number import ProcessNumber
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from autos_client import ApiProblem, AsyncAutos, Autos
 
 
@@ -96,6 +100,21 @@ def translating() -> Iterator[None]:
         raise NotThere(_said(problem)) from None
     except autos_client.ApiProblem as problem:
         raise Refused(_said(problem)) from None
+
+
+def canonical(number: str) -> str:
+    """A process number as the API writes it.
+
+    Raises:
+        InvalidProcessNumber: it is none.
+    """
+    return ProcessNumber.parse(number).canonical
+
+
+def print_lines(found: Iterable[BaseModel]) -> None:
+    """Print answers as JSON, one a line."""
+    for each in found:
+        typer.echo(json.dumps(each.model_dump(mode="json"), ensure_ascii=False))
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli_api import local_time, plain, print_table, speaking
-from domain.process_number import ProcessNumber
+from commands.api import canonical, local_time, plain, print_lines, print_table, speaking
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from autos_client import Delivery, FailureEntry, Status
+    from autos_client import FailureEntry, Status
 
 app = typer.Typer(pretty_exceptions_enable=False)
-deliveries_app = typer.Typer(
-    pretty_exceptions_enable=False,
-    invoke_without_command=True,
-    help="Webhook deliveries: list them, the newest first, or send one once more.",
-)
-app.add_typer(deliveries_app, name="deliveries")
 
 _Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The process number.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
@@ -40,12 +29,12 @@ def status(
     """Tell how a process goes."""
     from autos_client import TookTooLong
 
-    canonical = _canonical(number)
+    number = canonical(number)
     with speaking() as autos:
         try:
-            found = autos.wait(canonical, timeout=wait) if wait else autos.status(canonical)
+            found = autos.wait(number, timeout=wait) if wait else autos.status(number)
         except TookTooLong:
-            found = autos.status(canonical)
+            found = autos.status(number)
     _print_status(found, as_json=as_json)
 
 
@@ -53,28 +42,28 @@ def status(
 def retry(number: _Number, as_json: _AsJson = False) -> None:
     """Take up again what failed: in the run that is open, or in a new one."""
     with speaking() as autos:
-        _print_status(autos.retry(_canonical(number)), as_json=as_json)
+        _print_status(autos.retry(canonical(number)), as_json=as_json)
 
 
 @app.command()
 def pause(number: _Number, as_json: _AsJson = False) -> None:
     """Have the open run take no further document. Pausing again changes nothing."""
     with speaking() as autos:
-        _print_status(autos.pause(_canonical(number)), as_json=as_json)
+        _print_status(autos.pause(canonical(number)), as_json=as_json)
 
 
 @app.command()
 def resume(number: _Number, as_json: _AsJson = False) -> None:
     """Have a paused run go on."""
     with speaking() as autos:
-        _print_status(autos.resume(_canonical(number)), as_json=as_json)
+        _print_status(autos.resume(canonical(number)), as_json=as_json)
 
 
 @app.command()
 def cancel(number: _Number, as_json: _AsJson = False) -> None:
     """End the open run. What is stored stays."""
     with speaking() as autos:
-        _print_status(autos.cancel(_canonical(number)), as_json=as_json)
+        _print_status(autos.cancel(canonical(number)), as_json=as_json)
 
 
 @app.command()
@@ -86,7 +75,7 @@ def failures(
     with speaking() as autos:
         found = autos.failures(code=code)
         if as_json:
-            _print_lines(found)
+            print_lines(found)
             return
         rows = [_failure_row(each) for each in found]
     if rows:
@@ -95,57 +84,9 @@ def failures(
         typer.echo("Nothing has failed.", err=True)
 
 
-@deliveries_app.callback()
-def deliveries(
-    context: typer.Context,
-    delivery_status: Annotated[
-        str | None, typer.Option("--status", help="Only pending, delivered or failed ones.")
-    ] = None,
-    process: Annotated[str | None, typer.Option(metavar="NUMBER", help="Only those of a process.")] = None,
-    as_json: _AsLines = False,
-) -> None:
-    """List webhook deliveries, the newest first."""
-    if context.invoked_subcommand is not None:
-        return
-    number = _canonical(process) if process else None
-    with speaking() as autos:
-        found = autos.deliveries(status=delivery_status, process_number=number)
-        if as_json:
-            _print_lines(found)
-            return
-        rows = [_delivery_row(each) for each in found]
-    if rows:
-        print_table([("ID", "EVENT", "PROCESS", "STATUS", "TRIES", "LAST ANSWER", "CREATED", "URL"), *rows])
-    else:
-        typer.echo("There are no such deliveries.", err=True)
-
-
-@deliveries_app.command()
-def redeliver(
-    delivery_id: Annotated[str, typer.Argument(metavar="ID", help="The delivery's id.")],
-    as_json: _AsJson = False,
-) -> None:
-    """Send an event once more, under its own id."""
-    with speaking() as autos:
-        sent = autos.redeliver(delivery_id)
-    if as_json:
-        _print_lines([sent])
-    else:
-        typer.echo(f"{plain(sent.event_type)} is sent to {plain(sent.url)} once more.")
-
-
-def _canonical(number: str) -> str:
-    return ProcessNumber.parse(number).canonical
-
-
-def _print_lines(found: Iterable[BaseModel]) -> None:
-    for each in found:
-        typer.echo(json.dumps(each.model_dump(mode="json"), ensure_ascii=False))
-
-
 def _print_status(found: Status, *, as_json: bool) -> None:
     if as_json:
-        _print_lines([found])
+        print_lines([found])
         return
     phase = f" ({found.phase})" if found.phase else ""
     typer.echo(f"{found.process_number}, {plain(found.court)}: {found.status}{phase}")
@@ -174,18 +115,4 @@ def _failure_row(each: FailureEntry) -> tuple[str, ...]:
         each.failure.code,
         local_time(each.failure.failed_at),
         "yes" if each.failure.retryable else "no",
-    )
-
-
-def _delivery_row(each: Delivery) -> tuple[str, ...]:
-    last = each.attempts[-1] if each.attempts else None
-    return (
-        each.id,
-        each.event_type,
-        each.process_number or "",
-        each.status,
-        str(len(each.attempts)),
-        str(last.status_code or last.error or "") if last else "",
-        local_time(each.created_at),
-        each.url,
     )

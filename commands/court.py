@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli_api import local_time, plain, speaking
+from commands.api import local_time, plain, speaking
 from domain.errors import InvalidInput
 from domain.tokens import read_token
 
