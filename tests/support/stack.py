@@ -9,13 +9,14 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.service import RPCError
 
 from tests.support.conditions import eventually
 
@@ -79,10 +80,13 @@ class RunningStack:
     async def ended(self, number: str, *, seconds: float = 60.0) -> dict[str, Any]:
         """Wait for the end of the run that is open, and give the status then."""
 
+        # Temporal tells by itself; asking the API over and over would cost more than what is waited for.
+        with suppress(WorkflowFailureError, RPCError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.temporal.get_workflow_handle(number).result()
+
         async def closed() -> dict[str, Any] | None:
-            # Held by the service: asking over and over would cost more than what is waited for.
-            held = await self.api.get(f"/processes/{number}/status", headers={"Prefer": "wait=2"})
-            status: dict[str, Any] = held.json()
+            status = await self.status(number)
             return status if status["status"] != "processing" else None
 
         return await eventually(closed, f"the end of the run for {number}", seconds=seconds)
