@@ -79,6 +79,12 @@ class BatchActivities:
         with own_failures():
             if decided.run_id is not None:
                 await self._catalog.runs.register(RunOpening(number, decided.run_id, decided.client))
+                batch = await self._catalog.batches.terms(decided.item.batch_id)
+                if batch is not None and batch.webhook_url is not None:
+                    # The end of the run before may have claimed what was waiting.
+                    await self._catalog.webhooks.subscribe(
+                        number, batch.client, batch.webhook_url, unless_by=decided.run_id
+                    )
             await self._catalog.batches.decide(decided)
         _log.info(decided.decision.value, process=number, run=decided.run_id, batch=decided.item.batch_id)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import random
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from temporalio import activity
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 _MOST_DOCUMENTS = 100
 # An attempt takes a quarter of a minute at most; a worker that was killed is missed after a minute.
 _OVERDUE = timedelta(minutes=2)
-# A thousand events for one address that does not answer would else hold every place that runs need as well.
-_AT_ONCE = 20
+# A thousand events for one host that does not answer would else hold every place that runs need as well, and so
+# would some for each of many such hosts. How many places there are: worker.py.
+_AT_ONCE = 100
+_ALL_AT_ONCE = 400
 _MOST_DOUBLINGS = 6
 _GIVEN_UP = AttemptResult(delivered=False, gone=True)
 
@@ -65,7 +68,7 @@ class WebhookActivities:
     async def send_webhook(self, attempt: DeliveryAttempt) -> AttemptResult:
         """Send an event once and log what came of it.
 
-        If this dies between sending and logging, the event is sent again under the same id. An address is called a
+        If this dies between sending and logging, the event is sent again under the same id. A host is called a
         few times at once; what finds it crowded comes again by itself, and has not been attempted.
         """
         with own_failures():
@@ -77,7 +80,7 @@ class WebhookActivities:
             if event.refusal:
                 sent, result = SentAttempt(attempt.number, datetime.now(UTC), error=event.refusal), _GIVEN_UP
             else:
-                with self._place_at(endpoint_id(delivery.client, delivery.url)):
+                with self._place_at(f"{delivery.client} {urlsplit(delivery.url).netloc}"):
                     sent, result = await self._send(event, attempt.number)
             switched_off = await self._catalog.webhooks.record_attempt(
                 delivery,
@@ -111,20 +114,20 @@ class WebhookActivities:
         return page
 
     @contextmanager
-    def _place_at(self, endpoint: str) -> Iterator[None]:
-        """Be one of the few that call an address at once, or come again when there may be room."""
-        if self._calling[endpoint] >= _AT_ONCE:
+    def _place_at(self, host: str) -> Iterator[None]:
+        """Be one of the few that call a host for a client at once, or come again when there may be room."""
+        if self._calling[host] >= _AT_ONCE or self._calling.total() >= _ALL_AT_ONCE:
             seconds = 2.0 ** min(activity.info().attempt, _MOST_DOUBLINGS)
             # Not all of them at the same moment.
             again = timedelta(seconds=seconds * (0.5 + random()))  # noqa: S311 - no secret.
-            raise crowded(f"{_AT_ONCE} events are on their way to this address already.", come_again_in=again)
-        self._calling[endpoint] += 1
+            raise crowded("Enough events are on their way, there or altogether.", come_again_in=again)
+        self._calling[host] += 1
         try:
             yield
         finally:
-            self._calling[endpoint] -= 1
-            if not self._calling[endpoint]:
-                del self._calling[endpoint]
+            self._calling[host] -= 1
+            if not self._calling[host]:
+                del self._calling[host]
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery

@@ -176,5 +176,7 @@ def _with(scope: Scope, cost: int = ASKING) -> Callable[[Request, Client], Await
 Reader = Annotated[Client, Depends(_with(Scope.READ))]
 Downloader = Annotated[Client, Depends(_with(Scope.DOWNLOAD))]
 Administrator = Annotated[Client, Depends(_with(Scope.ADMIN))]
+# As a downloader, of a route that says itself what it costs.
+Payer = Annotated[Client, Depends(_with(Scope.DOWNLOAD, 0))]
 # As a downloader, of a route that may start something: it costs more.
 Starter = Annotated[Client, Depends(_with(Scope.DOWNLOAD, STARTING))]

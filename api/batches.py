@@ -12,12 +12,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from api.access import Gatekeeper, Reader, Starter
+from api.access import Gatekeeper, Payer, Reader
 from api.batch_runs import BatchRuns
 from api.callbacks import called_back
 from api.parameters import NoQuery
 from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
+from api.rates import STARTING
 from api.schemas import Age, BatchPriority, OrderBody, ProcessNumberText, WebhookUrl
 from domain.batches import MOST_ITEMS, Batch, BatchItem, BatchRequest, ItemState, read_items
 from domain.clients import Client, Scope
@@ -179,15 +180,15 @@ class BatchDesk:
     responses=documented_problems(413),
 )
 async def post_batch(
-    request: Request, client: Starter, query: Annotated[NoQuery, Query()], body: NewBatchBody
+    request: Request, client: Payer, query: Annotated[NoQuery, Query()], body: NewBatchBody
 ) -> Response:
     """Take up to a thousand processes. Each is answered from the catalog, joins the run that is open, or gets one.
 
     Numbers that stand there twice are taken once; what is no number is named, and holds up nothing.
     """
     gatekeeper: Gatekeeper = request.app.state.gatekeeper
-    # Beyond what every start costs: a thousand are not as cheap as one.
-    await gatekeeper.charge(request, client, len(body.process_numbers) // _NUMBERS_PER_UNIT)
+    # A thousand are not as cheap as one. All at once: what is refused costs nothing.
+    await gatekeeper.charge(request, client, STARTING + len(body.process_numbers) // _NUMBERS_PER_UNIT)
     desk: BatchDesk = request.app.state.batches
     answer = await desk.take(client, body)
     return JSONResponse(answer, 202, headers={"Location": f"/batches/{answer['id']}"})

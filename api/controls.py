@@ -66,7 +66,7 @@ def no_open_run(number: ProcessNumber, status: str | None = None) -> Problem:
 
 @asynccontextmanager
 async def _acting(number: ProcessNumber) -> AsyncIterator[None]:
-    async with bounded(_TOTAL_SECONDS):
+    async with bounded(_TOTAL_SECONDS, of_a_run=True):
         try:
             yield
         except WorkflowUpdateFailedError:

@@ -86,9 +86,11 @@ class Downloads:
         process = await self.catalog.processes.get(number.canonical)
         if process is not None:
             chosen = await self._count(process, document_ids, listed=process.listed_within(asked_at, age))
-            if process.answers(asked_at, age, chosen):
-                if webhook_url is not None and notify_always:
-                    await self._announce(number, client, webhook_url)
+            answered = process.answers(asked_at, age, chosen)
+            if answered and webhook_url is not None and notify_always:
+                # While a run is open, its end is what there will be to tell.
+                answered = await self._announce(process, client, webhook_url)
+            if answered:
                 return self._from_catalog(process, chosen or process.documents)
         if webhook_url is not None:
             # Before the run is started or told: whatever happens in between, the next end of a run finds it.
@@ -144,10 +146,14 @@ class Downloads:
 
         return subscribe
 
-    async def _announce(self, number: ProcessNumber, client: str, webhook_url: str) -> None:
-        delivery = await self.catalog.webhooks.announce_now(number.canonical, client, webhook_url)
+    async def _announce(self, process: Process, client: str, webhook_url: str) -> bool:
+        """Have an address told of how the latest run has ended; whether it has."""
+        if process.latest_run is None or process.latest_run.outcome is None:
+            return False
+        delivery = await self.catalog.webhooks.announce_now(process.number, client, webhook_url)
         if delivery is not None:
             await self.runs.deliver(delivery)
+        return delivery is not None
 
     @staticmethod
     def _from_catalog(process: Process, counts: Completeness) -> DownloadDecision:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from api.problem_codes import ProblemCode
-from domain.errors import DependencyUnavailable, InvalidInput, InvalidProcessNumber
+from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM_SCHEMA = "#/components/schemas/ProblemBody"
@@ -92,6 +92,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         (Problem, _of_problem),
         (InvalidInput, _of_invalid_input),
         (DependencyUnavailable, _of_dependency),
+        (ConfigurationError, _of_configuration),
         (RequestValidationError, _of_validation),
         (HTTPException, _of_http),
         (Exception, _of_bug),
@@ -124,6 +125,20 @@ def _of_dependency(request: Request, error: Exception) -> Response:
             f"{error} Nothing is lost; ask again.",
             headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
         ),
+    )
+
+
+def _of_configuration(request: Request, error: Exception) -> Response:
+    _log.error("misconfigured", detail=str(error))
+    return problem_response(request, misconfigured())
+
+
+def misconfigured() -> Problem:
+    """That a setting, such as the database's password, no longer fits. What it is, only the log tells."""
+    return Problem(
+        ProblemCode.NOT_READY,
+        "A setting of the service does not fit its parts. The operator's log says which.",
+        headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
     )
 
 

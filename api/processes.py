@@ -161,8 +161,9 @@ async def _decided(
     if preferences.wait:
         watching: Watching = request.app.state.watching
         # Who started the run that was joined may not have said so yet.
-        with suppress(Problem):
-            await while_connected(request, watching.until_ended(number, preferences.wait))
+        with watching.place_of(client) as there_is_room, suppress(Problem):
+            if there_is_room:
+                await while_connected(request, watching.until_ended(number, preferences.wait))
         process, open_run = await answers.current(number) or (process, open_run)
     body = await answers.process(process, open_run, client, decided.decision)
     headers = {**_PRIVATE, **preferences.applied, "Location": f"/processes/{number}/status"}

@@ -25,9 +25,9 @@ async def charge(rates: RateLimits, request: Request, client: Client, cost: int)
     """Have a client pay for a request, if its key is limited; the answer will tell what is left.
 
     Raises:
-        Problem: 429, there is too little left; nothing was paid.
+        Problem: 429, there is too little left; nothing was paid. One that costs nothing is never refused.
     """
-    if client.requests_per_minute is None:
+    if client.requests_per_minute is None or cost == 0:
         return
     allowance = await rates.spend(client.name, cost, limit=client.requests_per_minute)
     setattr(request.state, _STATE, allowance)

@@ -113,10 +113,10 @@ class Runs:
                 except WorkflowAlreadyStartedError as error:
                     run_id = error.first_run_id or error.run_id or ""
                 else:
-                    if subscribe is not None and missed is not None:
-                        # Not before there is another run: the one that was missed would claim it as well, and go
-                        # on telling for as long as we subscribe.
-                        await subscribe(missed)
+                    if subscribe is not None:
+                        # The end of the run before may have claimed what was waiting. Not sooner than now: the one
+                        # that was missed would claim it as well, and go on telling for as long as we subscribe.
+                        await subscribe(missed or started.run_id)
                     return started
                 joined = await self._join(number, run_id, document_ids, subscribe)
                 if joined is not None:
@@ -155,7 +155,7 @@ class Runs:
         Raises:
             DependencyUnavailable: Temporal does not answer.
         """
-        async with bounded():
+        async with bounded(of_a_run=True):
             try:
                 run = await self._client.get_workflow_handle(number.canonical).describe(rpc_timeout=CALL_TIMEOUT)
             except RPCError as error:
@@ -236,7 +236,7 @@ class Runs:
             if run.chosen_documents:
                 # The same choice is the same update, however often a client asks.
                 digest = hashlib.sha256(" ".join(sorted(document_ids)).encode()).hexdigest()[:32]
-                async with bounded(_WIDEN_SECONDS):
+                async with bounded(_WIDEN_SECONDS, of_a_run=True):
                     await handle.execute_update(
                         DownloadProcess.widen,
                         DocumentChoice(tuple(document_ids)),
@@ -247,7 +247,7 @@ class Runs:
             if subscribe is not None:
                 # Another run's end may have claimed what was waiting.
                 await subscribe(run_id)
-                async with bounded():
+                async with bounded(of_a_run=True):
                     await handle.signal(DownloadProcess.subscribe, rpc_timeout=CALL_TIMEOUT)
         except RPCError as error:
             if is_gone(error):

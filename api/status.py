@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -19,15 +19,12 @@ from api.preferences import Preferred, while_connected
 from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
 from api.schemas import StatusBody
-from api.watching import Snapshot, Watch, Watching
-from domain.clients import Client
+from api.watching import MOST_FOLLOWERS, Snapshot, Watch, Watching
 
 _RETRY_AFTER_SECONDS = "2"
 # A key is looked at when a stream begins: one that was revoked reads on for so long at most. Who still may connects
 # again by itself, and goes on where it was.
 LONGEST_STREAM_SECONDS = 15 * 60.0
-# Each is an open socket for all that time, and costs one request.
-MOST_STREAMS = 200
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _EVENT_ID = re.compile(r"[0-9]{1,20}-([0-9a-f]{32})")
@@ -91,7 +88,9 @@ async def get_status(
 
     snapshot: Snapshot | None = None
     if preferences.wait:
-        snapshot = await while_connected(request, watching.until(number, preferences.wait, is_news))
+        with watching.place_of(client) as there_is_room:
+            if there_is_room:
+                snapshot = await while_connected(request, watching.until(number, preferences.wait, is_news))
     if snapshot is None:
         snapshot = await watching.now(number)
     headers = {"ETag": entity_tag(snapshot.digest), "Cache-Control": "no-cache", **preferences.applied}
@@ -102,41 +101,26 @@ async def get_status(
     return Response(snapshot.body, media_type="application/json", headers=headers)
 
 
-@asynccontextmanager
-async def _few(watching: Watching, client: Client) -> AsyncIterator[None]:
-    """Be one of the streams of a client, of whom a limited key may have so many at once.
-
-    Raises:
-        Problem: 429, there are enough.
-    """
-    if client.requests_per_minute is not None and watching.streams[client.name] >= MOST_STREAMS:
-        raise Problem(
-            ProblemCode.RATE_LIMITED,
-            f"This client has {MOST_STREAMS} event streams open. Close some, or ask for /status.",
-            headers={"Retry-After": _RETRY_AFTER_SECONDS},
-        )
-    watching.streams[client.name] += 1
-    try:
-        yield
-    finally:
-        watching.streams[client.name] -= 1
-        if not watching.streams[client.name]:
-            del watching.streams[client.name]
-
-
 async def _present(
     request: Request, response: Response, number: Number, client: Reader, last_event_id: _LastEventId = None
 ) -> AsyncIterator[tuple[Watch, Snapshot | None]]:
     """A watch and the state to begin with, if the client does not know it; decided before the answer begins."""
     watching: Watching = request.app.state.watching
-    async with _few(watching, client), watching.process(number) as watch:
-        present = await anext(watch, None)
-        if present is not None and present.digest == digest_of(last_event_id):
-            if present.ended:
-                response.status_code = 204
-                watch.leave()
-            present = None
-        yield watch, present
+    with watching.place_of(client) as there_is_room:
+        if not there_is_room:
+            raise Problem(
+                ProblemCode.RATE_LIMITED,
+                f"This client follows {MOST_FOLLOWERS} processes at once. End some, or ask for /status.",
+                headers={"Retry-After": _RETRY_AFTER_SECONDS},
+            )
+        async with watching.process(number) as watch:
+            present = await anext(watch, None)
+            if present is not None and present.digest == digest_of(last_event_id):
+                if present.ended:
+                    response.status_code = 204
+                    watch.leave()
+                present = None
+            yield watch, present
 
 
 @router.get(

@@ -18,11 +18,13 @@ LONGEST_WAIT_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def bounded(seconds: float | None = None) -> AsyncIterator[None]:
+async def bounded(seconds: float | None = None, *, of_a_run: bool = False) -> AsyncIterator[None]:
     """Never wait long: the SDK tries a call again while Temporal is away.
 
     Args:
         seconds: for all calls of the block together; two and a half unless given.
+        of_a_run: the calls name a run, which may be gone: that is for the caller to make sense of. Else what is not
+            found is Temporal's namespace.
 
     Raises:
         DependencyUnavailable: Temporal does not answer, or not in time.
@@ -33,8 +35,7 @@ async def bounded(seconds: float | None = None) -> AsyncIterator[None]:
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise DependencyUnavailable("temporal", "No worker has answered; it may still be done.") from None
     except (TimeoutError, RPCError, RuntimeError) as error:
-        if isinstance(error, RPCError) and is_gone(error):
-            # Temporal has answered; what that means is for who asked to say.
+        if of_a_run and isinstance(error, RPCError) and is_gone(error):
             raise
         if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
             raise DependencyUnavailable(

@@ -7,8 +7,8 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +17,7 @@ import structlog
 from fastapi.sse import ServerSentEvent
 
 from api.answers import Answers, process_unknown
+from domain.clients import Client
 from domain.completeness import ProcessStatus
 from domain.errors import DependencyUnavailable
 from domain.process_number import ProcessNumber
@@ -24,6 +25,8 @@ from domain.representation import Json
 
 EVERY_SECONDS = 0.5
 RECONNECT_MILLISECONDS = 2_000
+# Each holds a socket and has a process read, for as long as it likes, at the price of one request.
+MOST_FOLLOWERS = 200
 # Somebody who comes is read for at once, but a crowd that comes one by one is read for together.
 _SOONEST_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -217,7 +220,7 @@ class Watching:
         every_seconds: how often a process is read while it is watched.
 
     Attributes:
-        streams: how many event streams each client has open, by its name.
+        followers: how many streams each client has open and how many of its requests wait, by its name.
     """
 
     def __init__(self, answers: Answers, *, every_seconds: float = EVERY_SECONDS) -> None:
@@ -225,12 +228,26 @@ class Watching:
         self._every_seconds = every_seconds
         self._readers: dict[str, _Reader] = {}
         self._closed = False
-        self.streams: Counter[str] = Counter()
+        self.followers: Counter[str] = Counter()
 
     @property
     def watchers(self) -> dict[str, int]:
         """How many watch each process that is being read, by its number."""
         return {number: len(reader.watches) for number, reader in self._readers.items() if not reader.over}
+
+    @contextmanager
+    def place_of(self, client: Client) -> Iterator[bool]:
+        """Count one more who follows something for a client, if a limited key may have one more; whether it may."""
+        if client.requests_per_minute is not None and self.followers[client.name] >= MOST_FOLLOWERS:
+            yield False
+            return
+        self.followers[client.name] += 1
+        try:
+            yield True
+        finally:
+            self.followers[client.name] -= 1
+            if not self.followers[client.name]:
+                del self.followers[client.name]
 
     async def now(self, number: ProcessNumber) -> Snapshot:
         """A process as it is, read for this call.

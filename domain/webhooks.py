@@ -28,6 +28,10 @@ DELIVERY_SCHEDULE: tuple[float, ...] = (
 EVENT_VERSION = 1
 # An address that has taken nothing for so long is switched off: the schedule of one event is over before that.
 SWITCH_OFF_AFTER = timedelta(days=5)
+# A failure so long after the last one begins anew: every delivery on its schedule would have failed in between.
+FAILURES_APART = timedelta(hours=30)
+# Of one delivery, in the log: it may be sent again for ever.
+SHOWN_ATTEMPTS = 20
 ENDPOINT_OFF = "endpoint switched off"
 CLIENT_GONE = "every key of the client is revoked"
 _ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
@@ -97,7 +101,7 @@ class Event:
     Attributes:
         run: the run whose end is announced; none for a test.
         endpoint_off: nothing is sent to the address until it is switched on again.
-        scopes: what every key of the client may do; none if all of them are revoked.
+        scopes: what every key that the client ever had may do; none if all of them are revoked.
     """
 
     delivery: Delivery
@@ -134,7 +138,7 @@ class SentAttempt:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDelivery:
-    """A delivery with every attempt at it, the first one first."""
+    """A delivery with the latest attempts at it, the first one first."""
 
     delivery: Delivery
     attempts: tuple[SentAttempt, ...]
@@ -145,7 +149,7 @@ class FailingEndpoint:
     """An address of a client that has taken nothing since a time.
 
     Attributes:
-        failing_since: the first failure after its last success.
+        failing_since: the first failure after its last success, or after a time in which nothing was sent.
         switched_off_at: when it was found to have failed for so long that nothing is sent to it any more.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import Row, update
+from sqlalchemy import ColumnElement, Row, delete, exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.upserts import insert_into
@@ -16,14 +16,34 @@ from domain.webhooks import EventType
 
 
 async def claim_subscriptions(connection: AsyncConnection, number: str, run_id: str, outcome: Outcome) -> None:
-    """Turn every waiting subscription of a process into a delivery of a run's end. Again, it finds none."""
+    """Turn every waiting subscription of a process into a delivery of a run's end. Again, it finds none.
+
+    An address that this run has told already waits for the next one.
+    """
     claimed = await connection.execute(
         update(subscriptions)
-        .where(subscriptions.c.process_number == number, subscriptions.c.run_id.is_(None))
+        .where(subscriptions.c.process_number == number, subscriptions.c.run_id.is_(None), ~_told_by(run_id))
         .values(run_id=run_id)
         .returning(subscriptions)
     )
     await announce_to(connection, claimed, outcome)
+
+
+async def forget_told(connection: AsyncConnection, number: str, run_id: str) -> None:
+    """Let those no longer wait whom this run has told already: nothing else will come for them."""
+    await connection.execute(
+        delete(subscriptions).where(
+            subscriptions.c.process_number == number, subscriptions.c.run_id.is_(None), _told_by(run_id)
+        )
+    )
+
+
+def _told_by(run_id: str) -> ColumnElement[bool]:
+    return exists().where(
+        deliveries.c.run_id == run_id,
+        deliveries.c.client == subscriptions.c.client,
+        deliveries.c.url == subscriptions.c.url,
+    )
 
 
 async def announce_to(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
 from adapters.database.webhook_tables import attempts, deliveries
 from domain.webhooks import (
+    SHOWN_ATTEMPTS,
     Delivery,
     DeliveryStatus,
     EventType,
@@ -26,7 +27,7 @@ class DeliveryLog:
         self._database = database
 
     async def get(self, delivery_id: str) -> LoggedDelivery | None:
-        """One delivery with its attempts, or none."""
+        """One delivery with its latest attempts, or none."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
             if row is None:
@@ -98,10 +99,16 @@ async def _with_attempts(
     connection: AsyncConnection, rows: Sequence[Row[tuple[object, ...]]]
 ) -> list[LoggedDelivery]:
     made: dict[int, list[SentAttempt]] = {row.number: [] for row in rows}
+    from_the_latest = (
+        func.row_number()
+        .over(partition_by=attempts.c.delivery_number, order_by=attempts.c.attempt.desc())
+        .label("from_the_latest")
+    )
+    numbered = select(attempts, from_the_latest).where(attempts.c.delivery_number.in_(made)).subquery()
     result = await connection.execute(
-        select(attempts)
-        .where(attempts.c.delivery_number.in_(made))
-        .order_by(attempts.c.delivery_number, attempts.c.attempt)
+        select(numbered)
+        .where(numbered.c.from_the_latest <= SHOWN_ATTEMPTS)
+        .order_by(numbered.c.delivery_number, numbered.c.attempt)
     )
     for row in result:
         made[row.delivery_number].append(

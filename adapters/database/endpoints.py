@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
 from adapters.database.upserts import insert_into
 from adapters.database.webhook_tables import failing_endpoints
-from domain.webhooks import SWITCH_OFF_AFTER, Delivery, FailingEndpoint, endpoint_id
+from domain.webhooks import FAILURES_APART, SWITCH_OFF_AFTER, Delivery, FailingEndpoint, endpoint_id
 
 _MOST = 200
 
@@ -59,7 +59,8 @@ async def judge_endpoint(
 ) -> bool:
     """Note what an attempt says of its address. Returns whether the address has been switched off by it.
 
-    That is so once: when everything since the first failure has failed, and that is five days ago.
+    That is so once: when everything since the first failure has failed, and that is five days ago. A failure that
+    comes when nothing was sent for longer than any delivery waits begins anew.
     """
     this = failing_endpoints.c.id == endpoint_id(delivery.client, delivery.url)
     if delivered:
@@ -72,7 +73,19 @@ async def judge_endpoint(
             "client": delivery.client,
             "url": delivery.url,
             "failing_since": sent_at,
+            "last_failed_at": sent_at,
         },
+    )
+    failed_before = failing_endpoints.c.last_failed_at
+    await connection.execute(
+        update(failing_endpoints)
+        .where(this)
+        .values(
+            failing_since=case(
+                (failed_before < sent_at - FAILURES_APART, sent_at), else_=failing_endpoints.c.failing_since
+            ),
+            last_failed_at=sent_at,
+        )
     )
     switched = await connection.execute(
         update(failing_endpoints)

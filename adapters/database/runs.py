@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.announcements import claim_subscriptions
+from adapters.database.announcements import claim_subscriptions, forget_told
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
 from adapters.database.processes import count_documents
@@ -96,6 +96,7 @@ class Runs:
         async with self._database.writing() as connection:
             row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one()
             await claim_subscriptions(connection, row.process_number, run_id, Outcome(row.outcome))
+            await forget_told(connection, row.process_number, run_id)
             result = await connection.execute(
                 select(deliveries.c.id, deliveries.c.number)
                 .where(

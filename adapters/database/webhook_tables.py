@@ -81,6 +81,7 @@ failing_endpoints = Table(
     Column("client", String(64), nullable=False),
     Column("url", Text, nullable=False),
     Column("failing_since", UtcDateTime, nullable=False),
+    Column("last_failed_at", UtcDateTime, nullable=False),
     Column("switched_off_at", UtcDateTime),
     Index("ix_webhook_failing_endpoints_client", "client", "failing_since", "id"),
     Index(

@@ -199,7 +199,10 @@ class Webhooks:
                 ),
                 {"delivery_number": delivery.number, "attempt": attempt.number, **columns},
             )
-            switched_off = await judge_endpoint(connection, delivery, attempt.sent_at, delivered=delivered)
+            # What was not sent says nothing of who waits for it.
+            switched_off = attempt.latency_ms is not None and await judge_endpoint(
+                connection, delivery, attempt.sent_at, delivered=delivered
+            )
             ended = delivered or switched_off or next_attempt_at is None
             status = DeliveryStatus.DELIVERED if delivered else DeliveryStatus.FAILED
             await connection.execute(
@@ -266,18 +269,21 @@ class Webhooks:
 
 
 async def _scopes(connection: AsyncConnection, client: str) -> frozenset[Scope]:
-    """What every living key of a client may do: an event is for none of them more than for another.
+    """What every key that a client ever had may do, as long as one of them lives; none if none does.
 
-    Else whoever holds the least of its keys would have what is withheld sent to an address.
+    An event is for no key more than for another: else whoever holds the least of them would have what is withheld
+    sent to an address, and revoking a key that was stolen would widen what its holder is sent.
     """
     if client in RESERVED_NAMES:
         return ALL_SCOPES
     held = (
-        await connection.scalars(
-            select(api_keys.c.scopes).where(api_keys.c.client == client, api_keys.c.revoked_at.is_(None))
+        await connection.execute(
+            select(api_keys.c.scopes, api_keys.c.revoked_at).where(api_keys.c.client == client)
         )
     ).all()
-    return frozenset.intersection(*(frozenset(map(Scope, scopes)) for scopes in held)) if held else frozenset()
+    if all(key.revoked_at is not None for key in held):
+        return frozenset()
+    return frozenset.intersection(*(frozenset(map(Scope, key.scopes)) for key in held))
 
 
 async def _reopen(connection: AsyncConnection, which: ColumnElement[bool]) -> tuple[DeliveryRef, ...]:

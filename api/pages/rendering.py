@@ -20,8 +20,8 @@ from api.pages import formats
 from api.pages.session import COOKIE, Sessions
 from api.pages.texts import TEXTS, Language, preferred_language
 from api.problem_codes import ProblemCode
-from api.problems import Problem
-from domain.errors import DependencyUnavailable, InvalidInput
+from api.problems import Problem, misconfigured
+from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput
 
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -110,7 +110,13 @@ class PageRoute(APIRoute):
         async def answer_with_page(request: Request) -> Response:
             try:
                 response = await answer(request)
-            except (Problem, InvalidInput, DependencyUnavailable, RequestValidationError) as error:
+            except (
+                Problem,
+                InvalidInput,
+                DependencyUnavailable,
+                ConfigurationError,
+                RequestValidationError,
+            ) as error:
                 response = _problem_page(request, _problem(error))
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
@@ -128,6 +134,9 @@ def _problem(error: Exception) -> Problem:
         case DependencyUnavailable():
             _log.error("dependency unavailable", dependency=error.dependency, detail=str(error))
             return Problem(ProblemCode(f"{error.dependency}_unavailable"), str(error), headers={"Retry-After": "5"})
+        case ConfigurationError():
+            _log.error("misconfigured", detail=str(error))
+            return misconfigured()
         case _:
             return Problem(ProblemCode.INVALID_REQUEST, "The request is not valid.")
 

@@ -237,7 +237,7 @@ def delivery(delivery_id: str) -> Call[Delivery]:
 
 def redeliver(delivery_id: str) -> Call[Delivery]:
     """Send an event once more."""
-    return Call("POST", f"/webhooks/deliveries/{_segment(delivery_id)}/redeliver", _as(Delivery))
+    return Call("POST", f"/webhooks/deliveries/{_segment(delivery_id)}/redeliver", _as(Delivery), repeatable=False)
 
 
 def redeliver_failed(since: datetime) -> Call[Redelivered]:
@@ -249,7 +249,7 @@ def redeliver_failed(since: datetime) -> Call[Redelivered]:
     if since.tzinfo is None:
         raise ValueError("A time without a zone is none that two machines agree on.")
     body = {"failed_since": since.isoformat()}
-    return Call("POST", "/webhooks/deliveries/redeliver", _as(Redelivered), json=body)
+    return Call("POST", "/webhooks/deliveries/redeliver", _as(Redelivered), json=body, repeatable=False)
 
 
 def endpoints() -> Call[tuple[Endpoint, ...]]:

@@ -200,6 +200,10 @@ async def test_a_limited_key_pays_more_for_starting_than_for_reading(
         assert 1 <= int(refused.headers["Retry-After"]) <= 120
         assert left(refused) in (4, 5)
     assert (await hasty.get(address)).status_code == 200
+    # What is beyond its limit takes all of it, in one, so that the smallest key can ask for a batch as well.
+    few = (await keyed.key("few", "read", "download", requests_per_minute=60)).http
+    whole = await few.post("/batches", json={"process_numbers": ["none"] * 1000})
+    assert refusal(whole) == (422, "no_valid_numbers")
     # Another client's requests are counted apart, and these have no limit.
     assert "X-RateLimit-Limit" not in (await clients.reader.http.get(address)).headers
 

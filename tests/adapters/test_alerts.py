@@ -250,10 +250,11 @@ async def test_an_address_that_is_switched_off_is_told_without_the_address(catal
     event = await catalog.webhooks.event(test.id)
     assert event is not None
     now = datetime.now(UTC)
-    for place, sent_at in enumerate([now - SWITCH_OFF_AFTER, now], 1):
+    days = range(SWITCH_OFF_AFTER.days, -1, -1)
+    for place, sent_at in enumerate([now - timedelta(days=day) for day in days], 1):
         assert await review(catalog) == AlertReview()
         await catalog.webhooks.record_attempt(
-            event.delivery, SentAttempt(place, sent_at, 500), delivered=False, next_attempt_at=now
+            event.delivery, SentAttempt(place, sent_at, 500, latency_ms=12), delivered=False, next_attempt_at=now
         )
     alert = await raised(catalog)
     this = endpoint_id("desk", url)

@@ -12,6 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities import webhooks as sending_webhooks
 from activities.webhooks import WebhookActivities
 from adapters.database import Catalog
 from adapters.webhooks import Destinations, WebhookSender
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from adapters.links import LinkSigner
 
 AT_ONCE = 20
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a test can wait for."""
+    monkeypatch.setattr(sending_webhooks, "_AT_ONCE", AT_ONCE)
 
 
 @pytest.fixture
@@ -45,7 +52,7 @@ async def attempt(told: WebhookActivities, delivery_id: str, *, turn: int = 1) -
     return result
 
 
-async def test_a_crowd_for_one_address_leaves_room_for_others(catalog: Catalog, told: WebhookActivities) -> None:
+async def test_a_crowd_for_one_host_leaves_room_for_others(catalog: Catalog, told: WebhookActivities) -> None:
     let_go = asyncio.Event()
 
     async def silent(_: Asked, writer: asyncio.StreamWriter) -> None:
@@ -53,7 +60,10 @@ async def test_a_crowd_for_one_address_leaves_room_for_others(catalog: Catalog, 
         writer.write(answer(204))
 
     async with scripted(silent) as dead, scripted(always(answer(204))) as receiver:
-        crowd = [(await catalog.webhooks.announce_test("local", dead.origin)).id for _ in range(AT_ONCE + 2)]
+        crowd = [
+            (await catalog.webhooks.announce_test("local", f"{dead.origin}/{place}")).id
+            for place in range(AT_ONCE + 2)
+        ]
         waiting = [asyncio.ensure_future(attempt(told, one)) for one in crowd[:AT_ONCE]]
 
         async def all_wait() -> bool:
@@ -73,7 +83,7 @@ async def test_a_crowd_for_one_address_leaves_room_for_others(catalog: Catalog, 
         assert (logged.attempts, logged.delivery.status) == ((), DeliveryStatus.PENDING)
         other = await catalog.webhooks.announce_test("local", receiver.origin)
         assert (await attempt(told, other.id)).delivered
-        # The same address of another client is another one.
+        # It is counted for each client by itself.
         theirs = asyncio.ensure_future(
             attempt(told, (await catalog.webhooks.announce_test("operator", dead.origin)).id)
         )

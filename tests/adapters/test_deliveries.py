@@ -18,7 +18,7 @@ from adapters.database.webhook_tables import deliveries
 from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.messages import DeliveryRef, OverdueRequest, RunClosing, RunEnding, RunOpening
-from domain.webhooks import Delivery, DeliveryStatus, EventType, SentAttempt
+from domain.webhooks import CLIENT_GONE, SHOWN_ATTEMPTS, Delivery, DeliveryStatus, EventType, SentAttempt
 from tests.support.statements import plan, statements
 
 URL = "https://example.com/hook"
@@ -236,13 +236,15 @@ async def test_an_address_that_takes_nothing_for_five_days_is_switched_off_once(
 ) -> None:
     delivery = await trial(catalog, client)
     almost = NOW + timedelta(days=5) - timedelta(seconds=1)
-    assert not await attempted(catalog, delivery, 1, again_at=almost)
-    assert not await attempted(catalog, delivery, 2, at=almost, again_at=almost)
+    for day in range(5):
+        at = NOW + timedelta(days=day)
+        assert not await attempted(catalog, delivery, 1 + day, at=at, again_at=almost)
+    assert not await attempted(catalog, delivery, 6, at=almost, again_at=almost)
     [endpoint] = await catalog.webhooks.endpoints.of(client)
     assert (endpoint.url, endpoint.failing_since, endpoint.switched_off_at) == (URL, NOW, None)
 
     off_at = NOW + timedelta(days=5)
-    assert await attempted(catalog, delivery, 3, at=off_at, again_at=off_at + timedelta(hours=1))
+    assert await attempted(catalog, delivery, 7, at=off_at, again_at=off_at + timedelta(hours=1))
 
     # The delivery that found it out is given up with it.
     found = await read(catalog, delivery.id)
@@ -261,6 +263,32 @@ async def test_an_address_that_takes_nothing_for_five_days_is_switched_off_once(
     assert not event.endpoint_off
     # The five days begin anew.
     assert not await attempted(catalog, following, 2, at=off_at + timedelta(days=2))
+
+
+async def test_an_old_failure_does_not_count_when_the_next_comes_weeks_later(catalog: Catalog, client: str) -> None:
+    delivery = await trial(catalog, client)
+    await attempted(catalog, delivery, 1)
+    later = NOW + timedelta(days=40)
+    assert not await attempted(catalog, delivery, 2, at=later, again_at=later + timedelta(seconds=5))
+    [endpoint] = await catalog.webhooks.endpoints.of(client)
+    assert (endpoint.failing_since, endpoint.switched_off_at) == (later, None)
+
+
+async def test_what_was_not_sent_is_no_failure_of_the_address(catalog: Catalog, client: str) -> None:
+    delivery = await trial(catalog, client)
+    unsent = SentAttempt(1, NOW, error=CLIENT_GONE)
+    await catalog.webhooks.record_attempt(delivery, unsent, delivered=False, next_attempt_at=None)
+    assert await catalog.webhooks.endpoints.of(client) == []
+
+
+async def test_the_log_shows_the_latest_attempts_however_many_there_were(catalog: Catalog, client: str) -> None:
+    delivery, other = await trial(catalog, client), await trial(catalog, client)
+    for number in range(1, SHOWN_ATTEMPTS + 6):
+        await attempted(catalog, delivery, number, again_at=NOW)
+    await attempted(catalog, other, 1, again_at=NOW)
+    newest, oldest = await catalog.webhooks.log.page(client, limit=2)
+    assert [attempt.number for attempt in newest.attempts] == [1]
+    assert [attempt.number for attempt in oldest.attempts] == list(range(6, SHOWN_ATTEMPTS + 6))
 
 
 async def test_one_success_in_between_keeps_an_address_on(catalog: Catalog, client: str) -> None:
@@ -303,6 +331,20 @@ async def test_who_may_read_what_is_sealed_is_sent_it(
     event = await catalog.webhooks.event((await trial(catalog, client)).id)
     assert event is not None
     assert (Scope.SEALED in event.scopes) is sealed
+
+
+async def test_revoking_a_key_widens_nothing_that_its_holder_is_sent(
+    database: Database, catalog: Catalog, client: str
+) -> None:
+    async with database.writing() as connection:
+        await connection.execute(clients.insert().values(name=client, webhook_secret="-", created_at=NOW))
+        key = {"client": client, "digest": "-", "created_at": NOW}
+        for scopes, revoked_at in (([Scope.READ, Scope.SEALED], None), ([Scope.READ], NOW)):
+            values = {**key, "id": uuid4().hex[:8], "scopes": scopes, "revoked_at": revoked_at}
+            await connection.execute(api_keys.insert().values(**values))
+    event = await catalog.webhooks.event((await trial(catalog, client)).id)
+    assert event is not None
+    assert event.scopes == {Scope.READ}
 
 
 @pytest.mark.parametrize(("client", "sealed"), [("local", True), ("operator", True), ("stranger", False)])

@@ -100,16 +100,31 @@ async def test_closing_again_gives_the_same_deliveries(catalog: Catalog, number:
     assert await close(catalog, number, run_id, after=first[-1].number) == ()
 
 
-async def test_a_subscription_that_comes_after_the_end_is_served_by_the_next_closing(
-    catalog: Catalog, number: str
+async def test_who_was_told_of_an_end_and_asks_again_is_told_of_the_next_one(
+    database: Database, catalog: Catalog, number: str
 ) -> None:
     await catalog.webhooks.subscribe(number, "local", URL)
     run_id = await opened(catalog, number)
     [first] = await close(catalog, number, run_id)
     await catalog.webhooks.subscribe(number, "local", URL)
-    [second] = await close(catalog, number, run_id, after=first.number)
-    assert second.id != first.id
-    assert second.number > first.number
+    await catalog.webhooks.subscribe(number, "local", f"{URL}/late")
+    # The run looks once more before it is over: it tells whom it has not told yet, and nobody twice.
+    [late] = await close(catalog, number, run_id, after=first.number)
+    assert (await again(catalog, late.id)).url == f"{URL}/late"
+    assert await waiting(database, number) == 1
+    [second] = await close(catalog, number, await opened(catalog, number))
+    assert (await again(catalog, second.id)).url == URL
+
+
+async def test_a_request_that_its_run_overtakes_leaves_nobody_waiting_who_was_told(
+    database: Database, catalog: Catalog, number: str
+) -> None:
+    await catalog.webhooks.subscribe(number, "local", URL)
+    run_id = await opened(catalog, number)
+    [first] = await close(catalog, number, run_id)
+    await catalog.webhooks.subscribe(number, "local", URL)
+    assert [one.id for one in await catalog.runs.announce_ended(run_id)] == [first.id]
+    assert await waiting(database, number) == 0
 
 
 async def test_closing_many_times_at_once_gives_each_subscription_one_delivery(

@@ -129,7 +129,14 @@ async def test_of_a_token_and_of_an_address_too(alerting: RunningStack, operator
     this, now = endpoint_id("local", url), datetime.now(UTC)
     database = Database(f"sqlite+aiosqlite:///{stack.data_dir / 'autos.db'}")
     async with database.writing() as connection:
-        off = {"id": this, "client": "local", "url": url, "failing_since": now, "switched_off_at": now}
+        off = {
+            "id": this,
+            "client": "local",
+            "url": url,
+            "failing_since": now,
+            "last_failed_at": now,
+            "switched_off_at": now,
+        }
         await connection.execute(insert(failing_endpoints), off)
     await database.close()
     disabled = await told(stack, operator, EventType.ALERT_ENDPOINT_DISABLED, "raised")

@@ -94,6 +94,41 @@ async def test_an_event_is_sent_again_under_its_id_on_request(stack: RunningStac
     assert first.event["data"]["run"] == second.event["data"]["run"]
 
 
+async def test_who_wants_to_be_told_always_is_told_of_the_run_that_is_open(
+    stack: RunningStack, receiver: Receiver
+) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 2)
+    await stack.latency(0.5)
+    await stack.request(number)
+    (await stack.api.post(f"/processes/{number}/pause")).raise_for_status()
+    await stack.latency(0)
+
+    async def still_open() -> bool:
+        # Paused while it listed, it has taken nothing; else everything is on its way.
+        status = await stack.status(number)
+        if status["available_documents"] == 0 and status["phase"] == "paused":
+            (await stack.api.post(f"/processes/{number}/resume")).raise_for_status()
+            (await stack.api.post(f"/processes/{number}/pause")).raise_for_status()
+        return bool(status["available_documents"] == 2 or status["status"] == "completed")
+
+    await eventually(still_open, "both documents")
+    order = {"webhook_url": f"{receiver.url}/{number}", "notify": "always"}
+    answer = await stack.api.post(f"/processes/{number}/downloads", json=order)
+    assert answer.status_code in (200, 202)
+    if answer.status_code == 202:
+        assert answer.json()["decision"] == "active"
+        (await stack.api.post(f"/processes/{number}/resume")).raise_for_status()
+    await stack.ended(number)
+
+    async def told() -> bool:
+        return bool(receiver.at(f"/{number}"))
+
+    await eventually(told, "its end")
+    [event] = receiver.at(f"/{number}")
+    assert event.event["type"] == "process.completed"
+
+
 async def test_all_that_was_given_up_is_sent_again_on_request(stack: RunningStack, receiver: Receiver) -> None:
     began = datetime.now(UTC)
     paths = [f"/{fresh_number()}" for _ in range(3)]
