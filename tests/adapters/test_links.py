@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -195,3 +196,13 @@ async def test_what_is_not_stored_has_no_link(signer: LinkSigner, document: Docu
     missing = replace(document, id=str(uuid4()), status=DocumentStatus.PENDING, stored=None)
     assert await signer.sign(missing) is None
     assert set(await signer.sign_all([document, missing])) == {document.id}
+
+
+async def test_a_page_of_links_lets_others_have_their_turn(signer: LinkSigner, document: Document) -> None:
+    page = [replace(document, id=str(uuid4())) for _ in range(200)]
+    turns, signed = 0, asyncio.ensure_future(signer.sign_all(page))
+    while not signed.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert len(await signed) == 200
+    assert turns > 200 / 20
