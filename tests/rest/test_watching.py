@@ -138,7 +138,7 @@ async def test_a_stream_has_the_progress_of_a_run_and_one_end(stack: RunningStac
     assert {event.retry for event in events} == {RECONNECT_MILLISECONDS}
 
 
-async def test_hundreds_watch_a_run_with_one_reader_between_them(stack: RunningStack, second: SecondApi) -> None:
+async def test_a_hundred_watch_a_run_with_one_reader_between_them(stack: RunningStack, second: SecondApi) -> None:
     number = await paused(stack)
     watchers = [asyncio.create_task(every_event(second.client, number)) for _ in range(WATCHERS)]
 
