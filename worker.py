@@ -26,6 +26,7 @@ from activities.court import CourtActivities
 from activities.court_access import CourtAccess, CourtTokens
 from activities.court_watch import CourtWatchActivities
 from activities.storage import StorageActivities
+from activities.store_gate import StoreGate
 from activities.webhooks import WebhookActivities
 from adapters.court_pdpj import PdpjCourt, SignIn
 from adapters.court_watch import CourtWatch
@@ -140,13 +141,14 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
 
     on_catalog = CatalogActivities(catalog)
     on_batches = BatchActivities(catalog, settings.listing_max_age)
-    on_store = StorageActivities(store)
+    store_gate = StoreGate(catalog.store_circuit, store)
+    on_store = StorageActivities(store, store_gate)
     on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
     on_alerts = AlertActivities(
-        catalog.alerts, url=settings.alert_url, court_patience=settings.alert_court_patience
+        catalog.alerts, store_gate, url=settings.alert_url, court_patience=settings.alert_court_patience
     )
     on_court = CourtActivities(
-        court, access, catalog, store, media_type_of, max_document_bytes=settings.max_document_bytes
+        court, access, catalog, store, store_gate, media_type_of, max_document_bytes=settings.max_document_bytes
     )
     watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
     on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch)
@@ -180,6 +182,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             on_batches.close_killed_run,
             on_batches.end_batch,
             on_store.sweep_uploads,
+            on_store.consult_store,
             on_watch.consult_court,
             on_watch.examine_court,
             on_watch.wake_waiting_runs,

@@ -14,6 +14,7 @@ from domain.messages import DeliveryRef
 from domain.representation import moment
 
 if TYPE_CHECKING:
+    from activities.store_gate import StoreGate
     from adapters.database.alerts import Alerts
 
 _log = structlog.get_logger()
@@ -26,10 +27,14 @@ class AlertActivities:
         alerts: what has been told.
         url: where the operator wants to be told; none for the log and the metrics alone.
         court_patience: for how long the court may not answer before that is told.
+        store_gate: has a store probed that takes no writes, also when no run waits for it.
     """
 
-    def __init__(self, alerts: Alerts, *, url: str | None, court_patience: timedelta) -> None:
+    def __init__(
+        self, alerts: Alerts, store_gate: StoreGate, *, url: str | None, court_patience: timedelta
+    ) -> None:
         self._alerts = alerts
+        self._store_gate = store_gate
         self._url = url
         self._court_patience = court_patience
 
@@ -37,6 +42,7 @@ class AlertActivities:
     async def review_alerts(self) -> tuple[DeliveryRef, ...]:
         """Raise what is new and clear what is over; the events that tell of it, to be started."""
         with own_failures():
+            await self._store_gate.advise()
             review = await self._alerts.review(url=self._url, court_patience=self._court_patience)
         for alert in review.raised:
             _log.error("alert raised", **_told(alert))

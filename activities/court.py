@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING
 import structlog
 from temporalio import activity
 
-from activities.failures import blamed, final, own_failures, passing
-from activities.heartbeats import heartbeating
+from activities.failures import blamed, final, giving_up_on_defects, own_failures, passing
+from activities.heartbeats import heartbeating, seconds_at_work
 from domain.content import DocumentContent
 from domain.documents import DocumentSource, DocumentStatus, StoredObject
-from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.errors import (
+    CourtError,
+    CourtFailure,
+    DocumentFailure,
+    FailureCode,
+    ProcessFailure,
+    StorageFailure,
+)
 from domain.messages import DocumentRef, DownloadedDocument, ListingSummary, ProcessRef
 from domain.process_number import ProcessNumber
 from domain.storage import object_prefix
 
 if TYPE_CHECKING:
     from activities.court_access import CourtAccess
+    from activities.store_gate import StoreGate
     from adapters.court_pdpj import PdpjCourt
     from adapters.database import Catalog
     from adapters.storage import ObjectStore
@@ -28,10 +36,26 @@ if TYPE_CHECKING:
 ALLOWED_ATTEMPTS = 5
 # A listing that the court alone fails to give is asked for so often before the run ends.
 _LISTING_ATTEMPTS = 3
+_DEFECT_ATTEMPTS = 5
 _FIRST_DELAY_SECONDS = 2.0
 _LONGEST_DELAY_SECONDS = 60.0
+# All attempts together, without the time in the task queue. A document of a gigabyte takes some minutes; what never
+# comes back, such as one that kills its worker each time, ends here.
+_LONGEST_DOWNLOAD_SECONDS = 6 * 3600.0
+_LONGEST_LISTING_SECONDS = 3600.0
 
 _log = structlog.get_logger()
+
+
+class _Received:
+    """What has arrived of a document so far."""
+
+    content: DocumentContent | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes have arrived."""
+        return self.content.size_bytes if self.content else 0
 
 
 class CourtActivities:
@@ -42,6 +66,7 @@ class CourtActivities:
         access: whether the court may be asked, and where it is said that it does not answer.
         catalog: where the listing goes, and what became of each document.
         store: where documents go.
+        store_gate: says whether they can be kept.
         media_type_of: tells a media type from first bytes, the declared type, and whether it is the court's text.
         max_document_bytes: larger documents are refused.
     """
@@ -52,6 +77,7 @@ class CourtActivities:
         access: CourtAccess,
         catalog: Catalog,
         store: ObjectStore,
+        store_gate: StoreGate,
         media_type_of: Callable[[bytes, str | None, bool], str],
         *,
         max_document_bytes: int,
@@ -60,18 +86,21 @@ class CourtActivities:
         self._access = access
         self._catalog = catalog
         self._store = store
+        self._store_gate = store_gate
         self._media_type_of = media_type_of
         self._max_document_bytes = max_document_bytes
 
     @activity.defn
     async def list_documents(self, process: ProcessRef) -> ListingSummary:
-        """List a process at the court and lay the listing over the catalog; what is available stays so."""
+        """List a process at the court and record the listing in the catalog. What is available stays available."""
         number = process.process_number
         asked_at = datetime.now(UTC)
-        with own_failures():
+        with giving_up_on_defects(after_attempts=_DEFECT_ATTEMPTS), own_failures():
             try:
-                await self._access.check()
+                if seconds_at_work() > _LONGEST_LISTING_SECONDS:
+                    raise ProcessFailure(FailureCode.LISTING_UNAVAILABLE, "The listing did not end in time.")
                 async with heartbeating():
+                    await self._access.check()
                     listing = await self._court.list_documents(ProcessNumber.parse(number))
             except CourtFailure as failure:
                 if await self._access.report(failure, process_number=number, asked_at=asked_at):
@@ -79,7 +108,6 @@ class CourtActivities:
                 raise _unlisted(number, blamed(failure, ProcessFailure, FailureCode.LISTING_UNAVAILABLE)) from None
             except ProcessFailure as failure:
                 raise _unlisted(number, failure) from None
-        with own_failures():
             summary = await self._catalog.listings.record(listing)
         _log.info(
             "listed",
@@ -91,71 +119,81 @@ class CourtActivities:
 
     @activity.defn
     async def download_document(self, document: DocumentRef) -> DownloadedDocument:
-        """Bring one document from the court into the store, verified, and say so in the catalog.
+        """Bring one document from the court into the store, verified, and record it in the catalog.
 
         Doing it again is harmless: a document that is stored already is not asked for again. A failure that is the
-        document's own is counted in the catalog, and after five the document is ``failed`` there; trouble at the
-        court is reported without being counted.
+        document's own is counted in the catalog, and after five the document is ``failed`` there. Trouble at the
+        court or in the store is reported without being counted.
         """
-        asked_at = datetime.now(UTC)
-        with own_failures():
+        with giving_up_on_defects(after_attempts=_DEFECT_ATTEMPTS), own_failures():
             source = await self._catalog.documents.source(document.process_number, document.document_id)
             if source is None:
                 raise LookupError(f"no document {document.document_id} in {document.process_number}")
             if source.status is DocumentStatus.AVAILABLE:
                 return DownloadedDocument(size_bytes=0, fetched=False)
-            prefix = object_prefix(source.process_number, source.id)
+            received = _Received()
+            # Until the end, so that a second look at the court or at the store does not look like a dead worker.
+            async with heartbeating(lambda: received.size_bytes):
+                return await self._download(source, received)
+
+    async def _download(self, source: DocumentSource, received: _Received) -> DownloadedDocument:
+        asked_at = datetime.now(UTC)
+        prefix = object_prefix(source.process_number, source.id)
+        store_generation = await self._store_gate.check()
+        try:
             # Only an earlier attempt that died between the store and the catalog can have left the object.
-            stored = await self._recover(prefix) if activity.info().attempt > 1 else None
+            stored = await self._recover(source, prefix) if activity.info().attempt > 1 else None
             fetched = stored is None
             if stored is None:
-                try:
-                    await self._access.check()
-                    stored = await self._fetch(source, prefix)
-                except DocumentFailure as error:
-                    raise await self._counted(source, error) from None
-                except CourtFailure as error:
-                    number = source.process_number
-                    if await self._access.report(error, process_number=number, asked_at=asked_at):
-                        raise final(error) from None
-                    own = blamed(error, DocumentFailure, FailureCode.SOURCE_UNAVAILABLE)
-                    raise await self._counted(source, own) from None
-            await self._catalog.documents.mark_available(source.process_number, source.id, stored)
+                await self._access.check()
+                stored = await self._fetch(source, prefix, received)
+        except DocumentFailure as error:
+            raise await self._counted(source, error) from None
+        except CourtFailure as error:
+            number = source.process_number
+            if await self._access.report(error, process_number=number, asked_at=asked_at):
+                raise final(error) from None
+            own = blamed(error, DocumentFailure, FailureCode.SOURCE_UNAVAILABLE)
+            raise await self._counted(source, own) from None
+        except StorageFailure as error:
+            await self._store_gate.judge(error, generation=store_generation)
+            own = DocumentFailure(FailureCode.NOT_STORED, f"{error} It takes other objects.")
+            raise await self._counted(source, own) from None
+        self._store_gate.note_success()
+        await self._catalog.documents.mark_available(source.process_number, source.id, stored)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 
-    async def _recover(self, prefix: str) -> StoredObject | None:
-        """What an earlier attempt has left: a whole object is taken, parts of one are thrown away."""
+    async def _recover(self, source: DocumentSource, prefix: str) -> StoredObject | None:
+        """Take a whole object that an earlier attempt has left, and throw away parts of one."""
         await self._store.abort_uploads(prefix, older_than=timedelta(0))
-        return await self._store.find(prefix)
+        return await self._store.find(prefix, size_bytes=None if source.is_text else source.declared_size_bytes)
 
-    async def _fetch(self, source: DocumentSource, prefix: str) -> StoredObject:
+    async def _fetch(self, source: DocumentSource, prefix: str, received: _Received) -> StoredObject:
+        if seconds_at_work() > _LONGEST_DOWNLOAD_SECONDS:
+            raise DocumentFailure(FailureCode.TIMED_OUT, "The download did not end in time.")
         declared_size = None if source.is_text else source.declared_size_bytes
         if declared_size is not None and declared_size > self._max_document_bytes:
             raise DocumentFailure(FailureCode.TOO_LARGE, f"The court lists it with {declared_size} bytes.")
         async with self._court.open_document(source) as chunks:
-            content = DocumentContent(
+            received.content = DocumentContent(
                 chunks,
                 declared_size=declared_size,
                 max_bytes=self._max_document_bytes,
                 claims_pdf=source.claims_pdf,
             )
-            async with heartbeating(lambda: content.size_bytes):
-                return await self._store.store(
-                    prefix,
-                    source.name or source.id,
-                    content,
-                    lambda head: self._media_type_of(head, source.declared_media_type, source.is_text),
-                )
+            return await self._store.store(
+                prefix,
+                source.name or source.id,
+                received.content,
+                lambda head: self._media_type_of(head, source.declared_media_type, source.is_text),
+            )
 
     async def _counted(self, source: DocumentSource, error: CourtError) -> Exception:
+        allowed = ALLOWED_ATTEMPTS if error.code.retryable and error.code is not FailureCode.TIMED_OUT else 1
         failed = await self._catalog.documents.record_failed_attempt(
-            source.process_number,
-            source.id,
-            error.code,
-            error.answer,
-            allowed_attempts=ALLOWED_ATTEMPTS if error.code.retryable else 1,
+            source.process_number, source.id, error.code, error.answer, allowed_attempts=allowed
         )
-        last = failed >= ALLOWED_ATTEMPTS or not error.code.retryable
+        last = failed >= allowed
         _log.warning(
             "document failed" if last else "document attempt failed",
             process=source.process_number,

@@ -14,7 +14,7 @@ from activities.failures import own_failures
 from activities.heartbeats import heartbeating
 from domain.court import CourtCondition, Credentials, TokenReport
 from domain.errors import ConfigurationError, CourtFailure, DependencyUnavailable, FailureCode
-from domain.messages import CourtAdvice, CourtExamination
+from domain.messages import CourtExamination, RecoveryAdvice
 from domain.process_number import ProcessNumber
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class CourtWatchActivities:
         self._warned: TokenReport | None = None
 
     @activity.defn
-    async def consult_court(self) -> CourtAdvice:
+    async def consult_court(self) -> RecoveryAdvice:
         """Tell a run whether the court answers, as far as is known; the court itself is not asked."""
         now = datetime.now(UTC)
         with own_failures():
             condition = await self._court.condition()
             if condition.failure_code is None:
-                return CourtAdvice(answers=True)
+                return RecoveryAdvice(answers=True)
             due = condition.next_probe_at
             if due is None or due < now - _OVERDUE:
                 due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
@@ -76,7 +76,7 @@ class CourtWatchActivities:
         wait = (due - now).total_seconds()
         wait = min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
         # A little behind the probe, and not all at once.
-        return CourtAdvice(answers=False, look_again_seconds=wait * random.uniform(1.1, 1.3))  # noqa: S311
+        return RecoveryAdvice(answers=False, look_again_seconds=wait * random.uniform(1.1, 1.3))  # noqa: S311
 
     @activity.defn
     async def examine_court(self) -> CourtExamination:

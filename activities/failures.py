@@ -7,9 +7,20 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+import structlog
+from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from domain.errors import CourtError, CourtFailure, DependencyUnavailable, FailureCode, StorageFailure
+from domain.errors import (
+    CourtError,
+    CourtFailure,
+    DependencyUnavailable,
+    FailureCode,
+    StorageFailure,
+    StoreUnavailable,
+)
+
+_log = structlog.get_logger()
 
 
 def final(error: CourtError) -> ApplicationError:
@@ -63,12 +74,45 @@ def blamed(failure: CourtFailure, kind: type[_Blamed], code: FailureCode) -> _Bl
 
 
 @contextmanager
-def own_failures() -> Iterator[None]:
-    """Report trouble with our own parts under its name, without the chain of causes that may hold addresses.
+def giving_up_on_defects(*, after_attempts: int) -> Iterator[None]:
+    """Report an error that nobody expected as `internal_error` once the activity has been tried so often.
 
-    Such a failure is tried again for as long as it lasts: no document and no process is blamed for it.
+    A defect of ours would otherwise be tried for ever, and with it the run of a process that is well but for one
+    document. Errors that are translated already pass through.
     """
     try:
         yield
+    except ApplicationError:
+        raise
+    except Exception as error:
+        _log.exception("defect", activity=activity.info().activity_type)
+        if activity.info().attempt < after_attempts:
+            raise
+        kind = type(error).__name__
+        raise ApplicationError(
+            f"{FailureCode.INTERNAL_ERROR}: {kind}",
+            f"The service failed by itself ({kind}).",
+            type=FailureCode.INTERNAL_ERROR.value,
+            non_retryable=True,
+        ) from None
+
+
+@contextmanager
+def own_failures() -> Iterator[None]:
+    """Translate trouble with our own parts into Temporal's errors, without causes that may hold addresses.
+
+    A lost request is tried again for as long as it lasts: no document and no process is blamed for it. While the
+    store takes no writes, trying again is up to the workflow, which waits until it does.
+    """
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise ApplicationError(
+            str(error),
+            error.answer,
+            type=error.code.value,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        ) from None
     except (DependencyUnavailable, StorageFailure) as error:
         raise ApplicationError(str(error), type=type(error).__name__) from None

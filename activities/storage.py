@@ -1,4 +1,4 @@
-"""Keeping the object store tidy."""
+"""The object store as a whole: keeping it tidy, and whether it takes writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import structlog
 from temporalio import activity
 
 from activities.failures import own_failures
+from domain.messages import RecoveryAdvice
 from domain.storage import DOCUMENTS_PREFIX
 
 if TYPE_CHECKING:
+    from activities.store_gate import StoreGate
     from adapters.storage import ObjectStore
 
 # No download lives longer than a day, so nobody works on an upload of this age.
@@ -23,8 +25,15 @@ _log = structlog.get_logger()
 class StorageActivities:
     """The activities on the store as a whole."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, gate: StoreGate) -> None:
         self._store = store
+        self._gate = gate
+
+    @activity.defn
+    async def consult_store(self) -> RecoveryAdvice:
+        """Tell a waiting run whether the store takes writes again. Of all that ask, one probes it at a time."""
+        with own_failures():
+            return await self._gate.advise()
 
     @activity.defn
     async def sweep_uploads(self) -> int:

@@ -184,6 +184,8 @@ def _status_path(alert: Alert) -> str:
     match alert.concern.kind:
         case AlertKind.COURT_UNAVAILABLE | AlertKind.CREDENTIALS_EXPIRING:
             return "/court/status"
+        case AlertKind.STORE_UNAVAILABLE:
+            return "/health/ready"
         case AlertKind.FAILURES_HIGH:
             return f"/processes/{alert.concern.subject}/status"
         case AlertKind.ENDPOINT_DISABLED:

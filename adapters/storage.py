@@ -21,7 +21,7 @@ from domain.documents import StoredObject
 from domain.errors import DependencyUnavailable, StorageFailure
 from domain.filenames import extension
 from domain.parts import in_parts
-from domain.storage import StorageAddress
+from domain.storage import WRITE_CHECK_KEY, StorageAddress
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -31,6 +31,8 @@ PART_BYTES = 8 * 1024**2
 _UPLOADS_PER_PAGE = 1000
 # An activity that is cancelled waits for its abort; one that the store does not answer is left to the sweep.
 _ABORT_SECONDS = 10.0
+_CHECK_SECONDS = 10.0
+_CHUNK_BYTES = 1024**2
 _SHA256 = "sha256"
 _NAME = "name"
 
@@ -92,6 +94,27 @@ class ObjectStore:
             raise DependencyUnavailable(
                 "storage", f"The bucket {self._bucket} does not answer ({_reason(error)})."
             ) from None
+
+    async def check_write(self) -> None:
+        """Write a small object over the one of the last check, as a document would be written.
+
+        A store that answers `check` may still refuse writes: a full disk, a policy, a read-only replica.
+
+        Raises:
+            StorageFailure: The store did not take it, or not within ten seconds. The text says why.
+        """
+        body = datetime.now(UTC).isoformat(timespec="seconds").encode()
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=WRITE_CHECK_KEY,
+                    Body=body,
+                    ContentType="text/plain",
+                    ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+                )
+        except (BotoCoreError, ClientError, HTTPClientError, TimeoutError) as error:
+            raise StorageFailure(f"The bucket {self._bucket} takes no writes ({_reason(error)}).") from None
 
     async def store(
         self, prefix: str, name: str, content: DocumentContent, media_type_of: Callable[[bytes], str]
@@ -190,26 +213,44 @@ class ObjectStore:
             raise StorageFailure(f"The store did not abort what is under {prefix} ({_reason(error)}).") from None
         return aborted
 
-    async def find(self, prefix: str) -> StoredObject | None:
-        """The object that an earlier attempt has put under ``prefix``, if it is there with its digest.
+    async def find(self, prefix: str, *, size_bytes: int | None = None) -> StoredObject | None:
+        """Return the whole object that an earlier attempt left under ``prefix``. None if there is none.
+
+        An object is only ever made of content that was verified. One whose digest is not noted with it was put in
+        parts by a worker that died before it could note it: it is read and hashed here.
+
+        Args:
+            prefix: The key without its extension.
+            size_bytes: The size that the court lists now. An object of another size is another version of the
+                document and is not returned. None accepts any size.
 
         Raises:
-            StorageFailure: the store refused or lost a request.
+            StorageFailure: The store refused or lost a request.
         """
         try:
-            listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}.", MaxKeys=1)
+            listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}.")
             for item in listed.get("Contents", []):
-                key = item["Key"]
-                head = await self._client.head_object(Bucket=self._bucket, Key=key)
-                digest = head["Metadata"].get(_SHA256)
-                if digest is None:
-                    tags = await self._client.get_object_tagging(Bucket=self._bucket, Key=key)
-                    digest = next((tag["Value"] for tag in tags["TagSet"] if tag["Key"] == _SHA256), None)
-                if digest is not None:
-                    return StoredObject(key, head["ContentLength"], digest, head["ContentType"])
+                if size_bytes is None or item["Size"] == size_bytes:
+                    return await self._verified(item["Key"])
         except (BotoCoreError, ClientError, HTTPClientError) as error:
             raise StorageFailure(f"The store did not say what is under {prefix} ({_reason(error)}).") from None
         return None
+
+    async def _verified(self, key: str) -> StoredObject:
+        """Describe an object, with the digest noted with it or made anew from its bytes."""
+        head = await self._client.head_object(Bucket=self._bucket, Key=key)
+        digest = head["Metadata"].get(_SHA256)
+        if digest is None:
+            tags = await self._client.get_object_tagging(Bucket=self._bucket, Key=key)
+            digest = next((tag["Value"] for tag in tags["TagSet"] if tag["Key"] == _SHA256), None)
+        if digest is None:
+            hashed = hashlib.sha256()
+            answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            async with answer["Body"]:
+                async for chunk in answer["Body"].iter_chunks(_CHUNK_BYTES):
+                    hashed.update(chunk)
+            digest = hashed.hexdigest()
+        return StoredObject(key, head["ContentLength"], digest, head["ContentType"])
 
 
 def name_of(metadata: dict[str, str]) -> str | None:

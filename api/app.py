@@ -71,7 +71,11 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.webhooks = WebhookDesk(catalog, runs, destinations)
             app.state.batches = BatchDesk(catalog, BatchRuns(temporal), destinations)
             app.state.court = CourtDesk(catalog, CourtWatch(temporal, task_queue=PROCESSES_QUEUE))
-            app.state.checks = {"database": catalog.check, "storage": store.check, "temporal": runs.check}
+            app.state.checks = {
+                "database": catalog.check,
+                "storage": health.StoreReadiness(store).check,
+                "temporal": runs.check,
+            }
             yield
 
     app = FastAPI(

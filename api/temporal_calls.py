@@ -37,13 +37,18 @@ async def bounded(seconds: float | None = None, *, of_a_run: bool = False) -> As
     except (TimeoutError, RPCError, RuntimeError) as error:
         if of_a_run and isinstance(error, RPCError) and is_gone(error):
             raise
-        if isinstance(error, RPCError) and error.status is RPCStatusCode.INVALID_ARGUMENT:
+        if isinstance(error, RPCError) and _lacks_search_attributes(error):
             raise DependencyUnavailable(
                 "temporal", "Temporal does not know our search attributes: run `autos migrate`."
             ) from None
         # RuntimeError is what a lazily connecting client raises when it cannot connect.
         reason = error.status.name if isinstance(error, RPCError) else type(error).__name__
         raise DependencyUnavailable("temporal", f"Temporal does not answer ({reason}).") from None
+
+
+def _lacks_search_attributes(error: RPCError) -> bool:
+    # The status alone also means a workflow that has had too many signals, for one.
+    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message.lower()
 
 
 class Turns:

@@ -109,6 +109,12 @@ class CredentialsExpiringBody(_AlertBody):
     token_expires_at: datetime | None
 
 
+class StoreUnavailableBody(_AlertBody):
+    """Why the store took no writes when the alert was raised."""
+
+    reason: str
+
+
 class FailuresHighBody(_AlertBody):
     """A process, and the run that the alert was raised for."""
 
@@ -140,6 +146,13 @@ class AlertCredentialsExpiring(_Event):
     data: CredentialsExpiringBody
 
 
+class AlertStoreUnavailable(_Event):
+    """To the operator: the object store has taken no writes for a minute, and runs wait; and that it does again."""
+
+    type: Literal[EventType.ALERT_STORE_UNAVAILABLE]
+    data: StoreUnavailableBody
+
+
 class AlertFailuresHigh(_Event):
     """To the operator: most documents of a process failed in a run; and that a later one ended better."""
 
@@ -162,6 +175,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.WEBHOOK_TEST: WebhookTest,
     EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
     EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,
+    EventType.ALERT_STORE_UNAVAILABLE: AlertStoreUnavailable,
     EventType.ALERT_FAILURES_HIGH: AlertFailuresHigh,
     EventType.ALERT_ENDPOINT_DISABLED: AlertEndpointDisabled,
 }

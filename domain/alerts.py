@@ -10,14 +10,18 @@ from enum import StrEnum
 from domain.court import CourtCondition, TokenReport
 from domain.messages import DeliveryRef
 from domain.representation import Json, moment
+from domain.store_circuit import StoreCircuit
 from domain.webhooks import EventType
 
 # A process of one or two documents says nothing of the service.
 FEWEST_DOCUMENTS = 3
 # A run that ended before that is no news any more.
 NEWS = timedelta(days=1)
-# There is one court, and so one thing of a kind to be told of it.
+# There is one court and one store, and so one thing of a kind to be told of each.
 _COURT = "court"
+_STORE = "store"
+# Long enough for a store that is restarted, and short enough for one that refuses writes for good.
+_STORE_PATIENCE = timedelta(minutes=1)
 
 
 class AlertKind(StrEnum):
@@ -25,6 +29,7 @@ class AlertKind(StrEnum):
 
     COURT_UNAVAILABLE = "court_unavailable"
     CREDENTIALS_EXPIRING = "credentials_expiring"
+    STORE_UNAVAILABLE = "store_unavailable"
     FAILURES_HIGH = "failures_high"
     ENDPOINT_DISABLED = "endpoint_disabled"
 
@@ -109,6 +114,13 @@ def credentials_concern(token: TokenReport, now: datetime) -> Concern | None:
         return None
     details = {"token_source": token.source, "token_expires_at": moment(token.expires_at)}
     return Concern(AlertKind.CREDENTIALS_EXPIRING, _COURT, now, details)
+
+
+def store_concern(circuit: StoreCircuit, now: datetime) -> Concern | None:
+    """Return the concern about a store that has taken no writes for a minute. None if it takes them."""
+    if circuit.reason is None or circuit.since is None or now - circuit.since < _STORE_PATIENCE:
+        return None
+    return Concern(AlertKind.STORE_UNAVAILABLE, _STORE, circuit.since, {"reason": circuit.reason})
 
 
 def alert_body(alert: Alert) -> Json:

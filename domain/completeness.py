@@ -24,6 +24,7 @@ class Phase(StrEnum):
     DOWNLOADING = "downloading"
     PAUSED = "paused"
     WAITING_FOR_COURT = "waiting_for_court"
+    WAITING_FOR_STORE = "waiting_for_store"
     FINISHING = "finishing"
 
 

@@ -6,7 +6,9 @@ Our tree:
     ├── InvalidInput                  what the caller sent cannot be used; nothing was changed
     │   └── InvalidProcessNumber
     ├── DependencyUnavailable         Temporal, the database or S3 does not answer
+    │   └── TransactionConflict       a transaction lost against another one: it can be tried again
     ├── StorageFailure                the object store refused or lost a request
+    ├── StoreUnavailable              the object store takes no writes: the court is not asked meanwhile
     ├── ConfigurationError            a setting is missing or unusable
     └── CourtError                    the court's answer was a failure; carries a FailureCode
         ├── DocumentFailure           the document's problem: the other documents go on
@@ -26,6 +28,7 @@ class FailureScope(StrEnum):
     DOCUMENT = "document"
     PROCESS = "process"
     COURT = "court"
+    SERVICE = "service"
 
 
 class FailureCode(StrEnum):
@@ -44,6 +47,7 @@ class FailureCode(StrEnum):
     FOREIGN_ADDRESS = "foreign_address"
     NO_CONTENT_ADDRESS = "no_content_address"
     TIMED_OUT = "timed_out"
+    NOT_STORED = "not_stored"
     # Processes.
     NOT_FOUND = "not_found"
     NO_ACCESS = "no_access"
@@ -54,6 +58,9 @@ class FailureCode(StrEnum):
     COURT_BLOCKED = "court_blocked"
     COURT_THROTTLED = "court_throttled"
     COURT_UNAVAILABLE = "court_unavailable"
+    # This service.
+    STORE_UNAVAILABLE = "store_unavailable"
+    INTERNAL_ERROR = "internal_error"
 
     @property
     def scope(self) -> FailureScope:
@@ -62,6 +69,8 @@ class FailureCode(StrEnum):
             return FailureScope.PROCESS
         if self in _COURT_CODES:
             return FailureScope.COURT
+        if self in _SERVICE_CODES:
+            return FailureScope.SERVICE
         return FailureScope.DOCUMENT
 
     @property
@@ -86,6 +95,7 @@ _COURT_CODES = frozenset(
         FailureCode.COURT_UNAVAILABLE,
     }
 )
+_SERVICE_CODES = frozenset({FailureCode.STORE_UNAVAILABLE, FailureCode.INTERNAL_ERROR})
 _PERMANENT_CODES = frozenset(
     {
         FailureCode.SEALED,
@@ -141,8 +151,26 @@ class DependencyUnavailable(AutosError):
         self.dependency = dependency
 
 
+class TransactionConflict(DependencyUnavailable):
+    """The database rolled a transaction back in favour of another one. Trying it again is safe."""
+
+
 class StorageFailure(AutosError):
     """The object store refused or lost a request. Ours to retry; no document is blamed."""
+
+
+class StoreUnavailable(AutosError):
+    """The object store takes no writes. Nothing is asked of the court that could not be kept.
+
+    Attributes:
+        answer: why, short and free of secrets.
+    """
+
+    code = FailureCode.STORE_UNAVAILABLE
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(f"{self.code}: {answer}")
+        self.answer = answer
 
 
 class ConfigurationError(AutosError):

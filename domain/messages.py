@@ -273,12 +273,12 @@ class AttemptResult:
 
 
 @dataclass(frozen=True, slots=True)
-class CourtAdvice:
-    """What a run that waits for the court is told.
+class RecoveryAdvice:
+    """What a run is told that waits for the court or for the store.
 
     Attributes:
-        answers: whether the court is known to answer.
-        look_again_seconds: when to ask again at the latest; whoever finds the court well says so earlier.
+        answers: Whether it is known to work.
+        look_again_seconds: When to ask again at the latest. A run that waits for the court is woken earlier.
     """
 
     answers: bool

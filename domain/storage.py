@@ -23,6 +23,8 @@ class StorageAddress:
 
 # Every document's object is below it.
 DOCUMENTS_PREFIX = "processes/"
+# Written to see whether the store takes writes. Outside of the documents' prefix, and always the same.
+WRITE_CHECK_KEY = "health/write-check"
 
 
 def object_prefix(process_number: str, document_id: str) -> str:

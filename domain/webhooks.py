@@ -47,6 +47,7 @@ class EventType(StrEnum):
     WEBHOOK_TEST = "webhook.test"
     ALERT_COURT_UNAVAILABLE = "alert.court_unavailable"
     ALERT_CREDENTIALS_EXPIRING = "alert.credentials_expiring"
+    ALERT_STORE_UNAVAILABLE = "alert.store_unavailable"
     ALERT_FAILURES_HIGH = "alert.failures_high"
     ALERT_ENDPOINT_DISABLED = "alert.endpoint_disabled"
 

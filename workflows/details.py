@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from temporalio import workflow
 
+from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, PHASE
+
 with workflow.unsafe.imports_passed_through():
     from domain.completeness import Completeness, Phase
     from domain.errors import FailureCode
     from domain.messages import RunProgress
+
+
+def show_phase(phase: Phase, counts: Completeness) -> None:
+    """Set what operators search runs by. Each call is an event of the history, so only when the phase changes."""
+    workflow.upsert_search_attributes(
+        [
+            PHASE.value_set(phase.value),
+            DOCUMENTS_TOTAL.value_set(counts.total),
+            DOCUMENTS_FAILED.value_set(counts.failed),
+        ]
+    )
 
 
 def run_details(phase: Phase, reason: FailureCode | None, counts: Completeness, progress: RunProgress) -> str:

@@ -9,15 +9,11 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.deliver_webhook import start_delivery
-from workflows.details import run_details
-from workflows.failures import ReportedFailure, reported
+from workflows.details import run_details, show_phase
+from workflows.failures import Blame, JudgedFailure, is_cancel_requested, judge_failure
 from workflows.options import (
     CATALOG,
     DOWNLOAD,
@@ -26,14 +22,15 @@ from workflows.options import (
     MOST_CHOSEN,
 )
 from workflows.pending_documents import PendingDocuments
-from workflows.search_attributes import CHOSEN_DOCUMENTS, DOCUMENTS_FAILED, DOCUMENTS_TOTAL, OUTCOME, PHASE
+from workflows.search_attributes import CHOSEN_DOCUMENTS, DOCUMENTS_FAILED, OUTCOME
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
     from activities.court import CourtActivities
     from activities.court_watch import CourtWatchActivities
+    from activities.storage import StorageActivities
     from domain.completeness import Completeness, Outcome, Phase
-    from domain.errors import FailureCode, FailureScope
+    from domain.errors import FailureCode
     from domain.messages import (
         DocumentChoice,
         DocumentGivenUp,
@@ -64,7 +61,7 @@ class DownloadProcess:
         self._phase = Phase.LISTING
         self._shown_phase: Phase | None = None
         self._pending = PendingDocuments(self._process)
-        self._trouble: ReportedFailure | None = None
+        self._trouble: JudgedFailure | None = None
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
         self._court_news = False
@@ -72,21 +69,26 @@ class DownloadProcess:
 
     @workflow.run
     async def run(self, request: DownloadRequest) -> RunResult:
-        """Do the job; end as cancelled, with everybody told, when the run is cancelled."""
-        cancellation: BaseException | None = None
+        """Do the job. However it ends, the end is recorded and every subscriber is told.
+
+        Raises:
+            CancelledError: The run was cancelled.
+        """
         if self._ending is None:
             try:
                 self._ending = await self._reach_ending()
-            except BaseException as error:
-                if not is_cancelled_exception(error):
-                    raise
-                cancellation = error
-                self._ending = RunEnding(Outcome.CANCELLED)
+            except (ActivityError, asyncio.CancelledError) as error:
+                failure = judge_failure(error, cancel_requested=is_cancel_requested())
+                self._ending = (
+                    RunEnding(Outcome.CANCELLED)
+                    if failure.blame is Blame.CANCELLATION
+                    else RunEnding(Outcome.FAILED, failure.code, failure.answer)
+                )
         result = await self._finish_unhurt(self._ending)
         if result is None:
             self._continue_as_new()
-        if cancellation is not None:
-            raise cancellation
+        if is_cancel_requested() and self._ending.outcome is Outcome.CANCELLED:
+            raise asyncio.CancelledError
         return result
 
     # What operators and the API may say to a run.
@@ -173,7 +175,7 @@ class DownloadProcess:
                 return RunEnding(Outcome.FAILED, failure.code, failure.answer)
             self._progress = replace(self._progress, listed=True)
         while True:
-            if _is_cancelled():
+            if is_cancel_requested():
                 raise asyncio.CancelledError
             if self._widened:
                 # What failed among the documents that have come is to be tried as well.
@@ -193,10 +195,9 @@ class DownloadProcess:
                 continue
             await self._download_pending()
             if self._trouble is not None:
-                await self._wait_for_court(self._trouble)
-            if workflow.info().is_continue_as_new_suggested():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                self._continue_as_new()
+                await self._wait_out(self._trouble)
+            if self._must_continue_as_new:
+                await self._drain_and_continue_as_new()
 
     async def _open(self) -> None:
         await workflow.execute_activity_method(
@@ -207,19 +208,22 @@ class DownloadProcess:
             **CATALOG,
         )
 
-    async def _list(self) -> ReportedFailure | None:
+    async def _list(self) -> JudgedFailure | None:
+        """List the process. Returns the failure if the process cannot be listed."""
         while True:
-            await workflow.wait_condition(lambda: not self._progress.paused)
+            await self._while_paused()
+            if self._must_continue_as_new:
+                await self._drain_and_continue_as_new()
             self._enter(Phase.LISTING)
             try:
                 await workflow.execute_activity_method(CourtActivities.list_documents, self._process, **LISTING)
-            except ActivityError as error:
-                failure = reported(error)
-                if failure is None or is_cancelled_exception(error):
-                    raise
-                if failure.code.scope is not FailureScope.COURT:
+            except (ActivityError, asyncio.CancelledError) as error:
+                failure = judge_failure(error, cancel_requested=is_cancel_requested())
+                if failure.blame is Blame.CANCELLATION:
+                    raise asyncio.CancelledError from error
+                if failure.blame is not Blame.COURT:
                     return failure
-                await self._wait_for_court(failure)
+                await self._wait_out(failure)
             else:
                 return None
 
@@ -242,10 +246,14 @@ class DownloadProcess:
             await self._download(document)
 
     async def _may_go_on(self) -> bool:
+        await self._while_paused()
+        stopping = self._trouble is not None or is_cancel_requested()
+        return not stopping and not self._must_continue_as_new
+
+    async def _while_paused(self) -> None:
+        """Wait while the run is paused, but not beyond the length of a history: signals make it grow meanwhile."""
         if self._progress.paused:
-            await workflow.wait_condition(lambda: not self._progress.paused)
-        stopping = self._trouble is not None or _is_cancelled()
-        return not stopping and not workflow.info().is_continue_as_new_suggested()
+            await workflow.wait_condition(lambda: not self._progress.paused or self._must_continue_as_new)
 
     async def _download(self, document: DocumentRef) -> None:
         try:
@@ -255,10 +263,8 @@ class DownloadProcess:
                 summary=f"document {document.position} of {self._counts.total}",
                 **DOWNLOAD,
             )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            await self._take_failure(document, reported(error))
+        except (ActivityError, asyncio.CancelledError) as error:
+            await self._take_failure(document, judge_failure(error, cancel_requested=is_cancel_requested()))
         else:
             self._progress = replace(
                 self._progress,
@@ -267,36 +273,49 @@ class DownloadProcess:
             )
         self._describe()
 
-    async def _take_failure(self, document: DocumentRef, failure: ReportedFailure | None) -> None:
-        if failure is not None and failure.code.scope is FailureScope.COURT:
-            self._trouble = failure
-            return
-        if failure is None:
-            await workflow.execute_activity_method(
-                CatalogActivities.give_up_document,
-                DocumentGivenUp(document, FailureCode.TIMED_OUT, "The download did not end in time."),
-                **CATALOG,
-            )
+    async def _take_failure(self, document: DocumentRef, failure: JudgedFailure) -> None:
+        match failure.blame:
+            case Blame.CANCELLATION:
+                raise asyncio.CancelledError
+            case Blame.COURT | Blame.STORE:
+                self._trouble = failure
+                return
+            case Blame.DEFECT:
+                # The activity could not record it.
+                await workflow.execute_activity_method(
+                    CatalogActivities.give_up_document,
+                    DocumentGivenUp(document, failure.code, failure.answer),
+                    **CATALOG,
+                )
         self._progress = replace(self._progress, failed=self._progress.failed + 1)
 
-    async def _wait_for_court(self, trouble: ReportedFailure) -> None:
-        """Wait until the court is known to answer. This run asks the catalog, never the court."""
-        self._enter(Phase.WAITING_FOR_COURT, trouble.code)
+    async def _wait_out(self, trouble: JudgedFailure) -> None:
+        """Wait until the court answers, or the store takes writes. This run itself asks neither."""
+        store = trouble.blame is Blame.STORE
+        consult = StorageActivities.consult_store if store else CourtWatchActivities.consult_court
+        self._enter(Phase.WAITING_FOR_STORE if store else Phase.WAITING_FOR_COURT, trouble.code)
         while True:
             self._court_news = False
-            advice = await workflow.execute_activity_method(CourtWatchActivities.consult_court, **CATALOG)
+            advice = await workflow.execute_activity_method(consult, **CATALOG)
             if advice.answers:
                 return
-            if workflow.info().is_continue_as_new_suggested():
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                self._continue_as_new()
-            # Whether somebody says so or nobody has said anything for so long: look.
+            if self._must_continue_as_new:
+                await self._drain_and_continue_as_new()
+            # Look again when somebody says so, or when nobody has said anything for so long.
             with suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda: self._court_news,
                     timeout=timedelta(seconds=advice.look_again_seconds),
-                    timeout_summary=f"waiting for the court: {trouble.code}",
+                    timeout_summary=f"waiting for the {'store' if store else 'court'}: {trouble.code}",
                 )
+
+    @property
+    def _must_continue_as_new(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested()
+
+    async def _drain_and_continue_as_new(self) -> NoReturn:
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        self._continue_as_new()
 
     # The end.
 
@@ -352,8 +371,6 @@ class DownloadProcess:
             failure_code=ending.failure_code,
         )
 
-    # What people see.
-
     @property
     def _run_id(self) -> str:
         return workflow.info().first_execution_run_id
@@ -375,19 +392,8 @@ class DownloadProcess:
     def _show(self, reason: FailureCode | None = None) -> None:
         if self._visible_phase is not self._shown_phase:
             self._shown_phase = self._visible_phase
-            workflow.upsert_search_attributes(
-                [
-                    PHASE.value_set(self._visible_phase.value),
-                    DOCUMENTS_TOTAL.value_set(self._counts.total),
-                    DOCUMENTS_FAILED.value_set(self._counts.failed),
-                ]
-            )
+            show_phase(self._visible_phase, self._counts)
         self._describe(reason)
 
     def _describe(self, reason: FailureCode | None = None) -> None:
         workflow.set_current_details(run_details(self._visible_phase, reason, self._counts, self._progress))
-
-
-def _is_cancelled() -> bool:
-    # An activity that completes although its run was cancelled swallows the cancellation on its way.
-    return workflow.cancellation_reason() is not None

@@ -60,11 +60,11 @@ LISTING: ActivityOptions = {
 }
 
 # The five attempts that a document has are counted in the catalog, by the activity: Temporal would also count those
-# that a worker's shutdown or trouble with our own parts has cut short. What never comes back at all ends here.
+# that a worker's shutdown or trouble with our own parts has cut short. There is no time limit over all attempts: it
+# would also count the time in the task queue, while no worker is there. The activity counts the time at work.
 DOWNLOAD: ActivityOptions = {
     "task_queue": COURT_QUEUE,
     "start_to_close_timeout": timedelta(hours=2),
-    "schedule_to_close_timeout": timedelta(hours=24),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=2), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)

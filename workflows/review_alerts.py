@@ -14,8 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from activities.alerts import AlertActivities
 
 
-# A look takes a moment; one that died with its worker is missed soon, since no other begins before.
-_LOOKING: ActivityOptions = {**CATALOG, "start_to_close_timeout": timedelta(seconds=10)}
+# A look takes a moment, and ten seconds more while the store does not answer. One that died with its worker is
+# missed soon, since no other begins before.
+_LOOKING: ActivityOptions = {**CATALOG, "start_to_close_timeout": timedelta(seconds=20)}
 
 
 @workflow.defn

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
-from adapters.database.tables import court, runs
+from adapters.database.store_circuit import to_store_circuit
+from adapters.database.tables import court, runs, store_circuit
 from adapters.database.upserts import insert_into
 from adapters.database.webhook_tables import alerts, deliveries, failing_endpoints
 from domain.alerts import (
@@ -22,6 +23,7 @@ from domain.alerts import (
     Concern,
     court_concern,
     credentials_concern,
+    store_concern,
 )
 from domain.completeness import Outcome
 from domain.court import CourtCondition, TokenReport
@@ -31,7 +33,8 @@ from domain.messages import DeliveryRef
 
 # Of a kind, at one look; the next one goes on.
 _MOST = 100
-_OF_THE_COURT = (AlertKind.COURT_UNAVAILABLE, AlertKind.CREDENTIALS_EXPIRING)
+# There is one of each at most, which lasts for as long as its cause is found.
+_SINGLE = (AlertKind.COURT_UNAVAILABLE, AlertKind.CREDENTIALS_EXPIRING, AlertKind.STORE_UNAVAILABLE)
 
 # Runs that were killed or cancelled, or whose process could not be had, say nothing of the documents.
 _later = runs.alias("later")
@@ -67,13 +70,13 @@ class Alerts:
         raised: list[Alert] = []
         made: list[DeliveryRef] = []
         async with self._database.writing() as connection:
-            of_court = await _of_court(connection, now, court_patience)
-            for row in await _over(connection, {one.kind for one in of_court}):
+            single = [*await _of_court(connection, now, court_patience), *await _of_store(connection, now)]
+            for row in await _over(connection, {one.kind for one in single}):
                 event_id = _new_id("evt") if url and row.raised_event else None
                 if await _clear(connection, row.id, now, event_id):
                     cleared.append(_alert(row, cleared_at=now))
                     made += await _tell(connection, cleared[-1], event_id, url)
-            for concern in (*of_court, *await _of_runs(connection, now), *await _of_endpoints(connection)):
+            for concern in (*single, *await _of_runs(connection, now), *await _of_endpoints(connection)):
                 event_id = _new_id("evt") if url else None
                 alert = await _raise(connection, concern, now, event_id)
                 if alert is not None:
@@ -113,6 +116,12 @@ async def _of_court(connection: AsyncConnection, now: datetime, patience: timede
     token = TokenReport(row.token_source, expires_at=row.token_expires_at, renewable=row.token_renewable)
     found = court_concern(condition, now, patience=patience), credentials_concern(token, now)
     return [concern for concern in found if concern is not None]
+
+
+async def _of_store(connection: AsyncConnection, now: datetime) -> list[Concern]:
+    row = (await connection.execute(select(store_circuit))).one_or_none()
+    concern = store_concern(to_store_circuit(row), now)
+    return [] if concern is None else [concern]
 
 
 async def _of_runs(connection: AsyncConnection, now: datetime) -> list[Concern]:
@@ -179,7 +188,7 @@ async def _over(connection: AsyncConnection, lasting: set[AlertKind]) -> Iterabl
     """The open alerts whose concern is no more.
 
     Args:
-        lasting: the concerns about the court that there are at present.
+        lasting: the concerns about the court and the store that there are at present.
     """
     better = exists().where(
         _later.c.process_number == alerts.c.subject, _later.c.ended_at > alerts.c.since, _LATER_IS_BETTER
@@ -188,7 +197,7 @@ async def _over(connection: AsyncConnection, lasting: set[AlertKind]) -> Iterabl
         failing_endpoints.c.id == alerts.c.subject, failing_endpoints.c.switched_off_at.is_not(None)
     )
     over = or_(
-        alerts.c.kind.in_([kind for kind in _OF_THE_COURT if kind not in lasting]),
+        alerts.c.kind.in_([kind for kind in _SINGLE if kind not in lasting]),
         and_(alerts.c.kind == AlertKind.FAILURES_HIGH, better),
         and_(alerts.c.kind == AlertKind.ENDPOINT_DISABLED, ~off),
     )

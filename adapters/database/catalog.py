@@ -9,17 +9,27 @@ from sqlalchemy import text
 from adapters.database.alerts import Alerts
 from adapters.database.batches import Batches
 from adapters.database.clients import Clients
+from adapters.database.conflicts import retry_conflicts
 from adapters.database.court import Court
+from adapters.database.delivery_log import DeliveryLog
 from adapters.database.documents import Documents
+from adapters.database.endpoints import Endpoints
 from adapters.database.engine import Database
 from adapters.database.listings import Listings
 from adapters.database.overview import Overview
 from adapters.database.processes import Processes
 from adapters.database.runs import Runs
+from adapters.database.store_circuit import StoreCircuitRepository
 from adapters.database.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from adapters.sealing import Seal
+
+for _repository in (
+    *(Alerts, Batches, Clients, Court, Documents, Listings, Overview, Processes, Runs),
+    *(StoreCircuitRepository, Webhooks, DeliveryLog, Endpoints),
+):
+    retry_conflicts(_repository)
 
 
 class Catalog:
@@ -41,6 +51,7 @@ class Catalog:
         self.clients = Clients(database, seal)
         self.batches = Batches(database)
         self.alerts = Alerts(database)
+        self.store_circuit = StoreCircuitRepository(database)
 
     @property
     def transactions(self) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
+from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, TransactionConflict
 
 _BUSY_TIMEOUT_MS = 15_000
 _TURN_SECONDS = 15.0
@@ -132,6 +132,9 @@ def translated(error: BaseException | None) -> AutosError | None:
         return ConfigurationError("The database that AUTOS_DATABASE_URL names does not exist.")
     if state == "42P01" or (isinstance(error, OperationalError) and "no such table" in str(cause)):
         return DependencyUnavailable("database", "The catalog's database lacks a table: run `autos migrate`.")
+    # 40P01 is a deadlock, 40001 a serialization failure: the transaction was rolled back in favour of another one.
+    if state in ("40P01", "40001"):
+        return TransactionConflict("database", "The catalog's database is busy with conflicting changes.")
     lost = isinstance(error, InterfaceError | OperationalError | PoolTimeout | OSError) or (
         # Without a statement the server has refused the connection itself: it is full, starts up or shuts down.
         isinstance(error, DBAPIError) and (error.connection_invalidated or error.statement is None)

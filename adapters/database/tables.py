@@ -221,3 +221,15 @@ court_credentials = Table(
     Column("stored_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
 )
+
+# The circuit breaker of the object store: one row.
+store_circuit = Table(
+    "store_circuit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, nullable=False),
+    Column("reason", Text),
+    Column("since", UtcDateTime),
+    Column("probes", Integer, nullable=False),
+    Column("next_probe_at", UtcDateTime),
+)

@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
-from adapters.database.tables import court, runs
+from adapters.database.tables import court, runs, store_circuit
 from adapters.database.webhook_tables import alerts, attempts, deliveries, failing_endpoints
 from domain.alerts import Alert, AlertKind, AlertReview, AlertState
 from domain.completeness import Outcome
@@ -28,6 +28,7 @@ from tests.support.numbers import fresh_number
 from tests.support.statements import plan, statements
 
 URL = "https://example.com/operator"
+SINGLE_ROWS = ("FROM court", "FROM store_circuit")
 PATIENCE = timedelta(minutes=5)
 DAY = timedelta(days=1)
 STORED = TokenReport("stored", expires_at=datetime.now(UTC) + DAY)
@@ -48,7 +49,7 @@ async def database(watched_url: str) -> AsyncIterator[Database]:
     await Catalog(database).court.report_token(STORED)
     yield database
     async with database.writing() as connection:
-        for table in (alerts, attempts, deliveries, failing_endpoints, runs, court):
+        for table in (alerts, attempts, deliveries, failing_endpoints, runs, court, store_circuit):
             await connection.execute(delete(table))
     await database.close()
 
@@ -263,6 +264,20 @@ async def test_an_address_that_is_switched_off_is_told_without_the_address(catal
     assert (await cleared(catalog)).id == alert.id
 
 
+async def test_a_store_that_takes_no_writes_for_a_minute_is_told_once_and_so_is_its_return(
+    catalog: Catalog, database: Database
+) -> None:
+    await catalog.store_circuit.open("The bucket takes no writes (AccessDenied).", generation=0)
+    assert await review(catalog) == AlertReview()
+    async with database.writing() as connection:
+        await connection.execute(update(store_circuit).values(since=datetime.now(UTC) - timedelta(minutes=1)))
+    alert = await raised(catalog)
+    assert alert.concern.kind is AlertKind.STORE_UNAVAILABLE
+    assert alert.concern.details == {"reason": "The bucket takes no writes (AccessDenied)."}
+    await catalog.store_circuit.close(generation=1)
+    assert (await cleared(catalog)).id == alert.id
+
+
 async def test_without_an_address_nothing_is_sent_and_alerts_are_counted_all_the_same(
     catalog: Catalog, database: Database
 ) -> None:
@@ -280,7 +295,7 @@ async def test_a_look_reads_indexes_alone(catalog: Catalog, database: Database, 
     await run_ended(catalog, number, failed=3, available=0)
     with statements() as said:
         await review(catalog)
-    asked = [one for one in said if one.sql.startswith("SELECT") and "FROM court" not in one.sql]
+    asked = [one for one in said if one.sql.startswith("SELECT") and not one.sql.rstrip().endswith(SINGLE_ROWS)]
     plans = [await plan(database, one) for one in asked]
     expected = ["uq_alerts_open", "ix_runs_mostly_failed", "ix_webhook_failing_endpoints_off"]
     assert [index in one for index, one in zip(expected, plans, strict=True)] == [True] * 3, plans

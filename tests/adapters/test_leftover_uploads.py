@@ -15,6 +15,8 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.storage import LEFTOVER_AGE, StorageActivities
+from activities.store_gate import StoreGate
+from adapters.database import Catalog
 from adapters.storage import PART_BYTES, ObjectStore
 from domain.content import DocumentContent
 from domain.errors import DocumentFailure, FailureCode, StorageFailure
@@ -119,9 +121,14 @@ async def test_a_store_that_refuses_is_reported_without_its_address(s3: StorageA
 
 
 async def test_the_sweep_takes_what_is_too_old_to_be_anybodys_and_nothing_else(
-    store: ObjectStore, s3_client: S3Client, bucket: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+    store: ObjectStore,
+    catalog: Catalog,
+    s3_client: S3Client,
+    bucket: str,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sweep = StorageActivities(store).sweep_uploads
+    sweep = StorageActivities(store, StoreGate(catalog.store_circuit, store)).sweep_uploads
     elsewhere = await begin(s3_client, bucket, "not-ours.bin")
     await begin(s3_client, bucket, f"{prefix}.pdf")
 
@@ -133,7 +140,7 @@ async def test_the_sweep_takes_what_is_too_old_to_be_anybodys_and_nothing_else(
 
 
 def test_no_download_lives_as_long_as_what_the_sweep_takes() -> None:
-    assert DOWNLOAD["schedule_to_close_timeout"] < LEFTOVER_AGE
+    assert DOWNLOAD["start_to_close_timeout"] < LEFTOVER_AGE
 
 
 async def test_a_document_over_the_limit_is_cut_while_it_flows_and_leaves_nothing(

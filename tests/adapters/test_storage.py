@@ -76,11 +76,21 @@ async def test_nothing_is_found_where_nothing_was_stored(store: ObjectStore, pre
     assert await store.find(prefix) is None
 
 
-async def test_an_object_without_a_digest_does_not_count(
-    store: ObjectStore, s3_client: S3Client, s3: StorageAddress, prefix: str
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+async def test_a_whole_object_whose_digest_was_not_noted_is_hashed(
+    store: ObjectStore, s3_client: S3Client, s3: StorageAddress, prefix: str, body: bytes
 ) -> None:
-    await s3_client.put_object(Bucket=s3.bucket, Key=f"{prefix}.pdf", Body=b"unverified")
-    assert await store.find(prefix) is None
+    await s3_client.put_object(Bucket=s3.bucket, Key=f"{prefix}.pdf", Body=body, ContentType="application/pdf")
+    digest = hashlib.sha256(body).hexdigest()
+    assert await store.find(prefix) == StoredObject(f"{prefix}.pdf", len(body), digest, "application/pdf")
+
+
+async def test_an_object_of_another_size_than_the_listing_says_is_not_taken(
+    store: ObjectStore, prefix: str
+) -> None:
+    stored = await store.store(prefix, NAME, content_of(SMALL), is_pdf)
+    assert await store.find(prefix, size_bytes=len(SMALL) + 1) is None
+    assert await store.find(prefix, size_bytes=len(SMALL)) == stored
 
 
 async def test_only_the_document_itself_is_found(store: ObjectStore, number: str) -> None:

@@ -29,6 +29,7 @@ DOCUMENT = {
     "foreign_address": False,
     "no_content_address": False,
     "timed_out": True,
+    "not_stored": True,
 }
 PROCESS = {"not_found": False, "no_access": False, "invalid_listing": True, "listing_unavailable": True}
 COURT = {
@@ -37,15 +38,17 @@ COURT = {
     "court_throttled": True,
     "court_unavailable": True,
 }
+SERVICE = {"store_unavailable": True, "internal_error": True}
 SCOPES = (
     dict.fromkeys(DOCUMENT, FailureScope.DOCUMENT)
     | dict.fromkeys(PROCESS, FailureScope.PROCESS)
     | dict.fromkeys(COURT, FailureScope.COURT)
+    | dict.fromkeys(SERVICE, FailureScope.SERVICE)
 )
 
 
 def test_the_set_of_codes_is_closed() -> None:
-    assert {code.value for code in FailureCode} == {*DOCUMENT, *PROCESS, *COURT}
+    assert {code.value for code in FailureCode} == {*DOCUMENT, *PROCESS, *COURT, *SERVICE}
 
 
 @pytest.mark.parametrize("code", FailureCode)
@@ -55,7 +58,7 @@ def test_every_code_has_its_one_scope(code: FailureCode) -> None:
 
 @pytest.mark.parametrize("code", FailureCode)
 def test_every_code_says_whether_trying_again_can_help(code: FailureCode) -> None:
-    assert code.retryable is {**DOCUMENT, **PROCESS, **COURT}[code.value]
+    assert code.retryable is {**DOCUMENT, **PROCESS, **COURT, **SERVICE}[code.value]
 
 
 @pytest.mark.parametrize("code", [code for code in FailureCode if code.scope is FailureScope.COURT])

@@ -23,7 +23,8 @@ from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 from worker import build_workers
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.download_process import DownloadProcess
+from workflows.search_attributes import PHASE, SEARCH_ATTRIBUTES
 
 
 @pytest.fixture
@@ -79,3 +80,31 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         await eventually(all_told, "every subscriber called once")
     finally:
         await catalog.close()
+
+
+async def test_a_paused_run_that_gets_many_signals_continues_as_new_and_stays_paused(
+    stack: RunningStack, forgetful: Client
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.prepare(number.canonical, 40, size_bytes=2_000)
+    await stack.latency(0.2)
+    await Runs(forgetful).start(number, "local")
+    run = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)
+    await run.execute_update(DownloadProcess.pause)
+
+    for _ in range(60):
+        await run.signal(DownloadProcess.subscribe)
+
+    async def executions() -> int:
+        return len([each async for each in forgetful.list_workflows(f"WorkflowId = '{number}'")])
+
+    async def continued() -> bool:
+        return await executions() > 1
+
+    await eventually(continued, "a second execution")
+    described = await run.describe()
+    assert described.typed_search_attributes.get(PHASE) == "paused"
+    assert described.history_length < 200
+    await stack.latency(0)
+    await run.execute_update(DownloadProcess.resume)
+    assert (await run.result()).available_documents == 40

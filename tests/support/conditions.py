@@ -25,3 +25,11 @@ async def eventually(attempt: Callable[[], Awaitable[Found | None]], what: str, 
         assert time.monotonic() < deadline, f"never: {what}"
         await asyncio.sleep(pause)
         pause = min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def eventually_sync(check: Callable[[], bool], what: str, *, seconds: float = 10.0) -> None:
+    """Wait until a condition holds, without a loop."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.01)

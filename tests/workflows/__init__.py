@@ -1,0 +1,1 @@
+"""Rules of workflows that need no server."""
