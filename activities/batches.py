@@ -93,12 +93,12 @@ class BatchActivities:
         """See how far the open run for a process has come; neither the court nor Temporal is asked."""
         with own_failures():
             known = await self._catalog.processes.get(process.process_number)
-            condition = await self._catalog.court.condition()
+            court = await self._catalog.court.state()
         latest = known.latest_run if known else None
         return OpenRunLook(
             done=known.documents.available + known.documents.failed if known else 0,
             chosen=latest is not None and latest.outcome is None and latest.chosen_documents is not None,
-            court_answers=condition.failure_code is None,
+            court_answers=court.failure_code is None,
         )
 
     @activity.defn

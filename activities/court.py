@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -94,16 +94,16 @@ class CourtActivities:
     async def list_documents(self, process: ProcessRef) -> ListingSummary:
         """List a process at the court and record the listing in the catalog. What is available stays available."""
         number = process.process_number
-        asked_at = datetime.now(UTC)
+        generation = 0
         with giving_up_on_defects(after_attempts=_DEFECT_ATTEMPTS), own_failures():
             try:
                 if seconds_at_work() > _LONGEST_LISTING_SECONDS:
                     raise ProcessFailure(FailureCode.LISTING_UNAVAILABLE, "The listing did not end in time.")
                 async with heartbeating():
-                    await self._access.check()
+                    generation = await self._access.check()
                     listing = await self._court.list_documents(ProcessNumber.parse(number))
             except CourtFailure as failure:
-                if await self._access.report(failure, process_number=number, asked_at=asked_at):
+                if await self._access.report(failure, process_number=number, generation=generation):
                     raise final(failure) from None
                 raise _unlisted(number, blamed(failure, ProcessFailure, FailureCode.LISTING_UNAVAILABLE)) from None
             except ProcessFailure as failure:
@@ -137,7 +137,7 @@ class CourtActivities:
                 return await self._download(source, received)
 
     async def _download(self, source: DocumentSource, received: _Received) -> DownloadedDocument:
-        asked_at = datetime.now(UTC)
+        generation = 0
         prefix = object_prefix(source.process_number, source.id)
         store_generation = await self._store_gate.check()
         try:
@@ -145,13 +145,13 @@ class CourtActivities:
             stored = await self._recover(source, prefix) if activity.info().attempt > 1 else None
             fetched = stored is None
             if stored is None:
-                await self._access.check()
+                generation = await self._access.check()
                 stored = await self._fetch(source, prefix, received)
         except DocumentFailure as error:
             raise await self._counted(source, error) from None
         except CourtFailure as error:
             number = source.process_number
-            if await self._access.report(error, process_number=number, asked_at=asked_at):
+            if await self._access.report(error, process_number=number, generation=generation):
                 raise final(error) from None
             own = blamed(error, DocumentFailure, FailureCode.SOURCE_UNAVAILABLE)
             raise await self._counted(source, own) from None

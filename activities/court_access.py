@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from domain.court import CourtCondition, TokenReport, Verdict
+from domain.court import CourtState, FailureReport, TokenReport
 from domain.errors import ConfigurationError, CourtFailure, CourtKnownUnavailable, InvalidInput
 from domain.tokens import read_token, token_expiry
 
@@ -141,7 +141,7 @@ class CourtTokens:
 
 
 class CourtAccess:
-    """Tokens for a court that is not known to be away. While it is, nobody gets one: nothing is sent.
+    """The gate in front of the court: while the circuit is open, nobody gets a token, and nothing is sent.
 
     Args:
         court: where the deployment's findings are.
@@ -151,59 +151,58 @@ class CourtAccess:
     def __init__(self, court: Court, tokens: CourtTokens) -> None:
         self._court = court
         self._tokens = tokens
-        self._condition = CourtCondition()
+        self._state = CourtState()
         self._read_at: float | None = None
         self._reading = asyncio.Lock()
 
     async def current(self) -> str | None:
-        """The token to use now, or none.
+        """Return the token to use now. None if there is none.
 
         Raises:
-            CourtKnownUnavailable: the court is known not to answer.
+            CourtKnownUnavailable: The circuit is open.
         """
         await self.check()
         return await self._tokens.current()
 
     async def replacement(self, rejected: str | None) -> str | None:
-        """Another token than the one that the court has just refused, or none."""
+        """Return another token than the one that the court has just refused. None if there is none."""
         return await self._tokens.replacement(rejected)
 
     async def accepted(self) -> None:
-        """The court has just taken the token in use: whatever was said against it before."""
+        """Forget what was said against the token in use: the court has just taken it."""
         await self._tokens.accepted()
 
-    async def check(self) -> None:
-        """Say nothing if the court may be asked.
+    async def check(self) -> int:
+        """Return the circuit's generation if the court may be asked.
 
         Raises:
-            CourtKnownUnavailable: it is known not to answer.
+            CourtKnownUnavailable: The circuit is open.
         """
         async with self._reading:
             if self._read_at is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
-                self._condition = await self._court.condition()
+                self._state = await self._court.state()
                 self._read_at = time.monotonic()
-        if (failure := self._condition.failure) is not None:
+        if (failure := self._state.failure) is not None:
             raise failure
+        return self._state.generation
 
-    async def report(self, failure: CourtFailure, *, process_number: str, asked_at: datetime) -> bool:
-        """Have nobody of the whole deployment ask the court until it is found well.
-
-        Says false when the court has been found well so often meanwhile that the failure is the process's own.
+    async def report(self, failure: CourtFailure, *, process_number: str, generation: int) -> bool:
+        """Open the deployment-wide circuit breaker. Returns False if the failure is the one process's own.
 
         Args:
-            failure: how the court failed, or what is known already.
-            process_number: whose request it was; probes ask for the same process.
-            asked_at: when the request was made.
+            failure: How the court failed, or that the circuit is open already.
+            process_number: Whose request it was. Probes ask for the same process.
+            generation: What `check` returned before the request.
         """
         if isinstance(failure, CourtKnownUnavailable):
             return True
-        verdict = await self._court.found_unwell(
-            failure, process_number=process_number, asked_at=asked_at, token=await self._tokens.mark()
+        led_to = await self._court.open_circuit(
+            failure, process_number=process_number, generation=generation, token=await self._tokens.mark()
         )
         self._read_at = None
-        if verdict is Verdict.NEWS:
+        if led_to is FailureReport.OPENED:
             _log.warning("court unavailable", code=failure.code, answer=failure.answer)
-        return verdict is not Verdict.NOT_THE_COURT
+        return led_to is not FailureReport.NOT_THE_COURT
 
 
 def _mark(token: str) -> str:

@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.failures import own_failures
 from activities.heartbeats import heartbeating
-from domain.court import CourtCondition, Credentials, TokenReport
+from domain.court import CourtState, Credentials, TokenReport
 from domain.errors import ConfigurationError, CourtFailure, DependencyUnavailable, FailureCode
 from domain.messages import CourtExamination, RecoveryAdvice
 from domain.process_number import ProcessNumber
@@ -63,15 +63,15 @@ class CourtWatchActivities:
     @activity.defn
     async def consult_court(self) -> RecoveryAdvice:
         """Tell a run whether the court answers, as far as is known; the court itself is not asked."""
-        now = datetime.now(UTC)
         with own_failures():
-            condition = await self._court.condition()
-            if condition.failure_code is None:
+            state = await self._court.state()
+            now = state.clock
+            if state.failure_code is None:
                 return RecoveryAdvice(answers=True)
-            due = condition.next_probe_at
+            due = state.next_probe_at
             if due is None or due < now - _OVERDUE:
-                due = condition.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
-                if await self._court.claim_watch(due, overdue_before=now - _OVERDUE):
+                due = state.probe_due(now, random.random())  # noqa: S311 - spreads load, guards nothing.
+                if await self._court.claim_check(due, overdue_before=now - _OVERDUE):
                     await self._watch.look()
         wait = (due - now).total_seconds()
         wait = min(max(wait, _SHORTEST_WAIT_SECONDS), _LONGEST_WAIT_SECONDS)
@@ -84,23 +84,23 @@ class CourtWatchActivities:
         with own_failures():
             report = await self._tokens.report()
             await self._court.report_token(report)
-            condition = await self._court.condition()
+            state = await self._court.state()
             credentials = await self._credentials()
             now = datetime.now(UTC)
             probe_in, renew_first = None, False
-            if condition.failure_code is not None:
-                due = condition.probe_due(now, random.random(), report)  # noqa: S311 - as above.
+            if state.failure_code is not None:
+                due = state.probe_due(state.clock, random.random(), report)  # noqa: S311 - as above.
                 renewable = credentials is not None and credentials.refresh_token is not None
-                renew_first = renewable and condition.failure_code is FailureCode.CREDENTIALS_REJECTED
-                if renew_first and condition.probes == 0:
-                    due = now
-                if due != condition.next_probe_at:
+                renew_first = renewable and state.failure_code is FailureCode.CREDENTIALS_REJECTED
+                if renew_first and state.probes == 0:
+                    due = state.clock
+                if due != state.next_probe_at:
                     await self._court.plan_probe(due)
-                probe_in = max((due - now).total_seconds(), 0.0)
+                probe_in = max((due - state.clock).total_seconds(), 0.0)
         self._warn(report, now)
         renew_at = credentials.renew_at if credentials else None
         return CourtExamination(
-            failure_code=condition.failure_code,
+            failure_code=state.failure_code,
             probe_in_seconds=probe_in,
             renew_in_seconds=max((renew_at - now).total_seconds(), 0.0) if renew_at else None,
             renew_first=renew_first,
@@ -112,29 +112,29 @@ class CourtWatchActivities:
     async def probe_court(self) -> bool:
         """Send the court a single request; note what came of it, and say whether it answers."""
         with own_failures():
-            condition = await self._court.condition()
+            state = await self._court.state()
             # Nobody else is to find it overdue while it is under way.
-            await self._court.plan_probe(datetime.now(UTC) + _LONGEST_PROBE)
+            await self._court.plan_probe(state.clock + _LONGEST_PROBE)
             try:
                 async with heartbeating():
-                    await self._probe(condition)
+                    await self._probe(state)
             except CourtFailure as failure:
-                await self._court.probed_in_vain(failure, token=await self._tokens.mark())
+                await self._court.record_failed_probe(failure, token=await self._tokens.mark())
                 _log.warning("court still unavailable", code=failure.code, answer=failure.answer)
                 return False
             await self._tokens.accepted()
-            await self._court.found_well()
+            await self._court.close_circuit()
             await self._court.report_token(await self._tokens.report())
-        _log.info("court answers again", code=condition.failure_code)
+        _log.info("court answers again", code=state.failure_code)
         return True
 
-    async def _probe(self, condition: CourtCondition) -> None:
-        number = condition.process_number
+    async def _probe(self, state: CourtState) -> None:
+        number = state.process_number
         try:
             await self._prober.check(ProcessNumber.parse(number) if number else _NO_PROCESS)
         except CourtFailure as failure:
             # One process that is broken at the court must not keep all the others waiting.
-            if condition.probes < _OWN_PROBES or failure.code in _WHOEVER_ASKS:
+            if state.probes < _OWN_PROBES or failure.code in _WHOEVER_ASKS:
                 raise
             await self._prober.check(_NO_PROCESS)
 

@@ -17,7 +17,7 @@ from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
 from api.schemas import CourtStatusBody, CredentialsBody
 from api.temporal_calls import bounded
-from domain.court import CourtCondition, Credentials, TokenReport
+from domain.court import CourtState, Credentials, TokenReport
 from domain.errors import ConfigurationError, InvalidInput
 from domain.representation import Json, moment
 from domain.tokens import read_token, token_expiry
@@ -113,7 +113,7 @@ def _token(brought: SecretStr | None, *, field: str) -> str | None:
     return None if brought is None else read_token(brought.get_secret_value(), field=field)
 
 
-def _status(condition: CourtCondition, token: TokenReport) -> Json:
+def _status(condition: CourtState, token: TokenReport) -> Json:
     failure = condition.failure_code
     return {
         "status": "unavailable" if failure else "answering",

@@ -88,7 +88,7 @@ class Metrics:
     async def text(self, catalog: Catalog) -> bytes:
         """Everything in Prometheus's text format. What the catalog does not tell now is NaN."""
         try:
-            condition = await catalog.court.condition()
+            state = await catalog.court.state()
             batches = await catalog.overview.open_batches()
             alerts = await catalog.alerts.open_counts()
         except DependencyUnavailable:
@@ -99,7 +99,7 @@ class Metrics:
                 self._alerts.labels(kind).set(nan)
         else:
             self._database.set(1)
-            self._court.set(condition.failure_code is None)
+            self._court.set(state.failure_code is None)
             self._batches.set(batches)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.court import CourtCondition, TokenReport
+from domain.court import CourtState, TokenReport
 from domain.messages import DeliveryRef
 from domain.representation import Json, moment
 from domain.store_circuit import StoreCircuit
@@ -96,7 +96,7 @@ class AlertReview:
     deliveries: tuple[DeliveryRef, ...] = ()
 
 
-def court_concern(condition: CourtCondition, now: datetime, *, patience: timedelta) -> Concern | None:
+def court_concern(condition: CourtState, now: datetime, *, patience: timedelta) -> Concern | None:
     """A court that has not answered, or has refused us, for longer than patience lasts."""
     if condition.failure_code is None or condition.since is None or now - condition.since < patience:
         return None

@@ -1,9 +1,9 @@
-"""What a deployment knows of the court, and the credentials by which it is known there."""
+"""What a deployment knows of the court, and the credentials by which the court knows the deployment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
 from domain.errors import CourtKnownUnavailable, FailureCode
@@ -19,32 +19,40 @@ _SHORTEST_RENEWAL = timedelta(seconds=30)
 _ENDING_SOON = timedelta(minutes=30)
 
 
-class Verdict(Enum):
-    """What a failure that points at the court is found to be."""
+class FailureReport(Enum):
+    """What a reported failure led to.
 
-    NEWS = auto()
-    KNOWN = auto()
+    OPENED: The circuit is open from now on.
+    IGNORED: It was open already, or has opened and closed since the request was sent.
+    NOT_THE_COURT: The court works, and fails at this one process.
+    """
+
+    OPENED = auto()
+    IGNORED = auto()
     NOT_THE_COURT = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class CourtCondition:
-    """Whether the court answers, as somebody last found it.
+class CourtState:
+    """The circuit breaker in front of the court. All moments are of the database's clock.
 
     Attributes:
-        failure_code: why it does not; none while it does.
-        answer: what it said then.
-        process_number: the process whose request failed.
-        since: when it was first found so.
-        not_before: when the court itself asked to be asked again.
-        probes: single requests sent since then, all in vain.
-        next_probe_at: when the next one is due; none until the watch has taken notice.
-        asked_at: when it was last asked, in vain.
-        refused_token: the mark of the token that it was last asked with, in vain.
-        relapses: how often in a row it was found well and failed again at once, at the same process.
-        answered_at: when it was last found well after trouble.
+        generation: Grows each time the circuit opens or closes. A failure counts only against the generation that
+            was read before the request.
+        failure_code: Why the court does not answer. None while the circuit is closed.
+        answer: What it answered then.
+        process_number: The process whose request failed.
+        since: When the circuit opened or closed.
+        not_before: When the court itself asked to be asked again.
+        probes: Probes that have failed since the circuit opened.
+        next_probe_at: When the next one is due. None until the monitor has planned it.
+        asked_at: When the court was last asked and failed.
+        refused_token: The mark of the token that it was last asked with and failed.
+        relapses: How often in a row the circuit has opened again soon after it closed, at the same process.
+        read_at: When this was read.
     """
 
+    generation: int = 0
     failure_code: FailureCode | None = None
     answer: str = ""
     process_number: str | None = None
@@ -55,25 +63,31 @@ class CourtCondition:
     asked_at: datetime | None = None
     refused_token: str | None = None
     relapses: int = 0
-    answered_at: datetime | None = None
+    read_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def clock(self) -> datetime:
+        """The present moment by the database's clock, as of the reading."""
+        return self.read_at or datetime.now(UTC)
 
     @property
     def failure(self) -> CourtKnownUnavailable | None:
-        """The failure as whoever wants to ask the court meets it; none while the court answers."""
+        """The error that whoever wants to ask the court meets. None while the circuit is closed."""
         if self.failure_code is None:
             return None
         return CourtKnownUnavailable(self.failure_code, self.answer)
 
     def probe_due(self, now: datetime, jitter: float, token: TokenReport | None = None) -> datetime:
-        """When the court is to be probed next.
+        """Return when the court is to be probed next.
 
-        The court's own word counts, to the second; when it has not helped five times, patience grows. A court that
-        refused our token is probed at once with another, but never sooner than five seconds after a probe.
+        The court's own `Retry-After` counts, to the second; when it has not helped five times, the delay grows. A
+        court that refused our token is probed at once with another one, but never sooner than five seconds after a
+        probe.
 
         Args:
-            now: the present moment.
-            jitter: from 0 to 1; how much of a tenth of the delay is added.
-            token: the token in use.
+            now: The present moment by the database's clock.
+            jitter: From 0 to 1: how much of a tenth of the delay is added.
+            token: The token in use.
         """
         refused = self.failure_code is FailureCode.CREDENTIALS_REJECTED
         if refused and token is not None and token.mark is not None and token.mark != self.refused_token:

@@ -1,7 +1,7 @@
 """The court: the PDPJ portal's API, over httpx.
 
 addresses   where a document is, given its href        listing         from the portal's JSON to our words
-answers     what a failed answer means                  second_opinion  whether it is the court that fails
+answers     what a failed answer means                  health_check    whether it is the court that fails
 portal      one request: token, time-outs, answer       texts           the court's text of a document, unwrapped
 tokens      where tokens come from                      sign_in         how they are renewed
 client      listings and documents

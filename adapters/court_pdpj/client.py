@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 from adapters.court_pdpj.addresses import Addresses
 from adapters.court_pdpj.answers import Ambiguous
+from adapters.court_pdpj.health_check import HealthCheck, SearchOutcome, classify_search
 from adapters.court_pdpj.listing import parse_listing
 from adapters.court_pdpj.portal import Portal
-from adapters.court_pdpj.second_opinion import Finding, SecondOpinion, finding_of
 from adapters.court_pdpj.texts import unwrapped
 from adapters.court_pdpj.tokens import Tokens
 from domain.documents import DocumentSource, Listing
@@ -78,7 +78,7 @@ class PdpjCourt:
             answer_seconds=answer_seconds,
             stall_seconds=stall_seconds,
         )
-        self._second_opinion = SecondOpinion(self._search)
+        self._health_check = HealthCheck(self._search)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -91,7 +91,7 @@ class PdpjCourt:
             CourtFailure: it does not.
         """
         async with self._slots:
-            told = await finding_of(self._portal.get_json(self._addresses.search(number)))
+            told = await classify_search(self._portal.get_json(self._addresses.search(number)))
         if isinstance(told, CourtFailure):
             raise told
 
@@ -166,15 +166,15 @@ class PdpjCourt:
         """What it means that the details cannot be had."""
         if _speaks_for_itself(failure):
             return failure
-        told = await self._second_opinion.of_process(number, sent_at=sent_at)
+        told = await self._health_check.of_process(number, sent_at=sent_at)
         if isinstance(told, CourtFailure):
             return _both(failure, told)
         await self._clear_token(failure)
         code, found = _alone(failure, FailureCode.LISTING_UNAVAILABLE), "a search for the process is answered"
-        if told is Finding.OUT_OF_REACH:
+        if told is SearchOutcome.OUT_OF_REACH:
             code, found = FailureCode.NO_ACCESS, "a search says that the process is out of reach"
         # For a process that the data lake does not hold, the details answer 500 where 404 is meant.
-        elif told is Finding.ABSENT and failure.status == 500:
+        elif told is SearchOutcome.ABSENT and failure.status == 500:
             code, found = FailureCode.NOT_FOUND, "a search finds no such process"
         return ProcessFailure(
             code, f"{failure.answer}; {found}.", status=failure.status, retry_after=failure.retry_after
@@ -184,7 +184,7 @@ class PdpjCourt:
         """What it means that a document is answered as if the court were in trouble."""
         if _speaks_for_itself(failure):
             return failure
-        trouble = await self._second_opinion.of_court(number, sent_at=sent_at)
+        trouble = await self._health_check.of_court(number, sent_at=sent_at)
         if trouble:
             return _both(failure, trouble)
         await self._clear_token(failure)
@@ -202,7 +202,7 @@ class PdpjCourt:
 
     async def _unless_court(self, number: ProcessNumber, failure: CourtError, sent_at: float) -> CourtError:
         """The failure itself, or the court's if the court is in trouble."""
-        trouble = await self._second_opinion.of_court(number, sent_at=sent_at)
+        trouble = await self._health_check.of_court(number, sent_at=sent_at)
         return _both(CourtFailure(FailureCode.COURT_UNAVAILABLE, failure.answer), trouble) if trouble else failure
 
 

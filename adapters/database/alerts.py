@@ -26,7 +26,7 @@ from domain.alerts import (
     store_concern,
 )
 from domain.completeness import Outcome
-from domain.court import CourtCondition, TokenReport
+from domain.court import CourtState, TokenReport
 from domain.errors import FailureCode
 from domain.keys import OPERATOR
 from domain.messages import DeliveryRef
@@ -112,7 +112,7 @@ async def _of_court(connection: AsyncConnection, now: datetime, patience: timede
         # Nobody has looked yet.
         return []
     failure_code = FailureCode(row.failure_code) if row.failure_code else None
-    condition = CourtCondition(failure_code, since=row.since)
+    condition = CourtState(failure_code=failure_code, since=row.since)
     token = TokenReport(row.token_source, expires_at=row.token_expires_at, renewable=row.token_renewable)
     found = court_concern(condition, now, patience=patience), credentials_concern(token, now)
     return [concern for concern in found if concern is not None]

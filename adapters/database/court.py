@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.engine import Database
+from adapters.database.engine import Database, read_clock
 from adapters.database.tables import court, court_credentials
 from adapters.database.upserts import insert_into
-from domain.court import CourtCondition, Credentials, TokenReport, Verdict
+from domain.court import CourtState, Credentials, FailureReport, TokenReport
 from domain.errors import ConfigurationError, CourtFailure, FailureCode
 
 if TYPE_CHECKING:
     from adapters.sealing import Seal
 
 _THE_ROW = 1
-# A court that fails again so soon at the same process has not been well: patience stays what it was.
+# A court that fails again so soon at the same process did not work in between: the delay stays what it was.
 _RELAPSE = timedelta(minutes=2)
-# One process at which a court that is well fails more often than so holds up nobody but itself.
+# One process at which a working court fails more often than this holds up nobody but itself.
 _MOST_RELAPSES = 2
 
 
@@ -35,48 +35,50 @@ class Court:
         self._database = database
         self._seal = seal
 
-    async def condition(self) -> CourtCondition:
-        """Whether the court answers, as somebody last found it."""
+    async def state(self) -> CourtState:
+        """Return the circuit in front of the court as it is now."""
         return (await self.overview())[0]
 
-    async def overview(self) -> tuple[CourtCondition, TokenReport]:
-        """The court's condition, and what may be told of the token in use."""
+    async def overview(self) -> tuple[CourtState, TokenReport]:
+        """Return the circuit, and what may be told of the token in use."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(court))).one_or_none()
-        return (CourtCondition(), TokenReport()) if row is None else (_condition(row), _token_report(row))
+            read_at = await read_clock(connection)
+        if row is None:
+            return CourtState(read_at=read_at), TokenReport()
+        return _state(row, read_at), _token_report(row)
 
-    async def found_unwell(
-        self, failure: CourtFailure, *, process_number: str, asked_at: datetime, token: str | None
-    ) -> Verdict:
-        """Note that the court does not answer.
+    async def open_circuit(
+        self, failure: CourtFailure, *, process_number: str, generation: int, token: str | None
+    ) -> FailureReport:
+        """Open the deployment-wide circuit breaker, so that nobody asks the court until a probe is answered.
 
-        A failure of a request that was sent before the court was last found well says nothing any more. And when
-        the court is found well time and again, and fails at once at the same process, the trouble is that
-        process's own.
+        When the circuit has closed time and again, and the court fails soon after at the same process, the trouble
+        is that process's own.
 
         Args:
-            failure: what the court said.
-            process_number: the process that the request was about.
-            asked_at: when the request that failed was sent.
-            token: the mark of the token that it was sent with.
+            failure: What the court answered.
+            process_number: The process that the request was about.
+            generation: The circuit's generation as it was read before the request.
+            token: The mark of the token that the request was sent with.
         """
-        now = datetime.now(UTC)
-        asked_not_before = now + timedelta(seconds=failure.retry_after) if failure.retry_after else None
         async with self._database.writing() as connection:
-            known = _condition(await _locked(connection))
-            if known.answered_at is not None and asked_at < known.answered_at:
-                return Verdict.KNOWN
+            known = await _locked(connection)
+            now = known.clock
+            not_before = now + timedelta(seconds=failure.retry_after) if failure.retry_after else None
             if known.failure_code is not None:
-                if asked_not_before and (known.not_before is None or known.not_before < asked_not_before):
-                    await _set(connection, not_before=asked_not_before)
-                return Verdict.KNOWN
-            recently = known.answered_at is not None and now - known.answered_at < _RELAPSE
-            relapse = recently and known.process_number == process_number
-            relapses = known.relapses + 1 if relapse else 0
+                if not_before and (known.not_before is None or known.not_before < not_before):
+                    await _set(connection, not_before=not_before)
+                return FailureReport.IGNORED
+            if known.generation != generation:
+                return FailureReport.IGNORED
+            closed_lately = known.since is not None and now - known.since < _RELAPSE
+            relapses = known.relapses + 1 if closed_lately and known.process_number == process_number else 0
             if relapses > _MOST_RELAPSES and failure.code is not FailureCode.CREDENTIALS_REJECTED:
-                return Verdict.NOT_THE_COURT
+                return FailureReport.NOT_THE_COURT
             await _set(
                 connection,
+                generation=known.generation + 1,
                 failure_code=failure.code,
                 failure_answer=failure.answer,
                 process_number=process_number,
@@ -84,57 +86,57 @@ class Court:
                 asked_at=now,
                 refused_token=token,
                 relapses=relapses,
-                not_before=asked_not_before,
-                probes=known.probes if relapse else 0,
+                not_before=not_before,
+                probes=known.probes if relapses else 0,
                 next_probe_at=None,
             )
-            return Verdict.NEWS
+            return FailureReport.OPENED
 
-    async def found_well(self) -> None:
-        """Note that the court answers again."""
-        now = datetime.now(UTC)
+    async def close_circuit(self) -> None:
+        """Close the circuit after a probe that was answered."""
         async with self._database.writing() as connection:
-            if (await _locked(connection)).failure_code is not None:
+            known = await _locked(connection)
+            if known.failure_code is not None:
                 await _set(
                     connection,
+                    generation=known.generation + 1,
                     failure_code=None,
                     failure_answer=None,
-                    since=now,
+                    since=known.clock,
                     not_before=None,
                     next_probe_at=None,
-                    answered_at=now,
                 )
 
-    async def probed_in_vain(self, failure: CourtFailure, *, token: str | None) -> None:
-        """Count a probe that failed, and keep its reason as the latest."""
-        now = datetime.now(UTC)
+    async def record_failed_probe(self, failure: CourtFailure, *, token: str | None) -> None:
+        """Count a probe that failed, and keep its reason as the latest. No effect on a closed circuit."""
         async with self._database.writing() as connection:
-            known = _condition(await _locked(connection))
-            await _set(
-                connection,
-                failure_code=failure.code,
-                failure_answer=failure.answer,
-                since=known.since if known.failure_code else now,
-                not_before=now + timedelta(seconds=failure.retry_after) if failure.retry_after else None,
-                asked_at=now,
-                refused_token=token,
-                probes=known.probes + 1,
-                next_probe_at=None,
-            )
+            known = await _locked(connection)
+            now = known.clock
+            if known.failure_code is not None:
+                await _set(
+                    connection,
+                    failure_code=failure.code,
+                    failure_answer=failure.answer,
+                    not_before=now + timedelta(seconds=failure.retry_after) if failure.retry_after else None,
+                    asked_at=now,
+                    refused_token=token,
+                    probes=known.probes + 1,
+                    next_probe_at=None,
+                )
 
     async def plan_probe(self, due_at: datetime) -> None:
-        """Tell when the next probe is due."""
+        """Record when the next probe is due, by the database's clock."""
         async with self._database.writing() as connection:
             await connection.execute(
                 update(court).where(court.c.failure_code.is_not(None)).values(next_probe_at=due_at)
             )
 
-    async def claim_watch(self, due_at: datetime, *, overdue_before: datetime) -> bool:
-        """Take it upon oneself to have the watch look: true for one of all who find that no probe is planned.
+    async def claim_check(self, due_at: datetime, *, overdue_before: datetime) -> bool:
+        """Atomically claim the task of waking the monitor. Returns True for exactly one caller.
 
         Args:
-            due_at: when a probe is due, for the others to go by meanwhile.
-            overdue_before: a probe that was due before this is nobody's.
+            due_at: When a probe is due, for the others to go by meanwhile.
+            overdue_before: A probe that was due before this has nobody who makes it.
         """
         unplanned = or_(court.c.next_probe_at.is_(None), court.c.next_probe_at < overdue_before)
         async with self._database.writing() as connection:
@@ -230,20 +232,22 @@ class Court:
         return self._seal
 
 
-async def _locked(connection: AsyncConnection) -> Row[tuple[object, ...]]:
-    """The court's row, made if it is missing, for this transaction alone."""
+async def _locked(connection: AsyncConnection) -> CourtState:
+    """Return the court's row, made if it is missing, locked for this transaction."""
     await connection.execute(
         insert_into(connection, court).on_conflict_do_nothing(index_elements=["id"]), {"id": _THE_ROW}
     )
-    return (await connection.execute(select(court).with_for_update())).one()
+    row = (await connection.execute(select(court).with_for_update())).one()
+    return _state(row, await read_clock(connection))
 
 
 async def _set(connection: AsyncConnection, **values: object) -> None:
     await connection.execute(update(court).values(**values))
 
 
-def _condition(row: Row[tuple[object, ...]]) -> CourtCondition:
-    return CourtCondition(
+def _state(row: Row[tuple[object, ...]], read_at: datetime) -> CourtState:
+    return CourtState(
+        generation=row.generation,
         failure_code=FailureCode(row.failure_code) if row.failure_code else None,
         answer=row.failure_answer or "",
         process_number=row.process_number,
@@ -254,7 +258,7 @@ def _condition(row: Row[tuple[object, ...]]) -> CourtCondition:
         asked_at=row.asked_at,
         refused_token=row.refused_token,
         relapses=row.relapses,
-        answered_at=row.answered_at,
+        read_at=read_at,
     )
 
 

@@ -189,6 +189,7 @@ court = Table(
     "court",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, nullable=False, server_default="0"),
     Column("failure_code", String(32)),
     Column("failure_answer", Text),
     # Where the trouble was met: probes ask for the same process.
@@ -201,7 +202,6 @@ court = Table(
     # A digest of the token, cut short.
     Column("refused_token", String(16)),
     Column("relapses", Integer, nullable=False, server_default="0"),
-    Column("answered_at", UtcDateTime),
     # What may be told of the token in use, as a worker last saw it.
     Column("token_source", String(16)),
     Column("token_expires_at", UtcDateTime),

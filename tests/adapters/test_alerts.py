@@ -84,9 +84,9 @@ async def cleared(catalog: Catalog) -> Alert:
 async def court_fails(database: Database, *, since: timedelta) -> None:
     """The court has not answered for so long."""
     failure = CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 503")
-    await Catalog(database).court.found_unwell(
-        failure, process_number=fresh_number(), asked_at=datetime.now(UTC), token=None
-    )
+    repository = Catalog(database).court
+    generation = (await repository.state()).generation
+    await repository.open_circuit(failure, process_number=fresh_number(), generation=generation, token=None)
     async with database.writing() as connection:
         await connection.execute(update(court).values(since=datetime.now(UTC) - since))
 
@@ -128,7 +128,7 @@ async def test_a_court_that_is_away_for_long_is_told_once_and_so_is_its_return(
     assert (alert.concern.kind, alert.state) == (AlertKind.COURT_UNAVAILABLE, AlertState.RAISED)
     assert alert.concern.details == {"failure_code": "court_unavailable"}
     assert (await catalog.alerts.open_counts())[AlertKind.COURT_UNAVAILABLE] == 1
-    await catalog.court.found_well()
+    await catalog.court.close_circuit()
     over = await cleared(catalog)
     assert (over.id, over.state) == (alert.id, AlertState.CLEARED)
     assert set((await catalog.alerts.open_counts()).values()) == {0}
@@ -146,7 +146,7 @@ async def test_of_many_who_look_at_once_one_raises_and_one_clears(
     both: list[list[AlertReview]] = []
     for _ in range(2):
         both.append(await asyncio.gather(*(review(one) for one in lookers)))
-        await catalog.court.found_well()
+        await catalog.court.close_circuit()
     await other.close()
     first, second = both
     assert [len(one.raised) for one in first].count(1) == 1
@@ -158,7 +158,7 @@ async def test_of_many_who_look_at_once_one_raises_and_one_clears(
 async def test_each_event_goes_on_telling_what_it_told_first(catalog: Catalog, database: Database) -> None:
     await court_fails(database, since=PATIENCE)
     begun = (await review(catalog)).deliveries[0]
-    await catalog.court.found_well()
+    await catalog.court.close_circuit()
     ended = (await review(catalog)).deliveries[0]
 
     first, second = await told(catalog, begun.id), await told(catalog, ended.id)
@@ -285,7 +285,7 @@ async def test_without_an_address_nothing_is_sent_and_alerts_are_counted_all_the
     found = await review(catalog, url=None)
     assert (len(found.raised), found.deliveries) == (1, ())
     assert (await catalog.alerts.open_counts())[AlertKind.COURT_UNAVAILABLE] == 1
-    await catalog.court.found_well()
+    await catalog.court.close_circuit()
     # Whoever was not told of the beginning is not told of the end.
     found = await review(catalog)
     assert (len(found.cleared), found.deliveries) == (1, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -137,10 +137,11 @@ async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Me
     values = await measured.values()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("1.0", "1.0")
     assert values["autos_batches_open"] == "0.0"
-    await measured.catalog.court.found_unwell(
+    court = measured.catalog.court
+    await court.open_circuit(
         CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 503"),
         process_number=fresh_number(),
-        asked_at=datetime.now(UTC),
+        generation=(await court.state()).generation,
         token=None,
     )
     assert (await measured.values())["autos_court_answering"] == "0.0"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.court import CourtCondition, Credentials, TokenReport, probe_delay
+from domain.court import CourtState, Credentials, TokenReport, probe_delay
 from domain.errors import CourtKnownUnavailable, FailureCode
 
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -32,33 +32,33 @@ def test_a_probe_is_never_further_away_than_a_quarter_of_an_hour(probes: int) ->
 
 
 def test_the_courts_own_time_is_kept_to_the_second() -> None:
-    condition = CourtCondition(DOWN, not_before=after(7))
+    condition = CourtState(1, DOWN, not_before=after(7))
     assert condition.probe_due(NOW, 1.0) == after(7)
 
 
 def test_patience_grows_when_the_courts_own_time_did_not_help() -> None:
-    assert CourtCondition(DOWN, not_before=after(1), probes=4).probe_due(NOW, 0.0) == after(1)
-    assert CourtCondition(DOWN, not_before=after(1), probes=6).probe_due(NOW, 0.0) == after(10)
+    assert CourtState(1, DOWN, not_before=after(1), probes=4).probe_due(NOW, 0.0) == after(1)
+    assert CourtState(1, DOWN, not_before=after(1), probes=6).probe_due(NOW, 0.0) == after(10)
 
 
 def test_no_probe_comes_before_the_courts_own_time() -> None:
-    assert CourtCondition(DOWN, not_before=after(100), probes=1).probe_due(NOW, 0.0) == after(100)
-    assert CourtCondition(DOWN, not_before=after(9), next_probe_at=after(5)).probe_due(NOW, 0.0) == after(9)
+    assert CourtState(1, DOWN, not_before=after(100), probes=1).probe_due(NOW, 0.0) == after(100)
+    assert CourtState(1, DOWN, not_before=after(9), next_probe_at=after(5)).probe_due(NOW, 0.0) == after(9)
 
 
 def test_a_planned_probe_stays_planned() -> None:
-    assert CourtCondition(DOWN, next_probe_at=after(3)).probe_due(NOW, 1.0) == after(3)
+    assert CourtState(1, DOWN, next_probe_at=after(3)).probe_due(NOW, 1.0) == after(3)
 
 
 def test_probes_are_spread() -> None:
-    assert CourtCondition(DOWN).probe_due(NOW, 1.0) - CourtCondition(DOWN).probe_due(NOW, 0.0) == timedelta(
+    assert CourtState(1, DOWN).probe_due(NOW, 1.0) - CourtState(1, DOWN).probe_due(NOW, 0.0) == timedelta(
         seconds=0.5
     )
 
 
 def test_a_court_that_answers_is_no_failure() -> None:
-    assert CourtCondition().failure is None
-    assert isinstance(CourtCondition(DOWN, "HTTP 503").failure, CourtKnownUnavailable)
+    assert CourtState().failure is None
+    assert isinstance(CourtState(1, DOWN, "HTTP 503").failure, CourtKnownUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_a_person_is_called_half_an_hour_before_the_token_ends(report: TokenRepo
     assert report.needs_help_soon(NOW) is help_needed
 
 
-REFUSED = CourtCondition(
-    FailureCode.CREDENTIALS_REJECTED, asked_at=NOW, refused_token="old", next_probe_at=after(600), probes=3
+REFUSED = CourtState(
+    1, FailureCode.CREDENTIALS_REJECTED, asked_at=NOW, refused_token="old", next_probe_at=after(600), probes=3
 )
 
 

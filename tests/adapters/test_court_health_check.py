@@ -1,4 +1,4 @@
-"""Whose failure it is: asked once, shared, and believed for a short while."""
+"""Whose failure it is: one search, shared, whose result holds for a short while."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.court_pdpj import PdpjCourt
-from adapters.court_pdpj.second_opinion import Finding, SecondOpinion
+from adapters.court_pdpj.health_check import HealthCheck, SearchOutcome
 from domain.errors import CourtError, CourtFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.conditions import eventually
@@ -45,9 +45,9 @@ class Court:
             raise told
         return told
 
-    def opinion(self) -> SecondOpinion:
-        """An opinion by the test's clock."""
-        return SecondOpinion(self.search, clock=lambda: self.now)
+    def health_check(self) -> HealthCheck:
+        """A health check by the test's clock."""
+        return HealthCheck(self.search, clock=lambda: self.now)
 
 
 async def waiting(court: Court, *askers: Coroutine[Any, Any, object]) -> list[asyncio.Task[object]]:
@@ -65,38 +65,38 @@ async def waiting(court: Court, *askers: Coroutine[Any, Any, object]) -> list[as
 @pytest.mark.parametrize(
     ("told", "finding"),
     [
-        (HITS, Finding.LISTED),
-        ([{}], Finding.LISTED),
-        ({"content": []}, Finding.ABSENT),
-        ({"content": None, "numberOfElements": 0}, Finding.ABSENT),
-        ({"numberOfElements": 0}, Finding.ABSENT),
-        ([], Finding.ABSENT),
-        (ProcessFailure(FailureCode.NOT_FOUND, "HTTP 404"), Finding.ABSENT),
-        (ProcessFailure(FailureCode.NO_ACCESS, "HTTP 403"), Finding.OUT_OF_REACH),
+        (HITS, SearchOutcome.LISTED),
+        ([{}], SearchOutcome.LISTED),
+        ({"content": []}, SearchOutcome.ABSENT),
+        ({"content": None, "numberOfElements": 0}, SearchOutcome.ABSENT),
+        ({"numberOfElements": 0}, SearchOutcome.ABSENT),
+        ([], SearchOutcome.ABSENT),
+        (ProcessFailure(FailureCode.NOT_FOUND, "HTTP 404"), SearchOutcome.ABSENT),
+        (ProcessFailure(FailureCode.NO_ACCESS, "HTTP 403"), SearchOutcome.OUT_OF_REACH),
     ],
 )
-async def test_a_court_that_answers_a_search_is_well(told: object, finding: Finding) -> None:
-    opinion = Court(told).opinion()
-    assert await opinion.of_court(FIRST) is None
-    assert await opinion.of_process(FIRST) is finding
+async def test_a_court_that_answers_a_search_is_well(told: object, finding: SearchOutcome) -> None:
+    check = Court(told).health_check()
+    assert await check.of_court(FIRST) is None
+    assert await check.of_process(FIRST) is finding
 
 
 @pytest.mark.parametrize(
     "told", [DOWN, WRONG_PATH, {}, {"status": "MANUTENCAO"}, {"content": "x"}, "x", 1, None, True]
 )
 async def test_any_other_answer_is_the_courts_trouble(told: object) -> None:
-    opinion = Court(told).opinion()
-    trouble = await opinion.of_court(FIRST)
+    check = Court(told).health_check()
+    trouble = await check.of_court(FIRST)
     assert trouble is not None
     assert trouble.code is FailureCode.COURT_UNAVAILABLE
-    assert await opinion.of_process(FIRST) is trouble
+    assert await check.of_process(FIRST) is trouble
 
 
 @pytest.mark.parametrize("told", [DOWN, HITS])
 async def test_all_who_ask_at_once_share_one_question(told: object) -> None:
     court = Court(told)
-    opinion = court.opinion()
-    askers = await waiting(court, *(opinion.of_court(each) for each in (FIRST, SECOND) * 8))
+    check = court.health_check()
+    askers = await waiting(court, *(check.of_court(each) for each in (FIRST, SECOND) * 8))
     court.open.set()
     assert set(await asyncio.gather(*askers)) == {told if told is DOWN else None}
     assert court.asked == [FIRST]
@@ -104,74 +104,73 @@ async def test_all_who_ask_at_once_share_one_question(told: object) -> None:
 
 async def test_what_was_told_holds_for_two_seconds() -> None:
     court = Court(DOWN, HITS)
-    opinion = court.opinion()
-    assert await opinion.of_court(FIRST) is DOWN
+    check = court.health_check()
+    assert await check.of_court(FIRST) is DOWN
     court.now = 1.9
-    assert await opinion.of_court(SECOND) is DOWN
-    assert await opinion.of_process(SECOND) is DOWN
+    assert await check.of_court(SECOND) is DOWN
+    assert await check.of_process(SECOND) is DOWN
     court.now = 2.0
-    assert await opinion.of_court(FIRST) is None
+    assert await check.of_court(FIRST) is None
     assert court.asked == [FIRST, FIRST]
 
 
 async def test_trouble_from_before_a_request_says_nothing_of_it_and_a_well_court_does() -> None:
     court = Court(DOWN, HITS, DOWN)
-    opinion = court.opinion()
-    assert await opinion.of_court(FIRST, sent_at=0.0) is DOWN
+    check = court.health_check()
+    assert await check.of_court(FIRST, sent_at=0.0) is DOWN
     court.now = 1.0
-    assert await opinion.of_court(FIRST, sent_at=0.5) is None
+    assert await check.of_court(FIRST, sent_at=0.5) is None
     court.now = 1.5
-    assert await opinion.of_court(FIRST, sent_at=1.2) is None
+    assert await check.of_court(FIRST, sent_at=1.2) is None
     assert court.asked == [FIRST, FIRST]
 
 
 async def test_of_a_process_only_a_search_for_it_tells() -> None:
     court = Court(HITS, {"content": []}, HITS)
-    opinion = court.opinion()
-    assert await opinion.of_process(FIRST) is Finding.LISTED
-    assert await opinion.of_process(SECOND) is Finding.ABSENT
+    check = court.health_check()
+    assert await check.of_process(FIRST) is SearchOutcome.LISTED
+    assert await check.of_process(SECOND) is SearchOutcome.ABSENT
     assert court.asked == [FIRST, SECOND]
 
 
 async def test_those_who_share_another_ones_question_ask_their_own_only_if_the_court_is_well() -> None:
     for told, questions in ((DOWN, 1), (HITS, 2)):
         court = Court(told)
-        opinion = court.opinion()
-        askers = await waiting(court, *(opinion.of_process(each) for each in (FIRST, SECOND, FIRST, SECOND)))
+        check = court.health_check()
+        askers = await waiting(court, *(check.of_process(each) for each in (FIRST, SECOND, FIRST, SECOND)))
         court.open.set()
         await asyncio.gather(*askers)
         assert len(court.asked) == questions
 
 
-async def test_a_question_goes_on_while_somebody_waits_for_it() -> None:
+async def test_who_waited_for_a_search_that_is_cancelled_searches_itself() -> None:
     court = Court(DOWN)
-    opinion = court.opinion()
-    first, second = await waiting(court, opinion.of_court(FIRST), opinion.of_court(SECOND))
+    check = court.health_check()
+    first, second = await waiting(court, check.of_court(FIRST), check.of_court(SECOND))
     first.cancel()
     court.open.set()
     assert await second is DOWN
     assert first.cancelled()
-    assert court.asked == [FIRST]
+    assert court.asked == [FIRST, SECOND]
 
 
 async def test_a_question_that_nobody_waits_for_is_dropped() -> None:
     court = Court(DOWN, HITS)
-    opinion = court.opinion()
-    [only] = await waiting(court, opinion.of_court(FIRST))
+    check = court.health_check()
+    [only] = await waiting(court, check.of_court(FIRST))
     only.cancel()
     await asyncio.wait({only})
     court.open.set()
-    assert await opinion.of_court(SECOND) is DOWN
+    assert await check.of_court(SECOND) is DOWN
     assert court.asked == [FIRST, SECOND]
 
 
-async def test_what_goes_wrong_on_our_own_side_reaches_all() -> None:
-    court = Court(LookupError("ours"))
-    opinion = court.opinion()
-    askers = await waiting(court, opinion.of_court(FIRST), opinion.of_court(SECOND))
-    court.open.set()
-    outcomes = await asyncio.gather(*askers, return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [LookupError, LookupError]
+async def test_an_error_of_our_own_is_no_result() -> None:
+    court = Court(LookupError("ours"), HITS)
+    check = court.health_check()
+    with pytest.raises(LookupError):
+        await check.of_court(FIRST)
+    assert await check.of_court(FIRST) is None
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])

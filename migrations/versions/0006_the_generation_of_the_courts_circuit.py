@@ -1,0 +1,25 @@
+"""The generation of the court's circuit breaker takes the place of a moment to compare with."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the generation."""
+    with op.batch_alter_table("court") as court:
+        court.add_column(sa.Column("generation", sa.Integer(), server_default="0", nullable=False))
+        court.drop_column("answered_at")
+
+
+def downgrade() -> None:
+    """Undo it."""
+    with op.batch_alter_table("court") as court:
+        court.add_column(sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True))
+        court.drop_column("generation")
