@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from pydantic_settings import PydanticBaseSettingsSource
 
+from domain.storage import StorageAddress
 from local.ports import LOOPBACK, Ports
 from settings import Settings, load_settings
 
@@ -135,6 +136,17 @@ class Environment:
         """Whether documents go to this stack's S3, and not to one that the operator names."""
         named = str(self.operator.s3_endpoint_url).rstrip("/")
         return not self.operator.says("s3_endpoint_url") or named == self.s3_url
+
+    @property
+    def own_storage(self) -> StorageAddress:
+        """The bucket in this stack's S3."""
+        return StorageAddress(
+            bucket=self.operator.s3_bucket,
+            endpoint_url=self.s3_url,
+            region=self.operator.s3_region,
+            access_key_id=self.secrets.s3_access_key_id,
+            secret_access_key=self.secrets.s3_secret_access_key,
+        )
 
     def local_values(self, court_token: str | None) -> dict[str, object]:
         """What stands in the file behind the operator's own settings, by the settings' names.

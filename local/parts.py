@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from domain.errors import ConfigurationError
 from local.data_folder import log_file
 from local.environment import Environment, plain
+from local.object_store import mini_arguments, mutual_tls, signed_bucket_request
 from local.ports import LOOPBACK, S3_INTERNAL
 from local.process import Part
 from local.readiness import TemporalProbe, answers
@@ -65,6 +66,9 @@ def _temporal(environment: Environment, environ: Mapping[str, str], probe: Tempo
         # Clients whose tasks have the same priority take turns.
         "matching.enableFairness": "true",
         "frontend.enableServerVersionCheck": "false",
+        # The dev server cannot be started without its HTTP API, which takes orders from any web page that the
+        # operator opens. No request has a blank as its host, so it refuses them all.
+        "frontend.httpAllowedHosts": '[" "]',
     }
     command = [
         _program("temporal", "AUTOS_TEMPORAL_BIN", environ),
@@ -96,20 +100,19 @@ def _temporal(environment: Environment, environ: Mapping[str, str], probe: Tempo
 
 def _s3(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncClient) -> Part:
     internal = dict(zip(S3_INTERNAL, environment.ports.s3_internal, strict=True))
-    bucket = environment.operator.s3_bucket
+    address = environment.own_storage
     command = (
         _program("weed", "AUTOS_WEED_BIN", environ),
-        *("-logtostderr=true", "mini", f"-dir={environment.folder / 's3'}", f"-bucket={bucket}"),
-        *(f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={environment.ports.s3}"),
-        *(f"-{name}={port}" for name, port in internal.items()),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
-        "-master.telemetry=false",
+        *mini_arguments(
+            environment.folder / "s3",
+            bucket=address.bucket,
+            s3_port=environment.ports.s3,
+            internal_ports=internal,
+        ),
     )
-    # S3 itself answers strangers alike whether a bucket exists or not; the filer behind it tells.
-    bucket_url = f"http://{LOOPBACK}:{internal['filer.port']}/buckets/{bucket}/"
 
     async def ready(_: float) -> bool:
-        return await answers(http, f"{environment.s3_url}/healthz", bucket_url)
+        return await answers(http, signed_bucket_request(address))
 
     def sockets() -> list[Path]:
         # Unix sockets whose place cannot be changed and that are left behind.
@@ -119,7 +122,7 @@ def _s3(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncC
     return Part(
         "s3",
         command,
-        env=environment.for_s3(environ),
+        env=environment.for_s3(environ) | mutual_tls(environment.folder / "s3-tls"),
         ready=ready,
         log=log_file(environment.folder, "s3"),
         # Its volume server may wait for idle connections of its filer for a minute; all is written by then.

@@ -15,10 +15,12 @@ from temporalio.service import RPCError
 _PROBE_TIMEOUT = timedelta(seconds=2)
 
 
-async def answers(http: httpx.AsyncClient, *urls: str) -> bool:
-    """Whether every address answers 200."""
+async def answers(http: httpx.AsyncClient, request: str | httpx.Request) -> bool:
+    """Return whether a request, or a GET of a URL, is answered with 200."""
+    if isinstance(request, str):
+        request = http.build_request("GET", request)
     try:
-        return all([(await http.get(url)).status_code == httpx.codes.OK for url in urls])
+        return (await http.send(request)).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

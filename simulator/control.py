@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator import orders
 from simulator.court import Court
 
 
+class RefusePages:
+    """Middleware that answers 403 to web pages: nobody needs a token here, and a page could order anything.
+
+    Browsers say which page a request comes from and let no page change that. Programs send neither header.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a program's request on."""
+        app = self._app
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            # "none" is an address that a person has typed.
+            if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+                app = JSONResponse({"error": "Web pages may not control the simulator."}, status_code=403)
+        await app(scope, receive, send)
+
+
 def routes(court: Court) -> Mount:
-    """The control routes. Nobody needs a token here."""
+    """The control routes."""
 
     async def put_process(request: Request) -> Response:
         number = orders.read_number(request.path_params["number"])
@@ -70,6 +93,7 @@ def routes(court: Court) -> Mount:
             Route("/stats", get_stats, methods=["GET"]),
             Route("/stats", delete_stats, methods=["DELETE"]),
         ],
+        middleware=[Middleware(RefusePages)],
     )
 
 

@@ -41,11 +41,11 @@ WIRING = {"api/app.py": {"adapters", "settings"}, "commands/key.py": {"adapters"
 VENDORS = {
     "aioboto3": {"adapters/storage.py", "adapters/links.py"},
     "aiobotocore": {"adapters/storage.py"},
-    "botocore": {"adapters/storage.py", "adapters/links.py"},
+    "botocore": {"adapters/storage.py", "adapters/links.py", "local/object_store.py"},
     "sqlalchemy": {"adapters/database/", "migrations/"},
     "alembic": {"adapters/database/", "migrations/"},
     "httpx": {"adapters/court_pdpj/", "local/", "commands/api.py", "client/"},
-    "cryptography": {"adapters/sealing.py"},
+    "cryptography": {"adapters/sealing.py", "local/object_store.py"},
     "httpcore": {"adapters/webhooks/"},
     "standardwebhooks": {"adapters/webhooks/", "local/", "client/"},
     "puremagic": {"adapters/media_types.py"},

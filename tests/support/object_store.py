@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from domain.storage import StorageAddress
+from local.object_store import mini_arguments, mutual_tls, signed_bucket_request
 from local.ports import LOOPBACK, S3_INTERNAL, free_ports
 
 _BUCKET = "autos-tests"
@@ -33,22 +34,18 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
     )
     command = [
         _weed(),
-        *("-logtostderr=true", "mini", f"-dir={folder}", f"-bucket={_BUCKET}"),
-        *(f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={s3_port}"),
-        *(f"-{name}={port}" for name, port in named.items()),
-        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
-        "-master.telemetry=false",
+        *mini_arguments(folder, bucket=_BUCKET, s3_port=s3_port, internal_ports=named),
     ]
     keys = {
         "AWS_ACCESS_KEY_ID": str(address.access_key_id),
         "AWS_SECRET_ACCESS_KEY": str(address.secret_access_key),
+        **mutual_tls(folder / "tls"),
     }
     log = folder / "weed.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env={"HOME": str(folder), **keys}, stdout=output, stderr=output)
     try:
-        bucket = f"http://{LOOPBACK}:{named['filer.port']}/buckets/{_BUCKET}/"
-        _wait_until_it_answers(process, log, f"{address.endpoint_url}/healthz", bucket)
+        _wait_until_it_answers(process, log, address)
         yield address
     finally:
         process.terminate()
@@ -63,19 +60,19 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
                 socket.unlink(missing_ok=True)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path, *urls: str) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path, address: StorageAddress) -> None:
     deadline = time.monotonic() + _START_SECONDS
     with httpx.Client(trust_env=False, timeout=2) as http:
-        while not all(_answers(http, url) for url in urls):
+        while not _answers(http, signed_bucket_request(address)):
             said = log.read_text(errors="replace")[-2000:]
             assert process.poll() is None, f"weed ended with {process.returncode}: {said}"
             assert time.monotonic() < deadline, f"weed is not ready: {said}"
             time.sleep(0.05)
 
 
-def _answers(http: httpx.Client, url: str) -> bool:
+def _answers(http: httpx.Client, request: httpx.Request) -> bool:
     try:
-        return http.get(url).status_code == httpx.codes.OK
+        return http.send(request).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
