@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError
 from pydantic_settings import (
@@ -39,6 +40,9 @@ CommaSeparated = Annotated[
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack beside its data, so that parts that run alone find its parts and secrets.
 LOCAL_STACK_FILE = "local.json"
+# What the local stack alone says, in that file. No variable for operators.
+LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
+_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql+asyncpg": 5432}
 
 
 class Settings(BaseSettings):
@@ -89,6 +93,9 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     webhook_proxy_url: OptionalSecret = None
 
+    # Every port that the local stack listens on.
+    stack_ports: tuple[int, ...] = ()
+
     # Alerts to the operator.
     alert_webhook_url: OptionalUrl = None
     alert_court_seconds: float = Field(300, gt=0)
@@ -136,11 +143,15 @@ class Settings(BaseSettings):
         return url
 
     @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the API."""
+        public = self.public_url.host if self.public_url else None
+        return not _is_loopback(self.api_host) or (public is not None and not _is_loopback(public.strip("[]")))
+
+    @property
     def needs_catalog_key(self) -> bool:
         """Whether other machines can reach the API while no setting keeps them out."""
-        public = self.public_url.host if self.public_url else None
-        exposed = not _is_loopback(self.api_host) or (public is not None and not _is_loopback(public.strip("[]")))
-        return self.api_key is None and exposed
+        return self.api_key is None and self.is_exposed
 
     @property
     def effective_public_url(self) -> str:
@@ -196,8 +207,32 @@ class Settings(BaseSettings):
 
     @property
     def webhook_policy(self) -> WebhookPolicy:
-        """Where webhooks may go."""
-        return WebhookPolicy(allow_http=self.webhook_allow_http, allow_private=self.webhook_allow_private)
+        """Where webhooks may go.
+
+        Private addresses are allowed if the operator says so. On a local stack they are allowed without a word of
+        the operator's, as long as it has only one user: no other machine reaches it, and it has no API keys.
+        """
+        unsaid = bool(self.stack_ports) and "webhook_allow_private" not in self.model_fields_set
+        one_user = self.api_key is None and not self.is_exposed
+        return WebhookPolicy(
+            allow_http=self.webhook_allow_http,
+            allow_private=self.webhook_allow_private or (unsaid and one_user),
+            private_until_keys=unsaid,
+            own_ports=self.own_ports,
+        )
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """The ports of this machine that belong to the service or to what it stands on."""
+        services = (
+            self.effective_database_url,
+            f"tcp://{temporal_address()}",
+            *(str(url) for url in (self.s3_endpoint_url, self.s3_public_endpoint_url) if url),
+            self.court_origin,
+            self.court_realm,
+        )
+        ports = (_loopback_port(url) for url in services)
+        return frozenset({self.api_port, *self.stack_ports, *(port for port in ports if port is not None)})
 
     @property
     def alert_url(self) -> str | None:
@@ -244,6 +279,17 @@ def load_settings(**overrides: object) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(problems) from None
+
+
+def _loopback_port(url: str) -> int | None:
+    """The port that a URL names on this machine; ``None`` if it names another one, or a file or socket."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname is None or not _is_loopback(parts.hostname):
+            return None
+        return parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:  # An address that only its own driver can read. It is the driver's to refuse.
+        return None
 
 
 def _is_loopback(host: str) -> bool:

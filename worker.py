@@ -130,7 +130,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     prober = await _open_court(stack, settings, tokens, concurrency=1)
     sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id)
     stack.push_async_callback(sign_in.close)
-    destinations = Destinations(settings.webhook_policy)
+    destinations = Destinations(settings.webhook_policy, any_keys=catalog.clients.any_keys)
     stack.callback(destinations.close)
     sender = WebhookSender(
         settings.webhook_secret.get_secret_value(),

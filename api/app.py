@@ -61,7 +61,11 @@ def create_app(settings: Settings) -> FastAPI:
             runs = Runs(temporal)
             signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
             store = await ObjectStore.open(stack, settings.storage_address)
-            destinations = Destinations(settings.webhook_policy, proxied=settings.webhook_proxy_url is not None)
+            destinations = Destinations(
+                settings.webhook_policy,
+                proxied=settings.webhook_proxy_url is not None,
+                any_keys=catalog.clients.any_keys,
+            )
             stack.callback(destinations.close)
             app.state.answers = Answers(catalog, signer, runs)
             app.state.watching = Watching(app.state.answers)

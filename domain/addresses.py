@@ -38,10 +38,16 @@ class WebhookPolicy:
     Attributes:
         allow_http: plain http, for development.
         allow_private: addresses that only this machine or its network can reach, for development.
+        private_until_keys: ``allow_private`` holds only as long as no API key was ever created: until then every
+            client is this machine's own user. Not so where an operator has allowed it in so many words.
+        own_ports: ports of this machine on which the service and what it stands on listen. Never called on an
+            address of this machine, whatever else is allowed.
     """
 
     allow_http: bool = False
     allow_private: bool = False
+    private_until_keys: bool = False
+    own_ports: frozenset[int] = frozenset()
 
     def allows_port(self, port: int) -> bool:
         """Whether a port may be called: those of the web, and any where private addresses are allowed."""
@@ -54,14 +60,19 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     ``is_global`` alone says yes to NAT64, 6to4, site-local and multicast addresses.
     """
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or _nat64(address)
         if address.teredo is not None or address.is_site_local:
             return False
+        inner = embedded_ipv4(address)
         if inner is not None:
             return is_public(inner)
     if any(address in network for network in _NOBODYS):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that packets to this IPv6 address may end at (mapped, 6to4, NAT64), if any."""
+    return address.ipv4_mapped or address.sixtofour or _nat64(address)
 
 
 def _nat64(address: IPv6Address) -> IPv4Address | None:
@@ -115,6 +126,11 @@ def check_webhook_url(url: str, policy: WebhookPolicy) -> str:
 def not_public() -> InvalidInput:
     """That an address leads inward, in words that do not tell where."""
     return _refused("its host is not a public one")
+
+
+def own_service() -> InvalidInput:
+    """Return the error for an address that leads to a port of the service itself."""
+    return _refused("it leads to this service itself")
 
 
 def _refused(reason: str) -> InvalidInput:

@@ -160,7 +160,8 @@ class Environment:
             "webhook_secret": self.secrets.webhook_secret,
             "secret_key": self.secrets.secret_key,
             "webhook_allow_http": True,
-            "webhook_allow_private": True,
+            # Private addresses are allowed on a stack with one user: Settings.webhook_policy.
+            "stack_ports": self.ports.all(),
         }
         if self.uses_own_s3:
             values["s3_endpoint_url"] = self.s3_url

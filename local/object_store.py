@@ -1,8 +1,8 @@
 """SeaweedFS as the local stack runs it: one S3 endpoint that asks for a signature, and nothing else open.
 
-``weed mini`` is six servers in one process, and by default the inner ones (master, volume server, filer, admin) serve
-anybody on the loopback, with ``Access-Control-Allow-Origin: *``: a web page could read and delete objects through
-them, past S3's own signatures. Here they speak mutual TLS, with a certificate that only this process has.
+``weed mini`` is several servers in one process, and by default the inner ones (master, volume server, filer, admin)
+serve anybody on the loopback, with ``Access-Control-Allow-Origin: *``: a web page could read and delete objects
+through them, past S3's own signatures. Here they speak mutual TLS, with a certificate that only this process has.
 """
 
 from __future__ import annotations
@@ -43,8 +43,12 @@ def mini_arguments(
         bucket: created at the start if it is missing.
         s3_port: where S3 listens.
         internal_ports: the port of each flag in ``S3_INTERNAL``.
+
+    Raises:
+        ValueError: a port is missing.
     """
-    assert internal_ports.keys() == set(S3_INTERNAL)
+    if internal_ports.keys() != set(S3_INTERNAL):
+        raise ValueError("A port that is not given is opened where SeaweedFS likes.")
     return (
         *("-logtostderr=true", "mini", f"-dir={folder}", f"-bucket={bucket}"),
         *(f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={s3_port}"),
@@ -93,10 +97,11 @@ def signed_bucket_request(address: StorageAddress) -> httpx.Request:
 
     Without a signature S3 gives strangers the same answer whether a bucket exists or not.
     """
-    request = AWSRequest("HEAD", f"{address.endpoint_url}/{address.bucket}")
-    credentials = Credentials(address.access_key_id, address.secret_access_key)
+    url = f"{address.endpoint_url}/{address.bucket}"
+    request = AWSRequest("HEAD", url)
+    credentials = Credentials(address.access_key_id or "", address.secret_access_key or "")
     S3SigV4Auth(credentials, "s3", address.region).add_auth(request)
-    return httpx.Request("HEAD", request.url, headers=dict(request.headers.items()))
+    return httpx.Request("HEAD", url, headers=dict(request.headers.items()))
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Self
 
 from domain.errors import ConfigurationError
@@ -46,6 +46,10 @@ class Ports:
     temporal_http: int
     temporal_metrics: int
     s3_internal: tuple[int, ...]
+
+    def all(self) -> list[int]:
+        """Return every port of the stack, in ascending order."""
+        return sorted({*(value for value in astuple(self) if isinstance(value, int)), *self.s3_internal})
 
     @classmethod
     def ephemeral(cls) -> Self:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigurationError
-from settings import LOCAL_STACK_FILE, Settings, load_settings
+from settings import LOCAL_STACK_FIELDS, LOCAL_STACK_FILE, Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / ".env.example"
@@ -168,7 +168,9 @@ def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_example_names_exactly_the_settings_that_exist() -> None:
     names = [name for name, _ in example_lines() if name.startswith("AUTOS_")]
 
-    assert sorted(names) == sorted(variable_of(field) for field in Settings.model_fields)
+    assert sorted(names) == sorted(
+        variable_of(field) for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS
+    )
 
 
 def test_the_example_sets_nothing_by_itself() -> None:
@@ -184,6 +186,22 @@ def test_the_example_tells_the_true_defaults(monkeypatch: pytest.MonkeyPatch) ->
 
     assert load_settings() == defaults
     without_default = {
-        variable_of(field) for field, info in Settings.model_fields.items() if info.default in (None, "", ())
+        variable_of(field)
+        for field, info in Settings.model_fields.items()
+        if info.default in (None, "", ()) and field not in LOCAL_STACK_FIELDS
     }
     assert {name for name, value in shown.items() if not value} == without_default
+
+
+def test_own_ports_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "localhost:7777")
+    monkeypatch.setenv("AUTOS_DATABASE_URL", "postgresql://autos:p%40ss@[::1]/autos")
+    monkeypatch.setenv("AUTOS_S3_ENDPOINT_URL", "https://127.0.0.9")
+    monkeypatch.setenv("AUTOS_COURT_BASE_URL", "https://court.example:9000")
+    monkeypatch.setenv("AUTOS_COURT_SSO_URL", "http://127.0.0.1:9001/realm")
+    monkeypatch.setenv("AUTOS_API_PORT", "8001")
+
+    assert load_settings().own_ports == {7777, 5432, 443, 9001, 8001}
+    # Away from a local stack nothing is lent, and nothing depends on keys.
+    assert not load_settings().webhook_policy.allow_private
+    assert not load_settings().webhook_policy.private_until_keys

@@ -169,7 +169,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        if not self._destinations.policy.allows_port(port):
+        if not (await self._destinations.policy_now()).allows_port(port):
             raise httpcore.ConnectError(_REFUSED)
         try:
             addresses = await self._destinations.addresses_of(host, port)

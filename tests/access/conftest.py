@@ -125,7 +125,12 @@ class Clients:
 async def keyed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[KeyedStack]:
     """The stack with keys. When it is stopped, no file of it holds a secret."""
     async with (
-        running_stack(tmp_path_factory.mktemp("keyed"), AUTOS_API_KEY=OPERATORS_KEY) as stack,
+        running_stack(
+            tmp_path_factory.mktemp("keyed"),
+            AUTOS_API_KEY=OPERATORS_KEY,
+            # With keys, receivers on this machine have to be allowed in so many words.
+            AUTOS_WEBHOOK_ALLOW_PRIVATE="true",
+        ) as stack,
         AsyncExitStack() as closing,
     ):
         stack.api.headers["Authorization"] = f"Bearer {OPERATORS_KEY}"

@@ -156,7 +156,7 @@ async def test_no_inner_port_of_the_store_serves_anything_without_its_certificat
     doors: Doors, scheme: str
 ) -> None:
     bucket = doors.environment.own_storage.bucket
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=5) as page:  # noqa: S501 - a stranger.
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=5) as page:
         for port in doors.environment.ports.s3_internal:
             for method, path in WAYS_IN:
                 url = f"{scheme}://{LOOPBACK}:{port}{path.format(bucket=bucket)}"

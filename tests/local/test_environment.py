@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.addresses import WebhookPolicy
 from domain.errors import ConfigurationError
 from local.data_folder import remember
 from local.environment import Environment, OperatorSettings, Secrets
@@ -58,7 +59,12 @@ def test_with_nothing_set_the_parts_use_this_stack(folder: Path, monkeypatch: py
     assert str(settings.s3_endpoint_url) == f"http://127.0.0.1:{made.ports.s3}/"
     assert (settings.court_requests_per_second, settings.court_concurrency) == (200, 16)
     assert settings.webhook_allow_http
-    assert settings.webhook_allow_private
+    assert settings.webhook_policy == WebhookPolicy(
+        allow_http=True,
+        allow_private=True,
+        private_until_keys=True,
+        own_ports=frozenset(made.ports.all()),
+    )
     assert settings.s3_access_key_id == made.secrets.s3_access_key_id
     assert secret_values(settings) == {
         "token": "a token",
@@ -193,3 +199,29 @@ def test_an_unusable_setting_is_named(folder: Path, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ConfigurationError, match="AUTOS_COURT_CONCURRENCY"):
         OperatorSettings.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("said", "private", "until_keys"),
+    [
+        ({}, True, True),
+        ({"AUTOS_API_KEY": "a key of sixteen characters"}, False, True),
+        ({"AUTOS_API_HOST": "0.0.0.0", "AUTOS_API_KEY": "a key of sixteen characters"}, False, True),
+        ({"AUTOS_API_HOST": "0.0.0.0"}, False, True),
+        ({"AUTOS_PUBLIC_URL": "https://autos.example"}, False, True),
+        # The operator's own word stands.
+        ({"AUTOS_WEBHOOK_ALLOW_PRIVATE": "true"}, True, False),
+        ({"AUTOS_WEBHOOK_ALLOW_PRIVATE": "true", "AUTOS_API_KEY": "a key of sixteen characters"}, True, False),
+        ({"AUTOS_WEBHOOK_ALLOW_PRIVATE": "false"}, False, False),
+    ],
+    ids=str,
+)
+def test_private_receivers_are_for_a_stack_with_one_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], private: bool, until_keys: bool
+) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+
+    policy = settings_of_parts(environment(folder), monkeypatch).webhook_policy
+
+    assert (policy.allow_private, policy.private_until_keys) == (private, until_keys)

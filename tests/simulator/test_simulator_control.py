@@ -179,3 +179,36 @@ def test_the_busiest_windows_slide_and_the_arrivals_are_the_last_ten_thousand() 
     counted = stats.snapshot()
     assert counted["arrivals"] == [(19.4, "details")] * 10_000
     assert counted["max_per_ten_seconds"] == 10_001 + 4
+
+
+@pytest.mark.parametrize(
+    "said_by_the_browser",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:8000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-origin"},
+    ],
+    ids=str,
+)
+async def test_a_web_page_orders_nothing(control: httpx.AsyncClient, said_by_the_browser: dict[str, str]) -> None:
+    # Without a preflight, as a form sends it.
+    page = {**said_by_the_browser, "Content-Type": "text/plain"}
+    for method, path in (
+        ("POST", "/token"),
+        ("POST", "/faults"),
+        ("DELETE", "/faults"),
+        ("PUT", "/latency"),
+        ("PUT", f"/processes/{KNOWN}"),
+        ("GET", "/stats"),
+        ("DELETE", "/stats"),
+    ):
+        answer = await control.request(method, path, headers=page, content=b'{"kind": "firewall"}')
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in answer.headers
+
+    assert (await control.get("/stats")).status_code == 200
+    typed = {"Sec-Fetch-Site": "none"}
+    assert (await control.get("/stats", headers=typed)).status_code == 200
