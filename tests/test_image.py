@@ -23,7 +23,7 @@ def dockerfile() -> str:
 def test_the_image_is_built_on_a_pinned_base_from_hashed_locks(dockerfile: str) -> None:
     [base] = re.findall(r"^ARG PYTHON_IMAGE=(.+)$", dockerfile, re.MULTILINE)
 
-    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-[a-z]+", base)
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
     for install in re.findall(r"pip [^&]*\binstall\b[^&]*", dockerfile):
         assert {"--require-hashes", "--no-index"} & set(install.split()), install

@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 from tests.local.conftest import ROOT, is_running, processes_naming, run_autos, until
+from tests.support.receiver import receiving
 
 PARTS = {"api", "worker", "temporal", "s3", "simulator"}
 
@@ -163,6 +164,27 @@ def test_nothing_listens_beyond_this_machine(up: Up) -> None:
     assert listening == {"127.0.0.1"}
 
 
+def test_no_webhook_goes_to_a_port_of_the_stack(up: Up) -> None:
+    own = json.loads((up.data_dir / "local.json").read_text())["stack_ports"]
+    # Temporal's own services take more ports, each start others. They speak HTTP/2 alone, which no webhook does.
+    parts = [pid for name, pid in up.addresses["pids"].items() if name != "temporal"]
+    assert set(own) >= {
+        connection.laddr.port
+        for pid in parts
+        for connection in psutil.Process(pid).net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    for port in own:
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"):
+            answer = send_test_event(up, f"http://{host}:{port}/")
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_webhook_url"), (host, port)
+
+
+def send_test_event(up: Up, url: str, **headers: str) -> httpx.Response:
+    """Have the stack send an event there."""
+    return httpx.post(f"{up.addresses['api']}/webhooks/test", json={"url": url}, headers=headers, trust_env=False)
+
+
 def test_secrets_are_private_and_on_no_command_line(up: Up) -> None:
     local = up.data_dir / "local.json"
     values = json.loads(local.read_text())
@@ -200,6 +222,20 @@ def test_a_killed_part_comes_back_on_its_own_port(up: Up, part: str) -> None:
     assert any(f"{part} was killed by SIGKILL; starting it again" in line for line in up.errors)
     assert up.new_pid(part) != first
     assert not is_running(first)
+
+
+def test_the_first_key_ends_private_receivers(up: Up) -> None:
+    with receiving(up.addresses["webhook_secret"]) as receiver:
+        assert send_test_event(up, receiver.url).status_code == 202
+        until(lambda: len(receiver.received) == 1, "the event arrives")
+
+        made = run_autos("key", "new", "first", "--json", AUTOS_DATA_DIR=str(up.data_dir))
+        key = {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+
+        # The API may take a second to hear of it.
+        until(lambda: send_test_event(up, receiver.url).status_code == 401, "keys are asked for")
+        refused = send_test_event(up, receiver.url, **key)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_webhook_url")
 
 
 def test_sigterm_stops_everything(up: Up) -> None:
