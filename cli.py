@@ -99,6 +99,8 @@ def api() -> None:
         import uvicorn
 
         from api.app import create_app
+        from api.connection_table import HttpLimits, open_files_for
+        from api.http_limits import limited_http
 
         service = create_app(settings)
 
@@ -111,6 +113,9 @@ def api() -> None:
 
         config = uvicorn.Config(
             service,
+            http=limited_http(HttpLimits(connections=open_files_for(settings.api_max_connections))),
+            # Nothing here speaks it, and its own protocol class has other limits.
+            ws="none",
             access_log=False,
             log_config=None,
             server_header=False,
