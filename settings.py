@@ -157,7 +157,8 @@ class Settings(BaseSettings):
     @property
     def effective_public_url(self) -> str:
         """Where clients reach the API, without a slash at the end."""
-        url = str(self.public_url) if self.public_url else f"http://{self.api_host}:{self.api_port}"
+        host = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
+        url = str(self.public_url) if self.public_url else f"http://{host}:{self.api_port}"
         return url.rstrip("/")
 
     @property

@@ -1,15 +1,28 @@
-"""How much each client asks: counted in this process's memory, over a window that slides."""
+"""How much each client asks, and who sends wrong keys: counted in this process's memory."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from math import ceil, floor
 
+import structlog
+from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
 
 _WINDOW_SECONDS = 60
 # Shares of a minute are taken of seconds since 1970, which leaves few digits behind the point.
 _CLOCK_ERROR_SECONDS = 0.001
+_WRONG_KEYS = RateLimitItemPerMinute(20)
+# Sources share so many counters, so that no number of them fills the memory. Two that share one are slowed
+# together, which keeps nobody out who has a key.
+_COUNTERS = 1024
+# What one subscriber is given of IPv6, and may choose any address of.
+_IPV6_PREFIX = 64
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class RateLimits:
 
     def __init__(self) -> None:
         self._spent = MemoryStorage()
+        self._wrong_keys = FixedWindowRateLimiter(MemoryStorage())
 
     async def spend(self, client: str, cost: int, *, limit: int) -> Allowance:
         """Spend something, if the limit has room for it.
@@ -60,6 +74,33 @@ class RateLimits:
             resets_after=max(1, ceil(rest)),
             retry_after=None if granted else _seconds_until_room(limit - cost, before, present, rest),
         )
+
+    async def count_wrong_key(self, source: str) -> int | None:
+        """Count a wrong key against the address that it came from.
+
+        Returns:
+            None while the source has sent no more than twenty in a minute, else the seconds until it may try again.
+        """
+        counter = str(hash(_network_of(source)) % _COUNTERS)
+        granted = await self._wrong_keys.hit(_WRONG_KEYS, counter)
+        stats = await self._wrong_keys.get_window_stats(_WRONG_KEYS, counter)
+        if granted:
+            if stats.remaining == 0:
+                _log.warning("many wrong keys", source=source)
+            return None
+        return max(1, ceil(stats.reset_time - time.time()))
+
+
+def _network_of(source: str) -> str:
+    try:
+        address = ip_address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(int(address) >> (128 - _IPV6_PREFIX))
+    return str(address)
 
 
 def _seconds_until_room(most: int, before: int, present: int, rest: float) -> int:

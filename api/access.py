@@ -6,12 +6,12 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.origins import Origins, Sender
 from api.problem_codes import ProblemCode
 from api.problems import Problem
 from api.rates import ASKING, STARTING, charge
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # How long a service without keys may not have heard of the first one: less than it takes to hand it to somebody.
 KEYLESS_SECONDS = 1.0
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _bearer = HTTPBearer(auto_error=False, description="An API key; not needed on a stack without keys.")
 
@@ -43,7 +42,7 @@ class Gatekeeper:
         api_key: the operator's key, of the settings.
         public_url: where clients reach the API.
         clients: the catalog's keys.
-        rates: counts what limited keys ask.
+        rates: counts what limited keys ask, and the wrong keys of each source.
         key_of_session: the key that a request without the header carries in another way, if it does.
     """
 
@@ -56,7 +55,7 @@ class Gatekeeper:
         key_of_session: Callable[[Request], str | None] = _no_session,
     ) -> None:
         self._api_key = api_key
-        self._hosts = _LOOPBACK | {urlsplit(public_url).hostname or ""}
+        self._origins = Origins(public_url)
         self._clients = clients
         self._rates = rates
         self.key_of_session = key_of_session
@@ -79,29 +78,50 @@ class Gatekeeper:
         found = await self._clients.find(key_id)
         return found.opened_by(key) if found else None
 
-    async def admit(self, request: Request, key: str | None) -> Client:
-        """The client that asks, by the key that was sent with the request, in whatever way.
+    async def admit(self, request: Request, key: str | None, *, of_session: bool = False) -> Client:
+        """Return the client that asks, by the key that came with the request.
+
+        A right key is never refused, whoever else has sent wrong ones from the same address: behind a proxy all
+        clients have one address, and one of them must not lock the others out.
+
+        Args:
+            request: what was asked.
+            key: its key, from wherever; None if there is none.
+            of_session: the key was in a session, which nobody but this API can have written: it is no guess.
 
         Raises:
-            Problem: 401 without the right key; 403 without keys, when a page from elsewhere asks, be it under its
-                own name that it has had lead to this machine.
+            Problem: 401 without the right key, 429 after too many wrong ones from one source; 403 if no keys exist
+                and the request is cross-origin or has a foreign ``Host`` (DNS rebinding).
             DependencyUnavailable: the database does not answer.
         """
         client = await self.client_of_key(key) if key is not None else None
         if client is not None:
             return client
         if await self._needs_keys():
+            if key is not None and not of_session:
+                await self._slow_down(request)
             raise Problem(
                 ProblemCode.UNAUTHORIZED,
                 "Send a valid API key: Authorization: Bearer <key>.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if request.url.hostname not in self._hosts or self._is_from_elsewhere(request):
+        if not self._origins.is_own_name(request) or self._origins.sender(request) is Sender.FOREIGN_PAGE:
             raise Problem(
                 ProblemCode.FOREIGN_HOST,
                 "Without API keys, only requests from this machine, and to it by its own name, are let in.",
             )
         return Client(LOCAL, ALL_SCOPES)
+
+    async def _slow_down(self, request: Request) -> None:
+        # The peer's own address: a header about another one would let it choose a new one for each guess.
+        source = request.client.host if request.client else ""
+        wait = await self._rates.count_wrong_key(source)
+        if wait is not None:
+            raise Problem(
+                ProblemCode.RATE_LIMITED,
+                f"Too many wrong API keys came from this address. Ask again in {wait} s, or with a valid key.",
+                headers={"Retry-After": str(wait)},
+            )
 
     async def charge(self, request: Request, client: Client, cost: int = ASKING) -> None:
         """Have a client pay for its request, if its key is limited.
@@ -119,24 +139,10 @@ class Gatekeeper:
             self._ask_again_at = now + KEYLESS_SECONDS
         return self._any_keys
 
-    def _is_from_elsewhere(self, request: Request) -> bool:
-        # Browsers say where a request comes from; a page cannot make them say otherwise. Programs say nothing.
-        if request.headers.get("sec-fetch-site") == "cross-site":
-            return True
-        origin = request.headers.get("origin")
-        return origin is not None and _host_of(origin) not in self._hosts
-
 
 def _bytes(key: str) -> bytes:
     # Half a surrogate pair, which JSON and the environment can hold, has no other form in bytes.
     return key.encode("utf-8", "surrogatepass")
-
-
-def _host_of(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).hostname
-    except ValueError:
-        return None
 
 
 async def _client(
@@ -144,7 +150,7 @@ async def _client(
 ) -> Client:
     gatekeeper: Gatekeeper = request.app.state.gatekeeper
     key = credentials.credentials if credentials else gatekeeper.key_of_session(request)
-    client = await gatekeeper.admit(request, key)
+    client = await gatekeeper.admit(request, key, of_session=credentials is None)
     structlog.contextvars.bind_contextvars(client=client.name)
     return client
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
+from api.origins import Origins, Sender
 from api.problem_codes import ProblemCode
 from api.problems import Problem
 from domain.errors import ConfigurationError
@@ -40,6 +41,7 @@ class Sessions:
 
     def __init__(self, seal: Seal | None, public_url: str) -> None:
         self._seal = seal
+        self._origins = Origins(public_url)
         self._secure = urlsplit(public_url).scheme == "https"
 
     @property
@@ -80,8 +82,20 @@ class Sessions:
         cookie = request.cookies.get(COOKIE)
         key = self._open(cookie) if cookie else None
         if key is not None and _may_change_something(request):
-            require_same_origin(request)
+            self.require_own_page(request)
         return key
+
+    def require_own_page(self, request: Request) -> None:
+        """Raise unless the browser says that a page of this API has sent the request.
+
+        Raises:
+            Problem: 403, another page has, or the browser does not say which.
+        """
+        # Browsers say so over https and to this machine; elsewhere they name the page's origin.
+        if self._origins.sender(request) is not Sender.OWN_PAGE:
+            raise Problem(
+                ProblemCode.FOREIGN_HOST, "A page elsewhere cannot act in the name of who has signed in here."
+            )
 
     def form_token(self, request: Request) -> str:
         """What the forms of this session carry; empty without a session."""
@@ -105,22 +119,3 @@ class Sessions:
 def _may_change_something(request: Request) -> bool:
     # The one GET that may: SameSite alone would let a neighbour under the same domain have downloads started.
     return request.method not in _SAFE_METHODS or "auto_download" in request.query_params
-
-
-def require_same_origin(request: Request) -> None:
-    """Let a request of a browser go on if a page of ours has sent it.
-
-    Raises:
-        Problem: 403, another page has, or the browser does not say which.
-    """
-    # Browsers say so over https and to this machine; elsewhere they name the page's origin.
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        ours = site == "same-origin"
-    else:
-        origin = request.headers.get("origin", "")
-        ours = origin.partition("://")[2] == request.headers.get("host", "") != ""
-    if not ours:
-        raise Problem(
-            ProblemCode.FOREIGN_HOST, "A page elsewhere cannot act in the name of who has signed in here."
-        )

@@ -28,7 +28,7 @@ async def get_sign_in(request: Request) -> Response:
     """A form for the key; straight on for those who need none or have signed in."""
     following = _following(request.query_params.get("next", ""))
     sessions: Sessions = request.app.state.sessions
-    if await _is_admitted(request, sessions.key_of(request)):
+    if await _is_admitted(request, sessions.key_of(request), of_session=True):
         return RedirectResponse(following, 303)
     return _form(request, following)
 
@@ -68,10 +68,10 @@ def _form(request: Request, following: str, *, wrong: bool = False) -> Response:
     )
 
 
-async def _is_admitted(request: Request, key: str | None) -> bool:
+async def _is_admitted(request: Request, key: str | None, *, of_session: bool = False) -> bool:
     gatekeeper: Gatekeeper = request.app.state.gatekeeper
     try:
-        await gatekeeper.admit(request, key)
+        await gatekeeper.admit(request, key, of_session=of_session)
     except Problem as problem:
         if problem.code is not ProblemCode.UNAUTHORIZED:
             raise

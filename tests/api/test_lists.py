@@ -43,7 +43,7 @@ class OneClient(Gatekeeper):
         super().__init__(None, "http://127.0.0.1", catalog.clients, RateLimits())
         self.client = Client("local", ALL_SCOPES)
 
-    async def admit(self, request: Request, key: str | None) -> Client:
+    async def admit(self, request: Request, key: str | None, *, of_session: bool = False) -> Client:
         """The client."""
         return self.client
 
