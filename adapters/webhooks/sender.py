@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
+# For the beginning of the body, once the status is known.
+_EXCERPT_SECONDS = 2.0
 _EXCERPT_BYTES = 4096
 # As long as the published schedule's own longest wait.
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
@@ -106,35 +108,43 @@ class WebhookSender:
             "webhook-timestamp": str(int(sent_at.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
-        try:
-            async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
-                return await self._post(url, headers, body)
-        except TimeoutError:
-            return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
-        except (*_LOST, httpcore.UnsupportedProtocol, OSError, ValueError):
-            return Reply(error=_REFUSED)
-
-    async def _post(self, url: str, headers: dict[bytes | str, bytes | str], body: bytes) -> Reply:
-        limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
-        async with self._pool.stream(
-            "POST", url, headers=headers, content=body, extensions={"timeout": limit}
-        ) as response:
-            excerpt = bytearray()
-            # The status is the answer: it counts although its body breaks off.
-            with suppress(*_LOST):
-                async for chunk in response.aiter_stream():
-                    excerpt += chunk
-                    if len(excerpt) >= _EXCERPT_BYTES:
-                        break
-            retry_after = next(
-                (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after"),
-                None,
-            )
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
+                    response = await stack.enter_async_context(self._post(url, headers, body))
+            except TimeoutError:
+                return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
+            except (*_LOST, httpcore.UnsupportedProtocol, OSError, ValueError):
+                return Reply(error=_REFUSED)
+            # From here on there is an answer, whatever becomes of its body.
             return Reply(
                 status_code=response.status,
-                excerpt=bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", ""),
-                retry_after=parse_retry_after(retry_after, longest=_LONGEST_RETRY_AFTER_SECONDS),
+                excerpt=await _excerpt(response),
+                retry_after=_retry_after(response),
             )
+
+    def _post(
+        self, url: str, headers: dict[bytes | str, bytes | str], body: bytes
+    ) -> AbstractAsyncContextManager[httpcore.Response]:
+        limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
+        return self._pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limit})
+
+
+async def _excerpt(response: httpcore.Response) -> str:
+    """Return the beginning of an answer's body: as much as comes soon, before it breaks off."""
+    excerpt = bytearray()
+    with suppress(TimeoutError, *_LOST):
+        async with asyncio.timeout(_EXCERPT_SECONDS):
+            async for chunk in response.aiter_stream():
+                excerpt += chunk
+                if len(excerpt) >= _EXCERPT_BYTES:
+                    break
+    return bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", "")
+
+
+def _retry_after(response: httpcore.Response) -> float | None:
+    values = (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after")
+    return parse_retry_after(next(values, None), longest=_LONGEST_RETRY_AFTER_SECONDS)
 
 
 def _is_secret(secret: str) -> bool:

@@ -192,6 +192,67 @@ async def test_a_receiver_that_drips_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     assert reply.status_code is None
 
 
+@pytest.mark.parametrize("head", [b"content-length: 100000\r\n", b"transfer-encoding: chunked\r\n", b""])
+@pytest.mark.parametrize("status", [200, 204, 410, 503])
+async def test_a_status_counts_although_its_body_drips_for_ever(
+    monkeypatch: pytest.MonkeyPatch, status: int, head: bytes
+) -> None:
+    async def dripping(_: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 %d Scripted\r\nretry-after: 17\r\n%s\r\n" % (status, head))
+        while not writer.is_closing():
+            writer.write(b"1\r\nx\r\n" if b"chunked" in head else b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr("adapters.webhooks.sender._EXCERPT_SECONDS", 0.2)
+    async with scripted(dripping) as receiver:
+        begun = time.monotonic()
+        reply = await send(receiver.origin)
+    assert (reply.status_code, reply.error, reply.retry_after) == (status, None, 17.0)
+    assert time.monotonic() - begun < 5
+    if status != 204:
+        assert (reply.excerpt or "").startswith("x")
+
+
+async def test_a_status_counts_although_no_body_comes_and_the_time_for_an_answer_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def late(_: Asked, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.4)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.8)
+    monkeypatch.setattr("adapters.webhooks.sender._EXCERPT_SECONDS", 0.6)
+    async with scripted(late) as receiver:
+        assert await send(receiver.origin) == Reply(200, "")
+
+
+@pytest.mark.parametrize("head", [b"x-a: b\r\n", b"", b"b"], ids=["lines", "interim answers", "one line"])
+async def test_an_answers_head_is_cut_off_before_it_fills_the_memory(head: bytes) -> None:
+    sent = 0
+
+    async def endless(_: Asked, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n" if head else b"")
+        while not writer.is_closing():
+            piece = head * (64_000 // len(head)) if head else b"HTTP/1.1 100 Continue\r\n\r\n" * 100
+            writer.write(piece)
+            await writer.drain()
+            sent += len(piece)
+
+    async with scripted(endless) as receiver:
+        if not head:
+            # They are read one by one and not kept; the time for an answer ends them.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.5)
+                assert (await send(receiver.origin)).status_code is None
+            return
+        assert await send(receiver.origin) == REFUSED
+    assert sent < 20_000_000
+
+
 async def test_only_the_beginning_of_an_answer_is_kept() -> None:
     async def endless(_: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
