@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from domain.processes import Run
 
 _MOST_DOCUMENTS = 100
-# An attempt takes 15 seconds until the status, and 2 more for the body; a worker that was killed is missed after a minute.
+# An attempt takes 17 seconds at most, two of them for the answer's body; a worker that was killed is missed after a
+# minute.
 _OVERDUE = timedelta(minutes=2)
 # A thousand events for one host that does not answer would else hold every place that runs need as well, and so
 # would some for each of many such hosts. How many places there are: worker.py.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -27,17 +27,10 @@ from autos_client.models import (
     Redelivered,
     Status,
 )
+from autos_client.paging import PageWalk
 from autos_client.reports import DownloadReport, Progress
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class _Page(Protocol[T_co]):
-    @property
-    def items(self) -> Sequence[T_co]: ...
-    @property
-    def next_cursor(self) -> str | None: ...
 
 
 class AsyncAutos:
@@ -246,9 +239,11 @@ class AsyncAutos:
         lost = None
         try:
             async with self._api.stream(**arguments) as response:
+                reader = transfers.AnswerReader(response, self._timeout)
                 if response.status_code != 200:
-                    await response.aread()
-                watching.opened(transfers.answer_of(response))
+                    async for piece in response.aiter_bytes():
+                        reader.take(piece)
+                watching.opened(reader.answer())
                 if not watching.is_over():
                     async for piece in response.aiter_bytes():
                         for status in watching.feed(piece):
@@ -261,12 +256,12 @@ class AsyncAutos:
             raise lost
 
     async def _pages(self, page: Callable[[str | None], Call[Any]]) -> AsyncIterator[Any]:
-        cursor = None
+        walk, cursor = PageWalk(), None
         while True:
             found = await self._run(flows.asking(page(cursor)))
             for item in found.items:
                 yield item
-            cursor = found.next_cursor
+            cursor = walk.after(found)
             if cursor is None:
                 return
 
@@ -310,7 +305,11 @@ class AsyncAutos:
     async def _send(self, call: Call[Any]) -> Answer:
         try:
             with transfers.unlogged():
-                return transfers.answer_of(await self._api.request(**transfers.arguments(call, self._timeout)))
+                async with self._api.stream(**transfers.arguments(call, self._timeout)) as response:
+                    reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
+                    async for piece in response.aiter_bytes():
+                        reader.take(piece)
+                    return reader.answer()
         except httpx.HTTPError as error:
             lost = transfers.no_answer(f"{self._url}{call.path}", error)
         raise lost

@@ -34,6 +34,8 @@ M = TypeVar("M", bound=BaseModel)
 _PAGE = "200"
 # They are larger than anything else in a list.
 _DELIVERIES_PAGE = "100"
+# Fields that an error names.
+_MOST_NAMED = 10
 # As long as the API holds an answer back.
 LONGEST_HOLD_SECONDS = 30
 
@@ -106,7 +108,8 @@ def _read(parse: Callable[[], M]) -> M:
     try:
         return parse()
     except ValidationError as error:
-        wrong = ", ".join(sorted({".".join(map(str, each["loc"])) or "all" for each in error.errors()}))
+        found = sorted({".".join(map(str, each["loc"]))[:100] or "all" for each in error.errors()})
+        wrong = ", ".join([*found[:_MOST_NAMED], *(["…"] if len(found) > _MOST_NAMED else [])])
     # Outside, so that the answer does not travel along as the error's context.
     raise UnexpectedAnswer(f"The answer is not as the API writes it: {wrong}.")
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -28,17 +28,10 @@ from autos_client.models import (
     Redelivered,
     Status,
 )
+from autos_client.paging import PageWalk
 from autos_client.reports import DownloadReport, Progress
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-
-class _Page(Protocol[T_co]):
-    @property
-    def items(self) -> Sequence[T_co]: ...
-    @property
-    def next_cursor(self) -> str | None: ...
 
 
 class Autos:
@@ -289,9 +282,11 @@ class Autos:
         lost = None
         try:
             with self._api.stream(**arguments) as response:
+                reader = transfers.AnswerReader(response, self._timeout)
                 if response.status_code != 200:
-                    response.read()
-                watching.opened(transfers.answer_of(response))
+                    for piece in response.iter_bytes():
+                        reader.take(piece)
+                watching.opened(reader.answer())
                 if not watching.is_over():
                     for piece in response.iter_bytes():
                         yield from watching.feed(piece)
@@ -303,11 +298,11 @@ class Autos:
             raise lost
 
     def _pages(self, page: Callable[[str | None], Call[Any]]) -> Iterator[Any]:
-        cursor = None
+        walk, cursor = PageWalk(), None
         while True:
             found = self._run(flows.asking(page(cursor)))
             yield from found.items
-            cursor = found.next_cursor
+            cursor = walk.after(found)
             if cursor is None:
                 return
 
@@ -349,8 +344,12 @@ class Autos:
 
     def _send(self, call: Call[Any]) -> Answer:
         try:
-            with transfers.unlogged():
-                return transfers.answer_of(self._api.request(**transfers.arguments(call, self._timeout)))
+            arguments = transfers.arguments(call, self._timeout)
+            with transfers.unlogged(), self._api.stream(**arguments) as response:
+                reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
+                for piece in response.iter_bytes():
+                    reader.take(piece)
+                return reader.answer()
         except httpx.HTTPError as error:
             lost = transfers.no_answer(f"{self._url}{call.path}", error)
         raise lost

@@ -23,6 +23,11 @@ _TRIES = 4
 _LONGEST_PAUSE_SECONDS = 60.0
 _POLL_SECONDS = 2.0
 _LEAST_SECONDS = 1.0
+# Streams in a row that end soon and tell nothing.
+_MOST_EMPTY_STREAMS = 20
+_SOON_SECONDS = 5.0
+# The largest document that the service takes, unless its operator says otherwise.
+_MOST_IN_MEMORY_BYTES = 2 * 1024**3
 
 
 class Sink(Protocol):
@@ -103,7 +108,7 @@ def sending(call: Call[Any]) -> Flow[Answer]:
 
 def growing(tried: int) -> float:
     """Seconds to wait after so many tries in vain."""
-    return float(min(0.125 * 2**tried, 10.0))
+    return float(min(0.125 * 2 ** min(tried, 10), 10.0))
 
 
 def waiting(
@@ -155,6 +160,8 @@ class Watching:
         self._last_id = ""
         self._in_vain = 0
         self._over = False
+        self._opened_at = 0.0
+        self._empty_streams = 0
 
     def call(self) -> Call[None]:
         """The request for the stream, from where it broke off."""
@@ -171,6 +178,7 @@ class Watching:
         Raises:
             AutosError: the API refused.
         """
+        self._opened_at = time.monotonic()
         if answer.status == 204:
             self._over = True
         elif answer.status != 200:
@@ -182,7 +190,7 @@ class Watching:
         """The statuses that are told by now."""
         told = []
         for event in self._parser.feed(piece):
-            self._last_id, self._in_vain = event.id, 0
+            self._last_id, self._in_vain, self._empty_streams = event.id, 0, 0
             if event.type in ("progress", "ended"):
                 told.append(calls.read_status(event.data))
                 self._over = self._over or event.type == "ended"
@@ -193,13 +201,20 @@ class Watching:
 
         Raises:
             ApiProblem: it has been tried often enough.
+            UnexpectedAnswer: one stream after the other ends at once, without a word.
         """
         self._in_vain += 1
+        if problem is None:
+            soon = time.monotonic() - self._opened_at < _SOON_SECONDS
+            self._empty_streams = self._empty_streams + 1 if soon else 0
+            if self._empty_streams > _MOST_EMPTY_STREAMS:
+                raise UnexpectedAnswer("The streams of events end without a word.")
         if problem is not None and self._in_vain >= _TRIES:
             raise problem
         if problem is not None and problem.retry_after is not None:
             return min(problem.retry_after, _LONGEST_PAUSE_SECONDS)
-        return max(growing(self._in_vain), self._parser.retry_seconds or 0.0)
+        asked = min(self._parser.retry_seconds or 0.0, _LONGEST_PAUSE_SECONDS)
+        return max(growing(self._in_vain), asked)
 
 
 def linking(number: str, document_id: str) -> Flow[str]:
@@ -241,6 +256,10 @@ def reading(number: str, document_id: str) -> Flow[bytes]:
 @dataclass(slots=True)
 class _Memory:
     pieces: list[bytes] = field(default_factory=list)
+    size_bytes: int = 0
 
     def write(self, piece: bytes) -> None:
         self.pieces.append(piece)
+        self.size_bytes += len(piece)
+        if self.size_bytes > _MOST_IN_MEMORY_BYTES:
+            raise UnexpectedAnswer("The document is larger than any that is brought into memory.")

@@ -13,6 +13,7 @@ from autos_client.errors import ApiProblem, AutosError, Unavailable
 from autos_client.files import Damaged, Stopped, VerifiedFile, file_name, is_the_document, write_manifest
 from autos_client.flows import Fetch, Flow, Pause, Together, Work, asking, growing, waiting
 from autos_client.models import Document, DocumentPage, Process, Status
+from autos_client.paging import PageWalk
 from autos_client.reports import DownloadReport, FailedFile, Progress, SavedFile
 
 AT_ONCE = 4
@@ -96,7 +97,7 @@ def downloading(
     failed: list[FailedFile] = []
     pending = 0
     yield Work(lambda: folder.mkdir(parents=True, exist_ok=True))
-    position, cursor = 0, None
+    walk, position, cursor = PageWalk(), 0, None
     while True:
         # A page at a time, so that its links are young when they are opened.
         page: DocumentPage = yield from asking(calls.documents(number, None, cursor))
@@ -111,7 +112,7 @@ def downloading(
                 failed.append(file)
             else:
                 (saved if brought else skipped).append(file)
-        cursor = page.next_cursor
+        cursor = walk.after(page)
         if cursor is None:
             break
     if saved or skipped:

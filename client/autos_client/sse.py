@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from autos_client.errors import UnexpectedAnswer
 
-_MAX_LINE_BYTES = 1024 * 1024
+_MAX_EVENT_BYTES = 1024 * 1024
+_MAX_RETRY_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class EventParser:
         self._begun = False
         self._type = ""
         self._data: list[str] = []
+        self._data_bytes = 0
         self._id = ""
         self.retry_seconds: float | None = None
 
@@ -55,7 +57,7 @@ class EventParser:
         held = text.endswith(b"\r")
         lines = text[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._rest = lines.pop() + (b"\r" if held else b"")
-        if len(self._rest) > _MAX_LINE_BYTES:
+        if len(self._rest) > _MAX_EVENT_BYTES:
             raise UnexpectedAnswer("A line of the stream of events has no end.")
         for line in lines:
             if event := self._take(line.decode(errors="replace")):
@@ -68,15 +70,19 @@ class EventParser:
         value = value.removeprefix(" ")
         if field == "data":
             self._data.append(value)
+            # Empty lines of data take memory, too.
+            self._data_bytes += len(value) + 1
+            if self._data_bytes > _MAX_EVENT_BYTES:
+                raise UnexpectedAnswer("An event of the stream has no end.")
         elif field == "event":
             self._type = value
         elif field == "id" and "\0" not in value:
             self._id = value
-        elif field == "retry" and value.isascii() and value.isdecimal():
+        elif field == "retry" and value.isascii() and value.isdecimal() and len(value) <= _MAX_RETRY_DIGITS:
             self.retry_seconds = int(value) / 1000
         return None
 
     def _dispatch(self) -> ServerEvent | None:
         event = ServerEvent(self._type or "message", "\n".join(self._data), self._id) if self._data else None
-        self._type, self._data = "", []
+        self._type, self._data, self._data_bytes = "", [], 0
         return event

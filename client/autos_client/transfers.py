@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,10 +13,14 @@ from typing import Any
 import httpx
 
 from autos_client.calls import Answer, Call
-from autos_client.errors import NoAnswer
+from autos_client.errors import NoAnswer, UnexpectedAnswer
 
 # Longer than the pauses between two signs of life in a stream of events.
 EVENTS_SECONDS = 60.0
+# A page of the largest things in a list has less than a megabyte.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+# In timeouts: an answer that comes byte by byte passes each of them.
+_LONGEST_ANSWER = 10
 # The store is asked for the very bytes whose digest is known.
 FETCH_HEADERS = {"Accept-Encoding": "identity"}
 # What else than a lost connection may come of a link that leads nowhere.
@@ -85,15 +91,39 @@ def arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
     }
 
 
-def answer_of(response: httpx.Response) -> Answer:
-    """An answer whose body has been read."""
-    body = None
-    if "json" in response.headers.get("content-type", ""):
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-    return Answer(response.status_code, response.headers, body)
+class AnswerReader:
+    """Reads the body of an answer, up to a size and a time that no answer of the API comes near.
+
+    Args:
+        response: the answer, whose body is still to come.
+        timeout: seconds that each part of it may take.
+    """
+
+    def __init__(self, response: httpx.Response, timeout: float) -> None:
+        """Begin with an empty body."""
+        self._response = response
+        self._body = bytearray()
+        self._deadline = time.monotonic() + _LONGEST_ANSWER * timeout
+
+    def take(self, piece: bytes) -> None:
+        """Take the next bytes of the body, decompressed.
+
+        Raises:
+            UnexpectedAnswer: it has no end.
+        """
+        self._body += piece
+        if len(self._body) > MAX_ANSWER_BYTES or time.monotonic() > self._deadline:
+            raise UnexpectedAnswer("The answer has no end. Is the address right?")
+
+    def answer(self) -> Answer:
+        """Return the answer with the body that has come."""
+        body = None
+        if "json" in self._response.headers.get("content-type", ""):
+            try:
+                body = json.loads(bytes(self._body))
+            except (ValueError, RecursionError):
+                body = None
+        return Answer(self._response.status_code, self._response.headers, body)
 
 
 def no_answer(url: str, error: Exception) -> NoAnswer:
