@@ -90,6 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         # A page of ours takes its place: api/pages/reference.py.
         docs_url=None,
+        # So does a route that does not write the description anew each time: api/openapi.py.
+        openapi_url=None,
         redoc_url=None,
         webhooks=described_events(),
         generate_unique_id_function=operation_id,

@@ -33,6 +33,7 @@ class HttpLimits:
         url_bytes: of the URL alone.
         headers: how many a request may have.
         pipelined: requests that may wait for the answer to another on their connection.
+        held_bytes: of all requests together that have not come whole. Above it, the oldest of them are given up.
         request_seconds: from a connection's opening, or from a request's first byte, until the request is complete.
         answer_seconds: for which a client may take nothing of an answer.
     """
@@ -42,6 +43,7 @@ class HttpLimits:
     url_bytes: int = 8 * 1024
     headers: int = 100
     pipelined: int = 8
+    held_bytes: int = 48 * 1024 * 1024
     request_seconds: float = 20.0
     answer_seconds: float = 60.0
 
@@ -63,6 +65,7 @@ class Connection(Protocol):
     """What the table knows of a connection."""
 
     state: State | None
+    held_bytes: int
 
     def cut(self) -> None:
         """Close it now."""
@@ -74,6 +77,7 @@ class ConnectionTable:
     def __init__(self, limits: HttpLimits) -> None:
         self.limits = limits
         self._waiting: dict[State, dict[Connection, float]] = {state: {} for state in State}
+        self._held_bytes = 0
         self._sweeping = False
         self._evicted = 0
 
@@ -92,6 +96,14 @@ class ConnectionTable:
             self._waiting[state][connection] = get_running_loop().time()
             self._sweep_later()
 
+    def hold(self, connection: Connection, held_bytes: int) -> None:
+        """Note how much of an unfinished request a connection holds, and keep all of them within the limit."""
+        self._held_bytes += held_bytes - connection.held_bytes
+        connection.held_bytes = held_bytes
+        unfinished = self._waiting[State.REQUEST]
+        while self._held_bytes > self.limits.held_bytes and unfinished:
+            self._evict(next(iter(unfinished)))
+
     def make_room(self) -> bool:
         """Close the connection that has waited longest without a request, if there are too many.
 
@@ -103,14 +115,17 @@ class ConnectionTable:
         oldest = next((next(iter(waiting)) for state in _EVICTED if (waiting := self._waiting[state])), None)
         if oldest is None:
             return False
-        self._evicted += 1
-        oldest.cut()
+        self._evict(oldest)
         return True
 
     @property
     def is_full(self) -> bool:
         """Whether not even a health check has a place."""
         return len(self) >= self.limits.connections + _HEALTH_CONNECTIONS
+
+    def _evict(self, connection: Connection) -> None:
+        self._evicted += 1
+        connection.cut()
 
     def _sweep_later(self) -> None:
         if not self._sweeping:

@@ -49,6 +49,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Begin like uvicorn's."""
         super().__init__(*args, **kwargs)
         self.state: State | None = None
+        self.held_bytes = 0
         self._limits = self.table.limits
         self._excess: _Excess | None = None
         self._lingered_bytes = 0
@@ -72,11 +73,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
+        self.table.hold(self, 0)
         self.table.move(self, None)
         super().connection_lost(exc)
 
     def cut(self) -> None:
         """Close the connection now, whatever is still to be sent."""
+        self.table.hold(self, 0)
         self.table.move(self, None)
         self.transport.abort()
 
@@ -93,6 +96,9 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._is_over:
                 break
         self._settle()
+        if self.state is not None:
+            unfinished = self._receiving and self._excess is None
+            self.table.hold(self, self.held_bytes + len(data) if unfinished else 0)
 
     def _feed(self, piece: bytes) -> None:
         self._told, self._body_bytes = False, 0

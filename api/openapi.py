@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse, Response
 
 from api.problems import MEDIA_TYPE, PROBLEM_SCHEMA
 from api.schemas import ProblemBody
@@ -50,6 +52,16 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description.
+
+    @cache
+    def body() -> bytes:
+        return bytes(JSONResponse(openapi()).body)
+
+    async def get_openapi_json(_: Request) -> Response:
+        # FastAPI's own route writes it anew each time: more work than any other answer without a key.
+        return Response(body(), media_type="application/json")
+
+    app.add_route("/openapi.json", get_openapi_json, include_in_schema=False)
 
 
 def written(app: FastAPI) -> str:

@@ -197,6 +197,14 @@ async def test_those_that_wait_without_a_request_make_room_the_oldest_first(sent
         assert await is_alive(server.port)
 
 
+async def test_unfinished_requests_hold_so_much_together_and_no_more() -> None:
+    half = b"GET /health/live HTTP/1.1\r\nx-a: " + b"b" * 20_000
+    async with serving(HttpLimits(held_bytes=200_000)) as server, _crowd(server.port, 30, half) as crowd:
+        closed = await _closed(crowd, 21)
+        assert closed == list(range(21))
+        assert await is_alive(server.port)
+
+
 async def test_those_that_are_served_stay_and_health_is_told_beside_them() -> None:
     async with serving(HttpLimits(connections=20)) as server, _crowd(server.port, 20, STREAM) as crowd:
         for reader, _ in crowd:

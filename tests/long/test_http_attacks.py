@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from api.connection_table import open_files_for
 from tests.support.attacks import ATTACKS, attacked, is_alive
 from tests.support.lone_api import LoneApi, lone_api
 
@@ -16,6 +18,14 @@ SENT_BYTES = 200_000_000
 GROWN_BYTES = 100_000_000
 SLOWEST_SECONDS = 0.2
 SILENT = 300
+CROWD = 4_000
+HALF_HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"".join(
+    b"x-%d: %s\r\n" % (n, b"v" * 320) for n in range(95)
+)
+HALF_BODY = (
+    b"POST /webhooks/test HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 65000\r\n\r\n" + b" " * 64_000
+)
 
 pytestmark = pytest.mark.long
 
@@ -35,10 +45,22 @@ async def test_health_is_told_at_once_and_memory_stays(api: LoneApi, name: str) 
     assert damage.slowest_seconds < SLOWEST_SECONDS
 
 
-async def test_many_at_once_get_no_further(api: LoneApi) -> None:
-    damages = await asyncio.gather(*(attacked(api, ATTACKS[name], SENT_BYTES) for name in ATTACKS))
-
-    assert max(damage.grown_bytes for damage in damages) < GROWN_BYTES
+@pytest.mark.parametrize("half", [HALF_HEAD, HALF_BODY], ids=["heads", "bodies"])
+async def test_a_crowd_of_halves_gets_no_further(tmp_path: Path, half: bytes) -> None:
+    assert open_files_for(CROWD) == CROWD
+    async with lone_api(tmp_path) as api:
+        before = api.memory_bytes()
+        crowd = []
+        for _ in range(CROWD):
+            _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+            writer.write(half)
+            crowd.append(writer)
+        begun = time.monotonic()
+        assert await is_alive(api.port)
+        assert time.monotonic() - begun < SLOWEST_SECONDS
+        assert api.memory_bytes() - before < GROWN_BYTES
+        for writer in crowd:
+            writer.close()
 
 
 async def test_connections_that_say_nothing_are_ended_within_thirty_seconds(api: LoneApi) -> None:
