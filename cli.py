@@ -116,6 +116,8 @@ def api() -> None:
             http=limited_http(HttpLimits(connections=open_files_for(settings.api_max_connections))),
             # Nothing here speaks it, and its own protocol class has other limits.
             ws="none",
+            # Believed from this machine unless told otherwise: any program here could name any address as its own.
+            proxy_headers=False,
             access_log=False,
             log_config=None,
             server_header=False,

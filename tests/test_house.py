@@ -53,6 +53,7 @@ VENDORS = {
     "jinja2": {"api/pages/"},
     "limits": {"adapters/rate_limits.py"},
     "prometheus_client": {"api/metrics.py"},
+    "uvicorn": {"api/http_limits.py", "cli.py", "simulator/server.py"},
     "temporalio": {
         *("adapters/temporal.py", "adapters/court_watch.py", "adapters/schedules.py"),
         *("api/runs.py", "api/controls.py", "api/batch_runs.py", "api/temporal_calls.py"),
