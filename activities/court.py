@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.failures import blamed, final, giving_up_on_defects, own_failures, passing
 from activities.heartbeats import heartbeating, seconds_at_work
+from activities.unrecognized_levels import UnrecognizedLevels
 from domain.content import DocumentContent
 from domain.documents import DocumentSource, DocumentStatus, StoredObject
 from domain.errors import (
@@ -24,6 +25,7 @@ from domain.errors import (
 )
 from domain.messages import DocumentRef, DownloadedDocument, ListingSummary, ProcessRef
 from domain.process_number import ProcessNumber
+from domain.secrecy import UNLISTING_CODES
 from domain.storage import object_prefix
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class CourtActivities:
         self._store_gate = store_gate
         self._media_type_of = media_type_of
         self._max_document_bytes = max_document_bytes
+        self._levels = UnrecognizedLevels()
 
     @activity.defn
     async def list_documents(self, process: ProcessRef) -> ListingSummary:
@@ -107,8 +110,12 @@ class CourtActivities:
                     raise final(failure) from None
                 raise _unlisted(number, blamed(failure, ProcessFailure, FailureCode.LISTING_UNAVAILABLE)) from None
             except ProcessFailure as failure:
+                if failure.code in UNLISTING_CODES:
+                    # At once, not when the run ends: from now on nothing of it is shown.
+                    await self._catalog.listings.mark_unlisted(number, datetime.now(UTC))
                 raise _unlisted(number, failure) from None
             summary = await self._catalog.listings.record(listing)
+        self._levels.log(listing.unrecognized_levels)
         _log.info(
             "listed",
             process=process.process_number,

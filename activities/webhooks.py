@@ -21,6 +21,7 @@ from domain.clients import Scope
 from domain.messages import AttemptResult, DeliveryAttempt, OverduePage, OverdueRequest
 from domain.process_number import ProcessNumber
 from domain.representation import Json, counts_body, documents_body, moment, run_body
+from domain.secrecy import readable
 from domain.webhooks import (
     EVENT_VERSION,
     SWITCH_OFF_AFTER,
@@ -175,8 +176,8 @@ class WebhookActivities:
         }
         if Scope.READ in scopes and counts and counts.total <= _MOST_DOCUMENTS:
             documents = await self._catalog.documents.page(number, limit=_MOST_DOCUMENTS)
-            links = await self._signer.sign_all(documents)
-            data["documents"] = documents_body(documents, links, sealed=Scope.SEALED in scopes)
+            links = await self._signer.sign_all(readable(documents, scopes))
+            data["documents"] = documents_body(documents, links, scopes)
         return data
 
 

@@ -16,6 +16,7 @@ from domain.documents import Document, DocumentStatus
 from domain.process_number import ProcessNumber
 from domain.processes import Process, Run
 from domain.representation import Json, counts_body, document_body, documents_body, failure_body, moment, run_body
+from domain.secrecy import readable
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -66,12 +67,12 @@ class Answers:
         limit = FIRST_PAGE + 1 if client.may(Scope.READ) else 0
         documents = await self.catalog.documents.page(number, limit=limit) if limit else []
         page, following = documents[:FIRST_PAGE], documents[FIRST_PAGE:]
-        links = await self.signer.sign_all(page)
+        links = await self.signer.sign_all(readable(page, client.scopes))
         return {
             **self.head(process, open_run),
             "decision": decision.value if decision else None,
             "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links, sealed=client.may(Scope.SEALED)),
+            "documents": documents_body(page, links, client.scopes),
             "documents_next": _page_url(number, page[-1].position) if following else None,
         }
 
@@ -88,12 +89,12 @@ class Answers:
         """A page of documents, as far as they are the client's to read."""
         found = await self.catalog.documents.page(number.canonical, after=after, limit=limit + 1, status=status)
         page = found[:limit]
-        links = await self.signer.sign_all(page)
+        links = await self.signer.sign_all(readable(page, client.scopes))
         last = page[-1].position if len(found) > limit else None
         return {
             "process_number": number.canonical,
             "links_expire_at": moment(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links, sealed=client.may(Scope.SEALED)),
+            "documents": documents_body(page, links, client.scopes),
             "next_cursor": encode_cursor(last) if last is not None else None,
             "documents_next": _page_url(number.canonical, last, limit=limit, status=status)
             if last is not None
@@ -102,8 +103,8 @@ class Answers:
 
     async def document(self, document: Document, client: Client) -> Json:
         """One document, as far as it is the client's to read."""
-        link = await self.signer.sign(document)
-        return document_body(document, link, sealed=client.may(Scope.SEALED))
+        links = await self.signer.sign_all(readable([document], client.scopes))
+        return document_body(document, links.get(document.id), client.scopes)
 
     @staticmethod
     def head(process: Process, open_run: OpenRun | None) -> Json:

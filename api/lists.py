@@ -24,12 +24,13 @@ from api.parameters import (
 from api.problems import documented_problems
 from api.runs import OpenRun
 from api.schemas import FailureBody, ProcessHead
-from domain.clients import Client, Scope
+from domain.clients import Client
 from domain.completeness import ProcessStatus
 from domain.errors import FailureCode
 from domain.process_number import ProcessNumber
 from domain.processes import Process
 from domain.representation import Json, failure_body, moment
+from domain.secrecy import is_withheld
 
 if TYPE_CHECKING:
     from adapters.database.overview import KnownFailure, KnownProcess
@@ -96,9 +97,12 @@ class FailedDocumentBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: str
-    name: str | None = Field(description="Null above public secrecy, unless the key has the scope sealed.")
-    type: str | None = Field(description="Likewise.")
-    filed_at: datetime | None
+    name: str | None = Field(description="Null if the document is withheld.")
+    type: str | None = Field(description="Null if the document is withheld.")
+    filed_at: datetime | None = Field(description="Null if the document is withheld.")
+    withheld: bool = Field(
+        description="Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed."
+    )
 
 
 class ListedFailureBody(BaseModel):
@@ -209,7 +213,7 @@ async def _as_they_are(answers: Answers, group: Sequence[KnownProcess]) -> list[
 
 def _failure(known: KnownFailure, client: Client) -> Json:
     document = known.document
-    shown = document is not None and (not document.restricted or client.may(Scope.SEALED))
+    shown = document is not None and not is_withheld(document, client.scopes)
     return {
         "process_number": known.process_number,
         "court": known.court,
@@ -217,7 +221,8 @@ def _failure(known: KnownFailure, client: Client) -> Json:
             "id": document.id,
             "name": document.name if shown else None,
             "type": document.type_name if shown else None,
-            "filed_at": moment(document.filed_at),
+            "filed_at": moment(document.filed_at) if shown else None,
+            "withheld": not shown,
         }
         if document
         else None,

@@ -65,6 +65,13 @@ class Metrics:
         self._alerts = Gauge(
             "autos_alerts", "Alerts that are raised and not cleared, by kind.", ["kind"], registry=registry
         )
+        self._unrecognized = Gauge(
+            "autos_unrecognized_secrecy_levels",
+            "Processes, instances and documents that are withheld because the court states a level of secrecy that "
+            "is not known here.",
+            ["of"],
+            registry=registry,
+        )
         ProcessCollector(namespace="autos_api", registry=registry)
 
     def watching(self) -> AbstractContextManager[object]:
@@ -91,18 +98,22 @@ class Metrics:
             state = await catalog.court.state()
             batches = await catalog.overview.open_batches()
             alerts = await catalog.alerts.open_counts()
+            unrecognized = await catalog.overview.unrecognized_levels()
         except DependencyUnavailable:
             self._database.set(0)
             self._court.set(nan)
             self._batches.set(nan)
             for kind in AlertKind:
                 self._alerts.labels(kind).set(nan)
+            self._unrecognized.clear()
         else:
             self._database.set(1)
             self._court.set(state.failure_code is None)
             self._batches.set(batches)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
+            for table, count in unrecognized.items():
+                self._unrecognized.labels(table).set(count)
         self._transactions.inc(catalog.transactions - self._counted_transactions)
         self._counted_transactions = catalog.transactions
         return generate_latest(self._registry)

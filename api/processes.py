@@ -24,6 +24,7 @@ from domain.completeness import Decision
 from domain.documents import Document
 from domain.errors import InvalidInput
 from domain.process_number import ProcessNumber
+from domain.secrecy import is_withheld
 from workflows.options import DEFAULT_PRIORITY
 
 _RETRY_AFTER_SECONDS = "2"
@@ -136,9 +137,11 @@ async def get_content(request: Request, number: Number, document_id: DocumentIdI
     """Lead to a fresh link: an address that can be kept, unlike the link itself."""
     answers: Answers = request.app.state.answers
     document = await _document(answers, number, document_id)
-    if document.restricted and not client.may(Scope.SEALED):
+    if is_withheld(document, client.scopes):
         raise Problem(
-            ProblemCode.SEALED, "The document is above public secrecy, and this key lacks the scope sealed."
+            ProblemCode.SEALED,
+            "The document is above public secrecy, or the court no longer shows it, and this key lacks the scope "
+            "sealed.",
         )
     link = await answers.signer.sign(document)
     if link is None:

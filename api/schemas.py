@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from domain.completeness import Decision, Outcome, Phase, ProcessStatus
-from domain.documents import DocumentStatus, Secrecy
+from domain.documents import DocumentStatus
 from domain.errors import FailureCode, FailureScope
+from domain.secrecy import Secrecy
 
 
 def _written(sent: object) -> object:
@@ -95,9 +96,18 @@ class DocumentBody(_Body):
     type: str | None
     filed_at: datetime | None
     instance: InstanceBody
-    secrecy: Secrecy
+    secrecy: Secrecy = Field(
+        description="The strictest level that the court states for the process, the instance, the document and "
+        "each of its sources. `unknown` if it states none; `unrecognized`, which counts as the strictest, if it "
+        "states one that is not known here."
+    )
     withheld: bool = Field(
-        description="Above public secrecy, and the key lacks the scope sealed: no name, no type, no link."
+        description="Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed: "
+        "nothing is said of what the document is."
+    )
+    listed: bool = Field(description="Whether the court still shows the document.")
+    unlisted_at: datetime | None = Field(
+        description="Since when the court no longer shows the document, or its whole process."
     )
     status: DocumentStatus
     size_bytes: int | None

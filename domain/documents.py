@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.errors import FailureCode
+from domain.secrecy import Secrecy
 
 # The portal's word, and the data lake's.
 _PDF_TYPES = frozenset({"application/pdf", "application_pdf"})
@@ -21,23 +22,6 @@ class DocumentStatus(StrEnum):
     FAILED = "failed"
 
 
-class Secrecy(StrEnum):
-    """How far a document or a process is closed to the public, from open to absolute."""
-
-    PUBLIC = "public"
-    JUSTICE_SECRET = "justice_secret"  # noqa: S105 - a level of secrecy, not a password.
-    MINIMUM = "minimum"
-    MEDIUM = "medium"
-    INTENSE = "intense"
-    ABSOLUTE = "absolute"
-    UNKNOWN = "unknown"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether every client may read it. The court often says nothing of a public one."""
-        return self in (Secrecy.PUBLIC, Secrecy.UNKNOWN)
-
-
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One run of the case through a court degree.
@@ -49,6 +33,7 @@ class Instance:
         court_unit: the chamber or court room that has it.
         filed_at: when it was filed there.
         current: whether the case is there now.
+        secrecy: the level that the court states for the instance as a whole.
     """
 
     key: str
@@ -57,6 +42,7 @@ class Instance:
     court_unit: str | None = None
     filed_at: datetime | None = None
     current: bool = False
+    secrecy: Secrecy = Secrecy.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +53,13 @@ class DocumentOrigin:
         id: the UUID that the document has there.
         source: the number of the system that feeds it to the court's data lake.
         codex_id: its number in the data lake.
+        secrecy: the level that this source states. None if it is the document's own.
     """
 
     id: str
     source: int | None = None
     codex_id: int | None = None
+    secrecy: Secrecy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +71,7 @@ class ListedDocument:
         instance_key: the instance that it was filed in.
         binary_href: where its bytes are, relative to the court's API; absent for documents that are text only.
         text_href: where its text is, likewise.
+        secrecy: the strictest level that its sources and their instances state.
         declared_size_bytes: the size that the court states, which may be absent.
         origin_id: the id in the system of the court that it comes from.
         sources: where the listing has it, the place that is described here first.
@@ -110,6 +99,10 @@ class Listing:
     """The court's description of a process at a moment, with its documents in filing order.
 
     Holds no names of parties: they are not stored.
+
+    Attributes:
+        secrecy: the level that the court states for the process as a whole.
+        unrecognized_levels: the levels of secrecy that were not understood, each cut short, for the log.
     """
 
     process_number: str
@@ -123,6 +116,7 @@ class Listing:
     subjects: tuple[str, ...] = ()
     filed_at: datetime | None = None
     value: Decimal | None = None
+    unrecognized_levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +200,9 @@ class Document:
 
     Attributes:
         id: the UUID under which the court first listed it; it stays, whichever of its sources is current.
+        secrecy: the strictest level of its process, its instance, itself and all its sources.
         sources: where the court's last listing has it.
-        restricted: above public secrecy, by its own or by its process's.
+        unlisted_at: since when the court no longer shows it, or its whole process. None if it does.
     """
 
     id: str
@@ -222,4 +217,9 @@ class Document:
     sources: tuple[DocumentOrigin, ...] = ()
     stored: StoredObject | None = None
     failure: Failure | None = None
-    restricted: bool = False
+    unlisted_at: datetime | None = None
+
+    @property
+    def listed(self) -> bool:
+        """Whether the court still shows it."""
+        return self.unlisted_at is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.clients import Scope
 from domain.completeness import Completeness
 from domain.documents import Document, Failure, Instance, Link
 from domain.processes import Run
+from domain.secrecy import is_withheld
 
 Json = dict[str, Any]
 
@@ -64,42 +66,47 @@ def run_body(run: Run | None) -> Json | None:
     }
 
 
-def document_body(document: Document, link: Link | None, *, sealed: bool) -> Json:
-    """A document, with its link if it has one.
+def document_body(document: Document, link: Link | None, scopes: Collection[Scope]) -> Json:
+    """Return a document as a reader with these scopes sees it, with its link if it has one.
+
+    Of a withheld document nothing is said that describes what it is: no name, type, date, size, kind or source.
 
     Args:
         document: the document.
-        link: a link to it that lives.
-        sealed: whether the reader may read documents above public secrecy. Of these, others are told what is
-            counted: neither what they are nor where.
+        link: a valid link to it.
+        scopes: what the reader's key allows.
     """
-    stored = document.stored
-    withheld = document.restricted and not sealed
+    withheld = is_withheld(document, scopes)
+    stored = None if withheld else document.stored
     if withheld:
         link = None
     return {
         "id": document.id,
         "name": None if withheld else document.name,
         "type": None if withheld else document.type_name,
-        "filed_at": moment(document.filed_at),
+        "filed_at": None if withheld else moment(document.filed_at),
         "instance": _instance_body(document.instance),
         "secrecy": document.secrecy.value,
         "withheld": withheld,
+        "listed": document.listed,
+        "unlisted_at": moment(document.unlisted_at),
         "status": document.status.value,
         "size_bytes": stored.size_bytes if stored else None,
         "media_type": stored.media_type if stored else None,
-        "pages": document.pages,
-        "sources": [{"id": origin.id, "source": origin.source} for origin in document.sources],
-        "sha256": stored.sha256 if stored and not withheld else None,
+        "pages": None if withheld else document.pages,
+        "sources": [] if withheld else [{"id": origin.id, "source": origin.source} for origin in document.sources],
+        "sha256": stored.sha256 if stored else None,
         "download_url": link.url if link else None,
         "download_url_expires_at": moment(link.expires_at) if link else None,
         "failure": failure_body(document.failure, told=not withheld),
     }
 
 
-def documents_body(documents: Sequence[Document], links: Mapping[str, Link], *, sealed: bool) -> list[Json]:
-    """Documents with the links that are known of them, by id."""
-    return [document_body(document, links.get(document.id), sealed=sealed) for document in documents]
+def documents_body(
+    documents: Sequence[Document], links: Mapping[str, Link], scopes: Collection[Scope]
+) -> list[Json]:
+    """Return documents with the links that are known of them, by id."""
+    return [document_body(document, links.get(document.id), scopes) for document in documents]
 
 
 def _instance_body(instance: Instance) -> Json:

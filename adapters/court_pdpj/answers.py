@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.retry_after import parse_retry_after
+from domain.text import printable
 
 # Tolerates the portal's occasional mojibake in "não", and JSON's escapes.
 _NO_ACCESS = re.compile(r"n.{1,6}o possui acesso", re.IGNORECASE)
@@ -110,12 +111,11 @@ def _alone(status: int, text: str | None, subject: Subject) -> FailureCode | Non
 
 
 def _message(text: str) -> str:
-    # Only the portal's own words: the rest of its error bodies holds addresses. In one line, and nothing that a
-    # database refuses.
+    # Only the portal's own words: the rest of its error bodies holds addresses.
     message = _object(text).get("message")
     if not isinstance(message, str):
         return ""
-    words = "".join(character if character.isprintable() else " " for character in message[:200]).strip()
+    words = printable(message[:200])
     return f": {words}" if words else ""
 
 

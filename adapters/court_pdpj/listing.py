@@ -12,24 +12,18 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
-from domain.documents import DocumentOrigin, Instance, ListedDocument, Listing, Secrecy
+from adapters.court_pdpj.secrecy_levels import SecrecyLevels
+from domain.documents import DocumentOrigin, Instance, ListedDocument, Listing
 from domain.errors import FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from domain.secrecy import Secrecy, strictest
+from domain.text import printable
 
 # The portal writes local times without a zone.
 _COURT_ZONE = ZoneInfo("America/Sao_Paulo")
 _DOCUMENT_ID = re.compile(
     r"/documentos/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:/|$)", re.IGNORECASE
 )
-_SECRECY_BY_WORD = {
-    "PUBLICO": Secrecy.PUBLIC,
-    "SEGREDO_JUSTICA": Secrecy.JUSTICE_SECRET,
-    "SIGILO_MINIMO": Secrecy.MINIMUM,
-    "SIGILO_MEDIO": Secrecy.MEDIUM,
-    "SIGILO_INTENSO": Secrecy.INTENSE,
-    "SIGILO_ABSOLUTO": Secrecy.ABSOLUTE,
-}
-_SECRECY_BY_LEVEL = dict(enumerate(_SECRECY_BY_WORD.values()))
 # For stages that tell their degree in the longer form only.
 _DEGREES = {"PRIMEIRO_GRAU": "G1", "SEGUNDO_GRAU": "G2"}
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -41,7 +35,8 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
 
     Takes the documents of the current run through a degree and of all others, each with its instance. The same
     document fed by two sources (same degree and ``idOrigem``, other UUID) is taken once, as the source that is
-    current describes it, with all its sources noted. Documents come in filing order.
+    current describes it, with all its sources noted and the strictest level of secrecy that any of them, or its
+    instance, states. Documents come in filing order.
 
     Raises:
         ProcessFailure: the court knows no such process, or this is not the description of one.
@@ -61,14 +56,17 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
     stages = [current or {}, *others] if current or not others else others
     instances: dict[str, Instance] = {}
     found = _Found()
+    levels = SecrecyLevels()
     for index, stage in enumerate(stages):
-        instance = _instance(stage, current=index == 0)
-        instances.setdefault(instance.key, instance)
+        secrecy = levels.read(stage.get("nivelSigilo"))
+        instance = _instance(stage, secrecy, current=index == 0)
+        known = instances.setdefault(instance.key, instance)
+        instances[instance.key] = replace(known, secrecy=strictest([known.secrecy, secrecy]))
         source = _integer(stage.get("idFonteDadosCodex"))
         items = _list(stage.get("documentos"))
         if index == 0:
             items = [*items, *_list(root.get("documentos"))]
-        for document in _documents(items, number, instance.key, source):
+        for document in _documents(items, number, instance, source, levels):
             # Without a source's number, each stage counts as a source of its own.
             found.add(document, instance.degree, f"stage {index}" if source is None else source)
     head = stages[0]
@@ -78,12 +76,14 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
         listed_at=listed_at,
         instances=tuple(instances.values()),
         documents=tuple(sorted(found.documents(), key=_filing_order)),
-        secrecy=_secrecy(root.get("nivelSigilo")),
+        # An answer should hold one object. What further ones say of secrecy is not ignored.
+        secrecy=levels.read(*(_object(each).get("nivelSigilo") for each in _list(payload) or [root])),
         class_code=_integer(_first(head.get("classe")).get("codigo"), below=2**31),
         class_name=_text(_first(head.get("classe")).get("descricao")),
         subjects=tuple(_subjects(head)),
         filed_at=_moment(head.get("dataHoraAjuizamento")),
         value=_amount(head.get("valorAcao")),
+        unrecognized_levels=tuple(levels.unrecognized),
     )
 
 
@@ -93,15 +93,19 @@ class _Found:
     def __init__(self) -> None:
         self._originals: dict[str, ListedDocument] = {}
         self._origins: dict[str, list[DocumentOrigin]] = {}
-        self._seen: set[str] = set()
+        self._levels: dict[str, Secrecy] = {}
+        self._original_ids: dict[str, str] = {}
         self._namesakes: dict[tuple[str | None, str], list[str]] = {}
         self._fed: Counter[tuple[str | None, str, object]] = Counter()
 
     def add(self, document: ListedDocument, degree: str | None, source: object) -> None:
-        """Take a document, unless it was taken before under this id or from another source."""
-        if document.id in self._seen:
+        """Take a document, unless it was taken before under this id or from another source.
+
+        Its level of secrecy is taken in any case.
+        """
+        self._levels[document.id] = strictest([document.secrecy, self._levels.get(document.id, document.secrecy)])
+        if document.id in self._original_ids:
             return
-        self._seen.add(document.id)
         original = document.id
         if document.origin_id is not None:
             namesakes = self._namesakes.setdefault((degree, document.origin_id), [])
@@ -111,16 +115,21 @@ class _Found:
             if place == len(namesakes):
                 namesakes.append(document.id)
             original = namesakes[place]
+        self._original_ids[document.id] = original
         self._originals.setdefault(original, document)
         self._origins.setdefault(original, []).extend(document.sources)
 
     def documents(self) -> Iterator[ListedDocument]:
-        """Each document once, with all its sources."""
+        """Each document once, with all its sources and the strictest level that one of them states."""
         for document_id, document in self._originals.items():
-            yield replace(document, sources=tuple(self._origins[document_id]))
+            origins = self._origins[document_id]
+            levels = [self._levels[origin.id] for origin in origins]
+            if len(origins) > 1:
+                origins = [replace(origin, secrecy=level) for origin, level in zip(origins, levels, strict=True)]
+            yield replace(document, secrecy=strictest(levels), sources=tuple(origins))
 
 
-def _instance(stage: dict[str, Any], *, current: bool) -> Instance:
+def _instance(stage: dict[str, Any], secrecy: Secrecy, *, current: bool) -> Instance:
     grade = _object(stage.get("grau"))
     named = _text(stage.get("instancia"))
     degree = _text(grade.get("sigla")) or _DEGREES.get(named or "", named)
@@ -134,11 +143,12 @@ def _instance(stage: dict[str, Any], *, current: bool) -> Instance:
         court_unit=_text(unit.get("nome")),
         filed_at=_moment(stage.get("dataHoraAjuizamento")),
         current=current,
+        secrecy=secrecy,
     )
 
 
 def _documents(
-    items: list[Any], number: ProcessNumber, instance_key: str, source: int | None
+    items: list[Any], number: ProcessNumber, instance: Instance, source: int | None, levels: SecrecyLevels
 ) -> Iterator[ListedDocument]:
     for place, item in enumerate(items):
         if not isinstance(item, dict):
@@ -146,16 +156,16 @@ def _documents(
         binary, text = _text(item.get("hrefBinario")), _text(item.get("hrefTexto"))
         kind, file = _object(item.get("tipo")), _object(item.get("arquivo"))
         size = _integer(file.get("tamanho"))
-        document_id = _document_id(binary, text) or _derived_id(number, instance_key, item, place)
+        document_id = _document_id(binary, text) or _derived_id(number, instance.key, item, place)
         yield ListedDocument(
             id=document_id,
-            instance_key=instance_key,
+            instance_key=instance.key,
             name=_text(item.get("nome")),
             sequence=_integer(item.get("sequencia"), below=2**31),
             type_code=_integer(kind.get("codigo"), below=2**31),
             type_name=_text(kind.get("nome")),
             filed_at=_moment(item.get("dataHoraJuntada")),
-            secrecy=_secrecy(item.get("nivelSigilo")),
+            secrecy=strictest([levels.read(item.get("nivelSigilo")), instance.secrecy]),
             binary_href=binary,
             text_href=text,
             declared_media_type=_text(file.get("tipo")),
@@ -194,14 +204,6 @@ def _subjects(stage: dict[str, Any]) -> Iterator[str]:
             yield description
 
 
-def _secrecy(value: object) -> Secrecy:
-    # A word at documents, a level at processes.
-    if isinstance(value, str):
-        return _SECRECY_BY_WORD.get(value.upper(), Secrecy.UNKNOWN)
-    level = _integer(value)
-    return Secrecy.UNKNOWN if level is None else _SECRECY_BY_LEVEL.get(level, Secrecy.UNKNOWN)
-
-
 def _moment(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
@@ -229,12 +231,12 @@ def _integer(value: object, *, below: int = _BIGINT) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    # Postgres stores no NUL and no lone surrogate; the portal has been seen to send the former.
+    """Return a value of the court's as text that can be stored and shown, or None."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
         return None
-    return value.replace("\0", "").encode(errors="replace").decode().strip() or None
+    return printable(value) or None
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.engine import Database
 from adapters.database.group_commit import GroupCommit
 from adapters.database.processes import RETRYABLE_CODES, counted
+from adapters.database.secrecy import LEVELS, UNLISTED_AT, level_of
 from adapters.database.tables import documents, instances, processes
 from domain.documents import (
     Document,
@@ -20,10 +21,10 @@ from domain.documents import (
     DocumentStatus,
     Failure,
     Instance,
-    Secrecy,
     StoredObject,
 )
 from domain.errors import FailureCode
+from domain.secrecy import Secrecy
 
 _WHOLE = documents.join(instances, documents.c.instance_id == instances.c.id).join(
     processes, documents.c.process_number == processes.c.number
@@ -36,7 +37,8 @@ _READ = select(
     instances.c.court_unit.label("instance_court_unit"),
     instances.c.filed_at.label("instance_filed_at"),
     instances.c.current.label("instance_current"),
-    processes.c.secrecy.label("process_secrecy"),
+    *LEVELS,
+    UNLISTED_AT,
 ).select_from(_WHOLE)
 
 
@@ -261,15 +263,16 @@ def _document(row: Row[tuple[object, ...]]) -> Document:
             court_unit=row.instance_court_unit,
             filed_at=row.instance_filed_at,
             current=row.instance_current,
+            secrecy=Secrecy(row.instance_secrecy),
         ),
-        secrecy=Secrecy(row.secrecy),
+        secrecy=level_of(row),
         pages=row.pages,
-        sources=tuple(DocumentOrigin(**origin) for origin in row.sources),
+        sources=tuple(DocumentOrigin(origin["id"], origin["source"], origin["codex_id"]) for origin in row.sources),
         stored=StoredObject(row.object_key, row.size_bytes, row.sha256, row.media_type)
         if status is DocumentStatus.AVAILABLE
         else None,
         failure=Failure(FailureCode(row.failure_code), row.failure_answer or "", row.failed_attempts, row.failed_at)
         if status is DocumentStatus.FAILED
         else None,
-        restricted=not (Secrecy(row.secrecy).is_open and Secrecy(row.process_secrecy).is_open),
+        unlisted_at=row.shown_until,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -14,6 +15,7 @@ from adapters.database.tables import documents, instances, processes
 from adapters.database.upserts import insert_into, refreshing
 from domain.documents import DocumentStatus, ListedDocument, Listing
 from domain.messages import ListingSummary
+from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
 
 _DESCRIPTION = (
     "name",
@@ -29,6 +31,7 @@ _DESCRIPTION = (
     "pages",
     "origin_id",
 )
+_STATE = ("instance_id", "sources", "former_sources", "last_listed_at", "withdrawn", "unlisted_at")
 
 
 class Listings:
@@ -42,7 +45,8 @@ class Listings:
 
         A document that the listing no longer names is marked as withdrawn and counts only if it is stored. One
         that the listing has under another id, because another of its sources is current, keeps the id that it
-        has here. The same listing recorded twice changes nothing.
+        has here, and the level of a source that has closed it and is gone. The same listing recorded twice changes
+        nothing.
         """
         async with self._database.writing() as connection:
             await _write_process(connection, listing)
@@ -50,6 +54,7 @@ class Listings:
             here = documents.c.process_number == listing.process_number
             known = set(await connection.scalars(select(documents.c.id).where(here)))
             renamed = await _known_under_other_ids(connection, listing, known)
+            closed_before = await _closed_sources(connection, listing.process_number) if known else {}
             position = await connection.scalar(select(func.max(documents.c.position)).where(here)) or 0
             rows: list[dict[str, Any]] = []
             new = 0
@@ -58,18 +63,37 @@ class Listings:
                 if document_id not in known:
                     position += 1
                     new += 1
-                rows.append(_row(listing, document, document_id, instance_ids[document.instance_key], position))
+                former = _former(closed_before.get(document_id, {}), document)
+                instance_id = instance_ids[document.instance_key]
+                rows.append(_row(listing, document, document_id, instance_id, position, former))
             if rows:
                 statement = refreshing(
                     insert_into(connection, documents),
                     key=("process_number", "id"),
-                    columns=(*_DESCRIPTION, "instance_id", "sources", "last_listed_at", "withdrawn"),
+                    columns=(*_DESCRIPTION, *_STATE),
                 )
                 await connection.execute(statement, rows)
+            # Not by which is later: clocks of two workers differ, and what was recorded last is what counts.
             await connection.execute(
-                update(documents).where(here, documents.c.last_listed_at < listing.listed_at).values(withdrawn=True)
+                update(documents)
+                .where(here, documents.c.last_listed_at != listing.listed_at, documents.c.withdrawn.is_(False))
+                .values(withdrawn=True, unlisted_at=listing.listed_at)
             )
         return ListingSummary(total_documents=len(listing.documents), new_documents=new)
+
+    async def mark_unlisted(self, number: str, at: datetime) -> None:
+        """Note that the court shows nothing of a process any more. The next listing undoes it."""
+        async with self._database.writing() as connection:
+            await mark_unlisted(connection, number, at)
+
+
+async def mark_unlisted(connection: AsyncConnection, number: str, at: datetime) -> None:
+    """Note since when the court shows nothing of a process, unless it never did or this is known already."""
+    await connection.execute(
+        update(processes)
+        .where(processes.c.number == number, processes.c.listed_at.is_not(None), processes.c.unlisted_at.is_(None))
+        .values(unlisted_at=at)
+    )
 
 
 async def _write_process(connection: AsyncConnection, listing: Listing) -> None:
@@ -86,6 +110,7 @@ async def _write_process(connection: AsyncConnection, listing: Listing) -> None:
         "failure_code": None,
         "failure_answer": None,
         "failed_at": None,
+        "unlisted_at": None,
     }
     statement = refreshing(insert_into(connection, processes), key=("number",), columns=tuple(columns))
     await connection.execute(
@@ -103,6 +128,7 @@ async def _write_instances(connection: AsyncConnection, listing: Listing) -> dic
             "court_unit": instance.court_unit,
             "filed_at": instance.filed_at,
             "current": instance.current,
+            "secrecy": instance.secrecy,
         }
         for instance in listing.instances
     ]
@@ -110,7 +136,7 @@ async def _write_instances(connection: AsyncConnection, listing: Listing) -> dic
         statement = refreshing(
             insert_into(connection, instances),
             key=("process_number", "key"),
-            columns=("degree", "name", "court_unit", "filed_at", "current"),
+            columns=("degree", "name", "court_unit", "filed_at", "current", "secrecy"),
         )
         await connection.execute(statement, rows)
     result = await connection.execute(
@@ -143,20 +169,55 @@ def _known(row: Row[str, str | None, list[dict[str, Any]], str | None]) -> Known
     )
 
 
+async def _closed_sources(connection: AsyncConnection, number: str) -> dict[str, dict[str, Secrecy]]:
+    """Return the sources, by their ids, that have closed a document so far, with their levels, by document."""
+    result = await connection.execute(
+        select(documents.c.id, documents.c.secrecy, documents.c.sources, documents.c.former_sources).where(
+            documents.c.process_number == number, documents.c.secrecy.not_in(OPEN_LEVELS)
+        )
+    )
+    closed: dict[str, dict[str, Secrecy]] = {}
+    for row in result:
+        own = row.secrecy
+        levels = {origin["id"]: origin.get("secrecy") or own for origin in row.sources} or {row.id: own}
+        closed[row.id] = {
+            source_id: Secrecy(level)
+            for source_id, level in (row.former_sources | levels).items()
+            if level not in OPEN_LEVELS
+        }
+    return closed
+
+
+def _former(closed: dict[str, Secrecy], document: ListedDocument) -> dict[str, Secrecy]:
+    """Return those sources that had closed a document and do not feed it now: they have not opened it since."""
+    present = {document.id, *(origin.id for origin in document.sources)}
+    return {source_id: level for source_id, level in closed.items() if source_id not in present}
+
+
 def _row(
-    listing: Listing, document: ListedDocument, document_id: str, instance_id: int, position: int
+    listing: Listing,
+    document: ListedDocument,
+    document_id: str,
+    instance_id: int,
+    position: int,
+    former: dict[str, Secrecy],
 ) -> dict[str, Any]:
     return {
         **{name: getattr(document, name) for name in _DESCRIPTION},
+        "secrecy": strictest([document.secrecy, *former.values()]),
+        "former_sources": former,
         "process_number": listing.process_number,
         "id": document_id,
         "instance_id": instance_id,
-        "sources": [asdict(origin) for origin in document.sources],
+        "sources": [
+            {**asdict(origin), "secrecy": origin.secrecy or document.secrecy} for origin in document.sources
+        ],
         # For a known document this value is not used: its position never changes.
         "position": position,
         "first_listed_at": listing.listed_at,
         "last_listed_at": listing.listed_at,
         "withdrawn": False,
+        "unlisted_at": None,
         "status": DocumentStatus.PENDING,
         "failed_attempts": 0,
     }

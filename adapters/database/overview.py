@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, case, func, literal, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Table, case, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.client_tables import batches
 from adapters.database.engine import Database
 from adapters.database.processes import RETRYABLE_CODES, to_run
-from adapters.database.tables import UtcDateTime, documents, processes, runs
+from adapters.database.secrecy import LEVELS, UNLISTED_AT, level_of
+from adapters.database.tables import UtcDateTime, documents, instances, processes, runs
 from domain.completeness import Completeness
-from domain.documents import DocumentStatus, Failure, Secrecy
+from domain.documents import DocumentStatus, Failure
 from domain.errors import FailureCode
 from domain.processes import Process, Run
+from domain.secrecy import Secrecy
 
 _LATEST_RUN = (
     select(runs.c.id)
@@ -43,14 +45,16 @@ class FailedDocument:
     """A document that failed.
 
     Attributes:
-        restricted: above public secrecy, by its own or by its process's.
+        secrecy: the strictest level of its process, its instance, itself and all its sources.
+        listed: whether the court still shows it.
     """
 
     id: str
     name: str | None
     type_name: str | None
     filed_at: datetime | None
-    restricted: bool
+    secrecy: Secrecy
+    listed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,22 @@ class Overview:
             statement = select(func.count()).select_from(batches).where(batches.c.ended_at.is_(None))
             return await connection.scalar(statement) or 0
 
+    async def unrecognized_levels(self) -> dict[str, int]:
+        """Count the processes, instances and documents whose level of secrecy was stated but not understood."""
+        tables = (processes, instances, documents)
+        async with self._database.reading() as connection:
+            counts = (
+                await connection.execute(
+                    select(
+                        *(
+                            select(func.count()).select_from(table).where(_unrecognized(table)).scalar_subquery()
+                            for table in tables
+                        )
+                    )
+                )
+            ).one()
+        return {table.name: count for table, count in zip(tables, counts, strict=True)}
+
 
 async def _counts(connection: AsyncConnection, numbers: Sequence[str]) -> dict[str, Completeness]:
     status = documents.c.status
@@ -194,16 +214,20 @@ async def _failed_documents(
             documents.c.name,
             documents.c.type_name,
             documents.c.filed_at,
-            documents.c.secrecy,
             documents.c.failed_attempts,
             documents.c.failure_code,
             documents.c.failure_answer,
             documents.c.failed_at,
             processes.c.court,
-            processes.c.secrecy.label("process_secrecy"),
+            *LEVELS,
+            UNLISTED_AT,
         )
-        # An outer join although none is without its process: so no planner begins with the processes, and sorts.
-        .select_from(documents.outerjoin(processes, documents.c.process_number == processes.c.number))
+        # LEFT JOINs although every document has both, so that the planner does not start from them and sort.
+        .select_from(
+            documents.outerjoin(processes, documents.c.process_number == processes.c.number).outerjoin(
+                instances, documents.c.instance_id == instances.c.id
+            )
+        )
         .where(_FAILED, documents.c.withdrawn.is_(False))
         .order_by(documents.c.failed_at.desc(), documents.c.process_number.desc(), documents.c.id.desc())
         .limit(limit)
@@ -224,7 +248,8 @@ async def _failed_documents(
                 name=row.name,
                 type_name=row.type_name,
                 filed_at=row.filed_at,
-                restricted=not (Secrecy(row.secrecy).is_open and Secrecy(row.process_secrecy).is_open),
+                secrecy=level_of(row),
+                listed=row.shown_until is None,
             ),
         )
         for row in await connection.execute(statement)
@@ -257,6 +282,11 @@ async def _failed_processes(
         KnownFailure(row.number, row.court, _failure(row, attempts=1))
         for row in await connection.execute(statement)
     ]
+
+
+def _unrecognized(table: Table) -> ColumnElement[bool]:
+    # Written out, not bound, as for what failed.
+    return table.c.secrecy == literal_column("'unrecognized'")
 
 
 def _bound(moment: datetime) -> ColumnElement[datetime]:

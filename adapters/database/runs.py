@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.announcements import claim_subscriptions, forget_told
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
+from adapters.database.listings import mark_unlisted
 from adapters.database.processes import count_documents
 from adapters.database.tables import processes, runs
 from adapters.database.upserts import insert_into, refreshing
@@ -18,6 +19,7 @@ from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
 from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening
 from domain.process_number import ProcessNumber
+from domain.secrecy import UNLISTING_CODES
 
 _PAGE = 100
 
@@ -166,3 +168,5 @@ async def _record_process_failure(connection: AsyncConnection, number: str, code
             **failure,
         },
     )
+    if code in UNLISTING_CODES:
+        await mark_unlisted(connection, number, now)

@@ -58,6 +58,13 @@ metadata = MetaData(
     }
 )
 
+
+def _unrecognized_secrecy(table: str) -> Index:
+    """The rows whose level of secrecy was not understood, which are counted for the operator."""
+    condition = text("secrecy = 'unrecognized'")
+    return Index(f"ix_{table}_unrecognized_secrecy", "secrecy", sqlite_where=condition, postgresql_where=condition)
+
+
 processes = Table(
     "processes",
     metadata,
@@ -75,6 +82,8 @@ processes = Table(
     Column("failure_code", String(32)),
     Column("failure_answer", Text),
     Column("failed_at", UtcDateTime),
+    # Since when the court shows nothing of a process that it listed before; null from the next listing on.
+    Column("unlisted_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     # What is there, the newest first.
     Index("ix_processes_created_at_number", "created_at", "number"),
@@ -87,6 +96,7 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
+    _unrecognized_secrecy("processes"),
 )
 
 instances = Table(
@@ -100,7 +110,9 @@ instances = Table(
     Column("court_unit", Text),
     Column("filed_at", UtcDateTime),
     Column("current", Boolean, nullable=False),
+    Column("secrecy", String(16), nullable=False, server_default="unknown"),
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
+    _unrecognized_secrecy("instances"),
 )
 
 documents = Table(
@@ -116,6 +128,7 @@ documents = Table(
     Column("type_code", Integer),
     Column("type_name", Text),
     Column("filed_at", UtcDateTime),
+    # The strictest level of all sources, former ones too. The process and the instance have their own.
     Column("secrecy", String(16), nullable=False),
     Column("binary_href", Text),
     Column("text_href", Text),
@@ -125,10 +138,14 @@ documents = Table(
     Column("origin_id", Text),
     # Every id under which the last listing has the document, as it comes from several of the court's systems.
     Column("sources", JSON, nullable=False, server_default="[]"),
+    # The levels of sources that are gone from the listing and had closed the document, by their ids.
+    Column("former_sources", JSON, nullable=False, server_default="{}"),
     Column("first_listed_at", UtcDateTime, nullable=False),
     Column("last_listed_at", UtcDateTime, nullable=False),
     # True once a listing no longer names the document: then it counts only if it is stored already.
     Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
+    # Since when. Not null exactly while it is withdrawn.
+    Column("unlisted_at", UtcDateTime),
     Column("status", String(16), nullable=False),
     Column("failed_attempts", Integer, nullable=False, server_default="0"),
     Column("failure_code", String(32)),
@@ -161,6 +178,7 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
+    _unrecognized_secrecy("documents"),
 )
 
 runs = Table(

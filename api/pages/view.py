@@ -15,6 +15,7 @@ from domain.completeness import Completeness, Outcome, Phase, ProcessStatus, pro
 from domain.documents import Document, Failure, Instance
 from domain.process_number import ProcessNumber
 from domain.processes import Process
+from domain.secrecy import is_withheld
 
 _LISTED = 20
 
@@ -60,7 +61,7 @@ class ProcessView:
     cursor: str | None
     following: str | None
     may_act: bool
-    may_read_sealed: bool
+    scopes: frozenset[Scope]
 
     @property
     def is_open(self) -> bool:
@@ -81,7 +82,7 @@ class ProcessView:
 
     def shows(self, document: Document) -> bool:
         """Whether this client may read a document, and so much as its name."""
-        return self.may_read_sealed or not document.restricted
+        return not is_withheld(document, self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ async def look(
         cursor=cursor,
         following=encode_cursor(shown[-1].position) if len(found) > FIRST_PAGE else None,
         may_act=client.may(Scope.DOWNLOAD),
-        may_read_sealed=client.may(Scope.SEALED),
+        scopes=client.scopes,
     )
 
 

@@ -16,7 +16,10 @@ from tests.support.receiver import Receiver, receiving
 
 Json = dict[str, Any]
 
-WITHHELD = ("name", "type", "sha256", "download_url", "download_url_expires_at")
+WITHHELD = (
+    *("name", "type", "filed_at", "size_bytes", "media_type", "pages", "sha256"),
+    *("download_url", "download_url_expires_at"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,14 @@ def assert_shown(case: Case, documents: list[Json], client: KeyHolder) -> None:
         known = case.documents[document["id"]]
         withheld = document["id"] in case.secret and client.name == "desk"
         assert document["withheld"] is withheld
-        for key in ("status", "size_bytes", "media_type", "pages", "secrecy", "filed_at"):
+        for key in ("status", "secrecy", "instance", "listed", "unlisted_at"):
             assert document[key] == known[key]
         if withheld:
             assert [document[key] for key in WITHHELD] == [None] * len(WITHHELD)
+            assert document["sources"] == []
             assert document["failure"] is None or document["failure"]["answer"] == ""
         else:
-            for key in ("name", "type", "sha256"):
+            for key in ("name", "type", "sha256", "size_bytes", "media_type", "pages", "filed_at", "sources"):
                 assert document[key] == known[key]
             assert (document["download_url"] is None) is (document["status"] != "available")
 
@@ -171,6 +175,66 @@ async def test_the_page_shows_each_what_its_key_opens(clients: Clients, cases: t
             for id_, document in case.documents.items():
                 opens = document["status"] == "available" and (client.name == "archive" or id_ not in case.secret)
                 assert (f"{id_}/content" in page) is opens
+
+
+async def test_what_the_court_no_longer_shows_is_for_the_scope_sealed_until_it_does(
+    keyed: KeyedStack, clients: Clients
+) -> None:
+    number, stack = fresh_number(), keyed.stack
+    await stack.prepare(number, 3)
+    with receiving(clients.desk.secret) as receiver:
+        order = {"webhook_url": f"{receiver.url}/{number}"}
+        assert (await clients.desk.http.post(f"/processes/{number}/downloads", json=order)).status_code == 202
+        await stack.ended(number)
+
+        async def told() -> bool:
+            return bool(receiver.at(f"/{number}"))
+
+        await eventually(told, "the end of the run is told")
+        [first] = receiver.at(f"/{number}")
+        known = {document["id"]: document for document in first.event["data"]["documents"]}
+        assert all(document["listed"] and document["download_url"] for document in known.values())
+
+        async def look_again(ending: str) -> None:
+            await stack.request(number, max_age=0)
+            assert (await stack.ended(number))["run"]["outcome"] == ending
+
+        async def withheld(client: KeyHolder) -> set[str]:
+            shown = (await client.http.get(f"/processes/{number}/documents")).json()["documents"]
+            assert [document["id"] for document in shown] == list(known)
+            for document in shown:
+                address = f"/processes/{number}/documents/{document['id']}/content"
+                answer = await client.http.get(address)
+                assert answer.status_code == (403 if document["withheld"] else 307)
+                assert document["name"] == (None if document["withheld"] else known[document["id"]]["name"])
+            return {document["id"] for document in shown if document["withheld"]}
+
+        fault = await stack.fault("no_access", number)
+        await look_again("failed")
+        assert (await withheld(clients.desk), await withheld(clients.archive)) == (set(known), set())
+        # The same event again is another body: what was told then is not told now.
+        again = f"/webhooks/deliveries/{first.event_id}/redeliver"
+        assert (await clients.desk.http.post(again)).status_code in (200, 202)
+
+        async def told_again() -> bool:
+            return len(receiver.at(f"/{number}")) == 2
+
+        await eventually(told_again, "the event is sent again")
+        resent = receiver.at(f"/{number}")[1].event["data"]["documents"]
+        assert [document["name"] for document in resent] == [None] * len(known)
+        assert all(document["withheld"] and not document["listed"] for document in resent)
+        assert {document["unlisted_at"] is None for document in resent} == {False}
+
+        await stack.end_fault(fault)
+        await stack.prepare(number, 2)
+        await look_again("completed")
+        [gone] = await withheld(clients.desk)
+        [seen] = [document for document in await stack.documents(number) if document["id"] == gone]
+        assert (seen["listed"], seen["status"], seen["name"]) == (False, "available", known[gone]["name"])
+
+        await stack.prepare(number, 3)
+        await look_again("completed")
+        assert await withheld(clients.desk) == set()
 
 
 def about(case: Case, client: KeyHolder) -> list[str]:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 
 from adapters.court_pdpj.listing import parse_listing
 from adapters.database import Catalog
-from domain.documents import DocumentOrigin, ListedDocument, Listing, Secrecy
+from domain.documents import DocumentOrigin, ListedDocument, Listing
 from domain.errors import FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from domain.secrecy import Secrecy
 from tests.support.numbers import fresh_number
 from tests.support.portal_json import NUMBER, details, href_of, payloads, piece, stage
 

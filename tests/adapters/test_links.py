@@ -18,8 +18,9 @@ import pytest
 
 from adapters.links import LinkSigner
 from adapters.storage import ObjectStore
-from domain.documents import Document, DocumentStatus, Instance, Secrecy
+from domain.documents import Document, DocumentStatus, Instance
 from domain.filenames import safe_filename
+from domain.secrecy import Secrecy
 from domain.storage import StorageAddress, object_prefix
 from tests.support.conditions import eventually
 from tests.support.contents import content_of, pdf_of

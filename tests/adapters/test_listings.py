@@ -14,8 +14,9 @@ from sqlalchemy import select
 from adapters.database import Catalog, Database
 from adapters.database.tables import processes
 from domain.completeness import Completeness
-from domain.documents import DocumentOrigin, ListedDocument, Secrecy
+from domain.documents import DocumentOrigin, ListedDocument
 from domain.messages import ListingSummary
+from domain.secrecy import Secrecy
 from tests.support.listings import (
     FIRST_DEGREE,
     SECOND_DEGREE,

@@ -15,10 +15,11 @@ from adapters.database import Catalog, Database
 from adapters.database.client_tables import batches
 from adapters.database.migrate import upgrade
 from adapters.database.overview import KnownFailure, KnownProcess, Overview
+from domain.clients import Scope
 from domain.completeness import Completeness, Outcome
-from domain.documents import Secrecy
 from domain.errors import FailureCode
 from domain.messages import RunClosing, RunEnding, RunOpening
+from domain.secrecy import Secrecy, is_withheld
 from tests.adapters.conftest import NewDatabase
 from tests.support.listings import document_ids, listed, listing_of, stored_object
 from tests.support.numbers import fresh_number
@@ -273,7 +274,7 @@ async def test_a_failure_says_whether_its_document_is_for_everybody(
     [known] = await overview.failures(limit=10)
     assert known.document is not None
     assert (known.document.name, known.document.type_name) == ("Petição.pdf", "Petição")
-    assert known.document.restricted is restricted
+    assert is_withheld(known.document, {Scope.READ}) is restricted
 
 
 async def test_batches_are_open_until_they_end(empty: Catalog, overview: Overview, own_database: Database) -> None:

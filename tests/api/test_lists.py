@@ -26,9 +26,9 @@ from api.problems import install_problem_handlers
 from api.runs import Runs
 from domain.clients import ALL_SCOPES, Client, Scope
 from domain.completeness import Outcome
-from domain.documents import Secrecy
 from domain.errors import FailureCode
 from domain.messages import RunClosing, RunEnding, RunOpening
+from domain.secrecy import Secrecy
 from tests.support.listings import document_ids, listed, listing_of, stored_object
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from api.pages.rendering import page
 from api.pages.session import Sessions
 from api.pages.view import CourtTrouble, ProcessView
+from domain.clients import ALL_SCOPES
 from domain.completeness import Completeness, Phase, ProcessStatus
 from domain.documents import Failure
 from domain.errors import FailureCode
@@ -30,7 +31,7 @@ KNOWN = ProcessView(
     cursor=None,
     following=None,
     may_act=True,
-    may_read_sealed=True,
+    scopes=ALL_SCOPES,
 )
 
 
