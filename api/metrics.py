@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER = "other"
+# What the court states levels of secrecy for, as the catalog counts them.
+_LEVELLED = ("processes", "instances", "documents")
 
 router = APIRouter(tags=["operation"], responses=documented_problems())
 
@@ -105,15 +107,16 @@ class Metrics:
             self._batches.set(nan)
             for kind in AlertKind:
                 self._alerts.labels(kind).set(nan)
-            self._unrecognized.clear()
+            for subject in _LEVELLED:
+                self._unrecognized.labels(subject).set(nan)
         else:
             self._database.set(1)
             self._court.set(state.failure_code is None)
             self._batches.set(batches)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
-            for table, count in unrecognized.items():
-                self._unrecognized.labels(table).set(count)
+            for subject in _LEVELLED:
+                self._unrecognized.labels(subject).set(unrecognized[subject])
         self._transactions.inc(catalog.transactions - self._counted_transactions)
         self._counted_transactions = catalog.transactions
         return generate_latest(self._registry)

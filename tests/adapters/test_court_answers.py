@@ -139,10 +139,12 @@ json_bodies = st.recursive(
 @example(500, b'{"message": ' + b"[" * 4000, DOCUMENT)
 @example(500, b'{"message": "' + b"a" * 4000 + b'"}', DOCUMENT)
 @example(500, b'{"message": "a\\r\\nb"}', DOCUMENT)
+@example(500, b'{"message": "a\\u009b31mb\\u202ec\\u200fd\\u2028e"}', DOCUMENT)
 def test_every_answer_has_a_meaning_that_can_be_stored(status: int, body: bytes, subject: Subject) -> None:
     failure = failure_of(status, {}, body, subject)
     assert isinstance(failure.code, FailureCode)
-    assert failure.answer.encode().find(b"\0") == -1
+    assert failure.answer.isprintable()
+    failure.answer.encode()
     assert len(failure.answer) <= 250
     scopes = {DocumentFailure: "document", ProcessFailure: "process", CourtFailure: "court", Ambiguous: "court"}
     assert failure.code.scope == scopes[type(failure)]

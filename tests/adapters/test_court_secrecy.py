@@ -93,7 +93,8 @@ def test_one_place_is_enough(place: str, value: Any) -> None:
 def test_levels_that_are_known_to_be_public_stay_open(value: Any) -> None:
     listing = parsed(stated(dict.fromkeys(PLACES, value), ids=(str(uuid4()), str(uuid4()))))
     assert listing.secrecy.is_open
-    assert all(each.secrecy.is_open for each in (*listing.instances, *listing.documents))
+    assert all(instance.secrecy.is_open for instance in listing.instances)
+    assert all(document.secrecy.is_open for document in listing.documents)
     assert listing.unrecognized_levels == ()
 
 

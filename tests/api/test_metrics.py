@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +22,8 @@ from api.access import Gatekeeper
 from api.metrics import Metrics, RequestMetrics
 from api.problems import install_problem_handlers
 from domain.errors import CourtFailure, FailureCode
+from domain.secrecy import Secrecy
+from tests.support.listings import FIRST_DEGREE, document_ids, listed, listing_of
 from tests.support.numbers import fresh_number
 
 KEY = "a key of sixteen characters"
@@ -156,7 +158,26 @@ async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Me
         values = await Measured(elsewhere, client, lost).values()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("0.0", "NaN")
     assert values['autos_alerts{kind="court_unavailable"}'] == "NaN"
+    assert values['autos_unrecognized_secrecy_levels{of="documents"}'] == "NaN"
     await lost.close()
+
+
+async def test_levels_of_secrecy_that_nobody_understands_are_counted(measured: Measured) -> None:
+    series = "autos_unrecognized_secrecy_levels"
+    values = await measured.values()
+    assert {values[f'{series}{{of="{of}"}}'] for of in ("processes", "instances", "documents")} == {"0.0"}
+    number, [closed, open_one] = fresh_number(), document_ids(2)
+    instance = replace(FIRST_DEGREE, secrecy=Secrecy.UNRECOGNIZED)
+    documents = [replace(listed(closed), secrecy=Secrecy.UNRECOGNIZED), listed(open_one)]
+    await measured.catalog.listings.record(listing_of(number, documents, instances=(instance,)))
+    values = await measured.values()
+    assert [values[f'{series}{{of="{of}"}}'] for of in ("processes", "instances", "documents")] == [
+        "0.0",
+        "1.0",
+        "1.0",
+    ]
+    await measured.catalog.listings.record(listing_of(number, [closed, open_one], hour=1))
+    assert (await measured.values())[f'{series}{{of="documents"}}'] == "0.0"
 
 
 async def test_with_keys_nobody_reads_them_without_one(measured: Measured) -> None:

@@ -53,6 +53,11 @@ UNLISTED = ("gone from the listing", "no access", "not found")
 DESCRIBING = ("name", "type", "filed_at", "size_bytes", "media_type", "pages", "sha256", "download_url")
 
 
+def named(scopes: frozenset[Scope]) -> str:
+    """The name of a set of scopes, the same in every test process."""
+    return "-".join(sorted(scopes))
+
+
 @dataclass(frozen=True)
 class Case:
     """A process with one document that is stored and one that failed, both of one kind.
@@ -145,9 +150,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url), Seal([SECRET_KEY]))
     cases = {kind: await case_of(catalog, kind) for kind in KINDS}
-    keys = {
-        scopes: (await catalog.clients.add_key("-".join(sorted(scopes)), scopes, None)).text for scopes in SCOPES
-    }
+    keys = {scopes: (await catalog.clients.add_key(named(scopes), scopes, None)).text for scopes in SCOPES}
     await catalog.close()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AUTOS_DATABASE_URL", url)
@@ -178,7 +181,7 @@ async def bodies(service: Service, case: Case, scopes: frozenset[Scope]) -> list
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scopes", SCOPES, ids="-".join)
+@pytest.mark.parametrize("scopes", SCOPES, ids=named)
 async def test_documents_are_shown_by_the_same_rule_on_every_route(
     service: Service, scopes: frozenset[Scope], kind: str
 ) -> None:
@@ -212,7 +215,7 @@ async def test_documents_are_shown_by_the_same_rule_on_every_route(
             assert (document["download_url"] is None) is (document["status"] != "available")
 
 
-@pytest.mark.parametrize("scopes", SCANNED, ids="-".join)
+@pytest.mark.parametrize("scopes", SCANNED, ids=named)
 async def test_no_route_gives_away_what_is_withheld(service: Service, scopes: frozenset[Scope]) -> None:
     told: dict[str, int] = {}
     for kind, case in service.cases.items():
@@ -237,7 +240,7 @@ async def test_no_route_gives_away_what_is_withheld(service: Service, scopes: fr
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scopes", [each for each in SCOPES if Scope.DOWNLOAD in each], ids="-".join)
+@pytest.mark.parametrize("scopes", [each for each in SCOPES if Scope.DOWNLOAD in each], ids=named)
 async def test_a_request_for_a_download_shows_no_more(
     service: Service, scopes: frozenset[Scope], kind: str
 ) -> None:
