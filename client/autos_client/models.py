@@ -74,7 +74,10 @@ class Document(_Model):
 
     Attributes:
         status: ``pending``, ``available`` or ``failed``.
-        withheld: above public secrecy, and the key lacks the scope ``sealed``: no name, no type, no link.
+        secrecy: the strictest level of its process, its instance, itself and its sources.
+        withheld: above public secrecy or not listed, and the key lacks the scope ``sealed``: nothing describes it.
+        listed: whether the court still shows it.
+        unlisted_at: since when the court does not.
         sha256: lower-case hexadecimal digest of its bytes.
         download_url: opens it for whoever holds it, until ``download_url_expires_at``; ask again for a fresh one.
     """
@@ -87,6 +90,8 @@ class Document(_Model):
     secrecy: str = "unknown"
     status: str
     withheld: bool = False
+    listed: bool = True
+    unlisted_at: datetime | None = None
     size_bytes: int | None = None
     media_type: str | None = None
     pages: int | None = None
@@ -155,6 +160,7 @@ class FailedDocument(_Model):
     name: str | None = None
     type: str | None = None
     filed_at: datetime | None = None
+    withheld: bool = False
 
 
 class FailureEntry(_Model):

@@ -144,7 +144,9 @@ def _saving(
     try:
         if document.withheld:
             return _not_saved(
-                document, "sealed", "Above public secrecy, and the key lacks the scope sealed."
+                document,
+                "sealed",
+                "Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed.",
             ), False
         there = yield Work(lambda: is_the_document(path, document))
         if there:

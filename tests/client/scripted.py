@@ -141,6 +141,8 @@ def document(number: int, content: bytes = b"", **more: Any) -> dict[str, Any]:
         "secrecy": "public",
         "status": "available",
         "withheld": False,
+        "listed": True,
+        "unlisted_at": None,
         "size_bytes": len(content),
         "media_type": "application/pdf",
         "pages": 1,

@@ -88,7 +88,7 @@ async def test_a_key_that_may_only_read_is_shown_no_buttons_and_nothing_of_restr
         await client.post("/ui/sign-in", data={"key": key})
         page = (await client.get(path)).text
         assert "/content" in page
-        assert page.count("Not public; your key does not open it.") == 2
+        assert page.count("Not public, or no longer shown by the court; your key does not open it.") == 2
         assert page.count("/content") == 2
         assert "Look for new documents" not in page
         assert (await client.post(f"{path}/update")).status_code == 403
