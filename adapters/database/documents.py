@@ -30,7 +30,7 @@ _WHOLE = documents.join(instances, documents.c.instance_id == instances.c.id).jo
     processes, documents.c.process_number == processes.c.number
 )
 _READ = select(
-    documents,
+    *(column for column in documents.c if column is not documents.c.former_sources),
     instances.c.key.label("instance_key"),
     instances.c.degree.label("instance_degree"),
     instances.c.name.label("instance_name"),
@@ -247,7 +247,7 @@ def _is(number: str, document_id: str) -> ColumnElement[bool]:
     return (documents.c.process_number == number) & (documents.c.id == document_id)
 
 
-def _document(row: Row[tuple[object, ...]]) -> Document:
+def _document(row: Row[*tuple[Any, ...]]) -> Document:
     status = DocumentStatus(row.status)
     return Document(
         id=row.id,

@@ -219,6 +219,7 @@ async def _failed_documents(
             documents.c.failure_answer,
             documents.c.failed_at,
             processes.c.court,
+            documents.c.secrecy,
             *LEVELS,
             UNLISTED_AT,
         )

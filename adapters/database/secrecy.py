@@ -9,9 +9,8 @@ from sqlalchemy import Row, func
 from adapters.database.tables import documents, instances, processes
 from domain.secrecy import Secrecy, strictest
 
-# For a query over documents with their instances and processes.
+# For a query over documents with their instances and processes, beside the documents' own.
 LEVELS = (
-    documents.c.secrecy.label("own_secrecy"),
     instances.c.secrecy.label("instance_secrecy"),
     processes.c.secrecy.label("process_secrecy"),
 )
@@ -20,5 +19,5 @@ UNLISTED_AT = func.coalesce(documents.c.unlisted_at, processes.c.unlisted_at).la
 
 
 def level_of(row: Row[*tuple[Any, ...]]) -> Secrecy:
-    """Return the level of a document whose row has ``LEVELS``: the strictest one stated of it anywhere."""
-    return strictest(Secrecy(level) for level in (row.own_secrecy, row.instance_secrecy, row.process_secrecy))
+    """Return the strictest level that is stated of a document, whose row has its own and ``LEVELS``."""
+    return strictest(map(Secrecy, {row.secrecy, row.instance_secrecy, row.process_secrecy}))

@@ -20,6 +20,9 @@ def upgrade() -> None:
     op.add_column("documents", sa.Column("unlisted_at", moment, nullable=True))
     op.add_column("documents", sa.Column("former_sources", sa.JSON(), server_default="{}", nullable=False))
     op.add_column("instances", sa.Column("secrecy", sa.String(length=16), server_default="unknown", nullable=False))
+    # Of what was listed before, nobody has read the instances' levels, and what was not understood was taken for
+    # public: it is closed until its next listing.
+    op.execute("UPDATE instances SET secrecy = 'unrecognized'")
     op.execute(
         "UPDATE processes SET unlisted_at = failed_at"
         " WHERE failure_code IN ('no_access', 'not_found') AND listed_at IS NOT NULL"
