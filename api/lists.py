@@ -100,9 +100,6 @@ class FailedDocumentBody(BaseModel):
     name: str | None = Field(description="Null if the document is withheld.")
     type: str | None = Field(description="Null if the document is withheld.")
     filed_at: datetime | None = Field(description="Null if the document is withheld.")
-    withheld: bool = Field(
-        description="Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed."
-    )
 
 
 class ListedFailureBody(BaseModel):
@@ -222,7 +219,6 @@ def _failure(known: KnownFailure, client: Client) -> Json:
             "name": document.name if shown else None,
             "type": document.type_name if shown else None,
             "filed_at": moment(document.filed_at) if shown else None,
-            "withheld": not shown,
         }
         if document
         else None,

@@ -160,7 +160,6 @@ class FailedDocument(_Model):
     name: str | None = None
     type: str | None = None
     filed_at: datetime | None = None
-    withheld: bool = False
 
 
 class FailureEntry(_Model):

@@ -264,10 +264,16 @@ async def test_counts_are_the_same_for_everybody(service: Service, kind: str) ->
     assert len(texts) == 1
 
 
-async def test_the_list_of_failures_says_that_a_document_is_withheld(service: Service) -> None:
+async def test_the_list_of_failures_tells_of_a_withheld_document_that_it_failed_and_no_more(
+    service: Service,
+) -> None:
     for scopes in ({Scope.READ}, {Scope.READ, Scope.SEALED}):
         listed = (await service.get("/failures?limit=200", frozenset(scopes))).json()["failures"]
-        withheld = {one["document"]["id"]: one["document"]["withheld"] for one in listed if one["document"]}
+        told = {one["document"]["id"]: one for one in listed if one["document"]}
         for kind, case in service.cases.items():
             if kind != "gone from the listing":
-                assert withheld[case.failed] is (KINDS[kind] and Scope.SEALED not in scopes)
+                document, failure = told[case.failed]["document"], told[case.failed]["failure"]
+                withheld = KINDS[kind] and Scope.SEALED not in scopes
+                assert failure["code"] == "sealed"
+                shown = [document["name"], document["type"], document["filed_at"], failure["answer"] or None]
+                assert [each is None for each in shown] == [withheld] * 4
