@@ -18,6 +18,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.court import CourtActivities
 from activities.court_access import CourtAccess, CourtTokens
+from activities.store_gate import StoreGate
 from adapters.court_pdpj import PdpjCourt
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
@@ -152,7 +153,8 @@ async def working(catalog: Catalog, court: ChangingCourt) -> AsyncIterator[Court
         stack.push_async_callback(portal.close)
         # Listing stores no object.
         store = cast("ObjectStore", None)
-        yield CourtActivities(portal, access, catalog, store, media_type_of, max_document_bytes=1)
+        gate = StoreGate(catalog.store_circuit, store)
+        yield CourtActivities(portal, access, catalog, store, gate, media_type_of, max_document_bytes=1)
 
 
 async def listed(activities: CourtActivities) -> ListingSummary:
