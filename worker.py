@@ -25,6 +25,8 @@ from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
 from activities.court_access import CourtAccess, CourtTokens
 from activities.court_watch import CourtWatchActivities
+from activities.reset_runs import ReopenResetRuns
+from activities.runs import RunActivities
 from activities.storage import StorageActivities
 from activities.store_gate import StoreGate
 from activities.webhooks import WebhookActivities
@@ -33,6 +35,7 @@ from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
 from adapters.media_types import media_type_of
+from adapters.open_runs import OpenRuns
 from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
@@ -140,7 +143,9 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     stack.push_async_callback(sender.close)
 
     on_catalog = CatalogActivities(catalog)
-    on_batches = BatchActivities(catalog, settings.listing_max_age)
+    open_runs = OpenRuns(client)
+    on_runs = RunActivities(catalog, open_runs)
+    on_batches = BatchActivities(catalog, open_runs, settings.listing_max_age)
     store_gate = StoreGate(catalog.store_circuit, store)
     on_store = StorageActivities(store, store_gate)
     on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
@@ -152,6 +157,8 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     )
     watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
     on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch)
+    # One for both workers: what one has seen, the other need not ask again.
+    interceptors = [ReopenResetRuns(catalog, open_runs)]
     deployment = WorkerDeploymentConfig(
         # Named, or the SDK hashes every loaded module at start.
         WorkerDeploymentVersion("autos", version("autos")),
@@ -174,10 +181,12 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             on_catalog.give_up_document,
             on_catalog.retry_failed_documents,
             on_catalog.close_run,
+            on_runs.close_killed_runs,
             on_batches.unended_batches,
             on_batches.undecided_items,
             on_batches.consider_item,
             on_batches.decide_item,
+            on_batches.join_run,
             on_batches.look_at_run,
             on_batches.close_killed_run,
             on_batches.end_batch,
@@ -193,6 +202,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         # A receiver that never answers holds one for fifteen seconds.
         max_concurrent_activities=_PROCESSES_SLOTS,
         graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
+        interceptors=interceptors,
         deployment_config=deployment,
     )
     court_worker = Worker(
@@ -209,6 +219,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         max_task_queue_activities_per_second=settings.court_requests_per_second * _SHARE_OF_RATE,
         activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, maximum=slots, initial=5),
         graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
+        interceptors=interceptors,
         deployment_config=deployment,
     )
     return processes, court_worker

@@ -12,17 +12,22 @@ from activities.failures import own_failures
 from domain.batches import (
     BatchItemRef,
     BatchRef,
+    BatchRun,
+    BatchSweepProgress,
+    DecidedItem,
     ItemAdvice,
     ItemDecision,
+    JoinRequest,
     OpenRunLook,
     UndecidedItems,
     UnendedBatches,
 )
 from domain.completeness import Decision
-from domain.messages import ProcessRef, RunOpening
+from domain.messages import RunOpening
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
+    from adapters.open_runs import OpenRuns
 
 _A_WHILE = timedelta(minutes=2)
 
@@ -33,18 +38,20 @@ class BatchActivities:
     """The activities of batches. Each may be done again without harm.
 
     Args:
+        open_runs: Temporal's runs.
         max_age: how old a listing may be where a batch does not say.
     """
 
-    def __init__(self, catalog: Catalog, max_age: timedelta) -> None:
+    def __init__(self, catalog: Catalog, open_runs: OpenRuns, max_age: timedelta) -> None:
         self._catalog = catalog
+        self._open_runs = open_runs
         self._max_age = max_age
 
     @activity.defn
-    async def unended_batches(self) -> UnendedBatches:
-        """Batches that have not ended although they were asked for a while ago; a page of them."""
+    async def unended_batches(self, progress: BatchSweepProgress) -> UnendedBatches:
+        """Return a page of the batches that have not ended although they were asked for a while ago."""
         with own_failures():
-            return UnendedBatches(await self._catalog.batches.unended(before=datetime.now(UTC) - _A_WHILE))
+            return await self._catalog.batches.unended(progress.after_id or "", before=datetime.now(UTC) - _A_WHILE)
 
     @activity.defn
     async def undecided_items(self, batch: BatchRef) -> UndecidedItems:
@@ -54,10 +61,7 @@ class BatchActivities:
 
     @activity.defn
     async def consider_item(self, item: BatchItemRef) -> ItemAdvice:
-        """Answer an item from the catalog, if no run could change anything; else subscribe, and ask for a run.
-
-        The subscription is written before the run is started or told, so that its end finds it.
-        """
+        """Answer an item from the catalog if no run could change anything; otherwise ask for a run."""
         with own_failures():
             batch = await self._catalog.batches.terms(item.batch_id)
             if batch is None:
@@ -68,44 +72,68 @@ class BatchActivities:
                 decision = Decision.COMPLETE if process.documents.complete else Decision.SETTLED
                 await self._catalog.batches.decide(ItemDecision(item, batch.client, decision))
                 return ItemAdvice(run_needed=False)
-            if batch.webhook_url is not None:
-                await self._catalog.webhooks.subscribe(item.process_number, batch.client, batch.webhook_url)
-        return ItemAdvice(run_needed=True, subscribed=batch.webhook_url is not None)
+        return ItemAdvice(run_needed=True, retry_permanent=not age)
 
     @activity.defn
-    async def decide_item(self, decided: ItemDecision) -> None:
-        """Note that an item's run was started or joined."""
-        number = decided.item.process_number
+    async def decide_item(self, decided: ItemDecision) -> DecidedItem:
+        """Record that an item's run was started, and subscribe the batch's address to it."""
         with own_failures():
-            if decided.run_id is not None:
-                await self._catalog.runs.register(RunOpening(number, decided.run_id, decided.client))
-                batch = await self._catalog.batches.terms(decided.item.batch_id)
-                if batch is not None and batch.webhook_url is not None:
-                    # The end of the run before may have claimed what was waiting.
-                    await self._catalog.webhooks.subscribe(
-                        number, batch.client, batch.webhook_url, unless_by=decided.run_id
-                    )
-            await self._catalog.batches.decide(decided)
-        _log.info(decided.decision.value, process=number, run=decided.run_id, batch=decided.item.batch_id)
+            opening = RunOpening(decided.item.process_number, decided.run_id or "", decided.client)
+            return await self._decide(decided, opening)
 
     @activity.defn
-    async def look_at_run(self, process: ProcessRef) -> OpenRunLook:
-        """See how far the open run for a process has come; neither the court nor Temporal is asked."""
+    async def join_run(self, request: JoinRequest) -> DecidedItem:
+        """Join the open run of an item's process: record it, and subscribe the batch's address to it.
+
+        Nothing is done if no run is open any more, if it has said already how it ended, or if it is for some of the
+        documents only.
+        """
+        item = request.item
         with own_failures():
-            known = await self._catalog.processes.get(process.process_number)
-            court = await self._catalog.court.state()
-        latest = known.latest_run if known else None
-        return OpenRunLook(
-            done=known.documents.available + known.documents.failed if known else 0,
-            chosen=latest is not None and latest.outcome is None and latest.chosen_documents is not None,
-            court_answers=court.failure_code is None,
+            run = await self._open_runs.find(item.process_number)
+            if run is None or await self._catalog.runs.is_over(run.id):
+                return DecidedItem(decided=False)
+            if run.chosen_documents and not request.although_chosen:
+                return DecidedItem(decided=False)
+            decided = ItemDecision(item, run.client, Decision.ACTIVE, run.id)
+            return await self._decide(decided, RunOpening(item.process_number, run.id, run.client))
+
+    async def _decide(self, decided: ItemDecision, opening: RunOpening) -> DecidedItem:
+        batch = await self._catalog.batches.terms(decided.item.batch_id)
+        if batch is not None and batch.webhook_url is not None:
+            delivery = await self._catalog.runs.subscribe(opening, batch.client, batch.webhook_url)
+        else:
+            delivery = None
+            await self._catalog.runs.register(opening)
+        await self._catalog.batches.decide(decided)
+        _log.info(
+            decided.decision.value,
+            process=opening.process_number,
+            run=opening.run_id,
+            batch=decided.item.batch_id,
         )
+        return DecidedItem(decided=True, delivery=delivery)
+
+    @activity.defn
+    async def look_at_run(self, run: BatchRun) -> OpenRunLook:
+        """See how far a run has come. One that Temporal does not have open is over; it is closed if it was killed."""
+        number = run.process_number
+        with own_failures():
+            over = await self._catalog.runs.is_over(run.run_id)
+            if not over:
+                found = await self._open_runs.find(number)
+                over = found is None or found.id != run.run_id
+                if over:
+                    await self._catalog.runs.close_killed(run.run_id)
+            counts = await self._catalog.processes.completeness(number)
+            court = await self._catalog.court.state()
+        return OpenRunLook(over, counts.available + counts.failed, court.failure_code is None)
 
     @activity.defn
     async def close_killed_run(self, run_id: str) -> None:
-        """Note that a run is over, if it has not said so itself: it was killed."""
+        """Close a run that is over, if it has not said so itself: it was killed. The sweep sends its events."""
         with own_failures():
-            await self._catalog.batches.close_killed(run_id)
+            await self._catalog.runs.close_killed(run_id)
 
     @activity.defn
     async def end_batch(self, batch: BatchRef) -> None:

@@ -36,7 +36,7 @@ class CatalogActivities:
     async def open_run(self, opening: RunOpening) -> None:
         """Note that the run works, and give the process's documents their full attempts."""
         with own_failures():
-            await self._catalog.runs.open(opening)
+            await self._catalog.runs.open(opening, execution=activity.info().workflow_run_id or "")
         _log.info("run opened", process=opening.process_number, run=opening.run_id)
 
     @activity.defn
@@ -86,7 +86,7 @@ class CatalogActivities:
 
     @activity.defn
     async def retry_failed_documents(self, process: ProcessRef) -> int:
-        """Make documents that failed for a passing reason pending again; say how many."""
+        """Make failed documents pending again, whatever they failed for; return how many."""
         with own_failures():
             return await self._catalog.documents.retry_failed(process.process_number, process.document_ids)
 

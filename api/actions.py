@@ -70,14 +70,13 @@ class Actions:
                     raise
             await self.runs.closed(number)
             process, _ = await self.answers.known(number)
-        if _is_beyond_retrying(process):
+        if process.failure is None and process.listed_at is not None and not _lacks_something(process):
             raise Problem(
                 ProblemCode.NOTHING_TO_RETRY,
-                f"Nothing of {number} can be retried: nothing failed, or what failed has failed for good. "
-                "A download with max_age=0 has the court asked again.",
+                f"Nothing of {number} has failed. A download with max_age=0 has the court asked for what is new.",
             )
         await self.downloads.request(number, client, max_age=timedelta(0))
-        return await self._retried(number, process.documents.failed_retryable)
+        return await self._retried(number, process.documents.failed)
 
     async def pause(self, number: ProcessNumber, client: str) -> Reached:
         """Have the open run take no further document."""
@@ -124,10 +123,8 @@ class Actions:
         return Reached(await self.answers.status(process, open_run), open_run is not None)
 
 
-def _is_beyond_retrying(process: Process) -> bool:
-    if process.failure is not None:
-        return not process.failure.retryable
-    return process.listed_at is not None and process.documents.settled
+def _lacks_something(process: Process) -> bool:
+    return bool(process.documents.failed or process.documents.pending)
 
 
 @router.post("/retry", status_code=202, summary="Try what failed again", response_model=RetriedBody)
@@ -136,7 +133,8 @@ async def post_retry(
 ) -> Response:
     """Give failed documents their attempts again, in the run that is open or in a new one.
 
-    A new run also takes what is missing for other reasons. What failed for good stays so.
+    A new run also takes what is missing for other reasons. What failed for a reason that usually stays, such as
+    `sealed`, is tried once more, too.
     """
     reached = await _actions(request).retry(number, client.name)
     return _answer(reached, 202)

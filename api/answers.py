@@ -139,9 +139,9 @@ def _shown_run(process: Process, open_run: OpenRun | None) -> Run | None:
     latest = process.latest_run
     if open_run is None:
         return latest
-    if latest is None or latest.outcome is not None:
-        # Started a moment ago: the catalog has not heard of it yet.
-        latest = Run(id=open_run.id, client="", started_at=open_run.started_at)
+    if latest is None or latest.outcome is not None or latest.id != open_run.id:
+        # Started a moment ago, or reset in Temporal: the catalog has not heard of it yet.
+        latest = Run(id=open_run.id, client=open_run.client, started_at=open_run.started_at)
     # It may have been asked for more since the catalog has heard of it.
     return replace(latest, chosen_documents=open_run.chosen_documents)
 

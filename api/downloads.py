@@ -12,10 +12,10 @@ import structlog
 
 from api.problem_codes import ProblemCode
 from api.problems import Problem
-from api.runs import OpenRun, Runs, StartedRun, Subscribe
+from api.runs import OpenRun, Runs, StartedRun
 from api.temporal_calls import Turns
 from domain.completeness import Completeness, Decision
-from domain.messages import RunOpening
+from domain.messages import DownloadRequest, RunOpening
 from domain.process_number import ProcessNumber
 from domain.processes import Process
 from workflows.options import DEFAULT_PRIORITY
@@ -82,39 +82,39 @@ class Downloads:
         if webhook_url is not None:
             await self.destinations.check(webhook_url)
         age = self.max_age if max_age is None else max_age
-        asked_at = datetime.now(UTC)
-        process = await self.catalog.processes.get(number.canonical)
-        if process is not None:
-            chosen = await self._count(process, document_ids, listed=process.listed_within(asked_at, age))
-            answered = process.answers(asked_at, age, chosen)
+        now = datetime.now(UTC)
+        chosen: Completeness | None = None
+        found = await self.catalog.processes.get(number.canonical)
+        if found is not None:
+            chosen = await self._count(found, document_ids, listed=found.listed_within(now, age))
+            answered = found.answers(now, age, chosen)
             if answered and webhook_url is not None and notify_always:
-                # While a run is open, its end is what there will be to tell.
-                answered = await self._announce(process, client, webhook_url)
+                answered = await self._notify_again(found, client, webhook_url)
             if answered:
-                return self._from_catalog(process, chosen or process.documents)
-        if webhook_url is not None:
-            # Before the run is started or told: whatever happens in between, the next end of a run finds it.
-            await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url)
+                return self._from_catalog(found, chosen or found.documents)
         async with self._starting.setdefault(
             number.canonical, Turns(1, longest_seconds=_LONGEST_QUEUE_SECONDS)
         ).turn():
             process = await self.catalog.processes.get(number.canonical)
             if process is not None:
                 chosen = await self._count(process, document_ids, listed=False)
-                if process.answered_since(asked_at, age, chosen):
-                    return await self._from_ended_run(process)
-                if (latest := process.latest_run) is not None and latest.outcome is not None:
-                    await self.runs.closed(number, latest.id)
-            started = await self.runs.start(
-                number,
-                client,
-                subscribe=self._subscriber(number, client, webhook_url),
-                document_ids=document_ids,
-                priority=priority,
+                run = process.latest_run
+                if run is not None and process.answered_since(found, datetime.now(UTC), age, chosen):
+                    await self._subscribe(RunOpening(process.number, run.id, run.client), client, webhook_url)
+                    _log.info("active", process=process.number, run=run.id)
+                    return DownloadDecision(Decision.ACTIVE, process, None)
+            request = DownloadRequest(
+                number.canonical, client, document_ids=tuple(document_ids), retry_permanent=not age
             )
-            if started.decision is Decision.STARTED:
-                opening = RunOpening(number.canonical, started.run_id, client, tuple(document_ids))
+            # Named documents are tried again even by a run that is for all, and has tried them.
+            named_failed = chosen is not None and chosen.failed > 0
+            started = await self.runs.start(
+                request, is_over=self.catalog.runs.is_over, retry_named=named_failed, priority=priority
+            )
+            opening = RunOpening(number.canonical, started.run.id, started.run.client, started.document_ids)
+            if webhook_url is None and started.decision is Decision.STARTED:
                 await self.catalog.runs.register(opening)
+            await self._subscribe(opening, client, webhook_url)
         return await self._from_run(number, started)
 
     async def _count(self, process: Process, document_ids: Sequence[str], *, listed: bool) -> Completeness | None:
@@ -136,24 +136,28 @@ class Downloads:
             )
         return await self.catalog.processes.completeness(process.number, document_ids)
 
-    def _subscriber(self, number: ProcessNumber, client: str, webhook_url: str | None) -> Subscribe | None:
-        """What sees to it that a subscription waits for the end of a run; none without an address."""
+    async def _subscribe(self, opening: RunOpening, client: str, webhook_url: str | None) -> None:
+        """Have an address told of the end of a run; at once if the run is over."""
         if webhook_url is None:
-            return None
-
-        async def subscribe(unless_by: str) -> None:
-            await self.catalog.webhooks.subscribe(number.canonical, client, webhook_url, unless_by=unless_by)
-
-        return subscribe
-
-    async def _announce(self, process: Process, client: str, webhook_url: str) -> bool:
-        """Have an address told of how the latest run has ended; whether it has."""
-        if process.latest_run is None or process.latest_run.outcome is None:
-            return False
-        delivery = await self.catalog.webhooks.announce_now(process.number, client, webhook_url)
+            return
+        delivery = await self.catalog.runs.subscribe(opening, client, webhook_url)
         if delivery is not None:
             await self.runs.deliver(delivery)
-        return delivery is not None
+
+    async def _notify_again(self, process: Process, client: str, webhook_url: str) -> bool:
+        """Have an address told of how the latest run ended, even if it was told before.
+
+        Returns:
+            False if that run is open: its end is what there will be to tell.
+        """
+        run = process.latest_run
+        if run is None or run.outcome is None:
+            return False
+        opening = RunOpening(process.number, run.id, run.client)
+        delivery = await self.catalog.runs.subscribe(opening, client, webhook_url, again=True)
+        if delivery is not None:
+            await self.runs.deliver(delivery)
+        return True
 
     @staticmethod
     def _from_catalog(process: Process, counts: Completeness) -> DownloadDecision:
@@ -161,22 +165,13 @@ class Downloads:
         _log.info(f"{decision} {counts.available}/{counts.total}", process=process.number)
         return DownloadDecision(decision, process, None)
 
-    async def _from_ended_run(self, process: Process) -> DownloadDecision:
-        """Join a run that did all that was asked for while the request was on its way in."""
-        if process.latest_run is not None:
-            for delivery in await self.catalog.runs.announce_ended(process.latest_run.id):
-                await self.runs.deliver(delivery)
-        counts = process.documents
-        _log.info("active", process=process.number, available=counts.available, total=counts.total)
-        return DownloadDecision(Decision.ACTIVE, process, None)
-
     async def _from_run(self, number: ProcessNumber, started: StartedRun) -> DownloadDecision:
         # Whoever started the run that we joined may not have told the catalog of it yet.
         process = await self.catalog.processes.get(number.canonical) or Process(number.canonical, number.court)
         counts = process.documents
-        log = _log.bind(process=process.number, run=started.run_id)
+        log = _log.bind(process=process.number, run=started.run.id)
         if started.decision is Decision.STARTED:
             log.info(f"started {counts.total - counts.available} of {counts.total}" if counts.total else "started")
         else:
             log.info("active", available=counts.available, total=counts.total)
-        return DownloadDecision(started.decision, process, started.open_run)
+        return DownloadDecision(started.decision, process, started.run)

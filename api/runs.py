@@ -39,8 +39,8 @@ _CLOSING_SECONDS = 2.0
 _CLOSING_PROBE_SECONDS = 0.02
 
 
-# Puts a subscription into the catalog unless it waits there, or the named run, which is for all, has told its end.
-Subscribe: TypeAlias = Callable[[str], Awaitable[None]]
+# Whether a run has said how it ended, as the catalog knows: Temporal may have it open for a moment more.
+IsOver: TypeAlias = Callable[[str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ class OpenRun:
 
     Attributes:
         id: of its first execution, the same over every continue-as-new.
+        client: the name of the client that started it.
         chosen_documents: how many documents it is for; none if it is for all.
     """
 
     id: str
     started_at: datetime
     phase: Phase
+    client: str = ""
     chosen_documents: int | None = None
 
 
@@ -64,13 +66,13 @@ class StartedRun:
 
     Attributes:
         decision: ``started``, or ``active`` if one was open already.
-        run_id: the id of the run's first execution.
-        open_run: the run.
+        run: the run.
+        document_ids: what it was started for. Empty means all, or that it was joined.
     """
 
     decision: Decision
-    run_id: str
-    open_run: OpenRun
+    run: OpenRun
+    document_ids: tuple[str, ...] = ()
 
 
 class Runs:
@@ -82,59 +84,45 @@ class Runs:
 
     async def start(
         self,
-        number: ProcessNumber,
-        client: str,
+        request: DownloadRequest,
         *,
-        subscribe: Subscribe | None = None,
-        document_ids: Sequence[str] = (),
+        is_over: IsOver,
+        retry_named: bool = False,
         priority: int = DEFAULT_PRIORITY,
     ) -> StartedRun:
-        """Start a run unless one is open: Temporal refuses a second one with the same id. Else join that one.
+        """Start a run unless one is open: Temporal refuses a second one with the same id. Otherwise join that one.
 
         Args:
-            number: the process, whose number is the workflow's id.
-            client: who asks; clients get their fair shares of the workers.
-            subscribe: sees to it that a subscription waits in the catalog, where one does already: another run may
-                claim it when it ends. An open run is told of it, so that it looks for it even if it has told its
-                other subscribers.
-            document_ids: the documents that are asked for; none are all. A run that is open for chosen documents
-                takes these too.
+            request: the run. One that is open for chosen documents takes those of the request too; clients get
+                their fair shares of the workers.
+            is_over: a run that is over is not joined, since it takes no document any more and may have told the
+                caller already. Once Temporal has closed it as well, a new one is started.
+            retry_named: have an open run for all documents try those again that the request names.
             priority: 1 is served first, 5 last.
 
         Raises:
             DependencyUnavailable: Temporal does not answer, or no worker does that would let a run take more.
         """
+        number = ProcessNumber.parse(request.process_number)
         deadline = asyncio.get_running_loop().time() + LONGEST_WAIT_SECONDS
-        missed: str | None = None
         async with self._starts.turn():
             while asyncio.get_running_loop().time() < deadline:
-                try:
-                    started = await self._start_new(number, client, document_ids, priority)
-                except WorkflowAlreadyStartedError as error:
-                    run_id = error.first_run_id or error.run_id or ""
-                else:
-                    if subscribe is not None:
-                        # The end of the run before may have claimed what was waiting. Not sooner than now: the one
-                        # that was missed would claim it as well, and go on telling for as long as we subscribe.
-                        await subscribe(missed or started.run_id)
-                    return started
-                joined = await self._join(number, run_id, document_ids, subscribe)
+                with suppress(WorkflowAlreadyStartedError):
+                    return await self._start_new(number, request, priority)
+                joined = await self._join(number, request.document_ids, is_over, retry_named=retry_named)
                 if joined is not None:
-                    return StartedRun(Decision.ACTIVE, run_id, joined)
+                    return StartedRun(Decision.ACTIVE, joined)
                 # It has ended meanwhile, or is about to: then another does what is asked for.
-                missed = run_id
                 await asyncio.sleep(_CLOSING_PROBE_SECONDS)
-        raise DependencyUnavailable("temporal", "Runs for this process begin and end too quickly to be joined.")
+        raise DependencyUnavailable("temporal", "A run for this process is ending; it takes longer than usual.")
 
-    async def _start_new(
-        self, number: ProcessNumber, client: str, document_ids: Sequence[str], priority: int
-    ) -> StartedRun:
+    async def _start_new(self, number: ProcessNumber, request: DownloadRequest, priority: int) -> StartedRun:
+        client, chosen = request.client, len(request.document_ids) or None
         attributes = [SearchAttributePair(COURT, number.court), SearchAttributePair(CLIENT, client)]
-        chosen = len(document_ids) or None
         async with bounded():
             handle = await self._client.start_workflow(
                 DownloadProcess.run,
-                DownloadRequest(number.canonical, client, document_ids=tuple(document_ids)),
+                request,
                 id=number.canonical,
                 task_queue=PROCESSES_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -146,8 +134,8 @@ class Runs:
                 priority=Priority(priority_key=priority, fairness_key=client),
                 rpc_timeout=CALL_TIMEOUT,
             )
-        run_id = handle.first_execution_run_id or ""
-        return StartedRun(Decision.STARTED, run_id, OpenRun(run_id, datetime.now(UTC), Phase.LISTING, chosen))
+        run = OpenRun(handle.first_execution_run_id or "", datetime.now(UTC), Phase.LISTING, client, chosen)
+        return StartedRun(Decision.STARTED, run, request.document_ids)
 
     async def find_open(self, number: ProcessNumber) -> OpenRun | None:
         """The open run of a process, or none.
@@ -169,25 +157,19 @@ class Runs:
                 id=run.raw_description.workflow_execution_info.first_run_id or run.run_id,
                 started_at=run.start_time,
                 phase=Phase(phase) if phase else Phase.LISTING,
+                client=run.typed_search_attributes.get(CLIENT) or "",
                 chosen_documents=(await run.memo()).get(CHOSEN_DOCUMENTS) or None,
             )
 
-    async def closed(self, number: ProcessNumber, run_id: str | None = None) -> bool:
-        """Wait, a moment at most, until Temporal has closed a run; whether it has.
-
-        A run that has already said how it ended takes no document any more: joining it would lead to nothing.
-
-        Args:
-            number: the process.
-            run_id: the run; whichever is open unless given.
+    async def closed(self, number: ProcessNumber) -> bool:
+        """Wait, a moment at most, until Temporal has no run of a process open; return whether it has none.
 
         Raises:
             DependencyUnavailable: Temporal does not answer.
         """
         deadline = asyncio.get_running_loop().time() + _CLOSING_SECONDS
         while asyncio.get_running_loop().time() < deadline:
-            run = await self.find_open(number)
-            if run is None or (run_id is not None and run.id != run_id):
+            if await self.find_open(number) is None:
                 return True
             await asyncio.sleep(_CLOSING_PROBE_SECONDS)
         return False
@@ -225,34 +207,28 @@ class Runs:
                 raise DependencyUnavailable("temporal", "Temporal is not serving.")
 
     async def _join(
-        self, number: ProcessNumber, run_id: str, document_ids: Sequence[str], subscribe: Subscribe | None
+        self, number: ProcessNumber, document_ids: Sequence[str], is_over: IsOver, *, retry_named: bool
     ) -> OpenRun | None:
-        """The open run, once it does what is asked for; none if it has ended or takes nothing more."""
+        """Return the open run, once it does what is asked for; None if it has ended or takes nothing more."""
         run = await self.find_open(number)
-        if run is None:
+        if run is None or await is_over(run.id):
             return None
-        handle = self._client.get_workflow_handle(number.canonical)
+        if not run.chosen_documents and not retry_named:
+            return run
+        # The same choice is the same update, however often a client asks.
+        digest = hashlib.sha256(" ".join(sorted(document_ids)).encode()).hexdigest()[:32]
         try:
-            if run.chosen_documents:
-                # The same choice is the same update, however often a client asks.
-                digest = hashlib.sha256(" ".join(sorted(document_ids)).encode()).hexdigest()[:32]
-                async with bounded(_WIDEN_SECONDS, of_a_run=True):
-                    await handle.execute_update(
-                        DownloadProcess.widen,
-                        DocumentChoice(tuple(document_ids)),
-                        id=f"widen-{digest}",
-                        rpc_timeout=timedelta(seconds=_WIDEN_SECONDS),
-                    )
-                run = replace(run, chosen_documents=None if not document_ids else run.chosen_documents)
-            if subscribe is not None:
-                # Another run's end may have claimed what was waiting.
-                await subscribe(run_id)
-                async with bounded(of_a_run=True):
-                    await handle.signal(DownloadProcess.subscribe, rpc_timeout=CALL_TIMEOUT)
+            async with bounded(_WIDEN_SECONDS, of_a_run=True):
+                await self._client.get_workflow_handle(number.canonical).execute_update(
+                    DownloadProcess.widen,
+                    DocumentChoice(tuple(document_ids)),
+                    id=f"widen-{digest}",
+                    rpc_timeout=timedelta(seconds=_WIDEN_SECONDS),
+                )
         except RPCError as error:
             if is_gone(error):
                 return None
             raise
         except WorkflowUpdateFailedError:
             return None
-        return run
+        return run if document_ids else replace(run, chosen_documents=None)

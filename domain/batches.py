@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from domain.completeness import Decision, Outcome
 from domain.errors import InvalidProcessNumber
+from domain.messages import DeliveryRef
 from domain.process_number import ProcessNumber
 
 # A batch is read and carried as a whole: this many items are far below every limit on the way.
@@ -123,6 +124,14 @@ def read_items(given: Sequence[str]) -> tuple[tuple[BatchItem, ...], int]:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRun:
+    """An open run that a batch has started and waits for."""
+
+    process_number: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchProgress:
     """What a batch has done so far.
 
@@ -130,11 +139,14 @@ class BatchProgress:
         started: runs that it started.
         joined: runs that were open already.
         answered: items that the catalog had whole.
+        open_runs: runs that it started in an earlier execution and still waits for; they keep their places in the
+            window.
     """
 
     started: int = 0
     joined: int = 0
     answered: int = 0
+    open_runs: tuple[BatchRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +167,27 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class UnendedBatches:
-    """Batches that have not ended, the oldest first, as their workflows are asked for them."""
+    """Batches that have not ended, as their workflows are asked for them.
+
+    Attributes:
+        following: asks for the next page, behind this batch; None after the last one.
+    """
 
     batches: tuple[BatchRequest, ...]
+    following: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSweepProgress:
+    """What a sweep of batches carries over when it continues as new.
+
+    Attributes:
+        after_id: the last batch that was looked at; empty at the start, None once all were.
+        taken_up: batches that it had continued.
+    """
+
+    after_id: str | None = ""
+    taken_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +219,11 @@ class ItemAdvice:
 
     Attributes:
         run_needed: the catalog cannot answer by itself; otherwise all is done.
-        subscribed: a subscription is waiting in the catalog: a run that is open has to be told.
+        retry_permanent: the run tries documents again that failed for a reason that usually stays.
     """
 
     run_needed: bool
-    subscribed: bool = False
+    retry_permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +232,7 @@ class ItemDecision:
 
     Attributes:
         client: the name of the client that asked.
-        run_id: the run that was started; none if one was joined.
+        run_id: the run that was started or joined.
     """
 
     item: BatchItemRef
@@ -212,15 +242,40 @@ class ItemDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRunLook:
-    """What is seen of the open run for a process.
+class JoinRequest:
+    """Asks to join the open run of an item's process.
 
     Attributes:
+        although_chosen: join it even if it is for some of the documents only.
+    """
+
+    item: BatchItemRef
+    although_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedItem:
+    """What came of starting or joining a run for an item.
+
+    Attributes:
+        decided: whether the item has its run. Otherwise the open one is ending, or for too few documents.
+        delivery: the event for the batch's address, to be started, if the run is over already.
+    """
+
+    decided: bool
+    delivery: DeliveryRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRunLook:
+    """What is seen of a run.
+
+    Attributes:
+        over: the run has ended.
         done: documents of the process that are available or have failed; grows while the run gets on.
-        chosen: the run is for some of the documents only.
         court_answers: whether the court is known to answer.
     """
 
+    over: bool
     done: int
-    chosen: bool
     court_answers: bool

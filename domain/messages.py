@@ -37,6 +37,9 @@ class RunProgress:
         paused: whether an operator has paused the run.
         ending: how the run ends, once that is known and only its subscribers are still to be told.
         announced: the last delivery that was started, by its number; deliveries are numbered upwards.
+        ending_execution: the execution that reached the ending, as the catalog remembers who ended the run.
+        widened: the run was asked for more, and what failed of that is still to be tried again.
+        named: documents that were asked for by their ids while the run was for all, still to be tried again.
     """
 
     listed: bool = False
@@ -46,6 +49,9 @@ class RunProgress:
     paused: bool = False
     ending: RunEnding | None = None
     announced: int = 0
+    ending_execution: str = ""
+    widened: bool = False
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class DownloadRequest:
         process_number: the canonical number, which is also the workflow's id.
         client: the name of the API client that started the run.
         document_ids: the documents that were asked for; none are all.
+        retry_permanent: try documents again that failed for a reason that usually stays.
     """
 
     process_number: str
     client: str = "local"
     progress: RunProgress = field(default_factory=RunProgress)
     document_ids: tuple[str, ...] = ()
+    retry_permanent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,42 @@ class RunOpening:
 
     Attributes:
         run_id: the first execution's run id, the same over every continue-as-new.
-        document_ids: the documents that it is for; none are all.
+        document_ids: the documents that it is for; none are all. They are tried again, whatever they failed for.
+        retry_permanent: try all documents again, whatever they failed for.
+        named: documents to try again, whatever they failed for, beside those that the run is for.
     """
 
     process_number: str
     run_id: str
     client: str
     document_ids: tuple[str, ...] = ()
+    retry_permanent: bool = False
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """Names a run.
+
+    Attributes:
+        started_at: when it was started, in ISO 8601; its place among all runs.
+    """
+
+    process_number: str
+    run_id: str
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnendedRunsPage:
+    """Runs that have not said how they ended, the oldest first.
+
+    Attributes:
+        following: asks for the next page, behind this run; None after the last one.
+    """
+
+    runs: tuple[RunRef, ...]
+    following: RunRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +207,7 @@ class RunClosing:
     Attributes:
         after_delivery: deliveries up to this number are started already.
         chosen_documents: how many documents the run was for; 0 for all.
+        execution: Temporal's id of the execution that reached the ending.
     """
 
     process_number: str
@@ -177,6 +215,7 @@ class RunClosing:
     ending: RunEnding
     after_delivery: int = 0
     chosen_documents: int = 0
+    execution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +281,47 @@ class OverduePage:
 
     deliveries: tuple[DeliveryRef, ...]
     following: OverdueRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KilledRunsRequest:
+    """Asks for a page of the runs without an end to be compared with Temporal.
+
+    Attributes:
+        after: the last run of the page before; None for the first page.
+        most_deliveries: how many deliveries to hand out. Others are overdue soon, and found then.
+    """
+
+    after: RunRef | None = None
+    most_deliveries: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KilledRuns:
+    """What was found among the runs without an end.
+
+    Attributes:
+        deliveries: deliveries to start, which announce the ends of those that were killed.
+        following: asks for the next page, behind this run; None after the last one.
+    """
+
+    deliveries: tuple[DeliveryRef, ...]
+    following: RunRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepProgress:
+    """What a sweep of deliveries carries over when it continues as new.
+
+    Attributes:
+        started: deliveries that it had started.
+        runs: the next page of runs without an end; None once all were looked at.
+        overdue: the next page of overdue deliveries; None once all were looked at.
+    """
+
+    started: int = 0
+    runs: KilledRunsRequest | None = field(default_factory=KilledRunsRequest)
+    overdue: OverdueRequest | None = field(default_factory=OverdueRequest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class Run:
         id: Temporal's id of the run's first execution.
         documents: the count when it ended.
         chosen_documents: how many documents were asked for; none if all were.
+        end_count: how many ends it has had; more than one if it was reset in Temporal.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Run:
     failure_code: FailureCode | None = None
     documents: Completeness | None = None
     chosen_documents: int | None = None
+    end_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +51,53 @@ class Process:
     latest_run: Run | None = None
 
     def answers(self, now: datetime, max_age: timedelta, chosen: Completeness | None = None) -> bool:
-        """Whether the catalog can answer a request for a download by itself.
+        """Return whether the catalog can answer a request for a download by itself.
 
         It can when it holds all that the court listed, no run could change anything of it, and what it knows is
-        younger than ``max_age``.
+        younger than ``max_age``. Documents that are asked for by their ids are tried again, whatever they failed
+        for: only those that are stored are an answer.
 
         Args:
             now: the moment of the request.
             max_age: how old the listing may be.
-            chosen: the count of the documents that are asked for, if not all are.
+            chosen: the count of the documents that are asked for; None if all are.
         """
         if self.failure is not None:
             return not self.failure.retryable and _is_within(self.failure.failed_at, now, max_age)
-        whole = chosen is not None or self.documents.total >= self.listed_documents
-        return whole and (chosen or self.documents).settled and self.listed_within(now, max_age)
+        if chosen is not None:
+            return chosen.complete and self.listed_within(now, max_age)
+        whole = self.documents.total >= self.listed_documents
+        return whole and self.documents.settled and self.listed_within(now, max_age)
 
     def listed_within(self, now: datetime, max_age: timedelta) -> bool:
         """Whether the court's listing is younger than ``max_age``."""
         return _is_within(self.listed_at, now, max_age)
 
-    def answered_since(self, asked_at: datetime, max_age: timedelta, chosen: Completeness | None = None) -> bool:
-        """Whether a run has ended since a request came in, and has done all that it would start a run for."""
-        latest = self.latest_run
-        if latest is None or latest.ended_at is None or latest.ended_at < asked_at:
+    def answered_since(
+        self, before: Process | None, now: datetime, max_age: timedelta, chosen: Completeness | None = None
+    ) -> bool:
+        """Return whether a run has ended while a request was on its way, and has done all that was asked for.
+
+        Judged by what the catalog said before, not by the clocks of API and worker.
+
+        Args:
+            before: the process as the request found it; None if nothing was known of it.
+            now: the moment at which this is the process.
+            max_age: how old the listing may be; one of since then is young enough for any age.
+            chosen: the count of the documents that are asked for; None if all are.
+        """
+        latest, known = self.latest_run, before.latest_run if before else None
+        if latest is None or latest.outcome is None:
+            return False
+        if known is not None and (known.id, known.end_count) == (latest.id, latest.end_count):
             return False
         if latest.outcome is Outcome.CANCELLED or (chosen or self.documents).pending:
             return False
         if chosen is None and latest.chosen_documents is not None:
             # It has tried nothing else.
             return False
-        # What was learnt since then is fresh enough for any age.
-        return self.failure is not None or _is_within(self.listed_at, asked_at, max(max_age, timedelta.resolution))
+        listed_since = self.listed_at != (before.listed_at if before else None)
+        return self.failure is not None or listed_since or self.listed_within(now, max_age)
 
 
 def _is_within(moment: datetime | None, now: datetime, max_age: timedelta) -> bool:

@@ -34,6 +34,7 @@ FAILURES_APART = timedelta(hours=30)
 SHOWN_ATTEMPTS = 20
 ENDPOINT_OFF = "endpoint switched off"
 CLIENT_GONE = "every key of the client is revoked"
+SUPERSEDED = "the run was reset; its new end is announced by another event"
 _ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
 
 
@@ -76,6 +77,7 @@ class Delivery:
         created_at: when the event happened.
         process_number: the process that it tells of; none for a test.
         run_id: of the run whose end it announces; none for a test.
+        run_end: which of the run's ends, counted from 1; none for a test.
         delivered_at: when a receiver took it.
         given_up_at: when it was said that no further attempt is made.
         next_attempt_at: when it is tried again; none once it has ended.
@@ -90,6 +92,7 @@ class Delivery:
     created_at: datetime
     process_number: str | None = None
     run_id: str | None = None
+    run_end: int | None = None
     delivered_at: datetime | None = None
     given_up_at: datetime | None = None
     next_attempt_at: datetime | None = None
@@ -115,6 +118,8 @@ class Event:
         """Why nothing is sent, whoever waits there; none if it is."""
         if self.endpoint_off:
             return ENDPOINT_OFF
+        if self.run is not None and (self.run.outcome is None or self.run.end_count != self.delivery.run_end):
+            return SUPERSEDED
         return None if self.scopes else CLIENT_GONE
 
 

@@ -55,7 +55,7 @@ VENDORS = {
     "prometheus_client": {"api/metrics.py"},
     "uvicorn": {"api/http_limits.py", "cli.py", "simulator/server.py"},
     "temporalio": {
-        *("adapters/temporal.py", "adapters/court_watch.py", "adapters/schedules.py"),
+        *("adapters/temporal.py", "adapters/court_watch.py", "adapters/schedules.py", "adapters/open_runs.py"),
         *("api/runs.py", "api/controls.py", "api/batch_runs.py", "api/temporal_calls.py"),
         *("workflows/", "activities/", "worker.py", "local/"),
     },

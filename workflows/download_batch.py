@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 
+from workflows.deliver_webhook import start_delivery
 from workflows.download_process import DownloadProcess
 from workflows.options import CATALOG
 from workflows.search_attributes import CLIENT, COURT
@@ -25,20 +26,25 @@ with workflow.unsafe.imports_passed_through():
         BatchProgress,
         BatchRef,
         BatchRequest,
+        BatchRun,
+        DecidedItem,
+        ItemAdvice,
         ItemDecision,
-        OpenRunLook,
+        JoinRequest,
     )
     from domain.completeness import Decision
-    from domain.messages import DownloadRequest, ProcessRef, RunResult
+    from domain.messages import DownloadRequest, RunResult
     from domain.process_number import ProcessNumber
 
 # Runs of one batch that are open at once. Changing it breaks the replay of batches that are open.
 BATCH_WINDOW = 20
 # A run that gets nothing done for so long holds no other item up any more, unless the court does not answer.
 _PATIENCE = timedelta(minutes=5)
-# If each time a run is open at the start and gone when it is told, the second has begun behind our subscription.
-_TRIES = 3
-_CHOSEN_RUN_PAUSES = tuple(timedelta(seconds=pause) for pause in (2, 4, 8, 16, *(30,) * 9))
+# How often a run is looked at that an earlier execution of the batch has started: no handle tells of its end.
+_LOOK_EVERY = timedelta(seconds=30)
+# Before each further try to start a run where the open one is ending, or for chosen documents, which no batch can
+# widen: five minutes altogether. Then that one is joined as it is.
+_PAUSES = tuple(timedelta(seconds=pause) for pause in (2, 4, 8, 16, *(30,) * 9))
 
 _Run: TypeAlias = workflow.ChildWorkflowHandle[DownloadProcess, RunResult]
 
@@ -55,7 +61,8 @@ class DownloadBatch:
     def __init__(self, request: BatchRequest) -> None:
         self._request = request
         self._batch = BatchRef(request.batch_id)
-        self._progress = request.progress
+        self._carried = deque(request.progress.open_runs)
+        self._progress = replace(request.progress, open_runs=())
         self._queue: deque[BatchItemRef] = deque()
         self._cancelled = False
 
@@ -63,7 +70,7 @@ class DownloadBatch:
     async def run(self, request: BatchRequest) -> BatchProgress:
         """Decide about every item; wait for the runs that were started, as far as they get on."""
         await self._see_through(self._take_items())
-        if self._queue and not self._cancelled:
+        if (self._queue or self._progress.open_runs) and not self._cancelled:
             workflow.continue_as_new(replace(self._request, progress=self._progress))
         await self._see_through(self._tell_end())
         if self._cancelled:
@@ -83,7 +90,7 @@ class DownloadBatch:
         undecided = await workflow.execute_activity_method(BatchActivities.undecided_items, self._batch, **CATALOG)
         self._queue.extend(undecided.items)
         self._describe()
-        window = min(BATCH_WINDOW, len(self._queue))
+        window = min(BATCH_WINDOW, len(self._queue) + len(self._carried))
         # An exception must not leave the other pullers running behind the workflow's back.
         ended = await asyncio.gather(*(self._pull() for _ in range(window)), return_exceptions=True)
         for error in ended:
@@ -91,6 +98,8 @@ class DownloadBatch:
                 raise error
 
     async def _pull(self) -> None:
+        while self._carried:
+            await self._stay_with(self._carried.popleft())
         while self._queue and not self._leaving:
             await self._take(self._queue.popleft())
             self._describe()
@@ -100,39 +109,37 @@ class DownloadBatch:
         return self._cancelled or workflow.info().is_continue_as_new_suggested()
 
     async def _take(self, item: BatchItemRef) -> None:
-        advice = await workflow.execute_activity_method(BatchActivities.consider_item, item, **CATALOG)
-        if not advice.run_needed:
-            self._progress = replace(self._progress, answered=self._progress.answered + 1)
-            return
-        for _ in range(_TRIES):
-            run = await self._start(item)
-            if run is not None:
-                await self._stay_with(item, run)
+        for pause in (*_PAUSES, None):
+            advice = await workflow.execute_activity_method(BatchActivities.consider_item, item, **CATALOG)
+            if not advice.run_needed:
+                self._progress = replace(self._progress, answered=self._progress.answered + 1)
                 return
-            if await self._has_outlived_choice(item):
-                if self._leaving:
-                    # For the next execution, if there is one.
-                    self._queue.append(item)
-                    return
-                # Its end has claimed our subscription, and may have been all that was missing.
-                advice = await workflow.execute_activity_method(BatchActivities.consider_item, item, **CATALOG)
-                if not advice.run_needed:
-                    self._progress = replace(self._progress, answered=self._progress.answered + 1)
-                    return
-                continue
-            if not advice.subscribed or await self._tell(item):
+            run = await self._start(item, advice)
+            if run is not None:
+                await self._stay_with(BatchRun(item.process_number, run.first_execution_run_id or ""), run)
+                return
+            joined = await workflow.execute_activity_method(
+                BatchActivities.join_run, JoinRequest(item, although_chosen=pause is None), **CATALOG
+            )
+            if joined.decided:
+                await self._deliver(item, joined)
+                self._progress = replace(self._progress, joined=self._progress.joined + 1)
+                return
+            if self._leaving:
                 break
-        await self._decide(ItemDecision(item, self._request.client, Decision.ACTIVE))
-        self._progress = replace(self._progress, joined=self._progress.joined + 1)
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self._cancelled, timeout=pause or _PAUSES[0])
+        # Later, or for the next execution.
+        self._queue.append(item)
 
-    async def _start(self, item: BatchItemRef) -> _Run | None:
-        """Start a run and note it; none if one is open already."""
+    async def _start(self, item: BatchItemRef, advice: ItemAdvice) -> _Run | None:
+        """Start a run and record it; return None if one is open already."""
         number = ProcessNumber.parse(item.process_number)
         attributes = [SearchAttributePair(COURT, number.court), SearchAttributePair(CLIENT, self._request.client)]
         try:
             run = await workflow.start_child_workflow(
                 DownloadProcess.run,
-                DownloadRequest(number.canonical, self._request.client),
+                DownloadRequest(number.canonical, self._request.client, retry_permanent=advice.retry_permanent),
                 id=number.canonical,
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 search_attributes=TypedSearchAttributes(attributes),
@@ -142,29 +149,51 @@ class DownloadBatch:
             )
         except WorkflowAlreadyStartedError:
             return None
-        await self._decide(ItemDecision(item, self._request.client, Decision.STARTED, run.first_execution_run_id))
+        decided = await workflow.execute_activity_method(
+            BatchActivities.decide_item,
+            ItemDecision(item, self._request.client, Decision.STARTED, run.first_execution_run_id),
+            **CATALOG,
+        )
+        await self._deliver(item, decided)
         self._progress = replace(self._progress, started=self._progress.started + 1)
         return run
 
-    async def _stay_with(self, item: BatchItemRef, run: _Run) -> None:
-        """Keep the run's place in the window for as long as the run gets on, or waits for the court as all do."""
-        done = -1
+    async def _deliver(self, item: BatchItemRef, decided: DecidedItem) -> None:
+        """Start the event of a run that was over before the batch had subscribed to it."""
+        if decided.delivery is not None:
+            await start_delivery(decided.delivery, item.process_number)
+
+    async def _stay_with(self, of_run: BatchRun, run: _Run | None = None) -> None:
+        """Keep the run's place in the window for as long as the run gets on, or waits for the court as all do.
+
+        Args:
+            of_run: the run.
+            run: its handle; None if an earlier execution has started it.
+        """
+        done, since = -1, workflow.now()
         while True:
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: run.done() or self._cancelled, timeout=_PATIENCE, timeout_summary=item.process_number
+                    lambda: self._leaving or (run is not None and run.done()),
+                    timeout=_PATIENCE if run is not None else min(_LOOK_EVERY, _PATIENCE),
+                    timeout_summary=of_run.process_number,
                 )
-            if run.done():
+            if run is not None and run.done():
                 await self._note_end(run)
                 return
-            if not self._leaving:
-                look = await self._look(item)
-                held_up = look.court_answers and look.done == done
-                done = look.done
-            if self._leaving or held_up:
-                # Nobody asks any more how it ends.
-                run.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-                return
+            if self._leaving:
+                self._progress = replace(self._progress, open_runs=(*self._progress.open_runs, of_run))
+                break
+            look = await workflow.execute_activity_method(BatchActivities.look_at_run, of_run, **CATALOG)
+            if look.over:
+                break
+            if look.done != done or not look.court_answers:
+                done, since = look.done, workflow.now()
+            elif workflow.now() - since >= _PATIENCE:
+                break
+        if run is not None:
+            # Nobody asks this handle any more how it ends.
+            run.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     async def _note_end(self, run: _Run) -> None:
         try:
@@ -174,40 +203,6 @@ class DownloadBatch:
             await workflow.execute_activity_method(
                 BatchActivities.close_killed_run, run.first_execution_run_id or "", **CATALOG
             )
-
-    async def _has_outlived_choice(self, item: BatchItemRef) -> bool:
-        """Wait for the end of an open run that is for some of the documents only, which no signal can widen.
-
-        Returns:
-            Whether there was one and it is over, or is no more to be waited for here. One that takes minutes is
-            taken as it is.
-        """
-        for looks, pause in enumerate(_CHOSEN_RUN_PAUSES):
-            if not (await self._look(item)).chosen:
-                return looks > 0
-            if self._leaving:
-                return True
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: self._cancelled, timeout=pause)
-        return False
-
-    async def _tell(self, item: BatchItemRef) -> bool:
-        """Tell the open run of our subscription; not if it has ended meanwhile."""
-        try:
-            await workflow.get_external_workflow_handle_for(DownloadProcess.run, item.process_number).signal(
-                DownloadProcess.subscribe
-            )
-        except ApplicationError:
-            return False
-        return True
-
-    async def _look(self, item: BatchItemRef) -> OpenRunLook:
-        return await workflow.execute_activity_method(
-            BatchActivities.look_at_run, ProcessRef(item.process_number), **CATALOG
-        )
-
-    async def _decide(self, decided: ItemDecision) -> None:
-        await workflow.execute_activity_method(BatchActivities.decide_item, decided, **CATALOG)
 
     async def _tell_end(self) -> None:
         await workflow.execute_activity_method(BatchActivities.end_batch, self._batch, **CATALOG)

@@ -65,7 +65,6 @@ class DownloadProcess:
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
         self._court_news = False
-        self._widened = False
 
     @workflow.run
     async def run(self, request: DownloadRequest) -> RunResult:
@@ -127,7 +126,7 @@ class DownloadProcess:
 
     @workflow.update
     async def retry_failed(self) -> int:
-        """Try the documents again that failed for a passing reason. Says how many.
+        """Try the failed documents again, whatever they failed for. Says how many.
 
         A run for chosen documents takes all, as a new run would.
         """
@@ -143,10 +142,10 @@ class DownloadProcess:
 
     @workflow.update
     def widen(self, choice: DocumentChoice) -> None:
-        """Download these documents too, or all, if this run is for chosen ones."""
-        if self._process.document_ids:
-            wider = tuple(dict.fromkeys((*self._process.document_ids, *choice.document_ids)))
-            self._choose(wider if choice.document_ids else ())
+        """Download these documents too, or all, if this run is for chosen ones; try again what failed of them."""
+        self._progress = replace(self._progress, named=(*self._progress.named, *choice.document_ids))
+        wider = (*self._process.document_ids, *choice.document_ids)
+        self._choose(tuple(dict.fromkeys(wider)) if self._process.document_ids and choice.document_ids else ())
 
     @widen.validator
     def _check_widen(self, choice: DocumentChoice) -> None:
@@ -155,7 +154,7 @@ class DownloadProcess:
     def _choose(self, document_ids: tuple[str, ...]) -> None:
         if len(document_ids) > MOST_CHOSEN:
             document_ids = ()
-        self._widened = True
+        self._progress = replace(self._progress, widened=True)
         self._process = replace(self._process, document_ids=document_ids)
         self._request = replace(self._request, document_ids=document_ids)
         workflow.upsert_memo({CHOSEN_DOCUMENTS: len(document_ids)})
@@ -177,9 +176,8 @@ class DownloadProcess:
         while True:
             if is_cancel_requested():
                 raise asyncio.CancelledError
-            if self._widened:
+            if self._progress.widened:
                 # What failed among the documents that have come is to be tried as well.
-                self._widened = False
                 await self._open()
             asked_for = self._process
             self._counts = await workflow.execute_activity_method(
@@ -200,13 +198,13 @@ class DownloadProcess:
                 await self._drain_and_continue_as_new()
 
     async def _open(self) -> None:
-        await workflow.execute_activity_method(
-            CatalogActivities.open_run,
-            RunOpening(
-                self._request.process_number, self._run_id, self._request.client, self._process.document_ids
-            ),
-            **CATALOG,
+        opening = RunOpening(
+            *(self._request.process_number, self._run_id, self._request.client, self._process.document_ids),
+            retry_permanent=self._request.retry_permanent and not self._progress.listed,
+            named=self._progress.named,
         )
+        self._progress = replace(self._progress, widened=False, named=())
+        await workflow.execute_activity_method(CatalogActivities.open_run, opening, **CATALOG)
 
     async def _list(self) -> JudgedFailure | None:
         """List the process. Returns the failure if the process cannot be listed."""
@@ -332,7 +330,9 @@ class DownloadProcess:
 
     async def _finish(self, ending: RunEnding) -> RunResult | None:
         """Record the ending and start a delivery per subscriber; none if that must go on in a new execution."""
-        self._progress = replace(self._progress, ending=ending)
+        # An execution that only goes on telling does not end the run a second time; one that was reset does.
+        execution = self._progress.ending_execution or workflow.info().run_id
+        self._progress = replace(self._progress, ending=ending, ending_execution=execution)
         self._enter(Phase.FINISHING)
         while True:
             self._subscribed = False
@@ -344,6 +344,7 @@ class DownloadProcess:
                     ending,
                     self._progress.announced,
                     len(self._process.document_ids),
+                    execution,
                 ),
                 **CATALOG,
             )

@@ -12,7 +12,7 @@ from workflows.search_attributes import CLIENT
 
 with workflow.unsafe.imports_passed_through():
     from activities.batches import BatchActivities
-    from domain.batches import BatchRequest
+    from domain.batches import BatchRequest, BatchSweepProgress
 
 
 @workflow.defn
@@ -24,15 +24,19 @@ class SweepBatches:
     """
 
     @workflow.run
-    async def run(self) -> int:
-        """Have them gone on with; how many there were."""
-        unended = await workflow.execute_activity_method(
-            BatchActivities.unended_batches, summary="batches that have not ended", **CATALOG
-        )
-        taken_up = 0
-        for batch in unended.batches:
-            taken_up += await self._take_up(batch)
-        return taken_up
+    async def run(self, progress: BatchSweepProgress = BatchSweepProgress()) -> int:  # noqa: B008 - frozen.
+        """Have them continued, page by page to the last one; return how many there were."""
+        while progress.after_id is not None:
+            page = await workflow.execute_activity_method(
+                BatchActivities.unended_batches, progress, summary="batches that have not ended", **CATALOG
+            )
+            taken_up = progress.taken_up
+            for batch in page.batches:
+                taken_up += await self._take_up(batch)
+            progress = BatchSweepProgress(page.following, taken_up)
+            if progress.after_id is not None and workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(progress)
+        return progress.taken_up
 
     async def _take_up(self, batch: BatchRequest) -> bool:
         try:

@@ -10,11 +10,11 @@ from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database
 from adapters.database.tables import documents, processes, runs
 from adapters.database.upserts import insert_into
-from domain.batches import Batch, BatchItem, BatchItemRef, BatchRequest, ItemDecision
+from domain.batches import Batch, BatchItem, BatchItemRef, BatchRequest, ItemDecision, UnendedBatches
 from domain.completeness import Decision, Outcome
 from domain.documents import DocumentStatus
 
-_MOST_UNENDED = 500
+_PAGE = 100
 
 
 class Batches:
@@ -77,16 +77,22 @@ class Batches:
             row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
         return None if row is None else _batch(row, ())
 
-    async def unended(self, *, before: datetime) -> tuple[BatchRequest, ...]:
-        """A page of the batches that were asked for before a moment and have not ended."""
+    async def unended(self, after_id: str, *, before: datetime) -> UnendedBatches:
+        """Return a page of the batches that were asked for before a moment and have not ended.
+
+        Args:
+            after_id: the last batch of the page before; empty for the first page.
+            before: leave out what was asked for later.
+        """
         async with self._database.reading() as connection:
             rows = await connection.execute(
                 select(batches.c.id, batches.c.client, batches.c.priority)
-                .where(batches.c.ended_at.is_(None), batches.c.created_at < before)
+                .where(batches.c.ended_at.is_(None), batches.c.created_at < before, batches.c.id > after_id)
                 .order_by(batches.c.id)
-                .limit(_MOST_UNENDED)
+                .limit(_PAGE)
             )
-            return tuple(BatchRequest(row.id, row.client, row.priority) for row in rows)
+            found = tuple(BatchRequest(row.id, row.client, row.priority) for row in rows)
+        return UnendedBatches(found, found[-1].batch_id if len(found) == _PAGE else None)
 
     async def undecided(self, batch_id: str) -> tuple[BatchItemRef, ...]:
         """The items whose turn has not come, in their order."""
@@ -103,18 +109,8 @@ class Batches:
             return tuple(BatchItemRef(batch_id, row.position, row.process_number) for row in rows)
 
     async def decide(self, decided: ItemDecision) -> None:
-        """Note what was done about an item. What was noted first stays.
-
-        Of a run that was joined, the catalog knows the id itself, unless it has not heard of it yet.
-        """
+        """Record what was done about an item. What was recorded first stays."""
         item = decided.item
-        joined = (
-            select(runs.c.id)
-            .where(runs.c.process_number == item.process_number, runs.c.outcome.is_(None))
-            .order_by(runs.c.started_at.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
         async with self._database.writing() as connection:
             await connection.execute(
                 update(batch_items)
@@ -123,20 +119,7 @@ class Batches:
                     batch_items.c.position == item.position,
                     batch_items.c.decision.is_(None),
                 )
-                .values(
-                    decision=decided.decision,
-                    run_id=joined if decided.decision is Decision.ACTIVE else decided.run_id,
-                    decided_at=datetime.now(UTC),
-                )
-            )
-
-    async def close_killed(self, run_id: str) -> None:
-        """Note that a run is over that Temporal has closed and that may not have said how it ended."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(runs)
-                .where(runs.c.id == run_id, runs.c.outcome.is_(None))
-                .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC))
+                .values(decision=decided.decision, run_id=decided.run_id, decided_at=datetime.now(UTC))
             )
 
     async def end(self, batch_id: str) -> None:

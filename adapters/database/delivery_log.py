@@ -89,6 +89,7 @@ def to_delivery(row: Row[tuple[object, ...]]) -> Delivery:
         created_at=row.created_at,
         process_number=row.process_number,
         run_id=row.run_id,
+        run_end=row.run_end,
         delivered_at=row.delivered_at,
         given_up_at=row.given_up_at,
         next_attempt_at=row.next_attempt_at,

@@ -193,15 +193,25 @@ class Documents:
         return count or 0
 
     async def retry_failed(self, number: str, document_ids: Collection[str] = ()) -> int:
-        """Make documents that failed for a passing reason pending again, or those named of them; say how many."""
+        """Make every failed document pending again, whatever it failed for, or those named; return how many."""
         async with self._database.writing() as connection:
-            return await reopen_failed(connection, number, document_ids)
+            return await reopen_failed(connection, number, document_ids, permanent=True)
 
 
-async def reopen_failed(connection: AsyncConnection, number: str, document_ids: Collection[str] = ()) -> int:
-    """Give every document of a process that may still succeed its full attempts again; say how many had failed.
+async def reopen_failed(
+    connection: AsyncConnection, number: str, document_ids: Collection[str] = (), *, permanent: bool = False
+) -> int:
+    """Give documents of a process their full attempts again, and make those pending that have failed.
 
-    Only those that are named, if any are.
+    Args:
+        connection: the transaction.
+        number: the process.
+        document_ids: only these. Empty means all.
+        permanent: also what failed for a reason that usually stays. Each costs the court one request at most, since
+            such a failure ends at the first attempt.
+
+    Returns:
+        How many had failed.
     """
     these = documents.c.process_number == number
     if document_ids:
@@ -215,15 +225,11 @@ async def reopen_failed(connection: AsyncConnection, number: str, document_ids: 
         )
         .values(failed_attempts=0)
     )
+    failed = these & (documents.c.status == DocumentStatus.FAILED) & documents.c.withdrawn.is_(False)
+    if not permanent:
+        failed &= or_(documents.c.failure_code.is_(None), documents.c.failure_code.in_(RETRYABLE_CODES))
     result = await connection.execute(
-        update(documents)
-        .where(
-            these,
-            documents.c.status == DocumentStatus.FAILED,
-            documents.c.withdrawn.is_(False),
-            or_(documents.c.failure_code.is_(None), documents.c.failure_code.in_(RETRYABLE_CODES)),
-        )
-        .values(status=DocumentStatus.PENDING, failed_attempts=0)
+        update(documents).where(failed).values(status=DocumentStatus.PENDING, failed_attempts=0)
     )
     return result.rowcount
 

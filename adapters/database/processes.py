@@ -124,6 +124,7 @@ def to_run(row: Row[tuple[object, ...]]) -> Run:
         outcome=Outcome(row.outcome) if row.outcome else None,
         failure_code=FailureCode(row.failure_code) if row.failure_code else None,
         chosen_documents=row.chosen_documents,
+        end_count=row.end_count,
         documents=Completeness(
             available=row.available_documents,
             pending=row.total_documents - row.available_documents - row.failed_documents,

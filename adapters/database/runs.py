@@ -1,82 +1,121 @@
-"""Runs: opened once, closed once, and each subscriber told once."""
+"""Runs: opened once, closed once per end, and each subscriber told once of each end."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.announcements import claim_subscriptions, forget_told
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
 from adapters.database.listings import mark_unlisted
+from adapters.database.outbox import create_deliveries, reopen_deliveries
 from adapters.database.processes import count_documents
 from adapters.database.tables import processes, runs
 from adapters.database.upserts import insert_into, refreshing
-from adapters.database.webhook_tables import attempts, deliveries
+from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
-from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening
+from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening, RunRef, UnendedRunsPage
 from domain.process_number import ProcessNumber
 from domain.secrecy import UNLISTING_CODES
+from domain.webhooks import DeliveryStatus
 
 _PAGE = 100
+_NO_END: dict[str, Any] = {
+    "outcome": None,
+    "ended_at": None,
+    "ended_by": None,
+    "failure_code": None,
+    "failure_answer": None,
+    "total_documents": None,
+    "available_documents": None,
+    "failed_documents": None,
+    "available_bytes": None,
+}
 
 
 class Runs:
-    """The runs' table, and the moment in which a run's end becomes its subscribers' events."""
+    """The runs' table, and the moment in which a run's end becomes its subscribers' events.
+
+    Recording an end and subscribing to a run both lock the run's row, and both announce the end (``outbox``).
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def register(self, opening: RunOpening) -> None:
-        """Note that a run has been started. Saying so again changes nothing."""
+        """Record that a run has been started. Idempotent."""
         async with self._database.writing() as connection:
             await _register(connection, opening)
 
-    async def open(self, opening: RunOpening) -> None:
-        """Note that a run works, and give its documents their full attempts.
+    async def open(self, opening: RunOpening, *, execution: str = "") -> None:
+        """Record that a run works, and give its documents their full attempts. Idempotent.
 
         Runs of the same process that never said how they ended were killed, since Temporal lets only one be
-        open: they are closed as cancelled. Saying it again changes nothing.
+        open: they are closed as cancelled.
+
+        Args:
+            opening: the run.
+            execution: Temporal's id of the execution that works.
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
+            await _reopen_if_reset(connection, (await _locked(connection, opening.run_id)).one(), execution)
             # A run may have been asked for more since then.
             await connection.execute(
                 update(runs)
                 .where(runs.c.id == opening.run_id, runs.c.outcome.is_(None))
                 .values(chosen_documents=len(opening.document_ids) or None)
             )
-            await connection.execute(
-                update(runs)
-                .where(
-                    runs.c.process_number == opening.process_number,
-                    runs.c.id != opening.run_id,
-                    runs.c.outcome.is_(None),
-                )
-                .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC))
+            await _close_killed(connection, _others_of(opening.process_number, opening.run_id))
+            await reopen_failed(
+                connection,
+                opening.process_number,
+                opening.document_ids,
+                permanent=opening.retry_permanent or bool(opening.document_ids),
             )
-            await reopen_failed(connection, opening.process_number, opening.document_ids)
+            if opening.named:
+                await reopen_failed(connection, opening.process_number, opening.named, permanent=True)
+
+    async def reopen(self, run_id: str, *, execution: str) -> bool:
+        """Take back the end of a run that works again, because it was reset in Temporal.
+
+        Args:
+            run_id: the run.
+            execution: the execution that works. Nothing happens if it is the one that recorded the end.
+
+        Returns:
+            True if the run had ended and now has not.
+        """
+        async with self._database.writing() as connection:
+            run = (await _locked(connection, run_id)).one_or_none()
+            return run is not None and await _reopen_if_reset(connection, run, execution)
 
     async def close(self, closing: RunClosing) -> ClosedRun:
-        """Record how a run ended, and turn every waiting subscription of its process into a delivery.
+        """Record how a run ended, and create a delivery for each of its subscriptions.
 
-        May be called again, for subscriptions that came meanwhile and for further pages: each subscription
-        becomes one delivery, whose id is the same however often this is asked.
+        May be called again by the same execution, for further pages: the end stays the first one. Another execution
+        of the same run is a reset in Temporal: it records an end of its own.
 
         Returns:
             The count of the documents, and up to a page of deliveries behind ``closing.after_delivery``.
         """
         async with self._database.writing() as connection:
             counts = await count_documents(connection, closing.process_number)
-            await _record_end(connection, closing, counts)
-            await claim_subscriptions(connection, closing.process_number, closing.run_id, closing.ending.outcome)
+            run = (await _locked(connection, closing.run_id)).one_or_none()
+            if run is None:
+                return ClosedRun(counts, ())
+            if run.outcome is None or await _reopen_if_reset(connection, run, closing.execution):
+                run = await _record_end(connection, closing, counts)
+            await create_deliveries(connection, run)
             result = await connection.execute(
                 select(deliveries.c.id, deliveries.c.number)
                 .where(
                     deliveries.c.run_id == closing.run_id,
+                    deliveries.c.run_end == run.end_count,
                     deliveries.c.number > closing.after_delivery,
                 )
                 .order_by(deliveries.c.number)
@@ -85,29 +124,101 @@ class Runs:
             page = tuple(DeliveryRef(row.id, row.number) for row in result)
         return ClosedRun(counts, page)
 
-    async def announce_ended(self, run_id: str) -> tuple[DeliveryRef, ...]:
-        """Turn the waiting subscriptions of an ended run's process into deliveries of that run's end.
-
-        For subscribers that asked while the run went on, but whose request came to the catalog only after its
-        end. Asking again changes nothing.
+    async def close_killed(self, run_id: str) -> tuple[DeliveryRef, ...]:
+        """Close a run as cancelled that Temporal does not have open any more, unless it said how it ended.
 
         Returns:
-            The new deliveries and those that nobody has attempted yet, all of which the caller starts: whoever
-            made them may not have lived to do so.
+            Up to a page of the deliveries that announce it, for the caller to start. The sweep finds the others.
         """
         async with self._database.writing() as connection:
-            row = (await connection.execute(select(runs).where(runs.c.id == run_id))).one()
-            await claim_subscriptions(connection, row.process_number, run_id, Outcome(row.outcome))
-            await forget_told(connection, row.process_number, run_id)
+            if not await _close_killed(connection, runs.c.id == run_id):
+                return ()
             result = await connection.execute(
                 select(deliveries.c.id, deliveries.c.number)
-                .where(
-                    deliveries.c.run_id == run_id,
-                    ~exists().where(attempts.c.delivery_number == deliveries.c.number),
-                )
+                .where(deliveries.c.run_id == run_id, deliveries.c.status == DeliveryStatus.PENDING)
                 .order_by(deliveries.c.number)
+                .limit(_PAGE)
             )
             return tuple(DeliveryRef(row.id, row.number) for row in result)
+
+    async def subscribe(
+        self, opening: RunOpening, client: str, url: str, *, again: bool = False
+    ) -> DeliveryRef | None:
+        """Have the end of a run announced to an address, once.
+
+        Args:
+            opening: the run, which is registered if the catalog has not heard of it yet.
+            client: whose address it is.
+            url: the address.
+            again: if the address has been told of the end already, tell it again under the same id.
+
+        Returns:
+            The delivery, for the caller to start. None while the run is open, and if the address was told.
+        """
+        async with self._database.writing() as connection:
+            await _register(connection, opening)
+            run = (await _locked(connection, opening.run_id)).one()
+            await connection.execute(
+                insert_into(connection, subscriptions).on_conflict_do_nothing(),
+                {
+                    "process_number": opening.process_number,
+                    "client": client,
+                    "url": url,
+                    "run_id": run.id,
+                    "created_at": datetime.now(UTC),
+                },
+            )
+            await create_deliveries(connection, run)
+            delivery = (
+                await connection.execute(
+                    select(deliveries.c.id, deliveries.c.number, deliveries.c.status)
+                    .join(subscriptions, deliveries.c.subscription_id == subscriptions.c.id)
+                    .where(
+                        subscriptions.c.run_id == run.id,
+                        subscriptions.c.client == client,
+                        subscriptions.c.url == url,
+                        deliveries.c.run_end == run.end_count,
+                    )
+                )
+            ).one_or_none()
+            if run.outcome is None or delivery is None:
+                return None
+            if delivery.status == DeliveryStatus.PENDING:
+                return DeliveryRef(delivery.id, delivery.number)
+            if not again:
+                return None
+            return (await reopen_deliveries(connection, deliveries.c.number == delivery.number))[0]
+
+    async def is_over(self, run_id: str) -> bool:
+        """Return whether a run has said how it ended: then it takes nothing more, even if Temporal has it open."""
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(runs.c.outcome).where(runs.c.id == run_id)) is not None
+
+    async def is_latest_over(self, number: str) -> bool:
+        """Return whether the latest run of a process has said how it ended."""
+        latest = select(runs.c.outcome).where(runs.c.process_number == number).order_by(runs.c.started_at.desc())
+        async with self._database.reading() as connection:
+            return await connection.scalar(latest.limit(1)) is not None
+
+    async def unended(self, after: RunRef | None, *, older_than: timedelta) -> UnendedRunsPage:
+        """Return a page of the runs that have not said how they ended: they are open in Temporal, or were killed.
+
+        Args:
+            after: the last run of the page before.
+            older_than: leave out what was started more recently.
+        """
+        place = (runs.c.started_at, runs.c.id)
+        statement = select(runs.c.process_number, *place).where(
+            runs.c.outcome.is_(None), runs.c.started_at < datetime.now(UTC) - older_than
+        )
+        if after is not None:
+            statement = statement.where(
+                tuple_(*place) > tuple_(datetime.fromisoformat(after.started_at), after.run_id)
+            )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement.order_by(*place).limit(_PAGE))).all()
+        found = tuple(RunRef(row.process_number, row.id, row.started_at.isoformat()) for row in rows)
+        return UnendedRunsPage(found, found[-1] if len(found) == _PAGE else None)
 
 
 async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
@@ -133,13 +244,54 @@ async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
     )
 
 
-async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: Completeness) -> None:
-    ending = closing.ending
-    await connection.execute(
+async def _locked(connection: AsyncConnection, run_id: str) -> CursorResult[Any]:
+    """Read a run's row, and keep every other writer from it until the transaction ends.
+
+    Foreign keys to the row may still be taken: the lock of Postgres is the one that an update takes.
+    """
+    return await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update(key_share=True))
+
+
+def _others_of(number: str, run_id: str) -> ColumnElement[bool]:
+    return (runs.c.process_number == number) & (runs.c.id != run_id)
+
+
+async def _close_killed(connection: AsyncConnection, which: ColumnElement[bool]) -> bool:
+    """Close those of the runs as cancelled that have no end, and announce it; False if there were none."""
+    closed = await connection.execute(
         update(runs)
-        .where(runs.c.id == closing.run_id, runs.c.outcome.is_(None))
+        .where(which, runs.c.outcome.is_(None))
+        .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
+        .returning(runs)
+    )
+    killed = closed.all()
+    for run in killed:
+        await create_deliveries(connection, run)
+    return bool(killed)
+
+
+async def _reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> bool:
+    """Take back the end of a run if another execution than the one that recorded it works now."""
+    if run.outcome is None or not execution or run.ended_by == execution:
+        return False
+    # Whatever was started for the process since then has been terminated by the reset.
+    await _close_killed(connection, _others_of(run.process_number, run.id))
+    # It begins anew, and is the latest one again.
+    await connection.execute(
+        update(runs).where(runs.c.id == run.id).values(**_NO_END, started_at=datetime.now(UTC))
+    )
+    return True
+
+
+async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: Completeness) -> Row[Any]:
+    ending = closing.ending
+    ended = await connection.execute(
+        update(runs)
+        .where(runs.c.id == closing.run_id)
         .values(
             ended_at=datetime.now(UTC),
+            ended_by=closing.execution or None,
+            end_count=runs.c.end_count + 1,
             outcome=ending.outcome,
             chosen_documents=closing.chosen_documents or None,
             failure_code=ending.failure_code,
@@ -149,9 +301,12 @@ async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: 
             failed_documents=counts.failed,
             available_bytes=counts.available_bytes,
         )
+        .returning(runs)
     )
     if ending.failure_code is not None:
         await _record_process_failure(connection, closing.process_number, ending.failure_code, ending.answer)
+    run: Row[Any] = ended.one()
+    return run
 
 
 async def _record_process_failure(connection: AsyncConnection, number: str, code: FailureCode, answer: str) -> None:

@@ -199,7 +199,19 @@ runs = Table(
     Column("available_bytes", BigInteger),
     # How many documents were asked for; none if all were.
     Column("chosen_documents", Integer),
+    # The execution that said how the run ended; none if it was killed. If another one works, the run was reset in
+    # Temporal, and may end again.
+    Column("ended_by", String(36)),
+    Column("end_count", Integer, nullable=False, server_default="0"),
     Index("ix_runs_process_number_started_at", "process_number", "started_at"),
+    # What is open, or was killed.
+    Index(
+        "ix_runs_unended",
+        "started_at",
+        "id",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
 )
 
 # One row each: a deployment has one court and one identity there.

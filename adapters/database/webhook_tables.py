@@ -14,18 +14,10 @@ subscriptions = Table(
     Column("client", String(64), nullable=False),
     Column("url", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    # The run whose end was announced to it; none while it waits for one.
-    Column("run_id", ForeignKey("runs.id")),
-    # One open subscription per address: a client that asks again is not called twice.
-    Index(
-        "uq_webhook_subscriptions_waiting",
-        "process_number",
-        "client",
-        "url",
-        unique=True,
-        sqlite_where=text("run_id IS NULL"),
-        postgresql_where=text("run_id IS NULL"),
-    ),
+    # The run whose end is announced to it. There is no row before that run is known: nothing is promised yet.
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    # A client that asks for the same run again is not called twice.
+    Index("uq_webhook_subscriptions_run_id", "run_id", "client", "url", unique=True),
 )
 
 deliveries = Table(
@@ -34,8 +26,10 @@ deliveries = Table(
     Column("number", RowNumber, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
     # A test has neither subscription, run nor process.
-    Column("subscription_id", ForeignKey("webhook_subscriptions.id"), unique=True),
+    Column("subscription_id", ForeignKey("webhook_subscriptions.id")),
     Column("run_id", ForeignKey("runs.id")),
+    # Which of the run's ends it tells of: a run that is reset in Temporal has another.
+    Column("run_end", Integer),
     Column("process_number", String(25)),
     Column("client", String(64), nullable=False),
     Column("url", Text, nullable=False),
@@ -46,6 +40,7 @@ deliveries = Table(
     Column("given_up_at", UtcDateTime),
     # While it is pending. If this is long past, whoever should have attempted it is gone.
     Column("next_attempt_at", UtcDateTime),
+    Index("uq_webhook_deliveries_subscription_id_run_end", "subscription_id", "run_end", unique=True),
     Index("ix_webhook_deliveries_run_id_number", "run_id", "number"),
     # The log of a client, the newest first.
     Index("ix_webhook_deliveries_client", "client", "created_at", "number"),

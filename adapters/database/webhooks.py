@@ -1,25 +1,23 @@
-"""Subscriptions, and deliveries on their way."""
+"""Deliveries on their way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.announcements import announce_to
 from adapters.database.client_tables import api_keys
 from adapters.database.delivery_log import DeliveryLog, to_delivery
 from adapters.database.endpoints import Endpoints, is_off, judge_endpoint
 from adapters.database.engine import Database
+from adapters.database.outbox import delivery_refs, reopen_deliveries
 from adapters.database.processes import to_run
 from adapters.database.tables import runs
 from adapters.database.upserts import insert_into, refreshing
-from adapters.database.webhook_tables import attempts, deliveries, subscriptions
+from adapters.database.webhook_tables import attempts, deliveries
 from domain.clients import ALL_SCOPES, Scope
-from domain.completeness import Outcome
 from domain.keys import RESERVED_NAMES
 from domain.messages import DeliveryRef, OverduePage, OverdueRequest
 from domain.webhooks import (
@@ -45,86 +43,6 @@ class Webhooks:
         self._database = database
         self.log = DeliveryLog(database)
         self.endpoints = Endpoints(database)
-
-    async def subscribe(self, number: str, client: str, url: str, *, unless_by: str | None = None) -> None:
-        """Have the next end of a run for this process announced to an address, once.
-
-        An address that waits already is not subscribed twice.
-
-        Args:
-            number: the process.
-            client: whose address it is.
-            url: the address.
-            unless_by: a run; if it is for all documents and its end is announced to the address already, nothing is
-                done.
-        """
-        async with self._database.writing() as connection:
-            if unless_by is not None and await connection.scalar(
-                select(deliveries.c.number)
-                .join(runs, deliveries.c.run_id == runs.c.id)
-                .where(
-                    deliveries.c.run_id == unless_by,
-                    deliveries.c.client == client,
-                    deliveries.c.url == url,
-                    runs.c.chosen_documents.is_(None),
-                )
-                .limit(1)
-            ):
-                return
-            await connection.execute(
-                insert_into(connection, subscriptions).on_conflict_do_nothing(),
-                {
-                    "process_number": number,
-                    "client": client,
-                    "url": url,
-                    "created_at": datetime.now(UTC),
-                },
-            )
-
-    async def announce_now(self, number: str, client: str, url: str) -> DeliveryRef | None:
-        """Have the end of a process's latest run announced to an address at once.
-
-        An address that has been told of it already is told again, under the same id.
-
-        Returns:
-            The delivery, which the caller starts; none if no run of this process has ended.
-        """
-        async with self._database.writing() as connection:
-            run = (
-                await connection.execute(
-                    select(runs)
-                    .where(runs.c.process_number == number, runs.c.outcome.is_not(None))
-                    .order_by(runs.c.started_at.desc())
-                    .limit(1)
-                    # Whoever asks for the same at this moment finds what is made here.
-                    .with_for_update()
-                )
-            ).one_or_none()
-            if run is None:
-                return None
-            theirs = (
-                deliveries.c.process_number == number,
-                deliveries.c.client == client,
-                deliveries.c.run_id == run.id,
-                deliveries.c.url == url,
-            )
-            told = (await connection.execute(select(deliveries).where(*theirs).limit(1))).one_or_none()
-            if told is not None:
-                reopened = await _reopen(connection, deliveries.c.number == told.number)
-                return reopened[0] if reopened else DeliveryRef(told.id, told.number)
-            claimed = await connection.execute(
-                insert_into(connection, subscriptions).returning(subscriptions),
-                {
-                    "process_number": number,
-                    "client": client,
-                    "url": url,
-                    "created_at": datetime.now(UTC),
-                    "run_id": run.id,
-                },
-            )
-            await announce_to(connection, claimed, Outcome(run.outcome))
-            made = (await connection.execute(select(deliveries).where(*theirs))).one()
-        return DeliveryRef(made.id, made.number)
 
     async def announce_test(self, client: str, url: str) -> DeliveryRef:
         """Make a test event for an address. The caller starts it."""
@@ -221,7 +139,7 @@ class Webhooks:
     async def reopen(self, delivery_id: str) -> DeliveryRef | None:
         """Make a delivery that has ended pending again, for the caller to start; none if it is pending."""
         async with self._database.writing() as connection:
-            reopened = await _reopen(connection, deliveries.c.id == delivery_id)
+            reopened = await reopen_deliveries(connection, deliveries.c.id == delivery_id)
         return reopened[0] if reopened else None
 
     async def reopen_failed(self, client: str, since: datetime) -> tuple[tuple[DeliveryRef, ...], bool]:
@@ -242,7 +160,7 @@ class Webhooks:
         )
         async with self._database.writing() as connection:
             numbers = list(await connection.scalars(these))
-            reopened = await _reopen(connection, deliveries.c.number.in_(numbers[:_PAGE]))
+            reopened = await reopen_deliveries(connection, deliveries.c.number.in_(numbers[:_PAGE]))
         return reopened, len(numbers) > _PAGE
 
     async def overdue(self, request: OverdueRequest, *, by: timedelta) -> OverduePage:
@@ -261,7 +179,7 @@ class Webhooks:
             statement = statement.where(tuple_(*place) > tuple_(*after))
         async with self._database.reading() as connection:
             rows = (await connection.execute(statement.order_by(*place).limit(_PAGE))).all()
-            found = await _refs(connection, [(row.id, row.number) for row in rows])
+            found = await delivery_refs(connection, [(row.id, row.number) for row in rows])
         if len(rows) < _PAGE:
             return OverduePage(found)
         last = rows[-1]
@@ -284,29 +202,3 @@ async def _scopes(connection: AsyncConnection, client: str) -> frozenset[Scope]:
     if all(key.revoked_at is not None for key in held):
         return frozenset()
     return frozenset.intersection(*(frozenset(map(Scope, key.scopes)) for key in held))
-
-
-async def _reopen(connection: AsyncConnection, which: ColumnElement[bool]) -> tuple[DeliveryRef, ...]:
-    reopened = await connection.execute(
-        update(deliveries)
-        .where(which, deliveries.c.status != DeliveryStatus.PENDING)
-        .values(
-            status=DeliveryStatus.PENDING,
-            delivered_at=None,
-            given_up_at=None,
-            next_attempt_at=datetime.now(UTC),
-        )
-        .returning(deliveries.c.id, deliveries.c.number)
-    )
-    return await _refs(connection, sorted(((row.id, row.number) for row in reopened), key=lambda one: one[1]))
-
-
-async def _refs(connection: AsyncConnection, found: Sequence[tuple[str, int]]) -> tuple[DeliveryRef, ...]:
-    """Deliveries with the numbers that their next attempts have."""
-    result = await connection.execute(
-        select(attempts.c.delivery_number, func.max(attempts.c.attempt).label("last"))
-        .where(attempts.c.delivery_number.in_([number for _, number in found]))
-        .group_by(attempts.c.delivery_number)
-    )
-    made = {row.delivery_number: row.last for row in result}
-    return tuple(DeliveryRef(event_id, number, made.get(number, 0) + 1) for event_id, number in found)

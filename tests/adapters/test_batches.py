@@ -118,10 +118,10 @@ async def test_a_joined_run_of_which_the_catalog_heard_later_is_found(catalog: C
 async def test_a_killed_run_is_over_and_one_that_said_how_it_ended_stays_so(catalog: Catalog, number: str) -> None:
     run_id = await a_run(catalog, number)
     killed = await decided(catalog, number, Decision.STARTED, run_id)
-    await catalog.batches.close_killed(run_id)
+    await catalog.runs.close_killed(run_id)
     assert await state(catalog, killed) is ItemState.CANCELLED
     ended = await a_run(catalog, number, Outcome.COMPLETED)
-    await catalog.batches.close_killed(ended)
+    await catalog.runs.close_killed(ended)
     assert await state(catalog, await decided(catalog, number, Decision.STARTED, ended)) is ItemState.COMPLETED
 
 

@@ -25,12 +25,12 @@ WRITER = """
 import asyncio, sys
 from adapters.database import Catalog, Database
 from domain.completeness import Outcome
-from domain.messages import RunClosing, RunEnding
+from domain.messages import RunClosing, RunEnding, RunOpening
 
 async def write(url, number, client, run_id):
     catalog = Catalog(Database(url))
     for turn in range(40):
-        await catalog.webhooks.subscribe(number, client, f"https://example.com/{turn}")
+        await catalog.runs.subscribe(RunOpening(number, run_id, "local"), client, f"https://example.com/{turn}")
         # Reads before it writes.
         await catalog.runs.close(RunClosing(number, run_id, RunEnding(Outcome.COMPLETED)))
     await catalog.close()
@@ -86,12 +86,12 @@ async def test_two_engines_write_the_same_database_at_once(
 ) -> None:
     other = Catalog(Database(database_url))
     await catalog.listings.record(listing_of(number, document_ids(1)))
-    writes = [
-        (catalog if turn % 2 else other).webhooks.subscribe(number, "local", f"https://example.com/{turn}")
-        for turn in range(60)
-    ]
     opening = RunOpening(number, str(uuid4()), "local")
     await catalog.runs.open(opening)
+    writes = [
+        (catalog if turn % 2 else other).runs.subscribe(opening, "local", f"https://example.com/{turn}")
+        for turn in range(60)
+    ]
     # Closing reads before it writes.
     closing = RunClosing(number, opening.run_id, RunEnding(Outcome.COMPLETED))
     closings = [(catalog if turn % 2 else other).runs.close(closing) for turn in range(30)]

@@ -109,8 +109,8 @@ async def test_the_log_is_filtered_by_status_process_and_time(catalog: Catalog, 
     taken, refused, waiting = [await trial(catalog, client) for _ in range(3)]
     await attempted(catalog, taken, delivered=True)
     await attempted(catalog, refused)
-    await ended(catalog, number)
-    announced = await catalog.webhooks.announce_now(number, client, URL)
+    run = RunOpening(number, await ended(catalog, number), "local")
+    announced = await catalog.runs.subscribe(run, client, URL)
     assert announced is not None
     assert await ids(catalog, client, status=DeliveryStatus.DELIVERED) == [taken.id]
     assert await ids(catalog, client, status=DeliveryStatus.FAILED) == [refused.id]
@@ -200,32 +200,25 @@ async def test_what_is_overdue_comes_page_by_page(catalog: Catalog, database: Da
     assert [one.id for one in await overdue(catalog, client)] == [one.id for one in made]
 
 
-async def test_the_end_of_the_latest_run_is_announced_on_request(
-    catalog: Catalog, client: str, number: str
-) -> None:
-    assert await catalog.webhooks.announce_now(number, client, URL) is None
-    await ended(catalog, number, Outcome.PARTIAL)
-    latest = await ended(catalog, number, Outcome.COMPLETED)
-    await catalog.runs.open(RunOpening(number, str(uuid4()), "local"))
+async def test_the_end_of_a_run_is_told_again_on_request(catalog: Catalog, client: str, number: str) -> None:
+    run = RunOpening(number, await ended(catalog, number), "local")
 
-    announced = await catalog.webhooks.announce_now(number, client, URL)
+    announced = await catalog.runs.subscribe(run, client, URL, again=True)
 
     assert announced is not None
     delivery = await read(catalog, announced.id)
-    assert (delivery.event_type, delivery.run_id) == (EventType.PROCESS_COMPLETED, latest)
+    assert (delivery.event_type, delivery.run_id) == (EventType.PROCESS_COMPLETED, run.run_id)
     # As long as it is on its way, asking again changes nothing; then the same event is sent again.
-    assert await catalog.webhooks.announce_now(number, client, URL) == announced
+    assert await catalog.runs.subscribe(run, client, URL, again=True) == announced
     await attempted(catalog, delivery, delivered=True)
-    assert await catalog.webhooks.announce_now(number, client, URL) == DeliveryRef(
+    assert await catalog.runs.subscribe(run, client, URL, again=True) == DeliveryRef(
         announced.id, announced.number, 2
     )
 
 
-async def test_many_who_ask_at_once_for_the_same_announcement_get_one(
-    catalog: Catalog, client: str, number: str
-) -> None:
-    await ended(catalog, number)
-    made = await asyncio.gather(*(catalog.webhooks.announce_now(number, client, URL) for _ in range(8)))
+async def test_many_who_ask_at_once_for_the_same_event_get_one(catalog: Catalog, client: str, number: str) -> None:
+    run = RunOpening(number, await ended(catalog, number), "local")
+    made = await asyncio.gather(*(catalog.runs.subscribe(run, client, URL, again=True) for _ in range(8)))
     assert len({one.id for one in made if one}) == 1
 
 

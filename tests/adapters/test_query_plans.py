@@ -69,7 +69,7 @@ async def crowded(database_url: str, catalog: Catalog) -> str:
             opening = RunOpening(number, str(uuid4()), "local")
             await catalog.runs.open(opening)
             for place in range(3):
-                await catalog.webhooks.subscribe(number, "local", f"https://example.com/{run}/{place}")
+                await catalog.runs.subscribe(opening, "local", f"https://example.com/{run}/{place}")
             await catalog.runs.close(RunClosing(number, opening.run_id, RunEnding(Outcome.COMPLETED)))
     for _ in range(40):
         number = fresh_number()

@@ -11,7 +11,7 @@ import pytest
 from adapters.database import Catalog
 from domain.completeness import Completeness, Outcome
 from domain.errors import FailureCode
-from domain.messages import ClosedRun, RunClosing, RunEnding, RunOpening
+from domain.messages import ClosedRun, RunClosing, RunEnding, RunOpening, RunRef
 from domain.processes import Process, Run
 from tests.support.listings import document_ids, listing_of, stored_object
 
@@ -72,6 +72,48 @@ async def test_opening_gives_documents_that_may_succeed_their_attempts_back(cata
     assert await catalog.processes.completeness(number) == Completeness(pending=1, failed_for_good=1)
 
 
+async def test_opening_tries_again_what_is_named_or_wanted_anew_whatever_it_failed_for(
+    catalog: Catalog, number: str
+) -> None:
+    ids = document_ids(4)
+    await catalog.listings.record(listing_of(number, ids))
+
+    async def fail_all() -> None:
+        for document_id in ids:
+            await catalog.documents.record_failed_attempt(
+                number, document_id, FailureCode.DOCUMENT_NOT_FOUND, "", allowed_attempts=1
+            )
+
+    run_id = str(uuid4())
+    for opening, pending in (
+        (RunOpening(number, run_id, "local"), 0),
+        (RunOpening(number, run_id, "local", document_ids=tuple(ids[:1])), 1),
+        (RunOpening(number, run_id, "local", named=tuple(ids[:2])), 2),
+        (RunOpening(number, run_id, "local", retry_permanent=True), 4),
+    ):
+        await fail_all()
+        await catalog.runs.open(opening)
+        assert (await catalog.processes.completeness(number)).pending == pending
+
+
+async def test_unended_runs_are_listed_page_by_page(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    before: list[RunRef] = []
+    place: RunRef | None = None
+    while True:
+        page = await catalog.runs.unended(place, older_than=timedelta(0))
+        before += page.runs
+        if page.following is None:
+            break
+        place = page.following
+    assert [run.run_id for run in before].count(run_id) == 1
+    assert before[-1].run_id == run_id
+    assert (await catalog.runs.unended(before[-1], older_than=timedelta(0))).runs == ()
+    assert run_id not in {
+        run.run_id for run in (await catalog.runs.unended(None, older_than=timedelta(hours=1))).runs
+    }
+
+
 async def test_opening_makes_attempts_of_a_killed_run_undone(catalog: Catalog, number: str) -> None:
     [document_id] = document_ids(1)
     await catalog.listings.record(listing_of(number, [document_id]))
@@ -87,7 +129,7 @@ async def test_opening_makes_attempts_of_a_killed_run_undone(catalog: Catalog, n
 
 async def test_a_run_that_never_ended_is_closed_as_cancelled_by_the_next(catalog: Catalog, number: str) -> None:
     killed = await opened(catalog, number)
-    await catalog.webhooks.subscribe(number, "local", "https://example.com/hook")
+    await catalog.runs.subscribe(RunOpening(number, killed, "local"), "local", "https://example.com/hook")
     following = await opened(catalog, number)
     assert (await latest_run(catalog, number)).id == following
     [delivery] = (await close(catalog, number, killed, COMPLETED)).deliveries

@@ -13,7 +13,7 @@ from adapters.database import Catalog, Database
 from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Outcome
 from domain.messages import DeliveryRef, RunClosing, RunEnding, RunOpening
-from domain.webhooks import Delivery, DeliveryStatus, EventType, SentAttempt
+from domain.webhooks import SUPERSEDED, Delivery, DeliveryStatus, EventType, SentAttempt
 
 URL = "https://example.com/hook"
 
@@ -26,20 +26,33 @@ async def opened(catalog: Catalog, number: str) -> str:
 
 
 async def close(
-    catalog: Catalog, number: str, run_id: str, *, outcome: Outcome = Outcome.COMPLETED, after: int = 0
+    catalog: Catalog,
+    number: str,
+    run_id: str,
+    *,
+    outcome: Outcome = Outcome.COMPLETED,
+    after: int = 0,
+    execution: str = "",
 ) -> tuple[DeliveryRef, ...]:
     """Close a run; gives the deliveries to start."""
-    closing = RunClosing(number, run_id, RunEnding(outcome), after)
+    closing = RunClosing(number, run_id, RunEnding(outcome), after, execution=execution)
     return (await catalog.runs.close(closing)).deliveries
 
 
-async def waiting(database: Database, number: str) -> int:
-    """How many subscriptions wait for an end."""
+async def subscribed(database: Database, number: str) -> int:
+    """How many subscriptions a process has."""
     async with database.reading() as connection:
         count = await connection.scalar(
-            select(func.count()).where(subscriptions.c.process_number == number, subscriptions.c.run_id.is_(None))
+            select(func.count()).select_from(subscriptions).where(subscriptions.c.process_number == number)
         )
     return count or 0
+
+
+async def subscribe(
+    catalog: Catalog, number: str, run_id: str, url: str = URL, *, client: str = "local", again: bool = False
+) -> DeliveryRef | None:
+    """Have an address told of a run's end."""
+    return await catalog.runs.subscribe(RunOpening(number, run_id, "local"), client, url, again=again)
 
 
 async def delivered_urls(database: Database, number: str) -> list[str]:
@@ -51,8 +64,9 @@ async def delivered_urls(database: Database, number: str) -> list[str]:
 
 async def the_delivery(catalog: Catalog, number: str, outcome: Outcome = Outcome.COMPLETED) -> Delivery:
     """The one delivery of a run that has just ended."""
-    await catalog.webhooks.subscribe(number, "local", URL)
-    [reference] = await close(catalog, number, await opened(catalog, number), outcome=outcome)
+    run_id = await opened(catalog, number)
+    await subscribe(catalog, number, run_id)
+    [reference] = await close(catalog, number, run_id, outcome=outcome)
     return await again(catalog, reference.id)
 
 
@@ -68,63 +82,68 @@ def attempt(number: int = 1, *, status_code: int | None = 200, error: str | None
     return SentAttempt(number, datetime.now(UTC), status_code, 12, "ok", error)
 
 
-async def test_an_address_that_asks_many_times_at_once_waits_once(
+async def test_an_address_that_asks_many_times_at_once_is_told_once(
     database: Database, catalog: Catalog, number: str
 ) -> None:
-    await asyncio.gather(*(catalog.webhooks.subscribe(number, "local", URL) for _ in range(20)))
-    assert await waiting(database, number) == 1
+    run_id = await opened(catalog, number)
+    await asyncio.gather(*(subscribe(catalog, number, run_id) for _ in range(20)))
+    assert await subscribed(database, number) == 1
+    assert len(await close(catalog, number, run_id)) == 1
 
 
-async def test_each_client_and_address_waits_for_itself(database: Database, catalog: Catalog, number: str) -> None:
+async def test_two_clients_with_the_same_address_are_both_told(
+    database: Database, catalog: Catalog, number: str
+) -> None:
+    run_id = await opened(catalog, number)
     for client, url in (("one", URL), ("other", URL), ("one", f"{URL}/2")):
-        await catalog.webhooks.subscribe(number, client, url)
-    assert await waiting(database, number) == 3
-
-
-async def test_closing_turns_every_waiting_subscription_into_a_delivery(
-    database: Database, catalog: Catalog, number: str
-) -> None:
-    for place in range(3):
-        await catalog.webhooks.subscribe(number, "local", f"{URL}/{place}")
-    found = await close(catalog, number, await opened(catalog, number))
-    assert [(await again(catalog, one.id)).url for one in found] == [f"{URL}/{place}" for place in range(3)]
-    assert [one.number for one in found] == sorted(one.number for one in found)
-    assert await waiting(database, number) == 0
+        await subscribe(catalog, number, run_id, url, client=client)
+    told = [await again(catalog, one.id) for one in await close(catalog, number, run_id)]
+    assert [(one.client, one.url) for one in told] == [("one", URL), ("other", URL), ("one", f"{URL}/2")]
 
 
 async def test_closing_again_gives_the_same_deliveries(catalog: Catalog, number: str) -> None:
-    await catalog.webhooks.subscribe(number, "local", URL)
     run_id = await opened(catalog, number)
+    await subscribe(catalog, number, run_id)
     first = await close(catalog, number, run_id)
     assert await close(catalog, number, run_id) == first
     assert await close(catalog, number, run_id, after=first[-1].number) == ()
 
 
-async def test_who_was_told_of_an_end_and_asks_again_is_told_of_the_next_one(
+async def test_a_subscriber_is_told_of_the_run_that_it_is_bound_to_and_of_no_other(
     database: Database, catalog: Catalog, number: str
 ) -> None:
-    await catalog.webhooks.subscribe(number, "local", URL)
-    run_id = await opened(catalog, number)
-    [first] = await close(catalog, number, run_id)
-    await catalog.webhooks.subscribe(number, "local", URL)
-    await catalog.webhooks.subscribe(number, "local", f"{URL}/late")
-    # The run looks once more before it is over: it tells whom it has not told yet, and nobody twice.
-    [late] = await close(catalog, number, run_id, after=first.number)
-    assert (await again(catalog, late.id)).url == f"{URL}/late"
-    assert await waiting(database, number) == 1
-    [second] = await close(catalog, number, await opened(catalog, number))
-    assert (await again(catalog, second.id)).url == URL
+    first, second = await opened(catalog, number), str(uuid4())
+    await subscribe(catalog, number, first)
+    # Whoever has started the next run may not have told the catalog of it yet.
+    await subscribe(catalog, number, second, f"{URL}/second")
+    [told] = await close(catalog, number, first)
+    assert (await again(catalog, told.id)).url == URL
+    await catalog.runs.open(RunOpening(number, second, "local"))
+    [told] = await close(catalog, number, second)
+    assert (await again(catalog, told.id)).url == f"{URL}/second"
 
 
-async def test_a_request_that_its_run_overtakes_leaves_nobody_waiting_who_was_told(
-    database: Database, catalog: Catalog, number: str
+async def test_who_subscribes_between_the_end_and_its_completion_in_temporal_is_told(
+    catalog: Catalog, number: str
 ) -> None:
-    await catalog.webhooks.subscribe(number, "local", URL)
     run_id = await opened(catalog, number)
-    [first] = await close(catalog, number, run_id)
-    await catalog.webhooks.subscribe(number, "local", URL)
-    assert [one.id for one in await catalog.runs.announce_ended(run_id)] == [first.id]
-    assert await waiting(database, number) == 0
+    await subscribe(catalog, number, run_id)
+    [first] = await close(catalog, number, run_id, outcome=Outcome.PARTIAL)
+
+    late = await subscribe(catalog, number, run_id, f"{URL}/late")
+
+    assert late is not None
+    delivery = await again(catalog, late.id)
+    assert (delivery.url, delivery.event_type) == (f"{URL}/late", EventType.of(Outcome.PARTIAL))
+    # The run looks once more before it is over: it may start what the subscriber starts as well.
+    assert await close(catalog, number, run_id, after=first.number) == (late,)
+    # Whoever made it may have died before it was started.
+    assert await subscribe(catalog, number, run_id, f"{URL}/late") == late
+    await catalog.webhooks.record_attempt(delivery, attempt(), delivered=True, next_attempt_at=None)
+    assert await subscribe(catalog, number, run_id, f"{URL}/late") is None
+    assert await subscribe(catalog, number, run_id, f"{URL}/late", again=True) == DeliveryRef(
+        late.id, late.number, 2
+    )
 
 
 async def test_closing_many_times_at_once_gives_each_subscription_one_delivery(
@@ -132,7 +151,7 @@ async def test_closing_many_times_at_once_gives_each_subscription_one_delivery(
 ) -> None:
     urls = [f"{URL}/{place:02}" for place in range(30)]
     run_id = await opened(catalog, number)
-    await asyncio.gather(*(catalog.webhooks.subscribe(number, "local", url) for url in urls))
+    await asyncio.gather(*(subscribe(catalog, number, run_id, url) for url in urls))
     await asyncio.gather(*(close(catalog, number, run_id) for _ in range(8)))
     assert await delivered_urls(database, number) == urls
 
@@ -142,22 +161,83 @@ async def test_subscribing_while_a_run_is_closed_loses_nobody(
 ) -> None:
     urls = [f"{URL}/{place:02}" for place in range(30)]
     run_id = await opened(catalog, number)
-    await asyncio.gather(
-        *(catalog.webhooks.subscribe(number, "local", url) for url in urls),
+    told = await asyncio.gather(
+        *(subscribe(catalog, number, run_id, url) for url in urls[:15]),
         *(close(catalog, number, run_id) for _ in range(8)),
+        *(subscribe(catalog, number, run_id, url) for url in urls[15:]),
     )
-    await close(catalog, number, run_id)
+    # Nobody looks again: either the end has seen the subscription, or the subscriber has seen the end.
     assert await delivered_urls(database, number) == urls
+    handed_out = {
+        one.id for each in told if each is not None for one in ([each] if isinstance(each, DeliveryRef) else each)
+    }
+    assert len(handed_out) == 30
 
 
 async def test_more_deliveries_than_a_page_come_page_by_page(catalog: Catalog, number: str) -> None:
     run_id = await opened(catalog, number)
     for place in range(101):
-        await catalog.webhooks.subscribe(number, "local", f"{URL}/{place}")
+        await subscribe(catalog, number, run_id, f"{URL}/{place}")
     first = await close(catalog, number, run_id)
     rest = await close(catalog, number, run_id, after=first[-1].number)
     assert (len(first), len(rest)) == (100, 1)
     assert len({one.id for one in first + rest}) == 101
+
+
+async def test_a_run_that_was_killed_is_announced_by_the_next_one_and_by_the_sweep(
+    database: Database, catalog: Catalog, number: str
+) -> None:
+    killed, swept = await opened(catalog, number), str(uuid4())
+    await subscribe(catalog, number, killed, f"{URL}/killed")
+    await catalog.runs.open(RunOpening(number, swept, "local"))
+    await subscribe(catalog, number, swept, f"{URL}/swept")
+    [told] = await catalog.runs.close_killed(swept)
+    assert (await again(catalog, told.id)).event_type is EventType.PROCESS_CANCELLED
+    # Once, and an end that a run has said itself stays.
+    assert await catalog.runs.close_killed(swept) == ()
+    assert await delivered_urls(database, number) == [f"{URL}/killed", f"{URL}/swept"]
+
+
+async def test_a_run_that_was_reset_in_temporal_tells_its_new_end(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    await subscribe(catalog, number, run_id)
+    [first] = await close(catalog, number, run_id, outcome=Outcome.CANCELLED, execution=run_id)
+    # The same execution, and one that only goes on telling, end it once.
+    assert not await catalog.runs.reopen(run_id, execution=run_id)
+    assert await close(catalog, number, run_id, outcome=Outcome.CANCELLED, execution=run_id) == (first,)
+    assert await catalog.runs.is_over(run_id)
+
+    reset = str(uuid4())
+    assert await catalog.runs.reopen(run_id, execution=reset)
+
+    assert not await catalog.runs.is_over(run_id)
+    event = await catalog.webhooks.event(first.id)
+    assert event is not None
+    # What was not sent yet is not sent any more: it would tell of an end that is none.
+    assert event.refusal == SUPERSEDED
+    [second] = await close(catalog, number, run_id, execution=reset)
+    assert second.id != first.id
+    told = await catalog.webhooks.event(second.id)
+    assert told is not None
+    assert told.run is not None
+    assert (told.delivery.event_type, told.run.outcome, told.refusal) == (
+        EventType.PROCESS_COMPLETED,
+        Outcome.COMPLETED,
+        None,
+    )
+    assert await close(catalog, number, run_id, execution=reset) == (second,)
+
+
+async def test_a_run_that_is_reset_has_terminated_what_was_started_since(catalog: Catalog, number: str) -> None:
+    run_id = await opened(catalog, number)
+    await close(catalog, number, run_id, execution=run_id)
+    later = await opened(catalog, number)
+    await catalog.runs.open(RunOpening(number, run_id, "local"), execution=str(uuid4()))
+    process = await catalog.processes.get(number)
+    assert process is not None
+    assert process.latest_run is not None
+    assert (process.latest_run.id, process.latest_run.outcome) == (run_id, None)
+    assert await catalog.runs.is_over(later)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -199,21 +279,3 @@ async def test_a_delivery_knows_what_has_become_of_it(
     assert (found.status, found.next_attempt_at) == (status, again_at)
     assert found.delivered_at == (sent.sent_at if status is DeliveryStatus.DELIVERED else None)
     assert found.given_up_at == (sent.sent_at if status is DeliveryStatus.FAILED else None)
-
-
-async def test_a_subscription_that_comes_after_the_end_is_announced_by_the_run_that_ended(
-    catalog: Catalog, database: Database, number: str
-) -> None:
-    run_id = await opened(catalog, number)
-    await close(catalog, number, run_id, outcome=Outcome.PARTIAL)
-    await catalog.webhooks.subscribe(number, "local", URL)
-
-    [reference] = await catalog.runs.announce_ended(run_id)
-
-    delivery = await again(catalog, reference.id)
-    assert (delivery.event_type, delivery.run_id) == (EventType.of(Outcome.PARTIAL), run_id)
-    assert await waiting(database, number) == 0
-    # Whoever announced it may have died before the delivery was started.
-    assert await catalog.runs.announce_ended(run_id) == (reference,)
-    await catalog.webhooks.record_attempt(delivery, attempt(), delivered=False, next_attempt_at=None)
-    assert await catalog.runs.announce_ended(run_id) == ()

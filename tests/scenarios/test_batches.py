@@ -300,7 +300,7 @@ async def test_paused_runs_hold_up_no_others_over_many_executions(
 
         progress = await impatient.get_workflow_handle(f"batch-{batch.id}").result()
 
-        assert progress == {"started": 10, "joined": 0, "answered": 0}
+        assert progress == {"started": 10, "joined": 0, "answered": 0, "open_runs": []}
         found = await catalog.batches.get(batch.id)
         assert found is not None
         assert found.ended_at is not None

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from adapters.database import Catalog, Database
 from adapters.database.webhook_tables import deliveries, failing_endpoints
 from adapters.schedules import SWEEP_DELIVERIES
+from domain.messages import RunOpening
 from domain.webhooks import EventType
 from tests.support.conditions import eventually
 from tests.support.event_schemas import assert_is_event
@@ -215,9 +216,10 @@ async def test_a_delivery_that_nobody_started_is_started_by_the_next_sweep(
     number = fresh_number()
     await stack.prepare(number, 1)
     await stack.request(number)
-    await stack.ended(number)
-    # As by an API that dies between noting a late subscriber and having it told, an hour ago.
-    lost = await Catalog(database).webhooks.announce_now(number, "local", f"{receiver.url}/{number}")
+    run_id = (await stack.ended(number))["run"]["id"]
+    # As by an API that dies between recording a late subscriber and having it told, an hour ago.
+    run = RunOpening(number, run_id, "local")
+    lost = await Catalog(database).runs.subscribe(run, "local", f"{receiver.url}/{number}")
     assert lost is not None
     async with database.writing() as connection:
         await connection.execute(

@@ -25,7 +25,7 @@ from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
 from adapters.webhooks import Destinations, WebhookSender
 from domain.addresses import WebhookPolicy
-from domain.messages import DeliveryRequest
+from domain.messages import DeliveryRequest, RunOpening
 from domain.storage import StorageAddress
 from domain.webhooks import DELIVERY_SCHEDULE
 from tests.support.conditions import eventually
@@ -118,7 +118,7 @@ async def test_an_address_that_fails_four_times_is_called_five_times_at_the_sche
     number = fresh_number()
     await stack.prepare(number, 2, size_bytes=2_000)
     await stack.request(number)
-    await stack.ended(number)
+    run_id = (await stack.ended(number))["run"]["id"]
     catalog, told = activities
     async with AsyncExitStack() as parts:
         reader = await parts.enter_async_context(httpx.AsyncClient(trust_env=False))
@@ -134,7 +134,8 @@ async def test_an_address_that_fails_four_times_is_called_five_times_at_the_sche
             ),
         )
         await parts.enter_async_context(worker)
-        delivery = await catalog.webhooks.announce_now(number, "local", f"{server.origin}/hook")
+        run = RunOpening(number, run_id, "local")
+        delivery = await catalog.runs.subscribe(run, "local", f"{server.origin}/hook")
         assert delivery is not None
         delivered = await skipping.client.execute_workflow(
             DeliverWebhook.run,

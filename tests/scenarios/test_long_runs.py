@@ -15,7 +15,7 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from api.runs import Runs
 from domain.completeness import Decision
-from domain.messages import RunResult
+from domain.messages import DownloadRequest, RunOpening, RunResult
 from domain.process_number import ProcessNumber
 from settings import Settings, load_settings
 from tests.support.conditions import eventually
@@ -57,10 +57,11 @@ async def test_a_run_over_many_executions_downloads_everything_once(
     catalog = Catalog(Database(settings.effective_database_url))
     try:
         subscribers = [f"/{number}/{index}" for index in range(40)]
+        runs = Runs(forgetful)
+        started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.is_over)
         for path in subscribers:
-            await catalog.webhooks.subscribe(number.canonical, "local", f"{receiver.url}{path}")
-
-        started = await Runs(forgetful).start(number, "local")
+            opening = RunOpening(number.canonical, started.run.id, "local")
+            assert await catalog.runs.subscribe(opening, "local", f"{receiver.url}{path}") is None
 
         assert started.decision is Decision.STARTED
         run = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)
@@ -72,7 +73,7 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         process = await catalog.processes.get(number.canonical)
         assert process is not None
         assert process.latest_run is not None
-        assert process.latest_run.id == started.run_id
+        assert process.latest_run.id == started.run.id
 
         async def all_told() -> bool:
             return all(len(receiver.at(path)) == 1 for path in subscribers)
