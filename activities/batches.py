@@ -116,7 +116,7 @@ class BatchActivities:
 
     @activity.defn
     async def look_at_run(self, run: BatchRun) -> OpenRunLook:
-        """See how far a run has come. One that Temporal does not have open is over; it is closed if it was killed."""
+        """See how far a run has come. One that Temporal has not open is over; it is closed if it was killed."""
         number = run.process_number
         with own_failures():
             over = await self._catalog.runs.is_over(run.run_id)
