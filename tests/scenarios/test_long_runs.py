@@ -5,17 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
+from adapters.database.tables import documents
+from adapters.database.webhook_tables import deliveries
 from api.runs import Runs
 from domain.completeness import Decision
-from domain.messages import DownloadRequest, RunOpening, RunResult
+from domain.messages import DocumentChoice, DownloadRequest, RunOpening, RunResult
 from domain.process_number import ProcessNumber
 from settings import Settings, load_settings
 from tests.support.conditions import eventually
@@ -24,6 +29,7 @@ from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 from worker import build_workers
 from workflows.download_process import DownloadProcess
+from workflows.options import PROCESSES_QUEUE
 from workflows.search_attributes import PHASE, SEARCH_ATTRIBUTES
 
 
@@ -83,13 +89,92 @@ async def test_a_run_over_many_executions_downloads_everything_once(
         await catalog.close()
 
 
+async def test_what_is_asked_for_while_an_execution_ends_is_done_by_the_next(
+    stack: RunningStack, forgetful: Client, settings: Settings
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.prepare(number.canonical, 60, size_bytes=2_000)
+    catalog = Catalog(Database(settings.effective_database_url))
+    try:
+        runs = Runs(forgetful)
+        await stack.fault("sealed", number.canonical, documents=[0])
+        await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.is_over)
+        handle = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)
+        assert (await handle.result()).failed_documents == 1
+        pages = await catalog.documents.page(number.canonical, limit=100)
+        refused, stored = pages[0].id, [document.id for document in pages[1:]]
+        await forget(settings, number.canonical, stored)
+        (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
+        await stack.latency(1)
+        request = DownloadRequest(number.canonical, document_ids=tuple(stored))
+        first = await runs.start(request, is_over=catalog.runs.is_over)
+
+        async def ends() -> bool:
+            # It takes nothing more, and waits for what is on its way.
+            described = await handle.describe()
+            return described.run_id == first.run.id and described.history_length > 50
+
+        await eventually(ends, "the first execution is about to continue as new")
+        await handle.execute_update(DownloadProcess.widen, DocumentChoice((refused,)))
+        await stack.latency(0)
+
+        result = await handle.result()
+
+        assert (result.total_documents, result.available_documents) == (60, 60)
+        assert len([each async for each in forgetful.list_workflows(f"WorkflowId = '{number}'")]) > 2
+    finally:
+        await catalog.close()
+
+
+async def forget(settings: Settings, number: str, document_ids: list[str]) -> None:
+    """Make stored documents pending again, as far as the catalog knows."""
+    database = Database(settings.effective_database_url)
+    async with database.writing() as connection:
+        await connection.execute(
+            update(documents)
+            .where(documents.c.process_number == number, documents.c.id.in_(document_ids))
+            .values(status="pending", failed_attempts=0, object_key=None)
+        )
+    await database.close()
+
+
+async def test_a_sweep_starts_all_that_is_overdue_over_many_executions(
+    forgetful: Client, settings: Settings, receiver: Receiver
+) -> None:
+    database = Database(settings.effective_database_url)
+    catalog = Catalog(database)
+    try:
+        path = f"/{uuid4()}"
+        made = [(await catalog.webhooks.announce_test("local", f"{receiver.url}{path}")).id for _ in range(120)]
+        async with database.writing() as connection:
+            await connection.execute(
+                update(deliveries).values(next_attempt_at=datetime.now(UTC) - timedelta(hours=1))
+            )
+
+        started = await forgetful.execute_workflow(
+            "SweepDeliveries", id="sweep", task_queue=PROCESSES_QUEUE, result_type=int
+        )
+
+        assert started == 120
+        assert len([each async for each in forgetful.list_workflows("WorkflowId = 'sweep'")]) > 1
+
+        async def all_told() -> bool:
+            return {one.event_id for one in receiver.at(path)} == set(made)
+
+        await eventually(all_told, "every event")
+    finally:
+        await catalog.close()
+
+
 async def test_a_paused_run_that_gets_many_signals_continues_as_new_and_stays_paused(
-    stack: RunningStack, forgetful: Client
+    stack: RunningStack, forgetful: Client, settings: Settings
 ) -> None:
     number = ProcessNumber.parse(fresh_number())
     await stack.prepare(number.canonical, 40, size_bytes=2_000)
     await stack.latency(0.2)
-    await Runs(forgetful).start(number, "local")
+    catalog = Catalog(Database(settings.effective_database_url))
+    await Runs(forgetful).start(DownloadRequest(number.canonical), is_over=catalog.runs.is_over)
+    await catalog.close()
     run = forgetful.get_workflow_handle(number.canonical, result_type=RunResult)
     await run.execute_update(DownloadProcess.pause)
 
