@@ -22,12 +22,17 @@ CREATED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 LATER = CREATED + timedelta(minutes=5)
 
 
-def fill(connection: Connection) -> None:
-    """Bring a database to the schema before, with a delivery that waits, one that arrived and one given up."""
+def bring(connection: Connection, revision: str) -> None:
+    """Bring an empty database to an earlier schema."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "0002")
+    command.upgrade(config, revision)
+
+
+def fill(connection: Connection) -> None:
+    """Bring a database to the schema before, with a delivery that waits, one that arrived and one given up."""
+    bring(connection, "0002")
     number = "0000001-56.2026.8.11.0041"
     moments = {"created": CREATED, "later": LATER}
     connection.execute(
@@ -79,4 +84,40 @@ async def test_what_was_logged_before_stays(new_database: NewDatabase) -> None:
     overdue = await catalog.webhooks.overdue(OverdueRequest(), by=timedelta(0))
     assert overdue.deliveries == (DeliveryRef("evt_1", 1, 2),)
     assert len(await catalog.webhooks.log.page("local", limit=9)) == 3
+    await catalog.close()
+
+
+def leave_waiting(connection: Connection) -> None:
+    """Bring a database to the schema before, with subscriptions that wait: two for an open run, one for none."""
+    bring(connection, "0004")
+    number, other = "0000001-56.2026.8.11.0041", "0000002-41.2026.8.11.0041"
+    connection.execute(
+        text("INSERT INTO runs (id, process_number, client, started_at) VALUES (:run, :number, 'local', :created)"),
+        {"run": RUN, "number": number, "created": CREATED},
+    )
+    for place, (of, url, run) in enumerate(
+        [(number, "/waits", None), (number, "/told", RUN), (number, "/told", None), (other, "/forgotten", None)], 1
+    ):
+        connection.execute(
+            text(
+                "INSERT INTO webhook_subscriptions (id, process_number, client, url, created_at, run_id)"
+                " VALUES (:place, :number, 'local', :url, :created, :run)"
+            ),
+            {"place": place, "number": of, "url": f"https://example.com{url}", "created": CREATED, "run": run},
+        )
+
+
+async def test_what_waited_is_bound_to_the_run_that_was_open(new_database: NewDatabase) -> None:
+    url = await new_database()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(leave_waiting)
+    await engine.dispose()
+
+    await asyncio.to_thread(upgrade, url)
+
+    catalog = Catalog(Database(url))
+    told = await catalog.runs.close_killed(RUN)
+    logged = [await catalog.webhooks.log.get(one.id) for one in told]
+    assert [one.delivery.url for one in logged if one] == ["https://example.com/waits", "https://example.com/told"]
     await catalog.close()

@@ -37,6 +37,10 @@ QUERIES: dict[str, tuple[Ask, str]] = {
     "the count": (lambda catalog, number: catalog.processes.completeness(number), COUNTED),
     # Two indexes begin with the process and the status: which of them is for the database to say.
     "failures by code": (lambda catalog, number: catalog.processes.failures_by_code(number), "ix_documents_"),
+    "runs without an end": (
+        lambda catalog, _: catalog.runs.unended(None, older_than=timedelta(minutes=3)),
+        "ix_runs_unended",
+    ),
     "the process with its latest run": (
         lambda catalog, number: catalog.processes.get(number),
         "ix_runs_process_number_started_at",

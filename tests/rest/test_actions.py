@@ -63,24 +63,63 @@ async def test_a_cancelled_run_has_ended_and_cancelling_again_says_so(stack: Run
     assert (await stack.ended(number))["status"] == "completed"
 
 
-async def test_a_retry_is_of_what_failed_for_a_passing_reason(stack: RunningStack) -> None:
+async def test_a_retry_is_of_all_that_failed(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.prepare(number, 6)
-    await stack.fault("sealed", number, documents=[3])
+    sealed = await stack.fault("sealed", number, documents=[3])
     await stack.request(number)
     await stack.ended(number)
     fail_documents(stack, number, [1, 2, 3], FailureCode.EMPTY_DOCUMENT)
     assert (await stack.status(number))["failures_by_code"] == {"empty_document": 3, "sealed": 1}
+    await stack.forget_requests()
 
     retried = await act(stack, number, "retry")
 
     assert retried.status_code == 202
-    assert RetriedBody.model_validate(retried.json()).retried_documents == 3
+    assert RetriedBody.model_validate(retried.json()).retried_documents == 4
     assert retried.json()["status"] == "processing"
     status = await stack.ended(number)
+    # What the court still refuses costs it one request, and the search that tells whose trouble it is.
     assert (status["available_documents"], status["failures_by_code"]) == (5, {"sealed": 1})
+    assert len((await stack.court())["documents_served"]) == 3
+    await stack.end_fault(sealed)
+    assert (await act(stack, number, "retry")).json()["retried_documents"] == 1
+    assert (await stack.ended(number))["status"] == "completed"
     beyond = await act(stack, number, "retry")
     assert (beyond.status_code, beyond.json()["code"]) == (409, "nothing_to_retry")
+
+
+async def test_a_process_that_failed_for_good_is_asked_for_again(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 2, exists=False)
+    await stack.request(number)
+    assert (await stack.ended(number))["failure"]["code"] == "not_found"
+    assert (await stack.request(number)).json()["decision"] == "settled"
+    await stack.prepare(number, 2, exists=True)
+    assert (await act(stack, number, "retry")).status_code == 202
+    assert (await stack.ended(number))["status"] == "completed"
+
+
+@pytest.mark.parametrize("code", [FailureCode.SEALED, FailureCode.DOCUMENT_NOT_FOUND])
+@pytest.mark.parametrize("way", ["retry", "max_age", "document_ids"])
+async def test_what_the_court_now_answers_is_had(stack: RunningStack, code: FailureCode, way: str) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 3)
+    await stack.request(number)
+    await stack.ended(number)
+    fail_documents(stack, number, [2, 3], code)
+    # Whoever asks as ever is answered: nothing has changed, as far as anybody knows.
+    assert (await stack.request(number)).json()["decision"] == "settled"
+    failed = [document["id"] for document in await stack.documents(number) if document["status"] == "failed"]
+
+    if way == "retry":
+        answer = await act(stack, number, "retry")
+    else:
+        order = {"max_age": 0} if way == "max_age" else {"document_ids": failed}
+        answer = await stack.api.post(f"/processes/{number}/downloads", json=order)
+
+    assert answer.status_code == 202
+    assert (await stack.ended(number))["status"] == "completed"
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "cancel"])

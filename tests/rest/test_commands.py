@@ -177,21 +177,25 @@ async def test_a_run_is_paused_resumed_and_cancelled(stack: RunningStack) -> Non
     assert "(HTTP 409, no_open_run)" in over.err
 
 
-async def test_what_failed_is_listed_and_only_what_may_succeed_is_tried_again(stack: RunningStack) -> None:
+async def test_what_failed_is_listed_and_tried_again_until_nothing_has(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.prepare(number, 2)
-    await stack.fault("sealed", number, documents=[1])
+    sealed = await stack.fault("sealed", number, documents=[1])
     await stack.request(number)
     await stack.ended(number)
 
     listed = await autos(stack, "failures", "--code", "sealed", "--json")
     shown = await autos(stack, "failures")
+    await stack.end_fault(sealed)
+    retried = await autos(stack, "retry", number, "--json")
+    await stack.ended(number)
     refused = await autos(stack, "retry", number)
 
     mine = [each for each in listed.objects if each["process_number"] == number]
     assert [(each["failure"]["code"], each["failure"]["retryable"]) for each in mine] == [("sealed", False)]
     assert shown.out.startswith("PROCESS")
     assert number in shown.out
+    assert (retried.code, retried.objects[0]["retried_documents"]) == (0, 1)
     assert (refused.code, refused.out) == (7, "")
     assert "nothing_to_retry" in refused.err
 

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -310,5 +310,49 @@ async def test_paused_runs_hold_up_no_others_over_many_executions(
         for number in held:
             await impatient.get_workflow_handle(number).execute_update(DownloadProcess.resume)
             await impatient.get_workflow_handle(number).result()
+    finally:
+        await catalog.close()
+
+
+async def test_a_batch_over_many_executions_never_has_more_runs_open_than_its_window(
+    stack: RunningStack, impatient: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody is held up here: a place is free when its run is over, whichever execution of the batch has started it.
+    monkeypatch.setattr(download_batch, "_PATIENCE", timedelta(minutes=5))
+    monkeypatch.setattr(download_batch, "_LOOK_EVERY", timedelta(milliseconds=200))
+    slow, *others = await prepared(stack, 12, documents=1)
+    await stack.prepare(slow, 60, size_bytes=2_000)
+    await stack.latency(0.2)
+    catalog = Catalog(Database(settings.effective_database_url))
+    try:
+        batch = Batch(uuid4().hex, "desk", datetime.now(UTC), 4, read_items([slow, *others])[0])
+        await catalog.batches.add(batch)
+        await BatchRuns(impatient).start(BatchRequest(batch.id, batch.client, batch.priority))
+
+        async def is_open() -> bool:
+            return (await catalog.processes.completeness(slow)).available > 0
+
+        await eventually(is_open, "the slow run downloads")
+        await impatient.get_workflow_handle(slow).execute_update(DownloadProcess.pause)
+
+        async def many() -> bool:
+            query = f"WorkflowId = 'batch-{batch.id}'"
+            return len([each async for each in impatient.list_workflows(query)]) > 1
+
+        await eventually(many, "the batch continues as new")
+        await impatient.get_workflow_handle(slow).execute_update(DownloadProcess.resume)
+        await stack.latency(0)
+        progress = await impatient.get_workflow_handle(f"batch-{batch.id}").result()
+
+        assert progress == {"started": 12, "joined": 0, "answered": 0, "open_runs": []}
+        runs = [each async for each in impatient.list_workflows("WorkflowType = 'DownloadProcess'")]
+        assert {each.id for each in runs} == {slow, *others}
+        for moment in (each.start_time for each in runs):
+            open_then = {
+                each.id
+                for each in runs
+                if each.start_time <= moment and (each.close_time is None or each.close_time > moment)
+            }
+            assert len(open_then) <= 2
     finally:
         await catalog.close()
