@@ -175,3 +175,18 @@ async def test_a_whole_batch_is_read_with_one_question_from_indexes(catalog: Cat
     for one in (head, items):
         assert "Seq Scan" not in one
         assert not [line for line in one.splitlines() if line.strip().startswith("SCAN ")]
+
+
+async def test_unended_batches_come_page_by_page_to_the_last(catalog: Catalog) -> None:
+    made = {(await added(catalog, fresh_number())).id for _ in range(105)}
+    ended = await added(catalog, fresh_number())
+    await catalog.batches.end(ended.id)
+    found: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        page = await catalog.batches.unended(after, before=datetime.now(UTC) + timedelta(minutes=1))
+        found += [batch.batch_id for batch in page.batches]
+        after = page.following
+    assert made <= set(found)
+    assert len(found) == len(set(found))
+    assert ended.id not in found

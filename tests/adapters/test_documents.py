@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -10,6 +11,7 @@ from adapters.database import Catalog
 from domain.completeness import Completeness
 from domain.documents import DocumentStatus
 from domain.errors import FailureCode
+from domain.messages import RunOpening
 from tests.support.listings import document_ids, listing_of, stored_object
 
 
@@ -88,12 +90,16 @@ async def test_a_document_that_is_stored_at_last_forgets_its_failures(catalog: C
 
 
 @pytest.mark.parametrize("code", [code for code in FailureCode if code.scope == "document"])
-async def test_only_what_can_succeed_is_tried_again(catalog: Catalog, number: str, code: FailureCode) -> None:
+async def test_a_retry_is_of_whatever_failed_and_a_run_of_what_can_succeed(
+    catalog: Catalog, number: str, code: FailureCode
+) -> None:
     [document_id] = await record(catalog, number, 1)
     await fail(catalog, number, document_id, code)
-    assert await catalog.documents.retry_failed(number) == int(code.retryable)
-    expected = DocumentStatus.PENDING if code.retryable else DocumentStatus.FAILED
-    assert await status_of(catalog, number, document_id) is expected
+    await catalog.runs.open(RunOpening(number, str(uuid4()), "local"))
+    assert (await catalog.processes.completeness(number)).pending == int(code.retryable)
+    await fail(catalog, number, document_id, code)
+    assert await catalog.documents.retry_failed(number) == 1
+    assert await status_of(catalog, number, document_id) is DocumentStatus.PENDING
 
 
 async def test_a_document_tried_again_has_all_its_attempts(catalog: Catalog, number: str) -> None:

@@ -171,3 +171,26 @@ async def test_requests_that_meet_the_end_of_a_run_for_a_few_are_each_told_of_th
     await eventually(all_told, "every subscriber")
     # Once by the run that it met at its end, if any, and once by its own.
     assert {len(receiver.at(path)) for path in paths} <= {1, 2}
+
+
+async def test_a_document_that_is_named_is_tried_again_by_the_open_run_for_all(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 60)
+    sealed = await stack.fault("sealed", number, documents=[0])
+    await stack.latency(0.4)
+    await stack.request(number)
+
+    async def failed() -> list[str]:
+        return [one["id"] for one in await stack.documents(number) if one["status"] == "failed"]
+
+    refused = await eventually(failed, "the refusal")
+    (await stack.api.post(f"/processes/{number}/pause")).raise_for_status()
+    await stack.end_fault(sealed)
+
+    joined = await ask(stack, number, document_ids=refused)
+
+    assert (joined.status_code, joined.json()["decision"]) == (202, "active")
+    await stack.latency(0)
+    (await stack.api.post(f"/processes/{number}/resume")).raise_for_status()
+    assert (await stack.ended(number))["status"] == "completed"
+    assert len(await stack.runs(number)) == 1

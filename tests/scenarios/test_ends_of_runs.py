@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, ResetReapplyType
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from adapters.schedules import SWEEP_DELIVERIES
@@ -39,8 +39,6 @@ async def reset(stack: RunningStack, number: str, *, after: str) -> str:
             reason="an operator's hand",
             workflow_task_finish_event_id=point,
             request_id=str(uuid4()),
-            # The cancellation is what the operator takes back.
-            reset_reapply_type=ResetReapplyType.RESET_REAPPLY_TYPE_NONE,
         )
     )
     return str(answer.run_id)
