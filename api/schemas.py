@@ -53,7 +53,9 @@ class FailureBody(_Body):
 
     code: FailureCode
     scope: FailureScope
-    retryable: bool = Field(description="Whether a later request may succeed.")
+    retryable: bool = Field(
+        description="Whether the next request tries it again. Otherwise `retry`, `max_age=0` and `document_ids` do."
+    )
     attempts: int
     answer: str = Field(description="What the court answered last.")
     failed_at: datetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, select, tuple_, update
+from sqlalchemy import Row, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.documents import reopen_failed
@@ -13,10 +13,11 @@ from adapters.database.engine import Database
 from adapters.database.listings import mark_unlisted
 from adapters.database.outbox import create_deliveries, reopen_deliveries
 from adapters.database.processes import count_documents
+from adapters.database.run_ends import close_killed, lock_run, others_of, reopen_if_reset
 from adapters.database.tables import processes, runs
 from adapters.database.upserts import insert_into, refreshing
 from adapters.database.webhook_tables import deliveries, subscriptions
-from domain.completeness import Completeness, Outcome
+from domain.completeness import Completeness
 from domain.errors import FailureCode
 from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening, RunRef, UnendedRunsPage
 from domain.process_number import ProcessNumber
@@ -24,17 +25,6 @@ from domain.secrecy import UNLISTING_CODES
 from domain.webhooks import DeliveryStatus
 
 _PAGE = 100
-_NO_END: dict[str, Any] = {
-    "outcome": None,
-    "ended_at": None,
-    "ended_by": None,
-    "failure_code": None,
-    "failure_answer": None,
-    "total_documents": None,
-    "available_documents": None,
-    "failed_documents": None,
-    "available_bytes": None,
-}
 
 
 class Runs:
@@ -63,14 +53,14 @@ class Runs:
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
-            await _reopen_if_reset(connection, (await _locked(connection, opening.run_id)).one(), execution)
+            await reopen_if_reset(connection, (await lock_run(connection, opening.run_id)).one(), execution)
             # A run may have been asked for more since then.
             await connection.execute(
                 update(runs)
                 .where(runs.c.id == opening.run_id, runs.c.outcome.is_(None))
                 .values(chosen_documents=len(opening.document_ids) or None)
             )
-            await _close_killed(connection, _others_of(opening.process_number, opening.run_id))
+            await close_killed(connection, others_of(opening.process_number, opening.run_id))
             await reopen_failed(
                 connection,
                 opening.process_number,
@@ -91,8 +81,8 @@ class Runs:
             True if the run had ended and now has not.
         """
         async with self._database.writing() as connection:
-            run = (await _locked(connection, run_id)).one_or_none()
-            return run is not None and await _reopen_if_reset(connection, run, execution)
+            run = (await lock_run(connection, run_id)).one_or_none()
+            return run is not None and await reopen_if_reset(connection, run, execution)
 
     async def close(self, closing: RunClosing) -> ClosedRun:
         """Record how a run ended, and create a delivery for each of its subscriptions.
@@ -105,24 +95,13 @@ class Runs:
         """
         async with self._database.writing() as connection:
             counts = await count_documents(connection, closing.process_number)
-            run = (await _locked(connection, closing.run_id)).one_or_none()
+            run = (await lock_run(connection, closing.run_id)).one_or_none()
             if run is None:
                 return ClosedRun(counts, ())
-            if run.outcome is None or await _reopen_if_reset(connection, run, closing.execution):
+            if run.outcome is None or await reopen_if_reset(connection, run, closing.execution):
                 run = await _record_end(connection, closing, counts)
             await create_deliveries(connection, run)
-            result = await connection.execute(
-                select(deliveries.c.id, deliveries.c.number)
-                .where(
-                    deliveries.c.run_id == closing.run_id,
-                    deliveries.c.run_end == run.end_count,
-                    deliveries.c.number > closing.after_delivery,
-                )
-                .order_by(deliveries.c.number)
-                .limit(_PAGE)
-            )
-            page = tuple(DeliveryRef(row.id, row.number) for row in result)
-        return ClosedRun(counts, page)
+            return ClosedRun(counts, await _deliveries_of(connection, run, after=closing.after_delivery))
 
     async def close_killed(self, run_id: str) -> tuple[DeliveryRef, ...]:
         """Close a run as cancelled that Temporal does not have open any more, unless it said how it ended.
@@ -131,15 +110,8 @@ class Runs:
             Up to a page of the deliveries that announce it, for the caller to start. The sweep finds the others.
         """
         async with self._database.writing() as connection:
-            if not await _close_killed(connection, runs.c.id == run_id):
-                return ()
-            result = await connection.execute(
-                select(deliveries.c.id, deliveries.c.number)
-                .where(deliveries.c.run_id == run_id, deliveries.c.status == DeliveryStatus.PENDING)
-                .order_by(deliveries.c.number)
-                .limit(_PAGE)
-            )
-            return tuple(DeliveryRef(row.id, row.number) for row in result)
+            killed = await close_killed(connection, runs.c.id == run_id)
+            return await _deliveries_of(connection, killed[0], after=0) if killed else ()
 
     async def subscribe(
         self, opening: RunOpening, client: str, url: str, *, again: bool = False
@@ -157,7 +129,7 @@ class Runs:
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
-            run = (await _locked(connection, opening.run_id)).one()
+            run = (await lock_run(connection, opening.run_id)).one()
             await connection.execute(
                 insert_into(connection, subscriptions).on_conflict_do_nothing(),
                 {
@@ -244,43 +216,15 @@ async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
     )
 
 
-async def _locked(connection: AsyncConnection, run_id: str) -> CursorResult[Any]:
-    """Read a run's row, and keep every other writer from it until the transaction ends.
-
-    Foreign keys to the row may still be taken: the lock of Postgres is the one that an update takes.
-    """
-    return await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update(key_share=True))
-
-
-def _others_of(number: str, run_id: str) -> ColumnElement[bool]:
-    return (runs.c.process_number == number) & (runs.c.id != run_id)
-
-
-async def _close_killed(connection: AsyncConnection, which: ColumnElement[bool]) -> bool:
-    """Close those of the runs as cancelled that have no end, and announce it; False if there were none."""
-    closed = await connection.execute(
-        update(runs)
-        .where(which, runs.c.outcome.is_(None))
-        .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
-        .returning(runs)
+async def _deliveries_of(connection: AsyncConnection, run: Row[Any], *, after: int) -> tuple[DeliveryRef, ...]:
+    """Return a page of the deliveries that announce a run's present end, behind one of them by its number."""
+    result = await connection.execute(
+        select(deliveries.c.id, deliveries.c.number)
+        .where(deliveries.c.run_id == run.id, deliveries.c.run_end == run.end_count, deliveries.c.number > after)
+        .order_by(deliveries.c.number)
+        .limit(_PAGE)
     )
-    killed = closed.all()
-    for run in killed:
-        await create_deliveries(connection, run)
-    return bool(killed)
-
-
-async def _reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> bool:
-    """Take back the end of a run if another execution than the one that recorded it works now."""
-    if run.outcome is None or not execution or run.ended_by == execution:
-        return False
-    # Whatever was started for the process since then has been terminated by the reset.
-    await _close_killed(connection, _others_of(run.process_number, run.id))
-    # It begins anew, and is the latest one again.
-    await connection.execute(
-        update(runs).where(runs.c.id == run.id).values(**_NO_END, started_at=datetime.now(UTC))
-    )
-    return True
+    return tuple(DeliveryRef(row.id, row.number) for row in result)
 
 
 async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: Completeness) -> Row[Any]:

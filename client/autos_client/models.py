@@ -23,7 +23,7 @@ class Failure(_Model):
     Attributes:
         code: one of the service's failure codes, such as ``sealed`` or ``source_unavailable``.
         scope: ``document``, ``process`` or ``court``.
-        retryable: whether a later request may succeed.
+        retryable: whether the next request tries it again; otherwise a retry, ``max_age=0`` and its id do.
         answer: what the court answered last.
     """
 

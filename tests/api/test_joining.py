@@ -188,6 +188,8 @@ async def test_two_clients_with_one_address_join_the_same_run_and_are_both_told(
     decisions = await asyncio.gather(*(ask(downloads, number, client) for client in ("one", "two", "one")))
     assert sorted(one.decision for one in decisions) == [Decision.ACTIVE, Decision.ACTIVE, Decision.STARTED]
     [run_id] = {one.open_run.id for one in decisions if one.open_run}
+    # However many join: the run need not be told, and its history does not grow.
+    assert (await temporal.get_workflow_handle(number.canonical).describe()).history_length == 2
     assert await close(catalog, number, run_id) == 2
     assert [len(await told(catalog, client)) for client in ("one", "two")] == [1, 1]
 
