@@ -89,7 +89,7 @@ async def test_what_was_logged_before_stays(new_database: NewDatabase) -> None:
 
 def leave_waiting(connection: Connection) -> None:
     """Bring a database to the schema before, with subscriptions that wait: two for an open run, one for none."""
-    bring(connection, "0004")
+    bring(connection, "0007")
     number, other = "0000001-56.2026.8.11.0041", "0000002-41.2026.8.11.0041"
     connection.execute(
         text("INSERT INTO runs (id, process_number, client, started_at) VALUES (:run, :number, 'local', :created)"),
