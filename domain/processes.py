@@ -9,6 +9,8 @@ from domain.completeness import Completeness, Outcome
 from domain.documents import Failure
 from domain.errors import FailureCode
 
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -101,5 +103,11 @@ class Process:
 
 
 def _is_within(moment: datetime | None, now: datetime, max_age: timedelta) -> bool:
-    # Strictly younger, so that a max_age of 0 always asks the court again.
-    return moment is not None and now - moment < max_age
+    """Whether a moment is younger than ``max_age``.
+
+    Strictly younger, so that a ``max_age`` of 0 always asks the court again. A moment in the future is not fresh: a
+    clock was wrong, and nobody knows how old it is. What two machines' clocks differ by in practice is let pass.
+    """
+    if moment is None or moment - now > _CLOCK_TOLERANCE:
+        return False
+    return max(now - moment, timedelta(0)) < max_age

@@ -93,3 +93,25 @@ def test_what_failed_for_good_is_an_answer_unless_it_is_asked_for_by_its_id() ->
     assert not process.answers(NOW, DAY, Completeness(failed_for_good=1))
     assert process.answers(NOW, DAY, Completeness(available=1))
     assert not process.answers(NOW, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("age", "max_age", "fresh"),
+    [
+        (timedelta(0), DAY, True),
+        (DAY, DAY, False),
+        (timedelta(hours=23), DAY, True),
+        # A worker's clock may run ahead of the API's by some seconds.
+        (timedelta(seconds=-30), DAY, True),
+        (timedelta(seconds=-30), timedelta(0), False),
+        (timedelta(0), timedelta(0), False),
+        # Further ahead, a clock was wrong: nobody knows how old it is.
+        (timedelta(minutes=-2), DAY, False),
+        (timedelta(days=-30), DAY, False),
+    ],
+)
+def test_a_listing_in_the_future_is_not_fresh(age: timedelta, max_age: timedelta, *, fresh: bool) -> None:
+    documents = Completeness(available=2)
+    process = Process("number", "TJMT", listed_at=NOW - age, listed_documents=2, documents=documents)
+    assert process.listed_within(NOW, max_age) is fresh
+    assert process.answers(NOW, max_age) is fresh
