@@ -236,6 +236,7 @@ async def _open_court(
         headers=settings.court_headers,
         allowed_hosts=settings.court_allowed_hosts,
         stall_seconds=settings.court_stall_seconds,
+        max_listing_bytes=settings.max_listing_bytes,
     )
     stack.push_async_callback(court.close)
     return court

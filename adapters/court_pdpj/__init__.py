@@ -4,7 +4,7 @@ addresses   where a document is, given its href        listing         from the 
 answers     what a failed answer means                  health_check    whether it is the court that fails
 portal      one request: token, time-outs, answer       texts           the court's text of a document, unwrapped
 tokens      where tokens come from                      sign_in         how they are renewed
-client      listings and documents
+client      listings and documents                      bodies          answers, unpacked within bounds
 """
 
 from adapters.court_pdpj.client import PdpjCourt

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from contextlib import suppress
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+import httpx
 
 from domain.errors import DocumentFailure, FailureCode
 from domain.process_number import ProcessNumber
 
 _API = "/api/v2"
+_WITHIN_API = re.compile(r"/api/v[0-9]+/")
+# What a server may take for the end of a segment, or for a step up, once it has decoded the path.
+_MOST_DECODINGS = 3
 
 
 class Addresses:
@@ -23,12 +28,9 @@ class Addresses:
 
     def __init__(self, origin: str, allowed_hosts: Collection[str] = ()) -> None:
         self.origin = origin.rstrip("/")
-        scheme = urlsplit(self.origin).scheme
-        schemes = {"https", scheme}
-        self._allowed = (
-            f"{self.origin}/",
-            *(f"{each}://{host.lower()}/" for host in allowed_hosts for each in schemes),
-        )
+        schemes = {"https", urlsplit(self.origin).scheme}
+        self._portal = _place(httpx.URL(self.origin))
+        self._others = {_place(httpx.URL(f"{scheme}://{host}")) for host in allowed_hosts for scheme in schemes}
 
     def details(self, number: ProcessNumber) -> str:
         """Where a process is described."""
@@ -39,22 +41,51 @@ class Addresses:
         return f"{self.origin}{_API}/processos?numeroProcesso={number.digits}"
 
     def document(self, href: str) -> str:
-        """Resolve the href of a document.
+        """Resolve the href of a document, as it will be requested.
 
         The portal's hrefs begin with a slash but are relative to the API's base, not to the host: joined as
         RFC 3986 says, they lead to the portal's page for browsers, which answers 200 to anything.
 
         Raises:
-            DocumentFailure: the href leads to a host to which the token must not go.
+            DocumentFailure: The href leads to where the token must not go: to another host, or out of the API.
         """
-        if href.startswith("/") and not href.startswith("//"):
-            return f"{self.origin}{href}" if href.startswith("/api/") else f"{self.origin}{_API}{href}"
-        with suppress(ValueError):
-            parts = urlsplit(href)
-            # Compared as written, too: what parsers read differently, and none should, is refused.
-            begin = f"{parts.scheme}://{parts.netloc}/"
-            if begin.lower() in self._allowed and href.startswith(begin):
-                return href
-        raise DocumentFailure(
-            FailureCode.FOREIGN_ADDRESS, "The listing gives an address outside the court's portal."
-        )
+        if href.startswith("/"):
+            href = f"{self.origin}{href}" if href.startswith("/api/") else f"{self.origin}{_API}{href}"
+        try:
+            # Normalised as it is sent: steps up are taken, and what a URL cannot hold is encoded.
+            url = httpx.URL(href)
+        except (httpx.InvalidURL, ValueError):
+            raise DocumentFailure(
+                FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
+            ) from None
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        if _place(url) == self._portal:
+            allowed = _WITHIN_API.match(path) is not None
+        else:
+            allowed = _place(url) in self._others and path != "/"
+        if not allowed or url.userinfo or url.fragment or not _is_plain(path):
+            raise DocumentFailure(
+                FailureCode.FOREIGN_ADDRESS, "The listing gives an address outside the court's portal."
+            )
+        return str(url)
+
+
+def _place(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Return scheme, host and port, with the scheme's own port written out."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path means the same to every server: no step up, no other separator, however it is encoded."""
+    for _ in range(_MOST_DECODINGS):
+        if "\\" in path or "//" in path or any(ord(character) < 32 for character in path):
+            return False
+        if any(segment in (".", "..") for segment in path.split("/")):
+            return False
+        decoded = unquote(path)
+        if decoded.count("/") != path.count("/"):
+            return False
+        if decoded == path:
+            return True
+        path = decoded
+    return False

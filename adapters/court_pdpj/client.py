@@ -44,6 +44,7 @@ class PdpjCourt:
             their ports if they have any. The token goes there too.
         answer_seconds: how long an answer may take to begin; the court's gateway gives up after 60.
         stall_seconds: how long nothing of an answer that has begun may arrive.
+        max_listing_bytes: how large the description of a process may be once it is unpacked.
 
     Raises:
         ConfigurationError: a header that cannot be sent.
@@ -60,6 +61,7 @@ class PdpjCourt:
         allowed_hosts: Collection[str] = frozenset(),
         answer_seconds: float = 75.0,
         stall_seconds: float = 30.0,
+        max_listing_bytes: int = 32 * 1024**2,
     ) -> None:
         self._addresses = Addresses(origin, allowed_hosts)
         self._tokens = tokens
@@ -77,6 +79,7 @@ class PdpjCourt:
             headers={**{name: introduction[name] for name in introduction if name.lower() not in given}, **headers},
             answer_seconds=answer_seconds,
             stall_seconds=stall_seconds,
+            max_json_bytes=max_listing_bytes,
         )
         self._health_check = HealthCheck(self._search)
 

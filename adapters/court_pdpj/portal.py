@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -11,13 +9,20 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import httpx
 
 from adapters.court_pdpj.answers import Subject, failure_of
+from adapters.court_pdpj.bodies import (
+    ACCEPT_ENCODING,
+    NotJson,
+    UnreadableBody,
+    beginning,
+    body_pieces,
+    read_json,
+)
 from adapters.court_pdpj.tokens import Tokens
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 
 _CONNECT_SECONDS = 10.0
 _ERROR_BODY_BYTES = 4096
-_MAX_JSON_BYTES = 256 * 1024**2
-_FOR_JSON = {"Accept": "application/json, text/plain, */*"}
+_FOR_JSON = {"Accept": "application/json, text/plain, */*", **ACCEPT_ENCODING}
 _FOR_BYTES = {"Accept": "application/pdf,application/octet-stream,*/*", "Accept-Encoding": "identity"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VISIBLE = re.compile(r"[!-~]+")
@@ -37,6 +42,7 @@ class Portal:
         answer_seconds: how long an answer may take to begin.
         stall_seconds: how long nothing of an answer that has begun may arrive; not more than ``answer_seconds``
             has an effect.
+        max_json_bytes: how large a description may be once it is unpacked.
 
     Raises:
         ConfigurationError: a header that cannot be sent, or that only the client itself may set.
@@ -50,11 +56,13 @@ class Portal:
         headers: Mapping[str, str],
         answer_seconds: float,
         stall_seconds: float,
+        max_json_bytes: int,
     ) -> None:
         for name, value in headers.items():
             _check_header(name, value)
         self._tokens = tokens
         self._stall_seconds = stall_seconds
+        self._max_json_bytes = max_json_bytes
         self._http = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
@@ -74,19 +82,17 @@ class Portal:
             replace_token: whether a rejected token is replaced.
 
         Raises:
-            ProcessFailure: what was asked for is absent or out of reach.
+            ProcessFailure: what was asked for is absent or out of reach, or its description is larger than allowed.
             CourtFailure: the court cannot answer now, or the token is no good.
         """
         try:
             async with self._answer(url, _FOR_JSON, Subject.PROCESS, replace_token=replace_token) as response:
-                body = await self._beginning(response, _MAX_JSON_BYTES + 1)
+                return await read_json(response, self._max_json_bytes, self._stall_seconds)
         except (httpx.HTTPError, TimeoutError) as error:
             raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _lost(error)) from None
-        if len(body) > _MAX_JSON_BYTES:
-            raise ProcessFailure(FailureCode.INVALID_LISTING, "The court's answer never ends.")
-        try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
+        except UnreadableBody as error:
+            raise ProcessFailure(FailureCode.INVALID_LISTING, str(error)) from None
+        except NotJson:
             # The portal's page, or a gateway's, where JSON was asked for: nothing is said about the process.
             raise CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.") from None
 
@@ -101,9 +107,11 @@ class Portal:
         try:
             async with self._answer(url, _FOR_BYTES, Subject.DOCUMENT) as response:
                 begun = True
-                async with aclosing(self._chunks(response)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
+                async with aclosing(body_pieces(response, self._stall_seconds)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+        except UnreadableBody as error:
+            raise DocumentFailure(FailureCode.INVALID_CONTENT, str(error)) from None
         except httpx.InvalidURL:
             raise DocumentFailure(
                 FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
@@ -136,27 +144,9 @@ class Portal:
     async def _failure(self, response: httpx.Response, subject: Subject) -> CourtError:
         body = None
         # The status stands, whatever becomes of the body.
-        with suppress(httpx.HTTPError, TimeoutError):
-            body = await self._beginning(response, _ERROR_BODY_BYTES)
+        with suppress(httpx.HTTPError, TimeoutError, UnreadableBody):
+            body = await beginning(response, _ERROR_BODY_BYTES, self._stall_seconds)
         return failure_of(response.status_code, response.headers, body, subject)
-
-    async def _beginning(self, response: httpx.Response, max_bytes: int) -> bytes:
-        body = bytearray()
-        async with aclosing(self._chunks(response)) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) >= max_bytes:
-                    break
-        return bytes(body[:max_bytes])
-
-    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-        chunks = response.aiter_bytes()
-        while True:
-            async with asyncio.timeout(self._stall_seconds):
-                chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
 
 
 def _check_header(name: str, value: str) -> None:

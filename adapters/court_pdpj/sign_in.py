@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from adapters.court_pdpj.answers import Subject, failure_of
+from adapters.court_pdpj.bodies import ACCEPT_ENCODING, UnreadableBody, beginning
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode
 from domain.tokens import token_expiry
 
 _TIMEOUT = httpx.Timeout(30, connect=10)
+_STALL_SECONDS = 30.0
+# Two tokens take some kilobytes.
+_LONGEST_ANSWER = 256 * 1024
 _ERROR_WORD = re.compile(r"[a-z_]{1,40}")
 _LONGEST_SECONDS = 10 * 365 * 86_400
 
@@ -44,14 +48,15 @@ class SignIn:
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": self._client_id}
         try:
-            response = await self._http.post(self._token_url, data=form)
-        except httpx.HTTPError as error:
+            async with self._http.stream("POST", self._token_url, data=form, headers=ACCEPT_ENCODING) as response:
+                body = await beginning(response, _LONGEST_ANSWER, _STALL_SECONDS)
+        except (httpx.HTTPError, TimeoutError, UnreadableBody) as error:
             raise CourtFailure(
                 FailureCode.COURT_UNAVAILABLE, f"No whole answer from the sign-in ({type(error).__name__})."
             ) from None
-        renewed = _renewed(_object(response.content), refresh_token) if response.status_code == 200 else None
+        renewed = _renewed(_object(body), refresh_token) if response.status_code == 200 else None
         if renewed is None:
-            raise _failure(response)
+            raise _failure(response, body)
         return renewed
 
 
@@ -74,9 +79,9 @@ def _from_now(seconds: object) -> datetime | None:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def _failure(response: httpx.Response) -> CourtFailure:
+def _failure(response: httpx.Response, body: bytes) -> CourtFailure:
     status = response.status_code
-    error = _object(response.content).get("error")
+    error = _object(body).get("error")
     if error == "invalid_grant":
         return CourtFailure(
             FailureCode.CREDENTIALS_REJECTED,
@@ -91,7 +96,7 @@ def _failure(response: httpx.Response) -> CourtFailure:
             f"The sign-in refuses the renewal ({word}); see AUTOS_COURT_CLIENT_ID and AUTOS_COURT_SSO_URL.",
             status=status,
         )
-    meant = failure_of(status, response.headers, response.content[:4096], Subject.PROCESS)
+    meant = failure_of(status, response.headers, body[:4096], Subject.PROCESS)
     known = (FailureCode.COURT_THROTTLED, FailureCode.COURT_BLOCKED)
     code = meant.code if meant.code in known else FailureCode.COURT_UNAVAILABLE
     answer = f"The sign-in answers HTTP {status} without tokens."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
+from adapters.court_pdpj.bodies import NotJson, UnreadableBody, parse_json
 from domain.errors import DocumentFailure, FailureCode
 
 # What may be JSON is held until its end. Texts are a few kilobytes, rarely some hundred.
@@ -38,12 +38,13 @@ async def unwrapped(answer: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
                     f"The court's text is wrapped and larger than {_MAX_WRAPPED_BYTES} bytes.",
                 )
         if held:
-            yield _text_in(bytes(held))
+            yield await _text_in(bytes(held))
 
 
-def _text_in(body: bytes) -> bytes:
-    with suppress(ValueError, RecursionError):
-        value = json.loads(body.decode("utf-8-sig"))
+async def _text_in(body: bytes) -> bytes:
+    with suppress(NotJson, UnreadableBody, UnicodeDecodeError):
+        body.decode()
+        value = await parse_json(body.removeprefix(b"\xef\xbb\xbf"))
         if isinstance(value, dict):
             value = _named_text(value)
         if isinstance(value, str):
