@@ -7,6 +7,7 @@ import gc
 import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 
 import structlog
@@ -24,6 +25,7 @@ from activities.batches import BatchActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
 from activities.court_access import CourtAccess, CourtTokens
+from activities.court_pace import CourtPace
 from activities.court_watch import CourtWatchActivities
 from activities.reset_runs import ReopenResetRuns
 from activities.runs import RunActivities
@@ -39,7 +41,7 @@ from adapters.open_runs import OpenRuns
 from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
-from adapters.temporal import connect_patiently
+from adapters.temporal import connect_patiently, read_queue_rate_limit
 from adapters.webhooks import Destinations, WebhookSender
 from domain.errors import ConfigurationError
 from settings import Settings
@@ -57,9 +59,9 @@ from workflows.watch_court import WatchCourt
 # requests that the court is asked at once. More than twice as many would only queue for the court here, where those
 # that are to be served first no longer are.
 _COURT_SLOTS_PER_REQUEST = 2
-# After a pause, Temporal lets a second's worth of tasks through at once, on top of the pace. With this share of the
-# rate, even the ten seconds that begin so see no more than ten times the rate.
-_SHARE_OF_RATE = 0.88
+# Every request waits for the pace (`activities/court_pace.py`), which is a little slower than the rate. Temporal's
+# own limit is slower still, so that tasks wait there, in the order of their priority, and not here.
+_SHARE_OF_RATE = 0.9
 _PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
 _PATIENCE_SECONDS = 60.0
@@ -129,9 +131,12 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         file=settings.court_token_file,
     )
     access = CourtAccess(catalog.court, tokens)
-    court = await _open_court(stack, settings, access, concurrency=settings.court_concurrency)
-    prober = await _open_court(stack, settings, tokens, concurrency=1)
-    sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id)
+    pace = CourtPace(
+        catalog.court_pace, settings.court_requests_per_second, partial(read_queue_rate_limit, client, COURT_QUEUE)
+    )
+    court = await _open_court(stack, settings, access, pace, concurrency=settings.court_concurrency)
+    prober = await _open_court(stack, settings, tokens, pace, concurrency=1)
+    sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id, pace=pace)
     stack.push_async_callback(sign_in.close)
     destinations = Destinations(settings.webhook_policy, any_keys=catalog.clients.any_keys)
     stack.callback(destinations.close)
@@ -226,11 +231,17 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
 
 
 async def _open_court(
-    stack: AsyncExitStack, settings: Settings, tokens: CourtTokens | CourtAccess, *, concurrency: int
+    stack: AsyncExitStack,
+    settings: Settings,
+    tokens: CourtTokens | CourtAccess,
+    pace: CourtPace,
+    *,
+    concurrency: int,
 ) -> PdpjCourt:
     court = PdpjCourt(
         settings.court_origin,
         tokens=tokens,
+        pace=pace,
         concurrency=concurrency,
         user_agent=settings.court_user_agent,
         headers=settings.court_headers,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
@@ -17,6 +20,7 @@ from domain.errors import DependencyUnavailable
 
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 5.0
+_CALL_TIMEOUT = timedelta(seconds=2)
 
 
 async def connect(*, lazy: bool = False) -> Client:
@@ -77,3 +81,25 @@ async def register_search_attributes(client: Client, attributes: Sequence[Search
         raise DependencyUnavailable(
             "temporal", f"Temporal did not take the search attributes ({error.status.name})."
         ) from None
+
+
+async def read_queue_rate_limit(client: Client, task_queue: str) -> float | None:
+    """Return the activities per second that an operator has set for a task queue; None if nobody has.
+
+    Raises:
+        DependencyUnavailable: Temporal does not answer, or does not tell us.
+    """
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        report_config=True,
+    )
+    try:
+        queue = await client.workflow_service.describe_task_queue(request, timeout=_CALL_TIMEOUT)
+    except RPCError as error:
+        raise DependencyUnavailable(
+            "temporal", f"Temporal does not tell the rate of the task queue {task_queue} ({error.status.name})."
+        ) from None
+    limit = queue.config.queue_rate_limit
+    return float(limit.rate_limit.requests_per_second) if limit.HasField("rate_limit") else None

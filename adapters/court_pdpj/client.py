@@ -13,6 +13,7 @@ from adapters.court_pdpj.addresses import Addresses
 from adapters.court_pdpj.answers import Ambiguous
 from adapters.court_pdpj.health_check import HealthCheck, SearchOutcome, classify_search
 from adapters.court_pdpj.listing import parse_listing
+from adapters.court_pdpj.pace import Pace
 from adapters.court_pdpj.portal import Portal
 from adapters.court_pdpj.texts import unwrapped
 from adapters.court_pdpj.tokens import Tokens
@@ -37,6 +38,7 @@ class PdpjCourt:
     Args:
         origin: scheme and host of the portal.
         tokens: where the bearer tokens come from; they are never logged, and go to no host but the court's.
+        pace: asked before each request. It is waited for in the place of the request, which is then sent at once.
         concurrency: requests in flight at most.
         user_agent: how we introduce ourselves.
         headers: further headers of every request; they take the place of our own of the same name.
@@ -55,6 +57,7 @@ class PdpjCourt:
         origin: str,
         *,
         tokens: Tokens,
+        pace: Pace,
         concurrency: int,
         user_agent: str,
         headers: Mapping[str, str] = MappingProxyType({}),
@@ -75,6 +78,7 @@ class PdpjCourt:
         given = {name.lower() for name in headers}
         self._portal = Portal(
             tokens,
+            pace,
             connections=concurrency,
             headers={**{name: introduction[name] for name in introduction if name.lower() not in given}, **headers},
             answer_seconds=answer_seconds,

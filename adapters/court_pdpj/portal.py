@@ -17,6 +17,7 @@ from adapters.court_pdpj.bodies import (
     body_pieces,
     read_json,
 )
+from adapters.court_pdpj.pace import Pace
 from adapters.court_pdpj.tokens import Tokens
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 
@@ -37,6 +38,7 @@ class Portal:
 
     Args:
         tokens: where tokens come from; they are never logged.
+        pace: asked before each request is sent, a repeated one too.
         connections: how many are kept.
         headers: sent with every request.
         answer_seconds: how long an answer may take to begin.
@@ -51,6 +53,7 @@ class Portal:
     def __init__(
         self,
         tokens: Tokens,
+        pace: Pace,
         *,
         connections: int,
         headers: Mapping[str, str],
@@ -61,6 +64,7 @@ class Portal:
         for name, value in headers.items():
             _check_header(name, value)
         self._tokens = tokens
+        self._pace = pace
         self._stall_seconds = stall_seconds
         self._max_json_bytes = max_json_bytes
         self._http = httpx.AsyncClient(
@@ -126,6 +130,8 @@ class Portal:
         self, url: str, headers: dict[str, str], subject: Subject, *, replace_token: bool = True
     ) -> AsyncIterator[httpx.Response]:
         """The answer 200 to a request; any other raises what it means."""
+        # Before the token, which is withheld if the court was found unwell meanwhile.
+        await self._pace.take()
         token = await self._tokens.current()
         while True:
             authorization = {"Authorization": f"Bearer {_checked(token)}"}
@@ -140,6 +146,7 @@ class Portal:
             if token is None:
                 raise failure
             replace_token = False
+            await self._pace.take()
 
     async def _failure(self, response: httpx.Response, subject: Subject) -> CourtError:
         body = None

@@ -10,6 +10,7 @@ import httpx
 
 from adapters.court_pdpj.answers import Subject, failure_of
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, UnreadableBody, beginning
+from adapters.court_pdpj.pace import Pace
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode
 from domain.tokens import token_expiry
@@ -28,11 +29,13 @@ class SignIn:
     Args:
         realm_url: the realm's address, such as ``https://sso.cloud.pje.jus.br/auth/realms/pje``.
         client_id: the name under which the portal's own pages are known there.
+        pace: asked before each request.
     """
 
-    def __init__(self, realm_url: str, client_id: str) -> None:
+    def __init__(self, realm_url: str, client_id: str, *, pace: Pace) -> None:
         self._token_url = f"{realm_url.rstrip('/')}/protocol/openid-connect/token"
         self._client_id = client_id
+        self._pace = pace
         self._http = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
 
     async def close(self) -> None:
@@ -47,6 +50,7 @@ class SignIn:
                 does not renew now.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": self._client_id}
+        await self._pace.take()
         try:
             async with self._http.stream("POST", self._token_url, data=form, headers=ACCEPT_ENCODING) as response:
                 body = await beginning(response, _LONGEST_ANSWER, _STALL_SECONDS)

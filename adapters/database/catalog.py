@@ -11,6 +11,7 @@ from adapters.database.batches import Batches
 from adapters.database.clients import Clients
 from adapters.database.conflicts import retry_conflicts
 from adapters.database.court import Court
+from adapters.database.court_pace import CourtPaceRepository
 from adapters.database.delivery_log import DeliveryLog
 from adapters.database.documents import Documents
 from adapters.database.endpoints import Endpoints
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 for _repository in (
     *(Alerts, Batches, Clients, Court, Documents, Listings, Overview, Processes, Runs),
-    *(StoreCircuitRepository, Webhooks, DeliveryLog, Endpoints),
+    *(CourtPaceRepository, StoreCircuitRepository, Webhooks, DeliveryLog, Endpoints),
 ):
     retry_conflicts(_repository)
 
@@ -48,6 +49,7 @@ class Catalog:
         self.runs = Runs(database)
         self.webhooks = Webhooks(database)
         self.court = Court(database, seal)
+        self.court_pace = CourtPaceRepository(database)
         self.clients = Clients(database, seal)
         self.batches = Batches(database)
         self.alerts = Alerts(database)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -262,4 +263,13 @@ store_circuit = Table(
     Column("since", UtcDateTime),
     Column("probes", Integer, nullable=False),
     Column("next_probe_at", UtcDateTime),
+)
+
+# The rate limiter of the requests to the court: one row.
+court_pace = Table(
+    "court_pace",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # When the next request may be sent, in epoch seconds of the database's own clock.
+    Column("next_slot", Double, nullable=False),
 )

@@ -12,6 +12,7 @@ from adapters.court_pdpj import PdpjCourt
 from domain.errors import CourtFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.conditions import eventually
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_of, sources
 from tests.support.court_tokens import GivenTokens
 from tests.support.simulators import SimulatedCourt
@@ -30,7 +31,11 @@ async def token(simulator: SimulatedCourt) -> str:
 async def court(simulator: SimulatedCourt, token: str) -> AsyncIterator[PdpjCourt]:
     """Our side."""
     court = PdpjCourt(
-        simulator.origin, tokens=GivenTokens(token), concurrency=CONCURRENCY, user_agent="autos-tests"
+        simulator.origin,
+        tokens=GivenTokens(token),
+        pace=CountingPace(),
+        concurrency=CONCURRENCY,
+        user_agent="autos-tests",
     )
     yield court
     await court.close()

@@ -17,6 +17,7 @@ from adapters.court_pdpj import PdpjCourt
 from domain.documents import Listing
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at, sources
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, details, href_of, piece, stage
@@ -109,7 +110,7 @@ OF_ONE: dict[str, tuple[str, Meaning, int]] = {
 async def court(simulator: SimulatedCourt) -> AsyncIterator[PdpjCourt]:
     """Our side."""
     tokens = GivenTokens(await simulator.token())
-    court = PdpjCourt(simulator.origin, tokens=tokens, concurrency=4, user_agent="autos-tests")
+    court = PdpjCourt(simulator.origin, tokens=tokens, pace=CountingPace(), concurrency=4, user_agent="autos-tests")
     yield court
     await court.close()
 
@@ -176,7 +177,13 @@ async def test_a_process_unknown_to_the_data_lake_is_not_found(
 async def asking(replies: dict[str, bytes]) -> AsyncIterator[tuple[PdpjCourt, ScriptedServer]]:
     """Our side, and the server that it asks."""
     async with scripted(by_path(replies)) as server:
-        court = PdpjCourt(server.origin, tokens=GivenTokens("a-token"), concurrency=2, user_agent="autos-tests")
+        court = PdpjCourt(
+            server.origin,
+            tokens=GivenTokens("a-token"),
+            pace=CountingPace(),
+            concurrency=2,
+            user_agent="autos-tests",
+        )
         try:
             yield court, server
         finally:
@@ -291,7 +298,9 @@ async def test_a_wait_stays_with_what_is_blamed() -> None:
 async def test_a_court_that_is_away_is_unavailable() -> None:
     """Form 19: nobody takes the connection."""
     tokens = GivenTokens("a-token")
-    court = PdpjCourt("http://127.0.0.1:1", tokens=tokens, concurrency=1, user_agent="autos-tests")
+    court = PdpjCourt(
+        "http://127.0.0.1:1", tokens=tokens, pace=CountingPace(), concurrency=1, user_agent="autos-tests"
+    )
     for ask in (listed, binary, text):
         failure = await failure_of(ask(court))
         assert (type(failure), failure.code) == UNAVAILABLE

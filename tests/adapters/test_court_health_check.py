@@ -13,6 +13,7 @@ from adapters.court_pdpj.health_check import HealthCheck, SearchOutcome
 from domain.errors import CourtError, CourtFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.conditions import eventually
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, href_of
@@ -184,7 +185,11 @@ async def test_an_outage_with_many_requests_under_way_costs_one_question(status:
 
     async with scripted(outage) as server:
         court = PdpjCourt(
-            server.origin, tokens=GivenTokens("a-token"), concurrency=IN_FLIGHT, user_agent="autos-tests"
+            server.origin,
+            tokens=GivenTokens("a-token"),
+            pace=CountingPace(),
+            concurrency=IN_FLIGHT,
+            user_agent="autos-tests",
         )
         hrefs = (href_of(f"0f1e2d3c-4b5a-5678-9abc-def0123456{place:02}") for place in range(IN_FLIGHT))
         outcomes = await asyncio.gather(
@@ -209,7 +214,13 @@ async def test_the_question_is_asked_within_the_requests_allowed() -> None:
         writer.write(answer(503))
 
     async with scripted(busy) as server:
-        court = PdpjCourt(server.origin, tokens=GivenTokens("a-token"), concurrency=1, user_agent="autos-tests")
+        court = PdpjCourt(
+            server.origin,
+            tokens=GivenTokens("a-token"),
+            pace=CountingPace(),
+            concurrency=1,
+            user_agent="autos-tests",
+        )
         source = source_at(NUMBER, href_of("0f1e2d3c-4b5a-5678-9abc-def012345678"))
         async with asyncio.timeout(10):
             outcomes = await asyncio.gather(*(fetched(court, source) for _ in range(4)), return_exceptions=True)

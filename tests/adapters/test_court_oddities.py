@@ -13,6 +13,7 @@ from adapters.court_pdpj import PdpjCourt
 from domain.documents import Listing
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import source_at
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, details, href_of, piece, stage
@@ -30,7 +31,9 @@ NO_RECORDS = '{"code": 404, "message": "Não foram encontrados registros"}'.enco
 async def asking(reply: Reply) -> AsyncIterator[tuple[PdpjCourt, ScriptedServer]]:
     """Our side, and the server that it asks."""
     async with scripted(reply) as server:
-        court = PdpjCourt(server.origin, tokens=GivenTokens(TOKEN), concurrency=2, user_agent="autos-tests")
+        court = PdpjCourt(
+            server.origin, tokens=GivenTokens(TOKEN), pace=CountingPace(), concurrency=2, user_agent="autos-tests"
+        )
         try:
             yield court, server
         finally:

@@ -13,6 +13,7 @@ import pytest
 from adapters.court_pdpj import PdpjCourt
 from domain.errors import CourtError, CourtFailure, FailureCode
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, href_of
@@ -27,7 +28,13 @@ BLOCKED, UNAVAILABLE = FailureCode.COURT_BLOCKED, FailureCode.COURT_UNAVAILABLE
 async def asking(reply: bytes) -> AsyncIterator[tuple[PdpjCourt, ScriptedServer]]:
     """Our side, and the server that gives everybody this answer."""
     async with scripted(always(reply)) as server:
-        court = PdpjCourt(server.origin, tokens=GivenTokens("a-token"), concurrency=2, user_agent="autos-tests")
+        court = PdpjCourt(
+            server.origin,
+            tokens=GivenTokens("a-token"),
+            pace=CountingPace(),
+            concurrency=2,
+            user_agent="autos-tests",
+        )
         try:
             yield court, server
         finally:

@@ -11,6 +11,7 @@ import pytest
 from adapters.court_pdpj import PdpjCourt
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at, sources
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, href_of
@@ -35,6 +36,7 @@ async def asking(
     court = PdpjCourt(
         origin,
         tokens=GivenTokens(token),
+        pace=CountingPace(),
         concurrency=2,
         user_agent="autos-tests",
         headers=headers or {},
@@ -90,7 +92,12 @@ async def test_further_headers_go_along_and_take_the_place_of_ours() -> None:
 def test_a_header_that_cannot_be_sent_is_refused(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError):
         PdpjCourt(
-            "http://127.0.0.1:1", tokens=GivenTokens(), concurrency=1, user_agent="autos", headers={name: value}
+            "http://127.0.0.1:1",
+            tokens=GivenTokens(),
+            pace=CountingPace(),
+            concurrency=1,
+            user_agent="autos",
+            headers={name: value},
         )
 
 

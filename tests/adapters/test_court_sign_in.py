@@ -15,6 +15,7 @@ from adapters.court_pdpj import SignIn
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode
 from domain.tokens import token_expiry
+from tests.support.court_paces import CountingPace
 from tests.support.scripted_server import always, answer, scripted
 from tests.support.simulators import SimulatedCourt
 
@@ -26,7 +27,7 @@ GRANTED = {"access_token": "an-access-token", "refresh_token": "a-refresh-token"
 async def renewed(reply: bytes) -> Credentials:
     """What a renewal leads to."""
     async with scripted(always(reply)) as server:
-        sign_in = SignIn(f"{server.origin}{REALM}", CLIENT)
+        sign_in = SignIn(f"{server.origin}{REALM}", CLIENT, pace=CountingPace())
         try:
             return await sign_in.renew("an-old-token")
         finally:
@@ -44,7 +45,7 @@ async def refusal(reply: bytes) -> CourtFailure:
 async def test_a_refresh_token_is_traded_once(simulator: SimulatedCourt) -> None:
     async with httpx.AsyncClient(trust_env=False) as operator:
         pair = (await operator.post(f"{simulator.origin}/_simulator/token", json={})).json()
-        sign_in = SignIn(f"{simulator.origin}{REALM}/", CLIENT)
+        sign_in = SignIn(f"{simulator.origin}{REALM}/", CLIENT, pace=CountingPace())
         first = await sign_in.renew(pair["refresh_token"])
         assert first.refresh_token not in (None, pair["refresh_token"])
         assert first.access_token is not None
@@ -64,7 +65,7 @@ async def test_a_refresh_token_is_traded_once(simulator: SimulatedCourt) -> None
 
 async def test_the_request_is_that_of_the_portals_own_pages() -> None:
     async with scripted(always(answer(200, json.dumps(GRANTED).encode()))) as server:
-        sign_in = SignIn(f"{server.origin}{REALM}", CLIENT)
+        sign_in = SignIn(f"{server.origin}{REALM}", CLIENT, pace=CountingPace())
         await sign_in.renew("an-old-token")
         await sign_in.close()
     [asked] = server.requests

@@ -11,6 +11,7 @@ import pytest
 from adapters.court_pdpj import PdpjCourt
 from domain.errors import CourtError, CourtFailure, FailureCode
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at, sources
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, href_of
@@ -24,7 +25,7 @@ SOURCE = source_at(NUMBER, href_of("0f1e2d3c-4b5a-5678-9abc-def012345678"))
 @asynccontextmanager
 async def asking(origin: str, tokens: GivenTokens) -> AsyncIterator[PdpjCourt]:
     """Our side, with these tokens."""
-    court = PdpjCourt(origin, tokens=tokens, concurrency=4, user_agent="autos-tests")
+    court = PdpjCourt(origin, tokens=tokens, pace=CountingPace(), concurrency=4, user_agent="autos-tests")
     try:
         yield court
     finally:

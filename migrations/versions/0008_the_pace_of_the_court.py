@@ -1,0 +1,26 @@
+"""The rate limiter of the requests to the court."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create its one row's table."""
+    op.create_table(
+        "court_pace",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("next_slot", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_court_pace")),
+    )
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_table("court_pace")
