@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,6 +77,26 @@ async def test_two_workers_together_keep_the_pace(polite_stack: RunningStack) ->
     assert counted["arrivals"][-1][0] < 1.5 * counted["requests"] / RATE
 
 
+async def test_second_opinions_of_two_workers_keep_the_pace_too(polite_stack: RunningStack) -> None:
+    stack = polite_stack
+    numbers = [fresh_number() for _ in range(40)]
+    fault = await stack.fault("broken_details")
+    async with second_worker(stack):
+        await stack.forget_requests()
+        for number in numbers:
+            await stack.request(number)
+        for number in numbers:
+            assert (await stack.ended(number, seconds=120))["failure"]["code"] == "listing_unavailable"
+    await stack.end_fault(fault)
+
+    counted = await stack.court()
+    kinds = Counter(kind for _, kind in counted["arrivals"])
+    assert kinds["details"] == kinds["search"] == 3 * len(numbers)
+    assert counted["max_per_ten_seconds"] <= 10 * RATE
+    assert counted["max_per_second"] <= 2 * RATE
+    assert counted["arrivals"][-1][0] < 1.5 * counted["requests"] / RATE
+
+
 async def test_an_operator_changes_the_pace_of_runs_that_are_under_way(polite_stack: RunningStack) -> None:
     stack = polite_stack
     number = fresh_number()
@@ -83,18 +104,49 @@ async def test_an_operator_changes_the_pace_of_runs_that_are_under_way(polite_st
     await stack.request(number)
     await stack.reaches(number, 5)
 
-    await set_pace(stack, "--queue-rps-limit", "60", "--queue-rps-limit-reason", "the court allows more today")
+    async with operators_pace(stack, 60):
+        # At the old pace, it would take fifteen seconds.
+        assert (await stack.ended(number, seconds=10))["status"] == "completed"
 
-    # At the old pace, it would take fifteen seconds.
-    assert (await stack.ended(number, seconds=10))["status"] == "completed"
+
+async def test_what_an_operator_sets_counts_second_opinions_too(polite_stack: RunningStack) -> None:
+    stack = polite_stack
+    numbers = [fresh_number() for _ in range(8)]
+    fault = await stack.fault("broken_details")
+    async with operators_pace(stack, 3):
+        # Known to the worker with its next request but a few.
+        await stack.request(numbers[0])
+        await stack.ended(numbers[0])
+        await stack.forget_requests()
+        for number in numbers[1:]:
+            await stack.request(number)
+        for number in numbers[1:]:
+            await stack.ended(number)
+        counted = await stack.court()
+    await stack.end_fault(fault)
+
+    assert counted["requests"] == 6 * 7
+    assert counted["max_per_ten_seconds"] <= 10 * 3
+    assert counted["max_per_second"] <= 2 * 3
 
 
-async def set_pace(stack: RunningStack, *options: str) -> None:
+@asynccontextmanager
+async def operators_pace(stack: RunningStack, requests_per_second: float) -> AsyncIterator[None]:
+    """Another pace, for as long as the block lasts."""
+    await set_pace(stack, str(requests_per_second), "the court asked for it")
+    try:
+        yield
+    finally:
+        await set_pace(stack, "default", "as it was")
+
+
+async def set_pace(stack: RunningStack, requests_per_second: str, reason: str) -> None:
     """Do as an operator does."""
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "temporal"),
         *("task-queue", "config", "set", "--task-queue", COURT_QUEUE, "--task-queue-type", "activity"),
-        *("--address", stack.addresses["temporal"], *options),
+        *("--queue-rps-limit", requests_per_second, "--queue-rps-limit-reason", reason),
+        *("--address", stack.addresses["temporal"]),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         env=clean_environment(),
