@@ -40,7 +40,7 @@ class CourtPace:
         slots: Gives out slots to all workers.
         requests_per_second: The rate of the whole deployment, unless the operator has set another one.
         read_operators_rate: Reads the rate that the operator has set while the service runs, None if there is none.
-            Zero stops all requests.
+            Zero stops all requests: whoever takes a slot is refused, so that it waits in its task queue.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class CourtPace:
         """Return when one request may be sent.
 
         Raises:
-            DependencyUnavailable: The database does not answer.
+            DependencyUnavailable: The database does not answer, or the operator has stopped all requests.
         """
         while True:
             slot = await self._next_slot()
@@ -80,7 +80,7 @@ class CourtPace:
                     self._reserved.popleft()
                 while not self._reserved:
                     await self._read_rate()
-                    if self._rate == 0 or not await self._reserve():
+                    if not await self._reserve():
                         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
                 self._taken_since_reservation += 1
                 return self._reserved.popleft()
@@ -101,10 +101,21 @@ class CourtPace:
         return True
 
     async def _read_rate(self) -> None:
+        """Read the rate again if it is time.
+
+        Raises:
+            DependencyUnavailable: It is zero.
+        """
         now = time.monotonic()
-        if self._rate_read_at is not None and now - self._rate_read_at <= _RATE_FRESH_SECONDS:
+        is_fresh = self._rate_read_at is not None and now - self._rate_read_at <= _RATE_FRESH_SECONDS
+        if self._rate > 0 and is_fresh:
             return
         self._rate_read_at = now
+        await self._update_rate()
+        if self._rate <= 0:
+            raise DependencyUnavailable("temporal", "An operator has stopped all requests to the court.")
+
+    async def _update_rate(self) -> None:
         try:
             set_by_operator = await self._read_operators_rate()
         except DependencyUnavailable as error:

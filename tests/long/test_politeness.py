@@ -114,7 +114,7 @@ async def test_what_an_operator_sets_counts_second_opinions_too(polite_stack: Ru
     numbers = [fresh_number() for _ in range(8)]
     fault = await stack.fault("broken_details")
     async with operators_pace(stack, 3):
-        # Known to the worker with its next request but a few.
+        # The worker looks the rate up once in two seconds.
         await stack.request(numbers[0])
         await stack.ended(numbers[0])
         await stack.forget_requests()
