@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 # A request goes out within this time of its slot, or takes another slot. So a worker that stood still does not
 # catch up in a burst.
-_LATEST_SECONDS = 0.4
+_LATEST_SECONDS = 0.25
 # Slots come this much slower than the rate, so that no ten seconds see more than ten times the rate although
-# requests may be late: 0.95 x (10 s + 0.4 s) is below 10 s.
-_SHARE_OF_RATE = 0.95
+# requests may be late: 0.94 x (10 s + 0.25 s) is below 10 s, with room for what is late on its way to the court.
+_SHARE_OF_RATE = 0.94
 # Where the rate is high, a worker reserves slots of so many seconds in one transaction.
 _BATCH_SECONDS = 0.05
 # How long nobody looks whether the operator has set another rate.

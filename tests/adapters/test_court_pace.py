@@ -200,7 +200,7 @@ async def test_second_opinions_of_two_workers_keep_the_rate_too(
     arrivals = [at for at, _ in counted["arrivals"]]
     searches = sum(1 for _, target in counted["arrivals"] if target == "search")
     assert searches >= 50
-    # 0.95 of the rate, for the second and for the 0.4 seconds that a request may be late.
+    # What comes in a second, and in the quarter of a second that requests may be late.
     assert counted["max_per_second"] <= 1.4 * RATE
     assert len(arrivals) / (arrivals[-1] - arrivals[0]) <= RATE
     # It is a pace, not a standstill.
