@@ -20,6 +20,7 @@ from adapters.court_pdpj.bodies import NotJson, UnreadableBody, parse_json
 from domain.documents import Listing
 from domain.errors import DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, details, href_of, piece, stage
@@ -53,7 +54,13 @@ HOSTILE = {
 async def asking(reply: bytes) -> AsyncIterator[PdpjCourt]:
     """A court that answers so to details and documents, and whose searches find the process."""
     async with scripted(by_path({SEARCH: FOUND, DETAILS: reply})) as server:
-        court = PdpjCourt(server.origin, tokens=GivenTokens("a-token"), concurrency=2, user_agent="autos-tests")
+        court = PdpjCourt(
+            server.origin,
+            tokens=GivenTokens("a-token"),
+            pace=CountingPace(),
+            concurrency=2,
+            user_agent="autos-tests",
+        )
         yield court
         await court.close()
 

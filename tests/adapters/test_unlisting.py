@@ -30,6 +30,7 @@ from domain.errors import FailureCode
 from domain.messages import ListingSummary, ProcessRef, RunClosing, RunEnding, RunOpening
 from domain.secrecy import is_withheld
 from tests.adapters.conftest import NewDatabase
+from tests.support.court_paces import CountingPace
 from tests.support.listings import document_ids, listing_of, stored_object
 from tests.support.portal_json import NUMBER, details, piece, stage
 from tests.support.scripted_server import Asked, answer, scripted
@@ -149,7 +150,9 @@ async def working(catalog: Catalog, court: ChangingCourt) -> AsyncIterator[Court
     async with scripted(court) as server, AsyncExitStack() as stack:
         tokens = CourtTokens(catalog.court, configured="a-synthetic-token", file=None)
         access = CourtAccess(catalog.court, tokens)
-        portal = PdpjCourt(server.origin, tokens=access, concurrency=1, user_agent="autos-tests")
+        portal = PdpjCourt(
+            server.origin, tokens=access, pace=CountingPace(), concurrency=1, user_agent="autos-tests"
+        )
         stack.push_async_callback(portal.close)
         # Listing stores no object.
         store = cast("ObjectStore", None)
