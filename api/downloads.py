@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -12,9 +13,10 @@ import structlog
 
 from api.problem_codes import ProblemCode
 from api.problems import Problem
-from api.runs import OpenRun, Runs, StartedRun
+from api.runs import OpenRun, Overtaken, Runs, StartedRun
 from api.temporal_calls import Turns
 from domain.completeness import Completeness, Decision
+from domain.errors import DependencyUnavailable
 from domain.messages import DownloadRequest, RunOpening
 from domain.process_number import ProcessNumber
 from domain.processes import Process
@@ -95,22 +97,26 @@ class Downloads:
         async with self._starting.setdefault(
             number.canonical, Turns(1, longest_seconds=_LONGEST_QUEUE_SECONDS)
         ).turn():
-            process = await self.catalog.processes.get(number.canonical)
-            if process is not None:
-                chosen = await self._count(process, document_ids, listed=False)
-                run = process.latest_run
-                if run is not None and process.answered_since(found, datetime.now(UTC), age, chosen):
-                    await self._subscribe(RunOpening(process.number, run.id, run.client), client, webhook_url)
-                    _log.info("active", process=process.number, run=run.id)
-                    return DownloadDecision(Decision.ACTIVE, process, None)
             request = DownloadRequest(
                 number.canonical, client, document_ids=tuple(document_ids), retry_permanent=not age
             )
-            # Named documents are tried again even by a run that is for all, and has tried them.
-            named_failed = chosen is not None and chosen.failed > 0
-            started = await self.runs.start(
-                request, is_over=self.catalog.runs.is_over, retry_named=named_failed, priority=priority
-            )
+
+            is_overtaken = partial(self._is_overtaken, number, found, document_ids, age)
+            try:
+                if await is_overtaken():
+                    raise Overtaken
+                if document_ids:
+                    chosen = await self.catalog.processes.completeness(number.canonical, document_ids)
+                started = await self.runs.start(
+                    request,
+                    is_over=self.catalog.runs.is_over,
+                    is_overtaken=is_overtaken,
+                    # Named documents are tried again even by a run that is for all, and has tried them.
+                    retry_named=chosen is not None and chosen.failed > 0,
+                    priority=priority,
+                )
+            except Overtaken:
+                return await self._from_ended_run(number, client, webhook_url)
             opening = RunOpening(number.canonical, started.run.id, started.run.client, started.document_ids)
             if webhook_url is None and started.decision is Decision.STARTED:
                 await self.catalog.runs.register(opening)
@@ -135,6 +141,28 @@ class Downloads:
                 document_ids=unknown,
             )
         return await self.catalog.processes.completeness(process.number, document_ids)
+
+    async def _is_overtaken(
+        self, number: ProcessNumber, found: Process | None, document_ids: Sequence[str], age: timedelta
+    ) -> bool:
+        """Whether a run has ended since the request found the process so, and has done what it asks."""
+        process = await self.catalog.processes.get(number.canonical)
+        if process is None:
+            return False
+        counts = await self._count(process, document_ids, listed=False)
+        return process.answered_since(found, datetime.now(UTC), age, counts)
+
+    async def _from_ended_run(
+        self, number: ProcessNumber, client: str, webhook_url: str | None
+    ) -> DownloadDecision:
+        """Join a run that did all that was asked for while the request was on its way in."""
+        process = await self.catalog.processes.get(number.canonical)
+        if process is None or process.latest_run is None:
+            raise DependencyUnavailable("database", "The catalog has lost a process just read.")
+        run = process.latest_run
+        await self._subscribe(RunOpening(process.number, run.id, run.client), client, webhook_url)
+        _log.info("active", process=process.number, run=run.id)
+        return DownloadDecision(Decision.ACTIVE, process, None)
 
     async def _subscribe(self, opening: RunOpening, client: str, webhook_url: str | None) -> None:
         """Have an address told of the end of a run; at once if the run is over."""

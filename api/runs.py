@@ -41,6 +41,8 @@ _CLOSING_PROBE_SECONDS = 0.02
 
 # Whether a run has said how it ended, as the catalog knows: Temporal may have it open for a moment more.
 IsOver: TypeAlias = Callable[[str], Awaitable[bool]]
+# Whether a run has ended since a request came in, and has done what the request asks.
+IsOvertaken: TypeAlias = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class StartedRun:
     document_ids: tuple[str, ...] = ()
 
 
+class Overtaken(Exception):
+    """A run that was open when it was asked for has ended since, and has done what was asked for."""
+
+
 class Runs:
     """Runs as Temporal knows them."""
 
@@ -87,6 +93,7 @@ class Runs:
         request: DownloadRequest,
         *,
         is_over: IsOver,
+        is_overtaken: IsOvertaken | None = None,
         retry_named: bool = False,
         priority: int = DEFAULT_PRIORITY,
     ) -> StartedRun:
@@ -97,10 +104,13 @@ class Runs:
                 their fair shares of the workers.
             is_over: a run that is over is not joined, since it takes no document any more and may have told the
                 caller already. Once Temporal has closed it as well, a new one is started.
+            is_overtaken: whether the run that could not be joined has done what is asked for. Asked before another
+                one is started in its place.
             retry_named: have an open run for all documents try those again that the request names.
             priority: 1 is served first, 5 last.
 
         Raises:
+            Overtaken: the run has done it; nothing was started.
             DependencyUnavailable: Temporal does not answer, or no worker does that would let a run take more.
         """
         number = ProcessNumber.parse(request.process_number)
@@ -112,8 +122,10 @@ class Runs:
                 joined = await self._join(number, request.document_ids, is_over, retry_named=retry_named)
                 if joined is not None:
                     return StartedRun(Decision.ACTIVE, joined)
-                # It has ended meanwhile, or is about to: then another does what is asked for.
+                # It has ended meanwhile, or is about to: then another does what is asked for, unless it has.
                 await asyncio.sleep(_CLOSING_PROBE_SECONDS)
+                if is_overtaken is not None and await is_overtaken():
+                    raise Overtaken
         raise DependencyUnavailable("temporal", "A run for this process is ending; it takes longer than usual.")
 
     async def _start_new(self, number: ProcessNumber, request: DownloadRequest, priority: int) -> StartedRun:

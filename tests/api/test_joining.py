@@ -112,6 +112,32 @@ async def held_up(downloads: Downloads, number: ProcessNumber) -> AsyncIterator[
         yield request
 
 
+async def test_a_run_that_ends_while_it_is_being_joined_and_has_done_it_all_is_not_followed_by_another(
+    catalog: Catalog,
+    temporal: Client,
+    downloads: Downloads,
+    number: ProcessNumber,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ending = await start_elsewhere(catalog, temporal, number)
+    is_over = catalog.runs.is_over
+
+    async def ends_now(run_id: str) -> bool:
+        # Between the request's last look at the catalog and its joining the run.
+        await catalog.listings.record(listing_of(number.canonical, document_ids(0)))
+        await close(catalog, number, ending)
+        return await is_over(run_id)
+
+    monkeypatch.setattr(catalog.runs, "is_over", ends_now)
+
+    decision = await ask(downloads, number)
+
+    assert (decision.decision, decision.open_run) == (Decision.ACTIVE, None)
+    assert [delivery.run_id for delivery in await told(catalog)] == [ending]
+    assert len([run async for run in temporal.list_workflows(f"WorkflowId = '{number}'")]) == 1
+    await end(temporal, number)
+
+
 async def test_who_joins_between_the_end_and_its_completion_gets_a_run_of_its_own(
     catalog: Catalog, temporal: Client, downloads: Downloads, number: ProcessNumber
 ) -> None:
