@@ -5,7 +5,7 @@ answers     what a failed answer means                  health_check    whether 
 portal      one request: token, time-outs, answer       texts           the court's text of a document, unwrapped
 tokens      where tokens come from                      sign_in         how they are renewed
 client      listings and documents                      bodies          answers, unpacked within bounds
-pace        what each request waits for
+pace        what each request waits for                 bounded_json    JSON, parsed within bounds
 """
 
 from adapters.court_pdpj.client import PdpjCourt

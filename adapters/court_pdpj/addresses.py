@@ -76,13 +76,20 @@ def _place(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a path means the same to every server: no step up, no other separator, however it is encoded."""
+    """Whether a path means the same to every server: no step up, no other separator, however it is encoded.
+
+    A semicolon begins a segment's parameters at Java servers, to which ``..;`` is a step up. Bytes that are no
+    UTF-8 may be a dot to those that decode them leniently.
+    """
     for _ in range(_MOST_DECODINGS):
-        if "\\" in path or "//" in path or any(ord(character) < 32 for character in path):
+        if "\\" in path or "//" in path or not path.isprintable():
             return False
-        if any(segment in (".", "..") for segment in path.split("/")):
+        if any(segment.partition(";")[0].strip() in (".", "..") for segment in path.split("/")):
             return False
-        decoded = unquote(path)
+        try:
+            decoded = unquote(path, errors="strict")
+        except UnicodeDecodeError:
+            return False
         if decoded.count("/") != path.count("/"):
             return False
         if decoded == path:

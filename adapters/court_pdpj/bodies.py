@@ -10,6 +10,8 @@ from contextlib import aclosing
 
 import httpx
 
+from adapters.court_pdpj.bounded_json import LONGEST_TEXT, BoundedParser, UnreadableBody
+
 # What every request says that it takes. Whatever else an answer is packed in was not asked for.
 ACCEPT_ENCODING = {"Accept-Encoding": "gzip"}
 _PIECE_BYTES = 64 * 1024
@@ -17,17 +19,19 @@ _PIECE_BYTES = 64 * 1024
 _PIECES_IN_A_ROW = 16
 # The window of zlib, with gzip's header or zlib's.
 _GZIP_OR_ZLIB = 47
-# A process of ten thousand documents has about a quarter of a million.
-_MOST_VALUES = 500_000
-_LONGEST_INTEGER = 400
-
-
-class UnreadableBody(Exception):
-    """A body that is not read any further. The text says why, in the words of a failure's answer."""
-
-
-class NotJson(Exception):
-    """A body that is no JSON."""
+# Packing may add so much to what is packed. More, and it is made to keep us reading without an end.
+_PACKING_BYTES = 1024**2
+# Of the charsets that an answer's head may state, those that keep ASCII as it is. What else Python knows by name
+# may take long to decode, or mean something else by a backslash.
+_CHARSETS = {
+    "iso-8859-1": "iso-8859-1",
+    "latin1": "iso-8859-1",
+    "latin-1": "iso-8859-1",
+    "iso-8859-15": "iso-8859-15",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+}
+_LONGEST_TRANSCODED = 8 * 1024**2
 
 
 async def body_pieces(response: httpx.Response, stall_seconds: float) -> AsyncGenerator[bytes, None]:
@@ -38,7 +42,7 @@ async def body_pieces(response: httpx.Response, stall_seconds: float) -> AsyncGe
         stall_seconds: How long nothing may arrive.
 
     Raises:
-        UnreadableBody: It is packed in a way that was not asked for, or cannot be unpacked.
+        UnreadableBody: It is packed in a way that was not asked for, cannot be unpacked, or comes to nothing.
         TimeoutError: Nothing has arrived for too long.
         httpx.HTTPError: The connection was lost.
     """
@@ -47,6 +51,7 @@ async def body_pieces(response: httpx.Response, stall_seconds: float) -> AsyncGe
         raise UnreadableBody("The court's answer is packed in a way that was not asked for.")
     unpacking = zlib.decompressobj(_GZIP_OR_ZLIB) if coding not in ("", "identity") else None
     chunks = response.aiter_raw()
+    came = unpacked = 0
     while True:
         async with asyncio.timeout(stall_seconds):
             chunk = await anext(chunks, None)
@@ -55,8 +60,14 @@ async def body_pieces(response: httpx.Response, stall_seconds: float) -> AsyncGe
         if unpacking is None:
             yield chunk
             continue
-        async for piece in _unpacked(unpacking, chunk):
-            yield piece
+        came += len(chunk)
+        # What follows the end is no part of the body; zlib would keep it.
+        if not unpacking.eof:
+            async for piece in _unpacked(unpacking, chunk):
+                unpacked += len(piece)
+                yield piece
+        if came > unpacked + _PACKING_BYTES:
+            raise UnreadableBody("The court's answer goes on without saying anything.")
     if unpacking is not None and not unpacking.eof:
         raise UnreadableBody("The court's answer breaks off while it is unpacked.")
 
@@ -79,15 +90,20 @@ async def _unpacked(unpacking: zlib._Decompress, chunk: bytes) -> AsyncGenerator
             yield piece
 
 
-async def beginning(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytes:
-    """Return at most so many bytes of an answer's body. Raises as `body_pieces` does."""
+async def _up_to(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytearray:
     body = bytearray()
     async with aclosing(body_pieces(response, stall_seconds)) as pieces:
         async for piece in pieces:
             body += piece
             if len(body) >= max_bytes:
                 break
-    return bytes(body[:max_bytes])
+    del body[max_bytes:]
+    return body
+
+
+async def beginning(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytes:
+    """Return at most so many bytes of an answer's body. Raises as `body_pieces` does."""
+    return bytes(await _up_to(response, max_bytes, stall_seconds))
 
 
 async def read_json(response: httpx.Response, max_bytes: int, stall_seconds: float) -> object:
@@ -99,46 +115,38 @@ async def read_json(response: httpx.Response, max_bytes: int, stall_seconds: flo
         TimeoutError: Nothing has arrived for too long.
         httpx.HTTPError: The connection was lost.
     """
-    body = await beginning(response, max_bytes + 1, stall_seconds)
+    body = await _up_to(response, max_bytes + 1, stall_seconds)
     if len(body) > max_bytes:
         raise UnreadableBody(f"The court's answer is larger than {max_bytes} bytes.")
     return await parse_json(body, charset=response.charset_encoding)
 
 
-async def parse_json(body: bytes, *, charset: str | None = None) -> object:
-    """Return what JSON says, read in a thread.
+async def parse_json(
+    body: bytes | bytearray, *, charset: str | None = None, longest_text: int = LONGEST_TEXT
+) -> object:
+    """Return what JSON says, read in a thread, within the bounds of `BoundedParser`.
 
-    Lenient where the courts' systems are: raw control characters in texts, NUL behind the end, integers of any
-    length (those of more than 400 digits are None), a charset that the answer's head states.
+    Args:
+        body: The JSON.
+        charset: What the answer's head says of it.
+        longest_text: How many bytes one text may have.
 
     Raises:
-        UnreadableBody: It holds more values, or nests deeper, than a process can.
+        UnreadableBody: It is beyond one of the bounds.
         NotJson: It is no JSON.
     """
-    # What is parsed in one go stops everything else, also from a thread, so it is bounded by a glance before.
-    if body.count(b",") + body.count(b"{") + body.count(b"[") > _MOST_VALUES:
-        raise UnreadableBody(f"The court's answer holds more than {_MOST_VALUES} values.")
-    return await asyncio.to_thread(_parse, body, charset)
+    return await asyncio.to_thread(_parse, body, charset, longest_text)
 
 
-def _parse(body: bytes, charset: str | None) -> object:
-    try:
-        text = _decoded(body, charset).rstrip("\0 \t\r\n")
-        return json.loads(text, strict=False, parse_int=_integer)
-    except RecursionError:
-        raise UnreadableBody("The court's answer nests too deeply.") from None
-    except ValueError:
-        raise NotJson from None
-
-
-def _decoded(body: bytes, charset: str | None) -> str:
-    if charset and charset.lower() not in ("utf-8", "utf8"):
-        try:
-            return body.decode(charset)
-        except (LookupError, UnicodeDecodeError):
-            pass  # The head is wrong about its body: what JSON always is comes next.
-    return body.decode(json.detect_encoding(body), errors="replace")
-
-
-def _integer(digits: str) -> int | None:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else None
+def _parse(body: bytes | bytearray, charset: str | None, longest_text: int) -> object:
+    encoding = _CHARSETS.get((charset or "").lower())
+    if encoding is None:
+        encoding = json.detect_encoding(body[:4])
+        if not encoding.startswith("utf-8"):
+            if len(body) > _LONGEST_TRANSCODED:
+                raise UnreadableBody(
+                    f"The court's answer is larger than {_LONGEST_TRANSCODED} bytes of {encoding}."
+                )
+            body = body.decode(encoding, "replace").encode("utf-8", "replace")
+        encoding = "utf-8"
+    return BoundedParser(body, encoding, longest_text).parse()

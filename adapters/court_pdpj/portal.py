@@ -9,14 +9,8 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import httpx
 
 from adapters.court_pdpj.answers import Subject, failure_of
-from adapters.court_pdpj.bodies import (
-    ACCEPT_ENCODING,
-    NotJson,
-    UnreadableBody,
-    beginning,
-    body_pieces,
-    read_json,
-)
+from adapters.court_pdpj.bodies import ACCEPT_ENCODING, beginning, body_pieces, read_json
+from adapters.court_pdpj.bounded_json import NotJson, UnreadableBody
 from adapters.court_pdpj.pace import Pace
 from adapters.court_pdpj.tokens import Tokens
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from adapters.court_pdpj.answers import Subject, failure_of
-from adapters.court_pdpj.bodies import ACCEPT_ENCODING, UnreadableBody, beginning
+from adapters.court_pdpj.bodies import ACCEPT_ENCODING, beginning
+from adapters.court_pdpj.bounded_json import UnreadableBody
 from adapters.court_pdpj.pace import Pace
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
-from adapters.court_pdpj.bodies import NotJson, UnreadableBody, parse_json
+from adapters.court_pdpj.bodies import parse_json
+from adapters.court_pdpj.bounded_json import NotJson, UnreadableBody
 from domain.errors import DocumentFailure, FailureCode
 
 # What may be JSON is held until its end. Texts are a few kilobytes, rarely some hundred.
-_MAX_WRAPPED_BYTES = 16 * 1024**2
+_MAX_WRAPPED_BYTES = 8 * 1024**2
 _KEYS = ("texto", "conteudo", "content", "text")
 
 
 async def unwrapped(answer: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The text alone, in UTF-8 if it was wrapped, else byte for byte as it came.
 
-    A bare text flows through. What begins as JSON does is held, up to 16 MiB; if it turns out to be no JSON, or
+    A bare text flows through. What begins as JSON does is held, up to 8 MiB; if it turns out to be no JSON, or
     JSON without a text, it is given as it came: whoever judges the bytes says what that means.
 
     Raises:
@@ -44,7 +45,7 @@ async def unwrapped(answer: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
 async def _text_in(body: bytes) -> bytes:
     with suppress(NotJson, UnreadableBody, UnicodeDecodeError):
         body.decode()
-        value = await parse_json(body.removeprefix(b"\xef\xbb\xbf"))
+        value = await parse_json(body, longest_text=_MAX_WRAPPED_BYTES)
         if isinstance(value, dict):
             value = _named_text(value)
         if isinstance(value, str):
