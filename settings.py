@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     court_user_agent: str = "autos/0.1"
     court_headers: dict[str, str] = Field(default_factory=dict)
     court_allowed_hosts: CommaSeparated = ()
+    court_storage_hosts: CommaSeparated = ()
     court_stall_seconds: float = Field(30, gt=0)
     max_listing_bytes: int = Field(32 * 1024**2, ge=64 * 1024)
     max_document_bytes: int = Field(2 * 1024**3, ge=1)

@@ -36,8 +36,9 @@ from adapters.court_pdpj import PdpjCourt, SignIn
 from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
 from adapters.links import LinkSigner
-from adapters.media_types import media_type_of
+from adapters.media_types import file_kind, media_type_of
 from adapters.open_runs import OpenRuns
+from adapters.pdf_inspection import PdfInspector
 from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
@@ -158,7 +159,10 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         catalog.alerts, store_gate, url=settings.alert_url, court_patience=settings.alert_court_patience
     )
     on_court = CourtActivities(
-        court, access, catalog, store, store_gate, media_type_of, max_document_bytes=settings.max_document_bytes
+        *(court, access, catalog, store, store_gate, media_type_of),
+        file_kind=file_kind,
+        inspect_pdf=PdfInspector().inspect,
+        max_document_bytes=settings.max_document_bytes,
     )
     watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
     on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch)
@@ -246,6 +250,7 @@ async def _open_court(
         user_agent=settings.court_user_agent,
         headers=settings.court_headers,
         allowed_hosts=settings.court_allowed_hosts,
+        storage_hosts=settings.court_storage_hosts,
         stall_seconds=settings.court_stall_seconds,
         max_listing_bytes=settings.max_listing_bytes,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ from temporalio import activity
 from activities.failures import blamed, final, giving_up_on_defects, own_failures, passing
 from activities.heartbeats import heartbeating, seconds_at_work
 from activities.unrecognized_levels import UnrecognizedLevels
-from domain.content import DocumentContent
-from domain.documents import DocumentSource, DocumentStatus, StoredObject
+from domain.content import DocumentContent, FileKind, InspectPdf
+from domain.documents import ContentOffer, DocumentSource, DocumentStatus, StoredObject
 from domain.errors import (
     CourtError,
     CourtFailure,
@@ -39,6 +39,19 @@ ALLOWED_ATTEMPTS = 5
 # A listing that the court alone fails to give is asked for so often before the run ends.
 _LISTING_ATTEMPTS = 3
 _DEFECT_ATTEMPTS = 5
+# Each of the court's systems has its own copy, and its own troubles. What one of them seals is sealed.
+_ANOTHER_SOURCE_MAY_HAVE_IT = frozenset(
+    {
+        FailureCode.SOURCE_UNAVAILABLE,
+        FailureCode.DOCUMENT_NOT_FOUND,
+        FailureCode.PORTAL_PAGE,
+        FailureCode.INVALID_CONTENT,
+        FailureCode.EMPTY_DOCUMENT,
+        FailureCode.TRUNCATED,
+        FailureCode.CONNECTION_LOST,
+        FailureCode.FOREIGN_ADDRESS,
+    }
+)
 _FIRST_DELAY_SECONDS = 2.0
 _LONGEST_DELAY_SECONDS = 60.0
 # All attempts together, without the time in the task queue. A document of a gigabyte takes some minutes; what never
@@ -70,6 +83,8 @@ class CourtActivities:
         store: where documents go.
         store_gate: says whether they can be kept.
         media_type_of: tells a media type from first bytes, the declared type, and whether it is the court's text.
+        file_kind: tells a media type from first bytes alone.
+        inspect_pdf: opens a PDF whose marks leave a doubt.
         max_document_bytes: larger documents are refused.
     """
 
@@ -82,6 +97,8 @@ class CourtActivities:
         store_gate: StoreGate,
         media_type_of: Callable[[bytes, str | None, bool], str],
         *,
+        file_kind: FileKind,
+        inspect_pdf: InspectPdf,
         max_document_bytes: int,
     ) -> None:
         self._court = court
@@ -90,6 +107,8 @@ class CourtActivities:
         self._store = store
         self._store_gate = store_gate
         self._media_type_of = media_type_of
+        self._file_kind = file_kind
+        self._inspect_pdf = inspect_pdf
         self._max_document_bytes = max_document_bytes
         self._levels = UnrecognizedLevels()
 
@@ -145,7 +164,7 @@ class CourtActivities:
 
     async def _download(self, source: DocumentSource, received: _Received) -> DownloadedDocument:
         generation = 0
-        prefix = object_prefix(source.process_number, source.id)
+        prefix = object_prefix(source.process_number, source.id, source.version)
         store_generation = await self._store_gate.check()
         try:
             # Only an earlier attempt that died between the store and the catalog can have left the object.
@@ -167,32 +186,54 @@ class CourtActivities:
             own = DocumentFailure(FailureCode.NOT_STORED, f"{error} It takes other objects.")
             raise await self._counted(source, own) from None
         self._store_gate.note_success()
-        await self._catalog.documents.mark_available(source.process_number, source.id, stored)
+        await self._catalog.documents.mark_available(
+            source.process_number, source.id, stored, version=source.version
+        )
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 
     async def _recover(self, source: DocumentSource, prefix: str) -> StoredObject | None:
         """Take a whole object that an earlier attempt has left, and throw away parts of one."""
         await self._store.abort_uploads(prefix, older_than=timedelta(0))
-        return await self._store.find(prefix, size_bytes=None if source.is_text else source.declared_size_bytes)
+        sizes = {offer.size_bytes for offer in source.offers}
+        return await self._store.find(prefix, size_bytes=sizes.pop() if len(sizes) == 1 else None)
 
     async def _fetch(self, source: DocumentSource, prefix: str, received: _Received) -> StoredObject:
+        """Fetch a document from the best place that has it: one that fails is not yet the document's failure."""
         if seconds_at_work() > _LONGEST_DOWNLOAD_SECONDS:
             raise DocumentFailure(FailureCode.TIMED_OUT, "The download did not end in time.")
-        declared_size = None if source.is_text else source.declared_size_bytes
-        if declared_size is not None and declared_size > self._max_document_bytes:
-            raise DocumentFailure(FailureCode.TOO_LARGE, f"The court lists it with {declared_size} bytes.")
-        async with self._court.open_document(source) as chunks:
+        failures: list[DocumentFailure] = []
+        for offer in source.offers:
+            if offer.is_text and any(each.code is not FailureCode.DOCUMENT_NOT_FOUND for each in failures):
+                # There is a file; its text would not be the document.
+                break
+            try:
+                return await self._fetch_offer(source, offer, prefix, received)
+            except DocumentFailure as failure:
+                failures.append(failure)
+                if failure.code not in _ANOTHER_SOURCE_MAY_HAVE_IT:
+                    raise
+        raise _failure_of_all(source, failures)
+
+    async def _fetch_offer(
+        self, source: DocumentSource, offer: ContentOffer, prefix: str, received: _Received
+    ) -> StoredObject:
+        if offer.size_bytes is not None and offer.size_bytes > self._max_document_bytes:
+            raise DocumentFailure(FailureCode.TOO_LARGE, f"The court lists it with {offer.size_bytes} bytes.")
+        number = ProcessNumber.parse(source.process_number)
+        async with self._court.open_document(number, offer) as opened:
             received.content = DocumentContent(
-                chunks,
-                declared_size=declared_size,
+                opened.chunks,
                 max_bytes=self._max_document_bytes,
-                claims_pdf=source.claims_pdf,
+                expected=source.expected(offer),
+                file_kind=self._file_kind,
+                inspect_pdf=self._inspect_pdf,
+                served_type=lambda: opened.media_type,
             )
             return await self._store.store(
                 prefix,
                 source.name or source.id,
                 received.content,
-                lambda head: self._media_type_of(head, source.declared_media_type, source.is_text),
+                lambda head: self._media_type_of(head, offer.media_type, offer.is_text),
             )
 
     async def _counted(self, source: DocumentSource, error: CourtError) -> Exception:
@@ -210,6 +251,18 @@ class CourtActivities:
             attempt=failed,
         )
         return final(error) if last else passing(error, next_attempt_in=_delay(failed, error.retry_after))
+
+
+def _failure_of_all(source: DocumentSource, failures: Sequence[DocumentFailure]) -> DocumentFailure:
+    """Return the document's failure after every place that could have its content has failed."""
+    if not failures:
+        return DocumentFailure(FailureCode.NO_CONTENT_ADDRESS, "The listing gives no address for this document.")
+    absent = all(failure.code is FailureCode.DOCUMENT_NOT_FOUND for failure in failures)
+    if absent and source.offers[-1].is_text:
+        return DocumentFailure(
+            FailureCode.NO_CONTENT, "The court lists this piece, and has neither a file nor a text of it."
+        )
+    return next((failure for failure in failures if failure.code.retryable), failures[0])
 
 
 def _unlisted(number: str, failure: ProcessFailure) -> Exception:

@@ -176,7 +176,9 @@ class WebhookActivities:
         }
         if Scope.READ in scopes and counts and counts.total <= _MOST_DOCUMENTS:
             documents = await self._catalog.documents.page(number, limit=_MOST_DOCUMENTS)
-            links = await self._signer.sign_all(readable(documents, scopes))
+            links = await self._signer.sign_all(
+                [content for document in readable(documents, scopes) for content in document.contents()]
+            )
             data["documents"] = documents_body(documents, links, scopes)
         return data
 

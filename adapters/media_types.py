@@ -7,8 +7,16 @@ import re
 import puremagic
 
 _HTML = re.compile(
-    rb"\s*<(?:!doctype html|html|head|body|div|p|span|table|center|style|h[1-6]|meta)\b", re.IGNORECASE
+    rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:!doctype html|html|head|body|div|p|span|table|center|style|h[1-6]|meta)\b",
+    re.IGNORECASE,
 )
+# CMS signedData (RFC 5652): a DER or BER sequence that begins with this object identifier.
+_PKCS7 = re.compile(
+    rb"\x30(?:\x80|[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02",
+    re.DOTALL,
+)
+_PDF_MARK = b"%PDF-"
+_PDF_MARK_WITHIN = 1024
 _OPEN_DOCUMENT = re.compile(rb"mimetype(application/vnd\.oasis\.opendocument\.[a-z-]+)")
 _OFFICE_FOLDERS = {
     b"word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -21,26 +29,41 @@ _ENUM_STYLE = re.compile(r"(APPLICATION|AUDIO|IMAGE|TEXT|VIDEO)_([A-Z0-9_]+)")
 
 
 def media_type_of(head: bytes, declared: str | None, is_text: bool) -> str:
-    """The media type of a document: what its bytes say first, then what the court declared.
+    """Return the media type of a document: what its bytes say first, then what the court declared.
 
     Args:
-        head: the first bytes, a few kilobytes.
-        declared: the listing's media type, if it has one.
-        is_text: the bytes come from the court's plain text of the document.
+        head: The first bytes, a few kilobytes.
+        declared: The listing's media type, if it has one.
+        is_text: The bytes come from the court's plain text of the document.
     """
     if is_text:
         return "text/plain"
-    if head.startswith(b"%PDF-") or (_normalised(declared) == "application/pdf" and b"%PDF-" in head[:1024]):
+    if head.startswith(b"PK\x03\x04"):
+        return _archive_type(head, declared)
+    return file_kind(head) or normalised_type(declared) or _UNKNOWN
+
+
+def file_kind(head: bytes) -> str | None:
+    """Return the media type that the bytes themselves tell. None for plain text and for no known kind.
+
+    A signed file (PKCS #7) is looked for before what it may hold.
+    """
+    if head.startswith(_PDF_MARK):
         return "application/pdf"
     if head.startswith(b"{\\rtf"):
         return "application/rtf"
+    if _PKCS7.match(head) or head.startswith(b"-----BEGIN PKCS7-----"):
+        return "application/pkcs7-signature"
     if _HTML.match(head.removeprefix(b"\xef\xbb\xbf")):
         return "text/html"
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"PK\x03\x04"):
-        return _archive_type(head, declared)
-    return _sniffed(head) or _normalised(declared) or _UNKNOWN
+        return _archive_type(head, None)
+    if _PDF_MARK in head[:_PDF_MARK_WITHIN]:
+        # The mark need not come first (ISO 32000, annex H): some tools write a line before it.
+        return "application/pdf"
+    return _sniffed(head)
 
 
 def _archive_type(head: bytes, declared: str | None) -> str:
@@ -52,7 +75,7 @@ def _archive_type(head: bytes, declared: str | None) -> str:
         for folder, media_type in _OFFICE_FOLDERS.items():
             if folder in head:
                 return media_type
-        if (stated := _normalised(declared)) in _OFFICE_FOLDERS.values():
+        if (stated := normalised_type(declared)) in _OFFICE_FOLDERS.values():
             return str(stated)
     return "application/zip"
 
@@ -67,7 +90,8 @@ def _sniffed(head: bytes) -> str | None:
     return next((match.mime_type for match in sure), None)
 
 
-def _normalised(declared: str | None) -> str | None:
+def normalised_type(declared: str | None) -> str | None:
+    """Return a stated media type in its usual spelling. None if it is none."""
     if not declared:
         return None
     match = _ENUM_STYLE.fullmatch(declared)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypedDict
 from urllib.parse import quote, unquote
@@ -136,35 +136,39 @@ class ObjectStore:
             DocumentFailure: the content is not a document (from ``content``).
             StorageFailure: the store refused or lost a request.
         """
-        parts = in_parts(content, PART_BYTES)
-        body, last = await anext(parts)
-        media_type = media_type_of(content.head)
-        key = prefix + extension(media_type)
-        target = _Target(Bucket=self._bucket, Key=key)
-        # S3 takes two kilobytes of metadata, and a byte of the name may become three.
-        metadata = {_NAME: quote(name.encode()[:600].decode(errors="ignore"), safe=" ")}
-        try:
-            if last:
-                metadata[_SHA256] = content.sha256.hex()
-                await self._client.put_object(
-                    **target,
-                    Body=body,
-                    ContentType=media_type,
-                    Metadata=metadata,
-                    ChecksumSHA256=base64.b64encode(content.sha256).decode(),
-                )
-            else:
-                async with self._upload(target, media_type, metadata) as upload:
-                    await upload.send(body)
-                    async for body, _ in parts:
+        async with aclosing(in_parts(content, PART_BYTES)) as parts:
+            body, last = await anext(parts)
+            media_type = media_type_of(content.head)
+            key = prefix + extension(media_type)
+            target = _Target(Bucket=self._bucket, Key=key)
+            # S3 takes two kilobytes of metadata, and a byte of the name may become three.
+            metadata = {_NAME: quote(name.encode()[:600].decode(errors="ignore"), safe=" ")}
+            try:
+                if last:
+                    await self._put_whole(target, body, content.sha256, media_type, metadata)
+                else:
+                    async with self._upload(target, media_type, metadata) as upload:
                         await upload.send(body)
-                # The digest of the whole is known only now, when the metadata can no longer be changed.
-                await self._client.put_object_tagging(
-                    **target, Tagging={"TagSet": [{"Key": _SHA256, "Value": content.sha256.hex()}]}
-                )
-        except (BotoCoreError, ClientError, HTTPClientError) as error:
-            raise StorageFailure(f"The store did not take {key} ({_reason(error)}).") from None
+                        async for body, _ in parts:
+                            await upload.send(body)
+                    # The digest of the whole is known only now, when the metadata can no longer be changed.
+                    await self._client.put_object_tagging(
+                        **target, Tagging={"TagSet": [{"Key": _SHA256, "Value": content.sha256.hex()}]}
+                    )
+            except (BotoCoreError, ClientError, HTTPClientError) as error:
+                raise StorageFailure(f"The store did not take {key} ({_reason(error)}).") from None
         return StoredObject(key, content.size_bytes, content.sha256.hex(), media_type)
+
+    async def _put_whole(
+        self, target: _Target, body: bytes, sha256: bytes, media_type: str, metadata: dict[str, str]
+    ) -> None:
+        await self._client.put_object(
+            **target,
+            Body=body,
+            ContentType=media_type,
+            Metadata={**metadata, _SHA256: sha256.hex()},
+            ChecksumSHA256=base64.b64encode(sha256).decode(),
+        )
 
     @asynccontextmanager
     async def _upload(self, target: _Target, media_type: str, metadata: dict[str, str]) -> AsyncIterator[_Upload]:

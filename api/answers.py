@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -67,7 +68,7 @@ class Answers:
         limit = FIRST_PAGE + 1 if client.may(Scope.READ) else 0
         documents = await self.catalog.documents.page(number, limit=limit) if limit else []
         page, following = documents[:FIRST_PAGE], documents[FIRST_PAGE:]
-        links = await self.signer.sign_all(readable(page, client.scopes))
+        links = await self.signer.sign_all(_contents(readable(page, client.scopes)))
         return {
             **self.head(process, open_run),
             "decision": decision.value if decision else None,
@@ -89,7 +90,7 @@ class Answers:
         """A page of documents, as far as they are the client's to read."""
         found = await self.catalog.documents.page(number.canonical, after=after, limit=limit + 1, status=status)
         page = found[:limit]
-        links = await self.signer.sign_all(readable(page, client.scopes))
+        links = await self.signer.sign_all(_contents(readable(page, client.scopes)))
         last = page[-1].position if len(found) > limit else None
         return {
             "process_number": number.canonical,
@@ -103,8 +104,8 @@ class Answers:
 
     async def document(self, document: Document, client: Client) -> Json:
         """One document, as far as it is the client's to read."""
-        links = await self.signer.sign_all(readable([document], client.scopes))
-        return document_body(document, links.get(document.id), client.scopes)
+        links = await self.signer.sign_all(_contents(readable([document], client.scopes)))
+        return document_body(document, links, client.scopes)
 
     @staticmethod
     def head(process: Process, open_run: OpenRun | None) -> Json:
@@ -125,6 +126,10 @@ class Answers:
             "failure": failure_body(process.failure),
             "run": run_body(_shown_run(process, open_run)),
         }
+
+
+def _contents(documents: Sequence[Document]) -> list[Document]:
+    return [content for document in documents for content in document.contents()]
 
 
 def process_unknown(number: ProcessNumber) -> Problem:

@@ -50,6 +50,16 @@ class DocumentsQuery(BaseModel):
     limit: int = Field(100, ge=1, le=200, description="Documents in a page.")
 
 
+class ContentQuery(BaseModel):
+    """The query of a document's content."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="A former content, by its number; the present one unless given."
+    )
+
+
 class NoQuery(BaseModel):
     """For routes that take no query."""
 

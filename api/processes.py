@@ -13,7 +13,7 @@ from api.access import Reader, Starter, require
 from api.answers import Answers, process_unknown
 from api.callbacks import called_back
 from api.downloads import DownloadDecision, Downloads
-from api.parameters import DocumentsQuery, DownloadQuery, Number, decode_cursor
+from api.parameters import ContentQuery, DocumentsQuery, DownloadQuery, Number, decode_cursor
 from api.preferences import Preferences, Preferred, while_connected
 from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
@@ -21,7 +21,7 @@ from api.schemas import DocumentBody, DocumentId, DocumentsBody, DownloadBody, P
 from api.watching import Watching
 from domain.clients import Client, Scope
 from domain.completeness import Decision
-from domain.documents import Document
+from domain.documents import Document, version_id
 from domain.errors import InvalidInput
 from domain.process_number import ProcessNumber
 from domain.secrecy import is_withheld
@@ -133,8 +133,17 @@ async def get_document(request: Request, number: Number, document_id: DocumentId
     response_class=RedirectResponse,
     responses=documented_problems(404, 409),
 )
-async def get_content(request: Request, number: Number, document_id: DocumentIdInPath, client: Reader) -> Response:
-    """Lead to a fresh link: an address that can be kept, unlike the link itself."""
+async def get_content(
+    request: Request,
+    number: Number,
+    document_id: DocumentIdInPath,
+    client: Reader,
+    query: Annotated[ContentQuery, Query()],
+) -> Response:
+    """Lead to a fresh link: an address that can be kept, unlike the link itself.
+
+    With `version`, to a content that the court has replaced.
+    """
     answers: Answers = request.app.state.answers
     document = await _document(answers, number, document_id)
     if is_withheld(document, client.scopes):
@@ -143,6 +152,12 @@ async def get_content(request: Request, number: Number, document_id: DocumentIdI
             "The document is above public secrecy, or the court no longer shows it, and this key lacks the scope "
             "sealed.",
         )
+    if query.version is not None and query.version != document.version:
+        wanted = version_id(document.id, query.version)
+        former = next((content for content in document.contents() if content.id == wanted), None)
+        if former is None:
+            raise Problem(ProblemCode.DOCUMENT_UNKNOWN, f"The document has no stored version {query.version}.")
+        document = former
     link = await answers.signer.sign(document)
     if link is None:
         raise Problem(

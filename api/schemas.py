@@ -90,6 +90,21 @@ class SourceBody(_Body):
     source: int | None = Field(description="The number of the system that feeds it to the court's data lake.")
 
 
+class VersionBody(_Body):
+    """A content of a document that the court has replaced under the same id."""
+
+    version: int
+    name: str | None
+    filed_at: datetime | None
+    size_bytes: int
+    media_type: str
+    sha256: str = Field(description="Lower-case hexadecimal digest of the bytes behind the link.")
+    stored_at: datetime
+    replaced_at: datetime = Field(description="When the court listed another content.")
+    download_url: str | None = Field(description="Signed at this moment; ask again for a fresh one.")
+    download_url_expires_at: datetime | None
+
+
 class DocumentBody(_Body):
     """One document."""
 
@@ -120,6 +135,8 @@ class DocumentBody(_Body):
     download_url: str | None = Field(description="Signed at this moment; ask again for a fresh one.")
     download_url_expires_at: datetime | None
     failure: FailureBody | None
+    version: int = Field(description="Counts the contents that the court has listed under this id, from 1.")
+    versions: list[VersionBody] = Field(description="The stored contents before the present one, the latest first.")
 
 
 class ProcessHead(_Body):
@@ -133,6 +150,9 @@ class ProcessHead(_Body):
     available_documents: int
     pending_documents: int
     failed_documents: int
+    no_content_documents: int = Field(
+        description="Listed by the court without a file or a text. They are not missing: a process may be complete."
+    )
     progress_percentage: float
     available_bytes: int
     listed_at: datetime | None

@@ -32,6 +32,7 @@ class EndedRunBody(_Body):
     available_documents: int | None = None
     pending_documents: int | None = None
     failed_documents: int | None = None
+    no_content_documents: int | None = None
     progress_percentage: float | None = None
     available_bytes: int | None = None
     status_url: str

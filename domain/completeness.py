@@ -53,6 +53,7 @@ class Completeness:
     Attributes:
         failed_for_good: failed for a reason that a later request cannot change.
         failed_retryable: failed for a reason that it could.
+        no_content: listed by the court, which has neither a file nor a text of them. They are not missing.
     """
 
     available: int = 0
@@ -60,21 +61,22 @@ class Completeness:
     failed_for_good: int = 0
     failed_retryable: int = 0
     available_bytes: int = 0
+    no_content: int = 0
 
     @property
     def total(self) -> int:
         """How many documents the listing names."""
-        return self.available + self.pending + self.failed
+        return self.available + self.pending + self.failed + self.no_content
 
     @property
     def failed(self) -> int:
-        """How many documents failed, for whatever reason."""
+        """How many documents failed, for whatever reason. A piece that has no content has not failed."""
         return self.failed_for_good + self.failed_retryable
 
     @property
     def complete(self) -> bool:
-        """Whether every document of the listing is available. An empty listing is not complete."""
-        return self.total > 0 and self.available == self.total
+        """Whether every listed document that has a content is available. An empty listing is not complete."""
+        return self.total > 0 and self.available + self.no_content == self.total
 
     @property
     def settled(self) -> bool:
@@ -83,15 +85,15 @@ class Completeness:
 
     @property
     def progress_percentage(self) -> float:
-        """Share of the documents that are available, 0 to 100; 100 only when complete."""
+        """Share of the documents that there is nothing left to do for, 0 to 100; 100 only when complete."""
         if self.total == 0:
             return 0.0
-        return int(1000 * self.available / self.total) / 10
+        return int(1000 * (self.available + self.no_content) / self.total) / 10
 
     @property
     def outcome(self) -> Outcome:
         """How a run that can do no more has ended, as far as the documents say."""
-        return Outcome.PARTIAL if self.available < self.total else Outcome.COMPLETED
+        return Outcome.PARTIAL if self.available + self.no_content < self.total else Outcome.COMPLETED
 
 
 def process_status(documents: Completeness, *, listed: bool, process_failed: bool, run_open: bool) -> ProcessStatus:

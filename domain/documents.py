@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.content import Expected
 from domain.errors import FailureCode
+from domain.same_document import Description
 from domain.secrecy import Secrecy
-
-# The portal's word, and the data lake's.
-_PDF_TYPES = frozenset({"application/pdf", "application_pdf"})
 
 
 class DocumentStatus(StrEnum):
@@ -50,16 +50,26 @@ class DocumentOrigin:
     """One of the places at the court from which the same document comes.
 
     Attributes:
-        id: the UUID that the document has there.
-        source: the number of the system that feeds it to the court's data lake.
-        codex_id: its number in the data lake.
-        secrecy: the level that this source states. None if it is the document's own.
+        id: The UUID that the document has there.
+        source: The number of the system that feeds it to the court's data lake.
+        codex_id: Its number in the data lake.
+        secrecy: The level that this source states. None if it is the document's own.
+        binary_href: Where its bytes are there, relative to the court's API.
+        text_href: Where its text is there.
+        media_type: The media type that is stated there.
+        size_bytes: The size that is stated there.
+        filed_at: The filing that is stated there.
     """
 
     id: str
     source: int | None = None
     codex_id: int | None = None
     secrecy: Secrecy | None = None
+    binary_href: str | None = None
+    text_href: str | None = None
+    media_type: str | None = None
+    size_bytes: int | None = None
+    filed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,11 @@ class ListedDocument:
     origin_id: str | None = None
     sources: tuple[DocumentOrigin, ...] = ()
 
+    @property
+    def description(self) -> Description:
+        """What tells it from others with the same id in the court's own system."""
+        return Description(self.name, self.declared_size_bytes, self.filed_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -120,12 +135,54 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentOffer:
+    """One place at the court from which a document's content can be had.
+
+    Attributes:
+        href: Its address, relative to the court's API.
+        is_text: It is the court's plain text of the document, and not its bytes.
+        media_type: The media type that the listing states for it.
+        size_bytes: The size that the listing states for it.
+    """
+
+    href: str
+    is_text: bool = False
+    media_type: str | None = None
+    size_bytes: int | None = None
+
+
+def content_offers(described: DocumentOrigin, origins: Iterable[DocumentOrigin]) -> tuple[ContentOffer, ...]:
+    """Return where a document's content can be had, the best place first.
+
+    A binary beats a text: the texts are offered only without any binary, and behind binaries of which the listing
+    states nothing at all, since the court may list a piece that has no file.
+
+    Args:
+        described: The document as the listing describes it.
+        origins: All its sources.
+    """
+    places = [described, *origins]
+    binaries = {
+        place.binary_href: ContentOffer(place.binary_href, False, place.media_type, place.size_bytes)
+        for place in reversed(places)
+        if place.binary_href
+    }
+    texts = {href: ContentOffer(href, is_text=True) for place in reversed(places) if (href := place.text_href)}
+    in_order = [*reversed(binaries.values())]
+    if all(offer.media_type is None and offer.size_bytes is None for offer in in_order):
+        in_order += reversed(texts.values())
+    return tuple(in_order)
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentSource:
     """What a download needs to know of a document.
 
     Attributes:
-        position: its place in the process, from 1, which never changes.
-        failed_attempts: attempts of the present run that failed by the document's own fault.
+        position: Its place in the process, from 1, which never changes.
+        offers: Where its content can be had, the best place first.
+        version: Counts the contents that the court has listed under this id, from 1.
+        failed_attempts: Attempts of the present run that failed by the document's own fault.
     """
 
     process_number: str
@@ -133,23 +190,13 @@ class DocumentSource:
     position: int
     status: DocumentStatus
     name: str | None
-    binary_href: str | None
-    text_href: str | None
-    declared_media_type: str | None
-    declared_size_bytes: int | None
+    offers: tuple[ContentOffer, ...]
     failed_attempts: int
+    version: int = 1
 
-    @property
-    def is_text(self) -> bool:
-        """Whether nothing but the court's text of it can be had."""
-        return self.binary_href is None
-
-    @property
-    def claims_pdf(self) -> bool:
-        """Whether its bytes are said to be a PDF, by the listing's media type or by its name."""
-        declared = (self.declared_media_type or "").partition(";")[0].strip().lower()
-        named = (self.name or "").strip().lower()
-        return not self.is_text and (declared in _PDF_TYPES or named.endswith(".pdf"))
+    def expected(self, offer: ContentOffer) -> Expected:
+        """Return what the listing says that the bytes of an offer are."""
+        return Expected(offer.media_type, self.name, offer.size_bytes, is_text=offer.is_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +242,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerVersion:
+    """A content of a document that the court has replaced under the same id.
+
+    Attributes:
+        version: Its number, from 1.
+        replaced_at: When the listing named another content.
+    """
+
+    version: int
+    name: str | None
+    filed_at: datetime | None
+    stored: StoredObject
+    stored_at: datetime
+    replaced_at: datetime
+
+
+def version_id(document_id: str, version: int) -> str:
+    """Return what tells a former content of a document from others, for whoever signs links to it."""
+    return f"{document_id}/{version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as the catalog knows it.
 
@@ -203,6 +272,8 @@ class Document:
         secrecy: the strictest level of its process, its instance, itself and all its sources.
         sources: where the court's last listing has it.
         unlisted_at: since when the court no longer shows it, or its whole process. None if it does.
+        version: Counts the contents that the court has listed under this id, from 1.
+        versions: The contents before the present one that are stored, the latest first.
     """
 
     id: str
@@ -218,6 +289,22 @@ class Document:
     stored: StoredObject | None = None
     failure: Failure | None = None
     unlisted_at: datetime | None = None
+    version: int = 1
+    versions: tuple[FormerVersion, ...] = ()
+
+    def contents(self) -> Iterator[Document]:
+        """Yield the document, then once with each former content, each under an id of its own."""
+        yield self
+        for former in self.versions:
+            yield replace(
+                self,
+                id=version_id(self.id, former.version),
+                status=DocumentStatus.AVAILABLE,
+                name=former.name,
+                filed_at=former.filed_at,
+                stored=former.stored,
+                versions=(),
+            )
 
     @property
     def listed(self) -> bool:

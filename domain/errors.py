@@ -48,6 +48,7 @@ class FailureCode(StrEnum):
     NO_CONTENT_ADDRESS = "no_content_address"
     TIMED_OUT = "timed_out"
     NOT_STORED = "not_stored"
+    NO_CONTENT = "no_content"
     # Processes.
     NOT_FOUND = "not_found"
     NO_ACCESS = "no_access"
@@ -103,6 +104,7 @@ _PERMANENT_CODES = frozenset(
         FailureCode.TOO_LARGE,
         FailureCode.FOREIGN_ADDRESS,
         FailureCode.NO_CONTENT_ADDRESS,
+        FailureCode.NO_CONTENT,
         FailureCode.NOT_FOUND,
         FailureCode.NO_ACCESS,
     }

@@ -6,31 +6,64 @@ import unicodedata
 from urllib.parse import quote
 
 _EXTENSIONS = {
-    "application/pdf": ".pdf",
-    "application/rtf": ".rtf",
-    "application/zip": ".zip",
-    "application/xml": ".xml",
+    "application/gzip": ".gz",
     "application/json": ".json",
     "application/msword": ".doc",
+    "application/pdf": ".pdf",
+    "application/pkcs7-mime": ".p7m",
     "application/pkcs7-signature": ".p7s",
+    "application/rtf": ".rtf",
+    "application/vnd.ms-excel": ".xls",
+    "application/vnd.ms-outlook": ".msg",
+    "application/vnd.ms-powerpoint": ".ppt",
+    "application/vnd.oasis.opendocument.spreadsheet": ".ods",
     "application/vnd.oasis.opendocument.text": ".odt",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.rar": ".rar",
+    "application/x-7z-compressed": ".7z",
+    "application/xml": ".xml",
+    "application/zip": ".zip",
+    "audio/aac": ".aac",
+    "audio/amr": ".amr",
+    "audio/mp4": ".m4a",
     "audio/mpeg": ".mp3",
     "audio/ogg": ".ogg",
+    "audio/opus": ".opus",
     "audio/wav": ".wav",
+    "audio/x-ms-wma": ".wma",
+    "image/bmp": ".bmp",
     "image/gif": ".gif",
+    "image/heic": ".heic",
     "image/jpeg": ".jpg",
     "image/png": ".png",
     "image/tiff": ".tiff",
+    "image/webp": ".webp",
+    "message/rfc822": ".eml",
+    "text/csv": ".csv",
     "text/html": ".html",
     "text/plain": ".txt",
     "text/xml": ".xml",
+    "video/3gpp": ".3gp",
     "video/mp4": ".mp4",
+    "video/mpeg": ".mpg",
     "video/quicktime": ".mov",
     "video/webm": ".webm",
+    "video/x-matroska": ".mkv",
+    "video/x-ms-wmv": ".wmv",
+    "video/x-msvideo": ".avi",
 }
-_ALIASES = {".htm": ".html", ".jpeg": ".jpg", ".tif": ".tiff"}
+_ALIASES = {".htm": ".html", ".jpeg": ".jpg", ".tif": ".tiff", ".mpeg": ".mpg"}
+_TYPES = {ending: media_type for media_type, ending in _EXTENSIONS.items()}
+# What is only known to be bytes, text or an archive may well be what its name says, but never a page that a browser
+# would open.
+_GENERIC_TYPES = {
+    "application/octet-stream": frozenset(_TYPES) - {".html"},
+    "application/xml": frozenset({".xml"}),
+    "application/zip": frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods"}),
+    "text/plain": frozenset({".csv", ".eml", ".json", ".xml"}),
+}
 
 # Characters that a file system or a shell gives a meaning of its own.
 _RESERVED = frozenset('/\\:*?"<>|')
@@ -58,7 +91,7 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     Args:
         name: the name as the court gives it.
         fallback: used when nothing is left of the name.
-        media_type: decides the extension, unless the name has that one already.
+        media_type: decides the extension, unless the name has one that fits it.
     """
     composed = unicodedata.normalize("NFC", name or "")
     kept = "".join(
@@ -70,8 +103,7 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     text = " ".join(kept.split()).strip(". ")
     ending = extension(media_type)
     stem, dot, suffix = text.rpartition(".")
-    written = f"{dot}{suffix}".lower()
-    if stem and _ALIASES.get(written, written) == ending:
+    if stem and _fits(f"{dot}{suffix}".lower(), media_type.partition(";")[0].strip().lower()):
         text, ending = stem.rstrip(". "), f"{dot}{suffix}"
     text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
     if not text:
@@ -79,6 +111,16 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     if text.partition(".")[0].rstrip().lower() in _DEVICES:
         text = f"_{text}"
     return text + ending
+
+
+def _fits(ending: str, media_type: str) -> bool:
+    """Whether a name's own ending may stay: it says the same as the media type, or more."""
+    ending = _ALIASES.get(ending, ending)
+    if ending == _EXTENSIONS.get(media_type) or ending in _GENERIC_TYPES.get(media_type, ()):
+        return True
+    # Formats of one family share their first bytes, such as WMV and ASF.
+    family = media_type.partition("/")[0]
+    return family in ("audio", "image", "video") and _TYPES.get(ending, "").startswith(f"{family}/")
 
 
 def content_disposition(filename: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 
 
-async def in_parts(chunks: AsyncIterable[bytes], part_bytes: int) -> AsyncIterator[tuple[bytes, bool]]:
+async def in_parts(chunks: AsyncIterable[bytes], part_bytes: int) -> AsyncGenerator[tuple[bytes, bool], None]:
     """Give the bytes in parts of this size, and say of each whether it is the last, which may be shorter.
 
     A part is given out only when more bytes have come or the chunks have ended, so the last one is known as such,
@@ -14,17 +15,29 @@ async def in_parts(chunks: AsyncIterable[bytes], part_bytes: int) -> AsyncIterat
     is asked for, nothing here holds on to the one before.
     """
     part = BytesIO()
-    async for chunk in chunks:
-        rest = memoryview(chunk)
-        while len(rest) > (room := part_bytes - part.tell()):
-            part.write(rest[:room])
-            rest = rest[room:]
-            # Gives its bytes away without a copy.
-            yield part.getvalue(), False
-            part = _with_room_for(part_bytes)
-        part.write(rest)
+    async with closing_early(chunks) as iterator:
+        async for chunk in iterator:
+            rest = memoryview(chunk)
+            while len(rest) > (room := part_bytes - part.tell()):
+                part.write(rest[:room])
+                rest = rest[room:]
+                # Gives its bytes away without a copy.
+                yield part.getvalue(), False
+                part = _with_room_for(part_bytes)
+            part.write(rest)
     part.truncate()
     yield part.getvalue(), True
+
+
+@asynccontextmanager
+async def closing_early(chunks: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Iterate, and close what is behind the iteration as soon as the block is left, also before its end."""
+    iterator = aiter(chunks)
+    try:
+        yield iterator
+    finally:
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
 
 
 def _with_room_for(size_bytes: int) -> BytesIO:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from typing import Self
 
 from domain.errors import InvalidProcessNumber
 
+# Between the parts of a number stands punctuation or blanks, as people's tools change them, or nothing.
+_SEPARATOR = r"[^\w]{0,3}"
 # ASCII only: ``\d`` would admit digits of other scripts, which the court does not know.
-_SHAPE = re.compile(
-    r"([0-9]{7})-([0-9]{2})\.([0-9]{4})\.([0-9])\.([0-9]{2})\.([0-9]{4})"
-    r"|([0-9]{7})([0-9]{2})([0-9]{4})([0-9])([0-9]{2})([0-9]{4})"
+_NUMBER = re.compile(
+    _SEPARATOR.join((r"([0-9]{1,7})", r"([0-9]{2})", r"([0-9]{4})", r"([0-9])", r"([0-9]{2})", r"([0-9]{4})"))
 )
+_LONGEST_TEXT = 200
+_SEQUENCE_DIGITS = 7
 
 _STATES = (
     *("AC", "AL", "AP", "AM", "BA", "CE", "DF", "ES", "GO", "MA", "MT", "MS", "MG", "PA"),
@@ -59,31 +63,40 @@ class ProcessNumber:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a number with or without its punctuation; surrounding blanks are ignored.
+        """Read a number as people paste it.
+
+        Punctuation may be there, missing, or changed (an en dash, a non-breaking hyphen, blanks). Words, quotes and
+        brackets may stand around it. Zeros at its beginning may be lost, as spreadsheets lose them. The check
+        digits make that safe: they must be right in any case.
 
         Raises:
-            InvalidProcessNumber: the text has another shape, or its check digits (ISO 7064 mod 97-10) are
-                wrong; then the error names the right ones.
+            InvalidProcessNumber: The text holds no number, or more than one, or the check digits (ISO 7064
+                mod 97-10) are wrong. If a whole number has wrong ones, the error names the right ones.
         """
-        match = _SHAPE.fullmatch(text.strip())
-        if match is None:
-            digits = sum(character.isdigit() for character in text)
-            raise InvalidProcessNumber(
-                "A process number has 20 digits, as in 1011745-77.2025.8.11.0041 or 10117457720258110041; "
-                f"this text has {digits} digits or other characters between them."
-            )
-        number = cls(*(part for part in match.groups() if part is not None))
+        # Category Cf: soft hyphens, zero-width characters, direction marks, a byte order mark.
+        visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
+        match = _NUMBER.search(visible)
+        rest = visible if match is None else visible[: match.start()] + visible[match.end() :]
+        if match is None or len(text) > _LONGEST_TEXT or any(character.isdigit() for character in rest):
+            raise _shapeless(text)
+        sequence, *others = match.groups()
+        number = cls(sequence.zfill(_SEQUENCE_DIGITS), *others)
         expected = number._expected_check_digits()
-        if number.check_digits != expected:
-            right = cls(
-                number.sequence, expected, number.year, number.segment, number.court_code, number.unit
-            ).canonical
-            raise InvalidProcessNumber(
-                f"The check digits of {number.canonical} are wrong: for this number they would be {expected} "
-                f"({right}). Compare the number with the court's papers.",
-                suggestion=right,
-            )
-        return number
+        if number.check_digits == expected and (len(sequence) == _SEQUENCE_DIGITS or number._is_plausible):
+            return number
+        if len(sequence) < _SEQUENCE_DIGITS:
+            raise _shapeless(text)
+        right = replace(number, check_digits=expected).canonical
+        raise InvalidProcessNumber(
+            f"The check digits of {number.canonical} are wrong: for this number they would be {expected} "
+            f"({right}). Compare the number with the court's papers.",
+            suggestion=right,
+        )
+
+    @property
+    def _is_plausible(self) -> bool:
+        """Whether year and court are such as there are: of a hundred other numbers, one has right check digits."""
+        return (self.segment, self.court_code) in _COURTS and "1900" <= self.year <= "2100"
 
     def _expected_check_digits(self) -> str:
         payload = f"{self.sequence}{self.year}{self.segment}{self.court_code}{self.unit}00"
@@ -106,3 +119,11 @@ class ProcessNumber:
 
     def __str__(self) -> str:
         return self.canonical
+
+
+def _shapeless(text: str) -> InvalidProcessNumber:
+    digits = sum(character.isdigit() for character in text)
+    return InvalidProcessNumber(
+        "A process number has 20 digits, as in 1011745-77.2025.8.11.0041 or 10117457720258110041; "
+        f"this text has {digits} digits, or letters between them. Give one number at a time."
+    )

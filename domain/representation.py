@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.clients import Scope
 from domain.completeness import Completeness
-from domain.documents import Document, Failure, Instance, Link
+from domain.documents import Document, Failure, FormerVersion, Instance, Link, version_id
 from domain.processes import Run
 from domain.secrecy import is_withheld
 
@@ -46,6 +46,7 @@ def counts_body(documents: Completeness) -> Json:
         "available_documents": documents.available,
         "pending_documents": documents.pending,
         "failed_documents": documents.failed,
+        "no_content_documents": documents.no_content,
         "progress_percentage": documents.progress_percentage,
         "available_bytes": documents.available_bytes,
     }
@@ -66,20 +67,19 @@ def run_body(run: Run | None) -> Json | None:
     }
 
 
-def document_body(document: Document, link: Link | None, scopes: Collection[Scope]) -> Json:
-    """Return a document as a reader with these scopes sees it, with its link if it has one.
+def document_body(document: Document, links: Mapping[str, Link], scopes: Collection[Scope]) -> Json:
+    """Return a document as a reader with these scopes sees it, with its links if there are any.
 
     Of a withheld document nothing is said that describes what it is: no name, type, date, size, kind or source.
 
     Args:
         document: the document.
-        link: a valid link to it.
+        links: valid links to it and to its former contents, by their ids.
         scopes: what the reader's key allows.
     """
     withheld = is_withheld(document, scopes)
     stored = None if withheld else document.stored
-    if withheld:
-        link = None
+    link = None if withheld else links.get(document.id)
     return {
         "id": document.id,
         "name": None if withheld else document.name,
@@ -99,14 +99,32 @@ def document_body(document: Document, link: Link | None, scopes: Collection[Scop
         "download_url": link.url if link else None,
         "download_url_expires_at": moment(link.expires_at) if link else None,
         "failure": failure_body(document.failure, told=not withheld),
+        "version": document.version,
+        "versions": [] if withheld else [_version_body(document, former, links) for former in document.versions],
+    }
+
+
+def _version_body(document: Document, former: FormerVersion, links: Mapping[str, Link]) -> Json:
+    link = links.get(version_id(document.id, former.version))
+    return {
+        "version": former.version,
+        "name": former.name,
+        "filed_at": moment(former.filed_at),
+        "size_bytes": former.stored.size_bytes,
+        "media_type": former.stored.media_type,
+        "sha256": former.stored.sha256,
+        "stored_at": moment(former.stored_at),
+        "replaced_at": moment(former.replaced_at),
+        "download_url": link.url if link else None,
+        "download_url_expires_at": moment(link.expires_at) if link else None,
     }
 
 
 def documents_body(
     documents: Sequence[Document], links: Mapping[str, Link], scopes: Collection[Scope]
 ) -> list[Json]:
-    """Return documents with the links that are known of them, by id."""
-    return [document_body(document, links.get(document.id), scopes) for document in documents]
+    """Return documents with the links that are known of them and of their former contents, by id."""
+    return [document_body(document, links, scopes) for document in documents]
 
 
 def _instance_body(instance: Instance) -> Json:

@@ -27,6 +27,10 @@ DOCUMENTS_PREFIX = "processes/"
 WRITE_CHECK_KEY = "health/write-check"
 
 
-def object_prefix(process_number: str, document_id: str) -> str:
-    """The key of a document's object up to its extension, which is known only once its bytes have been seen."""
-    return f"{DOCUMENTS_PREFIX}{process_number}/{document_id}"
+def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:
+    """Return the key of a document's object up to its extension, which is known only once its bytes have been seen.
+
+    A later version has a key of its own, so that the former one stays.
+    """
+    suffix = "" if version == 1 else f"-v{version}"
+    return f"{DOCUMENTS_PREFIX}{process_number}/{document_id}{suffix}"

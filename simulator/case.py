@@ -30,6 +30,8 @@ class Shape:
         second_source: the court's other system feeds the same documents again, under other ids.
         exists: whether the court knows the process.
         text_only_documents: so many documents have no binary, only their text: every other one, from the first.
+        bare_documents: so many pieces are listed without a file, and neither their bytes nor their text can be had:
+            the last ones filed.
         secret_documents: so many documents are secret, in all degrees of secrecy: every other one, from the second.
         secrecy: of the process, 0 (public) to ``HIGHEST_SECRECY``.
         content_type: what the wire calls every binary, or None for what each is.
@@ -43,6 +45,7 @@ class Shape:
     second_source: bool = False
     exists: bool = True
     text_only_documents: int = 0
+    bare_documents: int = 0
     secret_documents: int = 0
     secrecy: int = 0
     content_type: str | None = None
@@ -59,6 +62,7 @@ class Document:
         coded: its listing tells the code of its type.
         described: its listing tells about its file.
         has_binary: the file can be had, not only its text.
+        has_content: anything of it can be had.
         secrecy: 0 (public) to ``HIGHEST_SECRECY``.
     """
 
@@ -79,6 +83,7 @@ class Document:
     seed: str
     title: str
     has_binary: bool = True
+    has_content: bool = True
     secrecy: int = 0
 
     def file(self) -> File:
@@ -184,7 +189,9 @@ def _documents(
             name=piece.file_name,
             type=piece,
             coded=digest[1] % 5 != 0,
-            described=before + place not in text_only and (place == 0 or digest[2] % 15 != 0),
+            described=before + place not in text_only
+            and before + place < total - shape.bare_documents
+            and (place == 0 or digest[2] % 15 != 0),
             filed_at=_wire_time(filed_at),
             origin=str(100_000_000 + (stem + place * 13) % 900_000_000),
             codex=28_000_000_000 + (stem + place * 13) % 1_000_000_000,
@@ -194,6 +201,7 @@ def _documents(
             seed=digest.hex(),
             title=f"Processo {number.canonical}, grau {degree}, documento {elder + 1}",
             has_binary=before + place not in text_only,
+            has_content=before + place < total - shape.bare_documents,
             secrecy=1 + (before + place) % HIGHEST_SECRECY if before + place in secret else 0,
         )
 

@@ -83,7 +83,7 @@ def read_document(court: Court, request: Request, say: Callable[[Case, Document]
     path = request.scope["path"]
     number, case = find_process(court, request.path_params["number"])
     document = case.by_id.get(request.path_params["document_id"]) if case else None
-    answer = say(case, document) if case and document else None
+    answer = say(case, document) if case and document and document.has_content else None
     return Call(Target.DOCUMENT, path, answer or answers.no_route(path), number, case, document)
 
 

@@ -102,6 +102,7 @@ def read_shape(number: ProcessNumber, raw: bytes) -> Shape:
         second_source=body.flag("second_source", default=False),
         exists=body.flag("exists", default=True),
         text_only_documents=body.integer("text_only_documents", 0, documents + appealed) or 0,
+        bare_documents=body.integer("bare_documents", 0, documents + appealed) or 0,
         secret_documents=body.integer("secret_documents", 0, documents + appealed) or 0,
         secrecy=body.integer("secrecy", 0, HIGHEST_SECRECY) or 0,
         content_type=body.header("content_type"),

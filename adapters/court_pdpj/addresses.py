@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -17,6 +18,19 @@ _WITHIN_API = re.compile(r"/api/v[0-9]+/")
 _MOST_DECODINGS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Where the court leads a request to.
+
+    Attributes:
+        url: What to ask for next.
+        with_token: Whether it is the court itself, which gets the token.
+    """
+
+    url: str
+    with_token: bool
+
+
 class Addresses:
     """Builds the portal's addresses.
 
@@ -24,13 +38,17 @@ class Addresses:
         origin: scheme and host of the portal, such as ``https://portaldeservicos.pdpj.jus.br``.
         allowed_hosts: other hosts, with their ports if they have any, to which a document's address may lead. The
             token goes there too, so they must be the court's own.
+        storage_hosts: hosts to which the court may redirect a request for a document. The token never goes there.
     """
 
-    def __init__(self, origin: str, allowed_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self, origin: str, allowed_hosts: Collection[str] = (), storage_hosts: Collection[str] = ()
+    ) -> None:
         self.origin = origin.rstrip("/")
         schemes = {"https", urlsplit(self.origin).scheme}
         self._portal = _place(httpx.URL(self.origin))
         self._others = {_place(httpx.URL(f"{scheme}://{host}")) for host in allowed_hosts for scheme in schemes}
+        self._storage = {_place(httpx.URL(f"{scheme}://{host}")) for host in storage_hosts for scheme in schemes}
 
     def details(self, number: ProcessNumber) -> str:
         """Where a process is described."""
@@ -58,16 +76,37 @@ class Addresses:
             raise DocumentFailure(
                 FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
             ) from None
+        if not self._is_the_courts(url):
+            raise DocumentFailure(
+                FailureCode.FOREIGN_ADDRESS, "The listing gives an address outside the court's portal."
+            )
+        return str(url)
+
+    def redirect(self, url: str, location: str) -> Redirect | None:
+        """Return where a redirect leads that may be followed. None for every other one.
+
+        Args:
+            url: What was asked for.
+            location: The answer's ``Location``.
+        """
+        try:
+            target = httpx.URL(url).join(location)
+        except (httpx.InvalidURL, ValueError):
+            return None
+        if self._is_the_courts(target):
+            return Redirect(str(target), with_token=True)
+        if _place(target) in self._storage and not target.userinfo and not target.fragment:
+            return Redirect(str(target), with_token=False)
+        return None
+
+    def _is_the_courts(self, url: httpx.URL) -> bool:
+        """Whether the token may go there."""
         path = url.raw_path.partition(b"?")[0].decode("ascii")
         if _place(url) == self._portal:
             allowed = _WITHIN_API.match(path) is not None
         else:
             allowed = _place(url) in self._others and path != "/"
-        if not allowed or url.userinfo or url.fragment or not _is_plain(path):
-            raise DocumentFailure(
-                FailureCode.FOREIGN_ADDRESS, "The listing gives an address outside the court's portal."
-            )
-        return str(url)
+        return allowed and not url.userinfo and not url.fragment and _is_plain(path)
 
 
 def _place(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -14,10 +15,10 @@ from adapters.court_pdpj.answers import Ambiguous
 from adapters.court_pdpj.health_check import HealthCheck, SearchOutcome, classify_search
 from adapters.court_pdpj.listing import parse_listing
 from adapters.court_pdpj.pace import Pace
-from adapters.court_pdpj.portal import Portal
+from adapters.court_pdpj.portal import AnswerHead, Portal
 from adapters.court_pdpj.texts import unwrapped
 from adapters.court_pdpj.tokens import Tokens
-from domain.documents import DocumentSource, Listing
+from domain.documents import ContentOffer, Listing
 from domain.errors import (
     CourtError,
     CourtFailure,
@@ -32,6 +33,23 @@ from domain.process_number import ProcessNumber
 _APOLOGIES = frozenset({FailureCode.INVALID_CONTENT, FailureCode.PORTAL_PAGE, FailureCode.EMPTY_DOCUMENT})
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDocument:
+    """A document's content on its way.
+
+    Attributes:
+        chunks: The bytes as they arrive.
+    """
+
+    chunks: AsyncIterator[bytes]
+    _head: AnswerHead
+
+    @property
+    def media_type(self) -> str | None:
+        """The media type that the court's answer states. None before the first bytes have arrived."""
+        return self._head.media_type
+
+
 class PdpjCourt:
     """The PDPJ portal, asked politely: never more than ``concurrency`` requests at a time.
 
@@ -44,6 +62,8 @@ class PdpjCourt:
         headers: further headers of every request; they take the place of our own of the same name.
         allowed_hosts: hosts of the court's own beside the portal's, to which documents' addresses may lead, with
             their ports if they have any. The token goes there too.
+        storage_hosts: hosts to which the court may redirect a request for a document, with their ports if they have
+            any. The token never goes there.
         answer_seconds: how long an answer may take to begin; the court's gateway gives up after 60.
         stall_seconds: how long nothing of an answer that has begun may arrive.
         max_listing_bytes: how large the description of a process may be once it is unpacked.
@@ -62,11 +82,12 @@ class PdpjCourt:
         user_agent: str,
         headers: Mapping[str, str] = MappingProxyType({}),
         allowed_hosts: Collection[str] = frozenset(),
+        storage_hosts: Collection[str] = frozenset(),
         answer_seconds: float = 75.0,
         stall_seconds: float = 30.0,
         max_listing_bytes: int = 32 * 1024**2,
     ) -> None:
-        self._addresses = Addresses(origin, allowed_hosts)
+        self._addresses = Addresses(origin, allowed_hosts, storage_hosts)
         self._tokens = tokens
         self._slots = asyncio.Semaphore(concurrency)
         introduction = {
@@ -84,6 +105,7 @@ class PdpjCourt:
             answer_seconds=answer_seconds,
             stall_seconds=stall_seconds,
             max_json_bytes=max_listing_bytes,
+            follow=self._addresses.redirect,
         )
         self._health_check = HealthCheck(self._search)
 
@@ -125,24 +147,21 @@ class PdpjCourt:
                 raise await self._unless_court(number, failure, sent_at) from None
 
     @asynccontextmanager
-    async def open_document(self, source: DocumentSource) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Ask for a document's bytes, or for its text if it has nothing else.
+    async def open_document(self, number: ProcessNumber, offer: ContentOffer) -> AsyncIterator[OpenDocument]:
+        """Ask for a document's bytes, or for its text.
 
         The court's slot is given back as soon as the bytes have been read to their end.
 
         Raises:
-            DocumentFailure: this document cannot be had; also while reading.
-            CourtFailure: the court cannot answer now; also while reading.
+            DocumentFailure: This document cannot be had; also while reading.
+            CourtFailure: The court cannot answer now; also while reading.
         """
-        href = source.binary_href or source.text_href
-        if href is None:
-            raise DocumentFailure(FailureCode.NO_CONTENT_ADDRESS, "The listing gives no address for this document.")
-        number = ProcessNumber.parse(source.process_number)
-        url = self._addresses.document(href)
+        url = self._addresses.document(offer.href)
+        head = AnswerHead()
         sent_at = time.monotonic()
-        async with aclosing(self._stream(number, url, is_text=source.is_text)) as chunks:
+        async with aclosing(self._stream(number, url, head, is_text=offer.is_text)) as chunks:
             try:
-                yield chunks
+                yield OpenDocument(chunks, head)
             except DocumentFailure as failure:
                 # What was read turned out to be none: when all the court says so, it is the court's trouble.
                 if failure.code not in _APOLOGIES:
@@ -150,10 +169,12 @@ class PdpjCourt:
                 async with self._slots:
                     raise await self._unless_court(number, failure, sent_at) from None
 
-    async def _stream(self, number: ProcessNumber, url: str, *, is_text: bool) -> AsyncGenerator[bytes, None]:
+    async def _stream(
+        self, number: ProcessNumber, url: str, head: AnswerHead, *, is_text: bool
+    ) -> AsyncGenerator[bytes, None]:
         async with self._slots:
             sent_at = time.monotonic()
-            answer = self._portal.stream(url)
+            answer = self._portal.stream(url, head)
             try:
                 async with aclosing(unwrapped(answer) if is_text else answer) as chunks:
                     async for chunk in chunks:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import httpx
 
+from adapters.court_pdpj.addresses import Redirect
 from adapters.court_pdpj.answers import Subject, failure_of
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, beginning, body_pieces, read_json
 from adapters.court_pdpj.bounded_json import NotJson, UnreadableBody
@@ -19,16 +21,31 @@ _CONNECT_SECONDS = 10.0
 _ERROR_BODY_BYTES = 4096
 _FOR_JSON = {"Accept": "application/json, text/plain, */*", **ACCEPT_ENCODING}
 _FOR_BYTES = {"Accept": "application/pdf,application/octet-stream,*/*", "Accept-Encoding": "identity"}
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CONTENT_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VISIBLE = re.compile(r"[!-~]+")
 _OURS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
 
 
+@dataclass(slots=True)
+class AnswerHead:
+    """What the head of an answer says of its body.
+
+    Attributes:
+        media_type: The stated media type. None until the answer begins.
+    """
+
+    media_type: str | None = None
+
+
 class Portal:
     """Requests to the portal, each with the token of that moment.
 
-    A token that the court rejects is replaced once, if there is another, and the request sent again. No redirect
-    is followed: it would carry the token to a login page or to another host.
+    A token that the court rejects is replaced once, if there is another, and the request sent again. A redirect is
+    followed only within the court's API, or to a store of the court's and then without the token: any other one
+    would carry the token to a login page or to another host.
 
     Args:
         tokens: where tokens come from; they are never logged.
@@ -39,6 +56,7 @@ class Portal:
         stall_seconds: how long nothing of an answer that has begun may arrive; not more than ``answer_seconds``
             has an effect.
         max_json_bytes: how large a description may be once it is unpacked.
+        follow: decides where a redirect may lead, from what was asked for and the answer's ``Location``.
 
     Raises:
         ConfigurationError: a header that cannot be sent, or that only the client itself may set.
@@ -54,6 +72,7 @@ class Portal:
         answer_seconds: float,
         stall_seconds: float,
         max_json_bytes: int,
+        follow: Callable[[str, str], Redirect | None],
     ) -> None:
         for name, value in headers.items():
             _check_header(name, value)
@@ -61,16 +80,20 @@ class Portal:
         self._pace = pace
         self._stall_seconds = stall_seconds
         self._max_json_bytes = max_json_bytes
+        self._follow = follow
         self._http = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
+        # A store gets nothing that is meant for the court: neither the token nor the configured headers.
+        self._storage_http = httpx.AsyncClient(timeout=self._http.timeout, follow_redirects=False)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        await self._storage_http.aclose()
 
     async def get_json(self, url: str, *, replace_token: bool = True) -> object:
         """The JSON behind an address.
@@ -94,8 +117,12 @@ class Portal:
             # The portal's page, or a gateway's, where JSON was asked for: nothing is said about the process.
             raise CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.") from None
 
-    async def stream(self, url: str) -> AsyncGenerator[bytes, None]:
+    async def stream(self, url: str, head: AnswerHead) -> AsyncGenerator[bytes, None]:
         """The bytes behind an address, as they arrive.
+
+        Args:
+            url: What is asked for.
+            head: Filled when the answer begins.
 
         Raises:
             DocumentFailure: the court has an answer, but not the document; or lost it on the way.
@@ -105,6 +132,7 @@ class Portal:
         try:
             async with self._answer(url, _FOR_BYTES, Subject.DOCUMENT) as response:
                 begun = True
+                head.media_type = response.headers.get("content-type")
                 async with aclosing(body_pieces(response, self._stall_seconds)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -123,24 +151,45 @@ class Portal:
     async def _answer(
         self, url: str, headers: dict[str, str], subject: Subject, *, replace_token: bool = True
     ) -> AsyncIterator[httpx.Response]:
-        """The answer 200 to a request; any other raises what it means."""
+        """Open the whole answer to a request, redirects followed; any other answer raises what it means."""
+        redirects = 0
+        with_token = True
         # Before the token, which is withheld if the court was found unwell meanwhile.
         await self._pace.take()
         token = await self._tokens.current()
         while True:
-            authorization = {"Authorization": f"Bearer {_checked(token)}"}
-            async with self._http.stream("GET", url, headers=headers | authorization) as response:
-                if response.status_code == 200:
+            async with self._sent(url, headers, token, with_token=with_token) as response:
+                if _is_whole(response):
                     yield response
                     return
-                failure = await self._failure(response, subject)
-            if failure.code is not FailureCode.CREDENTIALS_REJECTED or failure.status != 401 or not replace_token:
-                raise failure
-            token = await self._tokens.replacement(token)
-            if token is None:
-                raise failure
-            replace_token = False
-            await self._pace.take()
+                followed = self._redirect(response, url) if redirects < _MOST_REDIRECTS else None
+                failure = None if followed else await self._failure(response, subject)
+            if followed is not None:
+                redirects += 1
+                url, with_token = followed.url, followed.with_token
+            elif failure is not None:
+                rejected = failure.code is FailureCode.CREDENTIALS_REJECTED and failure.status == 401
+                if not (rejected and replace_token and with_token):
+                    raise failure
+                token = await self._tokens.replacement(token)
+                if token is None:
+                    raise failure
+                replace_token = False
+            if with_token:
+                await self._pace.take()
+
+    def _sent(
+        self, url: str, headers: dict[str, str], token: str | None, *, with_token: bool
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        if with_token:
+            return self._http.stream("GET", url, headers={**headers, "Authorization": f"Bearer {_checked(token)}"})
+        return self._storage_http.stream("GET", url, headers=headers)
+
+    def _redirect(self, response: httpx.Response, url: str) -> Redirect | None:
+        location = response.headers.get("location")
+        if response.status_code not in _REDIRECTS or location is None:
+            return None
+        return self._follow(url, location)
 
     async def _failure(self, response: httpx.Response, subject: Subject) -> CourtError:
         body = None
@@ -148,6 +197,14 @@ class Portal:
         with suppress(httpx.HTTPError, TimeoutError, UnreadableBody):
             body = await beginning(response, _ERROR_BODY_BYTES, self._stall_seconds)
         return failure_of(response.status_code, response.headers, body, subject)
+
+
+def _is_whole(response: httpx.Response) -> bool:
+    """Whether an answer brings all that was asked for: 200, 203 from a proxy, or 206 with every byte."""
+    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
+    stated = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
+    return stated is not None and int(stated[1]) + 1 == int(stated[2])
 
 
 def _check_header(name: str, value: str) -> None:

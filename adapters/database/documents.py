@@ -14,6 +14,7 @@ from adapters.database.group_commit import GroupCommit
 from adapters.database.processes import RETRYABLE_CODES, counted
 from adapters.database.secrecy import LEVELS, UNLISTED_AT, level_of
 from adapters.database.tables import documents, instances, processes
+from adapters.database.versions import forget_equal_version, read_origin, with_versions
 from domain.documents import (
     Document,
     DocumentOrigin,
@@ -22,6 +23,7 @@ from domain.documents import (
     Failure,
     Instance,
     StoredObject,
+    content_offers,
 )
 from domain.errors import FailureCode
 from domain.secrecy import Secrecy
@@ -51,6 +53,8 @@ _SOURCES = select(
     documents.c.text_href,
     documents.c.declared_media_type,
     documents.c.declared_size_bytes,
+    documents.c.sources,
+    documents.c.version,
     documents.c.failed_attempts,
 ).where(
     documents.c.process_number == bindparam("of_process"),
@@ -58,7 +62,12 @@ _SOURCES = select(
 )
 _MARK_AVAILABLE = (
     update(documents)
-    .where(documents.c.process_number == bindparam("of_process"), documents.c.id == bindparam("of_id"))
+    .where(
+        documents.c.process_number == bindparam("of_process"),
+        documents.c.id == bindparam("of_id"),
+        # What a worker stores that was given up for dead may be of a content that is listed no more.
+        documents.c.version == bindparam("of_version"),
+    )
     .values(
         status=DocumentStatus.AVAILABLE,
         object_key=bindparam("object_key"),
@@ -92,13 +101,14 @@ class Documents:
             statement = statement.where(documents.c.status == status)
         async with self._database.reading() as connection:
             result = await connection.execute(statement.order_by(documents.c.position).limit(limit))
-            return [_document(row) for row in result]
+            return await with_versions(connection, number, [_document(row) for row in result])
 
     async def get(self, number: str, document_id: str) -> Document | None:
         """One document, or none."""
         async with self._database.reading() as connection:
             row = (await connection.execute(_READ.where(_is(number, document_id)))).one_or_none()
-        return _document(row) if row else None
+            found = await with_versions(connection, number, [_document(row)] if row else [])
+        return found[0] if found else None
 
     async def unknown(self, number: str, document_ids: Collection[str]) -> list[str]:
         """Those of the ids that are no document's of the process."""
@@ -132,9 +142,14 @@ class Documents:
         """What a download needs to know of one document, or none if there is no such document."""
         return await self._sources((number, document_id))
 
-    async def mark_available(self, number: str, document_id: str, stored: StoredObject) -> None:
-        """Say that a document's verified bytes are in the store. Its former failures are forgotten."""
-        await self._marks((number, document_id, stored))
+    async def mark_available(
+        self, number: str, document_id: str, stored: StoredObject, *, version: int = 1
+    ) -> None:
+        """Record that a document's verified bytes are in the store. Its former failures are forgotten.
+
+        A version that the court lists no more is not recorded.
+        """
+        await self._marks((number, document_id, stored, version))
 
     async def _read_sources(self, asked: Sequence[tuple[str, str]]) -> list[DocumentSource | None]:
         ids_by_number: dict[str, list[str]] = {}
@@ -147,22 +162,26 @@ class Documents:
                     found[number, row.id] = _source(number, row)
         return [found.get(each) for each in asked]
 
-    async def _mark_available(self, marks: Sequence[tuple[str, str, StoredObject]]) -> list[None]:
+    async def _mark_available(self, marks: Sequence[tuple[str, str, StoredObject, int]]) -> list[None]:
         now = datetime.now(UTC)
         rows = [
             {
                 "of_process": number,
                 "of_id": document_id,
+                "of_version": version,
                 "object_key": stored.key,
                 "size_bytes": stored.size_bytes,
                 "sha256": stored.sha256,
                 "media_type": stored.media_type,
                 "stored_at": now,
             }
-            for number, document_id, stored in marks
+            for number, document_id, stored, version in marks
         ]
         async with self._database.writing() as connection:
             await connection.execute(_MARK_AVAILABLE, rows)
+            for number, document_id, stored, version in marks:
+                if version > 1:
+                    await forget_equal_version(connection, number, document_id, stored.sha256)
         return [None] * len(rows)
 
     async def record_failed_attempt(
@@ -235,17 +254,22 @@ async def reopen_failed(
 
 
 def _source(number: str, row: Row[*tuple[Any, ...]]) -> DocumentSource:
+    described = DocumentOrigin(
+        row.id,
+        binary_href=row.binary_href,
+        text_href=row.text_href,
+        media_type=row.declared_media_type,
+        size_bytes=row.declared_size_bytes,
+    )
     return DocumentSource(
         process_number=number,
         id=row.id,
         position=row.position,
         status=DocumentStatus(row.status),
         name=row.name,
-        binary_href=row.binary_href,
-        text_href=row.text_href,
-        declared_media_type=row.declared_media_type,
-        declared_size_bytes=row.declared_size_bytes,
+        offers=content_offers(described, map(read_origin, row.sources)),
         failed_attempts=row.failed_attempts,
+        version=row.version,
     )
 
 
@@ -281,4 +305,5 @@ def _document(row: Row[*tuple[Any, ...]]) -> Document:
         if status is DocumentStatus.FAILED
         else None,
         unlisted_at=row.shown_until,
+        version=row.version,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from domain.documents import ListedDocument
+from domain.same_document import Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class KnownDocument:
         degree: the degree that it was filed in.
         origin_id: its id in the court's own system.
         sources: the systems that fed it at that listing.
+        description: What tells it from others with the same ``origin_id``.
     """
 
     ids: tuple[str, ...]
     degree: str | None
     origin_id: str | None
     sources: frozenset[int]
+    description: Description
 
 
 def known_ids(
@@ -36,7 +39,8 @@ def known_ids(
     """The catalog's ids of listed documents that it knows under another id, by the ids in the listing.
 
     A document is known by any id under which it was listed before, or by its id in the court's own system if it
-    now comes, in the same degree, from other sources than before. No document of the catalog is given to two.
+    now comes, in the same degree, from other sources than before, and the two descriptions do not contradict each
+    other. No document of the catalog is given to two.
 
     Args:
         documents: the listing's, without those that the catalog knows by their own ids.
@@ -71,4 +75,11 @@ def known_ids(
 def _from_elsewhere(known: Iterable[KnownDocument], document: ListedDocument) -> Iterator[KnownDocument]:
     # One system gives one id to one document: from the same one, another id is another document.
     sources = {origin.source for origin in document.sources if origin.source is not None}
-    return (one for one in known if sources and one.sources and not sources & one.sources)
+    return (
+        one
+        for one in known
+        if sources
+        and one.sources
+        and not sources & one.sources
+        and not one.description.contradicts(document.description)
+    )

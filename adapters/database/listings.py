@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +12,10 @@ from adapters.database.engine import Database
 from adapters.database.identities import KnownDocument, known_ids
 from adapters.database.tables import documents, instances, processes
 from adapters.database.upserts import insert_into, refreshing
+from adapters.database.versions import replace_changed, write_origin
 from domain.documents import DocumentStatus, ListedDocument, Listing
 from domain.messages import ListingSummary
+from domain.same_document import Description
 from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
 
 _DESCRIPTION = (
@@ -45,8 +46,9 @@ class Listings:
 
         A document that the listing no longer names is marked as withdrawn and counts only if it is stored. One
         that the listing has under another id, because another of its sources is current, keeps the id that it
-        has here, and the level of a source that has closed it and is gone. The same listing recorded twice changes
-        nothing.
+        has here, and the level of a source that has closed it and is gone. One whose content the court has
+        replaced is pending again, and its former content stays as a version. The same listing recorded twice
+        changes nothing.
         """
         async with self._database.writing() as connection:
             await _write_process(connection, listing)
@@ -54,6 +56,7 @@ class Listings:
             here = documents.c.process_number == listing.process_number
             known = set(await connection.scalars(select(documents.c.id).where(here)))
             renamed = await _known_under_other_ids(connection, listing, known)
+            await replace_changed(connection, listing, renamed, known)
             closed_before = await _closed_sources(connection, listing.process_number) if known else {}
             position = await connection.scalar(select(func.max(documents.c.position)).where(here)) or 0
             rows: list[dict[str, Any]] = []
@@ -151,7 +154,15 @@ async def _known_under_other_ids(connection: AsyncConnection, listing: Listing, 
     if not new or known <= listed:
         return {}
     result = await connection.execute(
-        select(documents.c.id, documents.c.origin_id, documents.c.sources, instances.c.degree)
+        select(
+            documents.c.id,
+            documents.c.origin_id,
+            documents.c.sources,
+            documents.c.name,
+            documents.c.declared_size_bytes,
+            documents.c.filed_at,
+            instances.c.degree,
+        )
         .join(instances, documents.c.instance_id == instances.c.id)
         .where(documents.c.process_number == listing.process_number)
         .order_by(documents.c.position)
@@ -160,12 +171,13 @@ async def _known_under_other_ids(connection: AsyncConnection, listing: Listing, 
     return known_ids(new, degrees, (_known(row) for row in result if row.id not in listed))
 
 
-def _known(row: Row[str, str | None, list[dict[str, Any]], str | None]) -> KnownDocument:
+def _known(row: Row[*tuple[Any, ...]]) -> KnownDocument:
     return KnownDocument(
         ids=(row.id, *(origin["id"] for origin in row.sources)),
         degree=row.degree,
         origin_id=row.origin_id,
         sources=frozenset(origin["source"] for origin in row.sources if origin["source"] is not None),
+        description=Description(row.name, row.declared_size_bytes, row.filed_at),
     )
 
 
@@ -209,9 +221,7 @@ def _row(
         "process_number": listing.process_number,
         "id": document_id,
         "instance_id": instance_id,
-        "sources": [
-            {**asdict(origin), "secrecy": origin.secrecy or document.secrecy} for origin in document.sources
-        ],
+        "sources": [write_origin(origin, document.secrecy) for origin in document.sources],
         # For a known document this value is not used: its position never changes.
         "position": position,
         "first_listed_at": listing.listed_at,

@@ -179,6 +179,7 @@ async def _counts(connection: AsyncConnection, numbers: Sequence[str]) -> dict[s
             _sum(status == DocumentStatus.PENDING).label("pending"),
             _sum(failed).label("failed"),
             _sum(failed & documents.c.failure_code.in_(RETRYABLE_CODES)).label("retryable"),
+            _sum(failed & (documents.c.failure_code == FailureCode.NO_CONTENT)).label("no_content"),
             func.sum(case((status == DocumentStatus.AVAILABLE, documents.c.size_bytes))).label("bytes"),
         )
         .where(
@@ -191,9 +192,10 @@ async def _counts(connection: AsyncConnection, numbers: Sequence[str]) -> dict[s
         row.process_number: Completeness(
             available=row.available,
             pending=row.pending,
-            failed_for_good=row.failed - row.retryable,
+            failed_for_good=row.failed - row.retryable - row.no_content,
             failed_retryable=row.retryable,
             available_bytes=int(row.bytes or 0),
+            no_content=row.no_content,
         )
         for row in result
     }

@@ -34,17 +34,21 @@ async def count_documents(
     Of those named, one that the process does not have counts as failed for good.
     """
     amount = func.count().label("amount")
-    retryable = case((documents.c.failure_code.in_(RETRYABLE_CODES), 1), else_=0).label("retryable")
+    kind = case(
+        (documents.c.failure_code.in_(RETRYABLE_CODES), "failed_retryable"),
+        (documents.c.failure_code == FailureCode.NO_CONTENT, "no_content"),
+        else_="failed_for_good",
+    ).label("kind")
     result = await connection.execute(
-        select(documents.c.status, retryable, amount, func.sum(documents.c.size_bytes).label("bytes"))
+        select(documents.c.status, kind, amount, func.sum(documents.c.size_bytes).label("bytes"))
         .where(counted(number), *([documents.c.id.in_(document_ids)] if document_ids else []))
-        .group_by(documents.c.status, retryable)
+        .group_by(documents.c.status, kind)
     )
-    counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0}
+    counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0, "no_content": 0}
     available_bytes = 0
     for row in result:
         if row.status == DocumentStatus.FAILED:
-            counts["failed_retryable" if row.retryable else "failed_for_good"] += row.amount
+            counts[row.kind] += row.amount
         else:
             counts[row.status] += row.amount
         if row.status == DocumentStatus.AVAILABLE:
@@ -127,9 +131,10 @@ def to_run(row: Row[tuple[object, ...]]) -> Run:
         end_count=row.end_count,
         documents=Completeness(
             available=row.available_documents,
-            pending=row.total_documents - row.available_documents - row.failed_documents,
+            pending=row.total_documents - row.available_documents - row.failed_documents - row.no_content_documents,
             failed_for_good=row.failed_documents,
             available_bytes=row.available_bytes,
+            no_content=row.no_content_documents,
         )
         if ended
         else None,

@@ -22,6 +22,7 @@ _NO_END: dict[str, Any] = {
     "total_documents": None,
     "available_documents": None,
     "failed_documents": None,
+    "no_content_documents": 0,
     "available_bytes": None,
 }
 

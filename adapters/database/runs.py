@@ -243,6 +243,7 @@ async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: 
             total_documents=counts.total,
             available_documents=counts.available,
             failed_documents=counts.failed,
+            no_content_documents=counts.no_content,
             available_bytes=counts.available_bytes,
         )
         .returning(runs)

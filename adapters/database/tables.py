@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -157,6 +158,8 @@ documents = Table(
     Column("sha256", String(64)),
     Column("media_type", Text),
     Column("stored_at", UtcDateTime),
+    # Counts the contents that the court has listed under this id.
+    Column("version", Integer, nullable=False, server_default="1"),
     Index("uq_documents_process_number_position", "process_number", "position", unique=True),
     # Pages of one status, and of what is still to be downloaded.
     Index("ix_documents_process_number_status", "process_number", "status", "position"),
@@ -182,6 +185,29 @@ documents = Table(
     _unrecognized_secrecy("documents"),
 )
 
+# Contents that the court has replaced under the same id.
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("process_number", String(25), primary_key=True),
+    Column("document_id", String(36), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text),
+    Column("filed_at", UtcDateTime),
+    Column("object_key", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("stored_at", UtcDateTime, nullable=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["process_number", "document_id"],
+        ["documents.process_number", "documents.id"],
+        name="fk_document_versions_document",
+        ondelete="CASCADE",
+    ),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -197,6 +223,8 @@ runs = Table(
     Column("total_documents", Integer),
     Column("available_documents", Integer),
     Column("failed_documents", Integer),
+    # Listed without a file or a text.
+    Column("no_content_documents", Integer, nullable=False, server_default="0"),
     Column("available_bytes", BigInteger),
     # How many documents were asked for; none if all were.
     Column("chosen_documents", Integer),

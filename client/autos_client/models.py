@@ -69,6 +69,21 @@ class Source(_Model):
     source: int | None = None
 
 
+class Version(_Model):
+    """A content of a document that the court has replaced under the same id."""
+
+    version: int
+    name: str | None = None
+    filed_at: datetime | None = None
+    size_bytes: int
+    media_type: str
+    sha256: str
+    stored_at: datetime
+    replaced_at: datetime
+    download_url: str | None = Field(None, repr=False)
+    download_url_expires_at: datetime | None = None
+
+
 class Document(_Model):
     """One document.
 
@@ -80,6 +95,8 @@ class Document(_Model):
         unlisted_at: since when the court does not.
         sha256: lower-case hexadecimal digest of its bytes.
         download_url: opens it for whoever holds it, until ``download_url_expires_at``; ask again for a fresh one.
+        version: counts the contents that the court has listed under this id, from 1.
+        versions: the stored contents before the present one, the latest first.
     """
 
     id: str
@@ -100,6 +117,8 @@ class Document(_Model):
     download_url: str | None = Field(None, repr=False)
     download_url_expires_at: datetime | None = None
     failure: Failure | None = None
+    version: int = 1
+    versions: tuple[Version, ...] = ()
 
 
 class _Head(_Model):
@@ -111,6 +130,7 @@ class _Head(_Model):
     available_documents: int
     pending_documents: int
     failed_documents: int
+    no_content_documents: int = 0
     progress_percentage: float
     available_bytes: int
     listed_at: datetime | None = None
@@ -331,6 +351,7 @@ class ProcessEnd(_Model):
     available_documents: int | None = None
     pending_documents: int | None = None
     failed_documents: int | None = None
+    no_content_documents: int | None = None
     progress_percentage: float | None = None
     available_bytes: int | None = None
     status_url: str

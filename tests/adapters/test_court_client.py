@@ -143,8 +143,8 @@ async def test_a_reader_who_stops_early_frees_its_place(
     [source] = await sources(court, number)
     async with asyncio.timeout(20):
         for _ in range(2 * CONCURRENCY):
-            async with court.open_document(source) as chunks:
-                async for _chunk in chunks:
+            async with court.open_document(ProcessNumber.parse(number), source.offers[0]) as opened:
+                async for _chunk in opened.chunks:
                     break
         assert (await fetched(court, source)).size_bytes == 3_000_000
 
@@ -154,10 +154,10 @@ async def test_whoever_has_read_a_document_to_its_end_frees_its_place_at_once(
 ) -> None:
     await simulator.prepare(number, documents=CONCURRENCY + 1, size_bytes=2000)
     *first, last = await sources(court, number)
-    opened = [court.open_document(source) for source in first]
+    opened = [court.open_document(ProcessNumber.parse(number), source.offers[0]) for source in first]
     for one in opened:
-        chunks = await one.__aenter__()
-        async for _ in chunks:
+        document = await one.__aenter__()
+        async for _ in document.chunks:
             pass
     async with asyncio.timeout(10):
         assert (await fetched(court, last)).size_bytes == 2000

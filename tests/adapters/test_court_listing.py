@@ -57,7 +57,18 @@ def test_a_document_is_read_whole() -> None:
         declared_size_bytes=49197,
         pages=3,
         origin_id="PG5RP_1",
-        sources=(DocumentOrigin(ID, 45, 28800000063),),
+        sources=(
+            DocumentOrigin(
+                ID,
+                45,
+                28800000063,
+                binary_href=href_of(ID),
+                text_href=href_of(ID, "texto"),
+                media_type="application/pdf",
+                size_bytes=49197,
+                filed_at=datetime(2026, 3, 2, 13, 0, 0, 570000, tzinfo=UTC),
+            ),
+        ),
     )
 
 

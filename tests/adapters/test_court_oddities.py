@@ -52,8 +52,9 @@ async def listed(court: PdpjCourt) -> Listing:
 
 async def read(court: PdpjCourt, href: str | None = None, text_href: str | None = None) -> bytes:
     """Read a document of this address."""
-    async with court.open_document(source_at(NUMBER, href, text_href)) as chunks:
-        return b"".join([chunk async for chunk in chunks])
+    offer = source_at(NUMBER, href, text_href).offers[0]
+    async with court.open_document(ProcessNumber.parse(NUMBER), offer) as opened:
+        return b"".join([chunk async for chunk in opened.chunks])
 
 
 async def listing_failure(reply: Reply) -> CourtError:
@@ -99,8 +100,8 @@ async def test_a_foreign_address_is_refused_before_anything_is_asked(href: str) 
     assert server.connections == 0
 
 
-@pytest.mark.parametrize("href", [None, "/processos/a\nb", "/processos/a\x7fb", f"/{'a' * 70_000}"])
-async def test_a_document_that_cannot_be_asked_for_fails_by_name(href: str | None) -> None:
+@pytest.mark.parametrize("href", ["/processos/a\nb", "/processos/a\x7fb", f"/{'a' * 70_000}"])
+async def test_a_document_that_cannot_be_asked_for_fails_by_name(href: str) -> None:
     failure = await document_failure(always(answer(200, b"bytes")), href)
     assert (type(failure), failure.code) == (DocumentFailure, FailureCode.NO_CONTENT_ADDRESS)
 

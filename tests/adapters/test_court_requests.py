@@ -15,9 +15,10 @@ from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at, sources
 from tests.support.court_tokens import GivenTokens
 from tests.support.portal_json import NUMBER, href_of
-from tests.support.scripted_server import Asked, always, answer, scripted
+from tests.support.scripted_server import Asked, always, answer, by_path, scripted
 from tests.support.simulators import SimulatedCourt
 
+FOUND = answer(200, b'{"total": 1, "content": [{}]}')
 DOCUMENT = "0f1e2d3c-4b5a-5678-9abc-def012345678"
 SOURCE = source_at(NUMBER, href_of(DOCUMENT))
 
@@ -29,6 +30,7 @@ async def asking(
     token: str = "a-token",
     headers: Mapping[str, str] | None = None,
     allowed_hosts: frozenset[str] = frozenset(),
+    storage_hosts: frozenset[str] = frozenset(),
     answer_seconds: float = 10,
     stall_seconds: float = 10,
 ) -> AsyncIterator[PdpjCourt]:
@@ -41,6 +43,7 @@ async def asking(
         user_agent="autos-tests",
         headers=headers or {},
         allowed_hosts=allowed_hosts,
+        storage_hosts=storage_hosts,
         answer_seconds=answer_seconds,
         stall_seconds=stall_seconds,
     )
@@ -119,6 +122,84 @@ async def test_a_listed_host_is_asked_with_the_token_and_no_other_is() -> None:
     assert portal.connections == 0
 
 
+async def test_a_redirect_within_the_court_is_followed_with_the_token() -> None:
+    other = f"/api/v2/arquivos/{DOCUMENT}"
+    replies = {
+        f"/api/v2{href_of(DOCUMENT)}": answer(307, location=other),
+        other: answer(200, b"Vistos."),
+    }
+    async with scripted(by_path(replies)) as portal, asking(portal.origin) as court:
+        content = await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+    assert content.size_bytes == 7
+    assert [asked.headers["authorization"] for asked in portal.requests] == ["Bearer a-token"] * 2
+
+
+async def test_a_redirect_to_a_store_of_the_courts_is_followed_without_the_token() -> None:
+    async with scripted(always(answer(200, b"Vistos."))) as store:
+        lead = answer(302, location=f"{store.origin}/bucket/1?X-Amz-Signature=abc")
+        listed = frozenset({store.origin.removeprefix("http://")})
+        async with scripted(by_path({"/api/v2/processos?": FOUND, "/": lead})) as portal:
+            async with asking(portal.origin) as court:
+                with pytest.raises(DocumentFailure) as refused:
+                    await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+            assert refused.value.code is FailureCode.PORTAL_PAGE
+            assert store.connections == 0
+            headers = {"X-Of-The-Court": "1"}
+            async with asking(portal.origin, storage_hosts=listed, headers=headers) as court:
+                content = await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+    assert content.size_bytes == 7
+    [asked] = store.requests
+    assert asked.target == "/bucket/1?X-Amz-Signature=abc"
+    assert not {"authorization", "x-of-the-court", "cookie"} & asked.headers.keys()
+
+
+@pytest.mark.parametrize(
+    "location", ["/auth/login", "/api/v2/../../auth", "https://evil.example/", "//evil.example/1"]
+)
+async def test_a_redirect_that_leads_elsewhere_is_not_followed(location: str) -> None:
+    replies = {"/api/v2/processos?": FOUND, "/": answer(302, location=location)}
+    async with scripted(by_path(replies)) as portal, asking(portal.origin) as court:
+        with pytest.raises(DocumentFailure) as refused:
+            await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+    assert refused.value.code is FailureCode.PORTAL_PAGE
+    assert {asked.target.partition("?")[0] for asked in portal.requests} == {
+        f"/api/v2{href_of(DOCUMENT)}",
+        "/api/v2/processos",
+    }
+
+
+async def test_redirects_that_never_end_are_not_followed_for_ever() -> None:
+    replies = {"/api/v2/processos?": FOUND, "/": answer(302, location=f"/api/v2{href_of(DOCUMENT)}")}
+    async with scripted(by_path(replies)) as portal, asking(portal.origin) as court:
+        with pytest.raises(DocumentFailure):
+            await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+    assert len(portal.requests) == 7
+
+
+@pytest.mark.parametrize(
+    ("reply", "taken"),
+    [
+        (answer(203, b"Vistos."), True),
+        (answer(206, b"Vistos.", content_range="bytes 0-6/7"), True),
+        (answer(206, b"Vist", content_range="bytes 0-3/7"), False),
+        (answer(206, b"Vistos.", content_range="bytes 0-6/*"), False),
+        (answer(206, b"Vistos."), False),
+        (answer(204), False),
+    ],
+)
+async def test_an_answer_is_taken_if_it_brings_all_bytes(reply: bytes, *, taken: bool) -> None:
+    async with (
+        scripted(by_path({"/api/v2/processos?": FOUND, "/": reply})) as portal,
+        asking(portal.origin) as court,
+    ):
+        if taken:
+            assert (await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))).size_bytes == 7
+        else:
+            with pytest.raises(DocumentFailure) as refused:
+                await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
+            assert refused.value.code is FailureCode.SOURCE_UNAVAILABLE
+
+
 async def test_a_body_from_which_nothing_comes_is_cut(simulator: SimulatedCourt, number: str) -> None:
     await simulator.prepare(number, documents=1)
     async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.1) as court:
@@ -135,7 +216,7 @@ async def test_a_slow_body_is_waited_for(simulator: SimulatedCourt, number: str)
     async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.3) as court:
         [source] = await sources(court, number)
         await simulator.fault("slow", number=number, documents=[0], delay_seconds=0.05)
-        assert (await fetched(court, source)).size_bytes == source.declared_size_bytes
+        assert (await fetched(court, source)).size_bytes == source.offers[0].size_bytes
 
 
 async def test_a_first_byte_may_take_longer_than_a_stall(simulator: SimulatedCourt, number: str) -> None:
@@ -143,7 +224,7 @@ async def test_a_first_byte_may_take_longer_than_a_stall(simulator: SimulatedCou
     async with asking(simulator.origin, token=await simulator.token(), stall_seconds=0.1) as court:
         await simulator.latency(0.3)
         [source] = await sources(court, number)
-        assert (await fetched(court, source)).size_bytes == source.declared_size_bytes
+        assert (await fetched(court, source)).size_bytes == source.offers[0].size_bytes
 
 
 async def test_an_answer_that_does_not_begin_is_given_up(simulator: SimulatedCourt, number: str) -> None:

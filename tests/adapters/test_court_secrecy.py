@@ -132,7 +132,9 @@ def test_a_document_that_is_listed_twice_has_the_stricter_level(levels: tuple[st
 
 
 def test_a_second_object_in_the_answer_is_not_laxer() -> None:
-    assert parsed([*details(stage(piece())), {"nivelSigilo": 5}]).secrecy is Secrecy.ABSOLUTE
+    assert (
+        parsed([*details(stage(piece())), {"numeroProcesso": NUMBER, "nivelSigilo": 5}]).secrecy is Secrecy.ABSOLUTE
+    )
 
 
 def from_sources(*sources: tuple[str, int, object]) -> list[Json]:
@@ -173,10 +175,10 @@ async def test_a_source_that_never_closed_a_document_does_not_keep_it_closed(cat
 
 async def test_a_withheld_document_tells_nothing_of_what_it_is(catalog: Catalog) -> None:
     document = await only(catalog, details(stage(piece(), nivelSigilo=3)))
-    body = document_body(document, None, READER)
+    body = document_body(document, {}, READER)
     assert (body["withheld"], body["secrecy"], body["listed"]) == (True, "medium", True)
     assert {key for key, value in body.items() if value not in (None, [])} == KEPT - {"unlisted_at"}
-    assert document_body(document, None, {Scope.SEALED})["pages"] == 3
+    assert document_body(document, {}, {Scope.SEALED})["pages"] == 3
 
 
 @given(st.lists(anything, min_size=1, max_size=40))

@@ -187,4 +187,4 @@ async def test_a_download_is_told_where_its_document_is(catalog: Catalog, number
     source = await catalog.documents.source(number, document_id)
     assert source is not None
     assert (source.id, source.position, source.status) == (document_id, 1, DocumentStatus.PENDING)
-    assert source.binary_href == f"/processos/0/documentos/{document_id}/binario"
+    assert source.offers[0].href == f"/processos/0/documentos/{document_id}/binario"

@@ -155,7 +155,7 @@ async def test_a_document_over_the_limit_is_cut_while_it_flows_and_leaves_nothin
             given += 1
             yield b"x" * 1024**2
 
-    content = DocumentContent(endless(), declared_size=None, max_bytes=2 * PART_BYTES + len(PDF_HEAD))
+    content = DocumentContent(endless(), max_bytes=2 * PART_BYTES + len(PDF_HEAD))
     with pytest.raises(DocumentFailure) as failed:
         await store.store(prefix, "a name", content, lambda _: "application/pdf")
     assert failed.value.code is FailureCode.TOO_LARGE
@@ -183,7 +183,7 @@ async def test_cancelling_twice_does_not_stop_the_abort(
         stalled.set()
         await asyncio.Event().wait()
 
-    content = DocumentContent(stalling(), declared_size=None, max_bytes=10**9)
+    content = DocumentContent(stalling(), max_bytes=10**9)
     upload = asyncio.create_task(store.store(prefix, "a name", content, lambda _: "application/pdf"))
     await stalled.wait()
     upload.cancel()
@@ -221,7 +221,7 @@ async def test_a_document_of_any_size_takes_the_memory_of_a_few_parts(
 
     tracemalloc.start()
     try:
-        content = DocumentContent(large(), declared_size=None, max_bytes=10**9)
+        content = DocumentContent(large(), max_bytes=10**9)
         await store.store(prefix, "a name", content, lambda _: "application/pdf")
         _, peak = tracemalloc.get_traced_memory()
     finally:

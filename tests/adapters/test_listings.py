@@ -145,7 +145,7 @@ async def test_documents_keep_their_ids_when_another_source_is_current(catalog: 
     assert await catalog.documents.pending(number, after=0, limit=10) == [(first[3], 4)]
     source = await catalog.documents.source(number, first[3])
     assert source is not None
-    assert source.binary_href == f"/processos/0/documentos/{second[3]}/binario"
+    assert source.offers[0].href == f"/processos/0/documentos/{second[3]}/binario"
     document = await catalog.documents.get(number, first[0])
     assert document is not None
     assert document.sources == turned.documents[0].sources

@@ -151,7 +151,7 @@ async def test_bytes_that_do_not_fit_their_checksum_are_refused(
         yield SMALL
 
     with pytest.raises(StorageFailure, match="BadDigest"):
-        await store.store(prefix, NAME, Corrupted(chunks(), declared_size=None, max_bytes=10**9), is_pdf)
+        await store.store(prefix, NAME, Corrupted(chunks(), max_bytes=10**9), is_pdf)
     assert await remains(s3_client, s3, prefix) == ([], [])
 
 
@@ -196,7 +196,7 @@ async def test_a_cancelled_upload_leaves_nothing_behind(
         far.set()
         await asyncio.Event().wait()
 
-    content = DocumentContent(stalling(), declared_size=None, max_bytes=10**9)
+    content = DocumentContent(stalling(), max_bytes=10**9)
     upload = asyncio.create_task(store.store(prefix, NAME, content, is_pdf))
     await far.wait()
     upload.cancel()

@@ -22,7 +22,8 @@ from activities.store_gate import StoreGate
 from adapters.court_pdpj import PdpjCourt
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
-from adapters.media_types import media_type_of
+from adapters.media_types import file_kind, media_type_of
+from adapters.pdf_inspection import PdfInspector
 from domain.clients import Scope
 from domain.completeness import Completeness, Outcome
 from domain.documents import Document
@@ -157,7 +158,12 @@ async def working(catalog: Catalog, court: ChangingCourt) -> AsyncIterator[Court
         # Listing stores no object.
         store = cast("ObjectStore", None)
         gate = StoreGate(catalog.store_circuit, store)
-        yield CourtActivities(portal, access, catalog, store, gate, media_type_of, max_document_bytes=1)
+        yield CourtActivities(
+            *(portal, access, catalog, store, gate, media_type_of),
+            file_kind=file_kind,
+            inspect_pdf=PdfInspector().inspect,
+            max_document_bytes=1,
+        )
 
 
 async def listed(activities: CourtActivities) -> ListingSummary:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.content import DocumentContent
-from domain.documents import DocumentSource, DocumentStatus
+from adapters.media_types import file_kind
+from domain.content import DocumentContent, Expected, InspectPdf
 from domain.errors import DocumentFailure, FailureCode
 
 PDF = b"%PDF-1.4\n" + b"x" * 3000 + b"\nstartxref\n9\n%%EOF\n"
@@ -22,6 +22,9 @@ PORTAL_PAGE = (
 FRAGMENT = b"<div><p>Vistos. Diante do exposto, julgo procedente o pedido.</p></div>"
 
 
+LISTED_PDF = Expected("application/pdf")
+
+
 async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
     """Chunks as a response gives them."""
     for chunk in chunks:
@@ -29,10 +32,26 @@ async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def content_of(
-    *chunks: bytes, declared_size: int | None = None, max_bytes: int = 10_000_000, claims_pdf: bool = False
+    *chunks: bytes,
+    expected: Expected | None = None,
+    max_bytes: int = 10_000_000,
+    inspect_pdf: InspectPdf | None = None,
+    served: str | None = None,
 ) -> DocumentContent:
     """Content that arrives in these chunks."""
-    return DocumentContent(chunked(chunks), declared_size=declared_size, max_bytes=max_bytes, claims_pdf=claims_pdf)
+    return DocumentContent(
+        chunked(chunks),
+        expected=expected,
+        max_bytes=max_bytes,
+        file_kind=file_kind,
+        inspect_pdf=inspect_pdf,
+        served_type=lambda: served,
+    )
+
+
+def of_size(size_bytes: int | None) -> Expected:
+    """What is listed with this size."""
+    return Expected(size_bytes=size_bytes)
 
 
 async def verdict(content: DocumentContent) -> FailureCode | None:
@@ -90,14 +109,14 @@ async def test_no_chunk_at_all_is_an_empty_document() -> None:
 
 
 async def test_fewer_bytes_than_the_listing_states_are_truncated() -> None:
-    assert await verdict(content_of(FRAGMENT, declared_size=len(FRAGMENT) + 1)) is FailureCode.TRUNCATED
+    assert await verdict(content_of(FRAGMENT, expected=of_size(len(FRAGMENT) + 1))) is FailureCode.TRUNCATED
 
 
 @pytest.mark.parametrize(("body", "code"), IMPOSTORS.values(), ids=IMPOSTORS.keys())
 async def test_what_stands_in_a_documents_place_is_named_although_it_is_shorter(
     body: bytes, code: FailureCode
 ) -> None:
-    assert await verdict(content_of(body, declared_size=10_000)) is code
+    assert await verdict(content_of(body, expected=of_size(10_000))) is code
 
 
 FILES = {
@@ -119,12 +138,12 @@ NO_FILES = {
 
 @pytest.mark.parametrize("body", FILES.values(), ids=FILES.keys())
 async def test_a_file_passes_where_a_pdf_is_claimed(body: bytes) -> None:
-    assert await verdict(content_of(body, claims_pdf=True)) is None
+    assert await verdict(content_of(body, expected=LISTED_PDF)) is None
 
 
 @pytest.mark.parametrize("body", NO_FILES.values(), ids=NO_FILES.keys())
 async def test_anything_else_does_not(body: bytes) -> None:
-    assert await verdict(content_of(body, claims_pdf=True)) is FailureCode.INVALID_CONTENT
+    assert await verdict(content_of(body, expected=LISTED_PDF)) is FailureCode.INVALID_CONTENT
     assert await verdict(content_of(body)) is None
 
 
@@ -134,29 +153,71 @@ async def test_nothing_but_blanks_is_an_empty_document(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "declared", "binary", "claims"),
+    ("name", "listed", "stated"),
     [
-        ("Petição.pdf", None, True, True),
-        ("PETIÇÃO.PDF ", None, True, True),
-        ("Petição", "application/pdf", True, True),
-        ("Petição", "APPLICATION_PDF", True, True),
-        ("Petição", "Application/PDF; version=1", True, True),
-        ("Petição.pdf", None, False, False),
-        ("Sentença.html", "text/html", True, False),
-        (None, None, True, False),
+        ("Petição.pdf", None, "application/pdf"),
+        ("PETIÇÃO.PDF ", None, "application/pdf"),
+        ("Petição", "application/pdf", "application/pdf"),
+        ("Petição", "Application/PDF; version=1", "application/pdf"),
+        ("Petição.pdf", "text/html", "text/html"),
+        ("Petição.pdf", "application/octet-stream", "application/pdf"),
+        ("Sentença.html", None, "text/html"),
+        ("mensagens.json", None, "application/json"),
+        ("Petição", None, None),
+        (None, None, None),
     ],
 )
-def test_a_pdf_is_claimed_by_type_or_by_name(
-    name: str | None, declared: str | None, binary: bool, claims: bool
+def test_the_listings_media_type_comes_before_the_names_ending(
+    name: str | None, listed: str | None, stated: str | None
 ) -> None:
-    href = "/1" if binary else None
-    source = DocumentSource("1", "2", 1, DocumentStatus.PENDING, name, href, "/2", declared, None, 0)
-    assert (source.claims_pdf, source.is_text) == (claims, not binary)
+    assert Expected(listed, name).stated_type == stated
+
+
+MESSAGES = b'{"mensagens":[{"de":"A"}]}'
+GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00"
+SIGNED = b"0\x82 \x00\x06\t*\x86H\x86\xf7\r\x01\x07\x02\xa0\x82\x1f\xf00\x82\x1f\xec\x02\x01\x011\x0f" + PDF
+AGREED = {
+    "HTML that is named as a PDF": (FRAGMENT, "text/html", "Decisao.pdf", "text/html"),
+    "JSON that is listed as JSON": (MESSAGES, "application/json", "mensagens.json", "application/json"),
+    "JSON that is listed and sent as bytes": (MESSAGES, "application/json", None, "application/octet-stream"),
+    "text that looks like JSON": (
+        MESSAGES + b"\nlinha 2\n",
+        "text/plain",
+        "registro.txt",
+        "text/plain; charset=UTF-8",
+    ),
+    "a picture that is listed as a PDF": (GIF, "application/pdf", "Foto.pdf", "application/pdf"),
+    "a signed file that is listed as a PDF": (SIGNED, "application/pdf", "Peticao.pdf", "application/pdf"),
+}
+APOLOGIES = {
+    "JSON where a PDF is listed": (MESSAGES, "application/pdf", None, "application/json"),
+    "JSON where HTML is listed": (MESSAGES, "text/html", None, "application/json"),
+    "JSON where nothing is listed": (MESSAGES, None, None, "application/json"),
+    "JSON that is sent as JSON where a text is listed": (MESSAGES, "text/plain", None, "application/json"),
+    "JSON that is sent as a page where JSON is listed": (MESSAGES, "application/json", None, "text/html"),
+    "HTML where a PDF is listed": (FRAGMENT, "application/pdf", "Decisao.pdf", "text/html"),
+    "HTML where only the name says PDF": (FRAGMENT, None, "Decisao.pdf", "text/html"),
+}
+
+
+@pytest.mark.parametrize(("body", "listed", "name", "served"), AGREED.values(), ids=AGREED.keys())
+async def test_what_listing_answer_and_bytes_agree_on_is_taken_whatever_the_name_says(
+    body: bytes, listed: str | None, name: str | None, served: str
+) -> None:
+    assert await verdict(content_of(body, expected=Expected(listed, name), served=served)) is None
+
+
+@pytest.mark.parametrize(("body", "listed", "name", "served"), APOLOGIES.values(), ids=APOLOGIES.keys())
+async def test_an_apology_in_the_place_of_a_document_is_refused(
+    body: bytes, listed: str | None, name: str | None, served: str
+) -> None:
+    content = content_of(body, expected=Expected(listed, name), served=served)
+    assert await verdict(content) is FailureCode.INVALID_CONTENT
 
 
 @pytest.mark.parametrize("declared", [None, len(FRAGMENT), len(FRAGMENT) - 1])
 async def test_as_many_bytes_as_the_listing_states_or_more_are_not(declared: int | None) -> None:
-    assert await verdict(content_of(FRAGMENT, declared_size=declared)) is None
+    assert await verdict(content_of(FRAGMENT, expected=of_size(declared))) is None
 
 
 async def test_exactly_the_limit_is_not_too_large() -> None:
@@ -172,7 +233,7 @@ async def test_too_large_is_noticed_before_the_rest_is_read() -> None:
             taken += 1
             yield b"x" * 100
 
-    content = DocumentContent(endless(), declared_size=None, max_bytes=1000)
+    content = DocumentContent(endless(), max_bytes=1000)
     assert await verdict(content) is FailureCode.TOO_LARGE
     assert taken == 11
 
@@ -199,8 +260,8 @@ bodies = st.sampled_from([*GENUINE.values(), *(body for body, _ in IMPOSTORS.val
 @example(PORTAL_PAGE, list(range(400)), None)
 async def test_how_the_bytes_are_cut_changes_nothing(body: bytes, cuts: list[int], declared: int | None) -> None:
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    whole = content_of(body, declared_size=declared)
-    pieces = content_of(*(body[a:b] for a, b in pairwise(places)), declared_size=declared)
+    whole = content_of(body, expected=of_size(declared))
+    pieces = content_of(*(body[a:b] for a, b in pairwise(places)), expected=of_size(declared))
     assert await verdict(whole) == await verdict(pieces)
     assert (whole.head, whole.size_bytes, whole.sha256) == (pieces.head, pieces.size_bytes, pieces.sha256)
     assert whole.sha256 == hashlib.sha256(body).digest()

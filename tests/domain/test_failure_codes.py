@@ -30,6 +30,7 @@ DOCUMENT = {
     "no_content_address": False,
     "timed_out": True,
     "not_stored": True,
+    "no_content": False,
 }
 PROCESS = {"not_found": False, "no_access": False, "invalid_listing": True, "listing_unavailable": True}
 COURT = {

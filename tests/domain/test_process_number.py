@@ -44,14 +44,40 @@ OTHER_SHAPES = (
     "1011745-77.2025.8.11.00411",
     "101174577202581100411",
     "1011745772025811004",
-    "1011745-77.2025.8.110041",
-    "1011745 77 2025 8 11 0041",
     "1011745-77.2025.8.11.0041-0",
     "1011745-77.2025.8.11.O041",
     "1011745_77.2025.8.11.0041",
     "1011745-77.2025.8.11.0041\n1000001-51.2026.8.11.0041",
-    "+1011745-77.2025.8.11.0041",
+    "Processo 2: 1011745-77.2025.8.11.0041",
+    "1011745-77 ---- 2025.8.11.0041",
+    "1011745-77.2025.8.11.0041" + "." * 200,
+    # Fourteen digits, as a company's number has: no court, no year.
+    "11222333000181",
 )
+AS_PASTED = (
+    "1011745\u201377.2025.8.11.0041",
+    "1011745\u201177.2025.8.11.0041",
+    "1011745\u221277.2025.8.11.0041",
+    "1011745\u00ad77.2025.8.11.0041",
+    "1011745-77.2025.8.11.0041\u200b",
+    "\ufeff1011745-77.2025.8.11.0041",
+    "\u200f1011745-77.2025.8.11.0041",
+    "1011745-77\u00a0.2025.8.11.0041",
+    '"1011745-77.2025.8.11.0041"',
+    "'10117457720258110041'",
+    "1011745-77.2025.8.11.0041.",
+    "1011745-77 2025 8 11 0041",
+    "1011745 77 2025 8 11 0041",
+    "1011745-77.2025.8.110041",
+    "Processo nº: 1011745-77.2025.8.11.0041 (TJMT)",
+    "autos n. 1011745-77.2025.8.11.0041;",
+)
+LOST_ZEROS = {
+    "1234566920235020011": "0123456-69.2023.5.02.0011",
+    "123456-69.2023.5.02.0011": "0123456-69.2023.5.02.0011",
+    "13920248260100": "0000001-39.2024.8.26.0100",
+    "1-39.2024.8.26.0100": "0000001-39.2024.8.26.0100",
+}
 
 
 @st.composite
@@ -79,6 +105,16 @@ def test_both_forms_of_a_number_lead_to_each_other(digits: str) -> None:
 @given(numbers(), st.text(" \t\r\n", max_size=4), st.text(" \t\r\n", max_size=4))
 def test_blanks_around_a_number_are_ignored(digits: str, before: str, after: str) -> None:
     assert ProcessNumber.parse(before + digits + after).digits == digits
+
+
+@pytest.mark.parametrize("text", AS_PASTED)
+def test_a_number_is_read_as_people_paste_it(text: str) -> None:
+    assert ProcessNumber.parse(text).canonical == VALID[0]
+
+
+@pytest.mark.parametrize(("text", "number"), LOST_ZEROS.items())
+def test_zeros_that_a_spreadsheet_has_lost_are_put_back(text: str, number: str) -> None:
+    assert ProcessNumber.parse(text).canonical == number
 
 
 @pytest.mark.parametrize(("text", "right"), WRONG_CHECK_DIGITS.items())
@@ -138,7 +174,7 @@ def test_digits_of_other_scripts_are_refused(zero: str) -> None:
 def test_any_text_is_a_number_or_refused(text: str) -> None:
     with suppress(InvalidProcessNumber):
         number = ProcessNumber.parse(text)
-        assert text.strip() in (number.canonical, number.digits)
+        assert "".join(character for character in text if character in "0123456789").zfill(20) == number.digits
 
 
 @given(numbers(), numbers())

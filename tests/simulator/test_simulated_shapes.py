@@ -66,6 +66,19 @@ async def test_text_only_documents_have_a_text_and_nothing_else(
     assert (await listed(court, number))[:9] == documents
 
 
+async def test_bare_documents_are_listed_and_have_neither_a_file_nor_a_text(
+    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+) -> None:
+    order = {"documents": 5, "bare_documents": 2}
+    ids = (await control.put(f"/processes/{number}", json=order)).json()["document_ids"]
+    documents = await listed(court, number)
+    assert all("arquivo" not in document for document in documents[3:])
+    for index, status in ((2, 200), (3, 404), (4, 404)):
+        for kind in ("binario", "texto"):
+            answer = await court.get(f"/processos/{number}/documentos/{ids[index]}/{kind}")
+            assert answer.status_code == status
+
+
 async def test_every_document_may_be_text_only_in_both_sources_and_instances(
     court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
 ) -> None:

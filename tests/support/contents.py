@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
-from domain.content import DocumentContent
+from domain.content import DocumentContent, Expected
 
 PDF_HEAD = b"%PDF-1.4\n"
 PDF_TAIL = b"\nstartxref\n9\n%%EOF\n"
@@ -24,4 +24,5 @@ async def _chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 def content_of(body: bytes, *, declared_size: int | None = None, chunk_bytes: int = 65_536) -> DocumentContent:
     """A document that arrives in chunks of this size."""
-    return DocumentContent(_chunks(body, chunk_bytes), declared_size=declared_size, max_bytes=2**40)
+    expected = Expected(size_bytes=declared_size)
+    return DocumentContent(_chunks(body, chunk_bytes), expected=expected, max_bytes=2**40)

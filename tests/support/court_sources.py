@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from adapters.court_pdpj import PdpjCourt
+from adapters.media_types import file_kind
 from domain.content import DocumentContent
-from domain.documents import DocumentSource, DocumentStatus, ListedDocument
+from domain.documents import DocumentOrigin, DocumentSource, DocumentStatus, ListedDocument, content_offers
 from domain.process_number import ProcessNumber
 
 
 def source_of(number: str, document: ListedDocument, *, text_only: bool = False) -> DocumentSource:
     """A listed document as a download is told of it."""
+    described = DocumentOrigin(
+        document.id,
+        binary_href=None if text_only else document.binary_href,
+        text_href=document.text_href,
+        media_type=document.declared_media_type,
+        size_bytes=document.declared_size_bytes,
+    )
     return DocumentSource(
         process_number=number,
         id=document.id,
         position=1,
         status=DocumentStatus.PENDING,
         name=document.name,
-        binary_href=None if text_only else document.binary_href,
-        text_href=document.text_href,
-        declared_media_type=document.declared_media_type,
-        declared_size_bytes=None if text_only else document.declared_size_bytes,
+        offers=content_offers(described, () if text_only else document.sources),
         failed_attempts=0,
     )
 
@@ -37,13 +42,15 @@ async def sources(court: PdpjCourt, number: str) -> list[DocumentSource]:
 
 
 async def fetched(court: PdpjCourt, source: DocumentSource) -> DocumentContent:
-    """Read a document to its end."""
-    async with court.open_document(source) as chunks:
+    """Read a document to its end, from the first place that is offered."""
+    offer = source.offers[0]
+    async with court.open_document(ProcessNumber.parse(source.process_number), offer) as opened:
         content = DocumentContent(
-            chunks,
-            declared_size=source.declared_size_bytes,
+            opened.chunks,
+            expected=source.expected(offer),
             max_bytes=2**30,
-            claims_pdf=source.claims_pdf,
+            file_kind=file_kind,
+            served_type=lambda: opened.media_type,
         )
         async for _ in content:
             pass
