@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.errors import ConfigurationError, InvalidInput
-from domain.storage import StorageAddress
+from domain.storage import AddressingStyle, StorageAddress
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     s3_public_endpoint_url: OptionalUrl = None
     s3_bucket: str = Field("autos", min_length=3, max_length=63)
     s3_region: str = "us-east-1"
+    s3_addressing_style: AddressingStyle = AddressingStyle.AUTO
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
     link_ttl_seconds: int = Field(3600, ge=1, le=604_800)
@@ -197,6 +198,7 @@ class Settings(BaseSettings):
             region=self.s3_region,
             access_key_id=self.s3_access_key_id,
             secret_access_key=secret.get_secret_value() if secret else None,
+            addressing_style=self.s3_addressing_style,
         )
 
     @property

@@ -35,13 +35,13 @@ from activities.webhooks import WebhookActivities
 from adapters.court_pdpj import PdpjCourt, SignIn
 from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
-from adapters.links import LinkSigner
 from adapters.media_types import file_kind, media_type_of
 from adapters.open_runs import OpenRuns
 from adapters.pdf_inspection import PdfInspector
 from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal import connect_patiently, read_queue_rate_limit
 from adapters.webhooks import Destinations, WebhookSender
 from domain.errors import ConfigurationError
@@ -125,7 +125,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     catalog = Catalog(Database(settings.effective_database_url), seal)
     stack.push_async_callback(catalog.close)
     store = await ObjectStore.open(stack, settings.storage_address, connections=slots)
-    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
+    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)
     tokens = CourtTokens(
         catalog.court,
         configured=settings.court_token.get_secret_value() if settings.court_token else None,

@@ -184,7 +184,7 @@ class CourtActivities:
         except StorageFailure as error:
             await self._store_gate.judge(error, generation=store_generation)
             own = DocumentFailure(FailureCode.NOT_STORED, f"{error} It takes other objects.")
-            raise await self._counted(source, own) from None
+            raise await self._counted(source, own, permanent=error.permanent) from None
         self._store_gate.note_success()
         await self._catalog.documents.mark_available(
             source.process_number, source.id, stored, version=source.version
@@ -236,8 +236,9 @@ class CourtActivities:
                 lambda head: self._media_type_of(head, offer.media_type, offer.is_text),
             )
 
-    async def _counted(self, source: DocumentSource, error: CourtError) -> Exception:
-        allowed = ALLOWED_ATTEMPTS if error.code.retryable and error.code is not FailureCode.TIMED_OUT else 1
+    async def _counted(self, source: DocumentSource, error: CourtError, *, permanent: bool = False) -> Exception:
+        again = error.code.retryable and error.code is not FailureCode.TIMED_OUT and not permanent
+        allowed = ALLOWED_ATTEMPTS if again else 1
         failed = await self._catalog.documents.record_failed_attempt(
             source.process_number, source.id, error.code, error.answer, allowed_attempts=allowed
         )

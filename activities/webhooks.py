@@ -34,7 +34,7 @@ from domain.webhooks import (
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
-    from adapters.links import LinkSigner
+    from adapters.storage.presigned_urls import LinkSigner
     from adapters.webhooks import Reply, WebhookSender
     from domain.processes import Run
 

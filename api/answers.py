@@ -21,7 +21,7 @@ from domain.secrecy import readable
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
-    from adapters.links import LinkSigner
+    from adapters.storage.presigned_urls import LinkSigner
 
 FIRST_PAGE = 100
 

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 
 from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
-from adapters.links import LinkSigner
 from adapters.rate_limits import RateLimits
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal import connect
 from adapters.webhooks import Destinations
 from api import actions, batches, court, health, lists, metrics, pages, problem_pages, processes, status, webhooks
@@ -59,8 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(catalog.close)
             temporal = await connect(lazy=True)
             runs = Runs(temporal)
-            signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl)
             store = await ObjectStore.open(stack, settings.storage_address)
+            signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)
             destinations = Destinations(
                 settings.webhook_policy,
                 proxied=settings.webhook_proxy_url is not None,

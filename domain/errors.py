@@ -158,7 +158,15 @@ class TransactionConflict(DependencyUnavailable):
 
 
 class StorageFailure(AutosError):
-    """The object store refused or lost a request. Ours to retry; no document is blamed."""
+    """The object store refused or lost a request. Ours to retry; no document is blamed.
+
+    Attributes:
+        permanent: The store would refuse the same request again, even while it takes others.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
 
 
 class StoreUnavailable(AutosError):

@@ -39,9 +39,10 @@ MAY_IMPORT = {
 WIRING = {"api/app.py": {"adapters", "settings"}, "commands/key.py": {"adapters"}}
 
 VENDORS = {
-    "aioboto3": {"adapters/storage.py", "adapters/links.py"},
-    "aiobotocore": {"adapters/storage.py"},
-    "botocore": {"adapters/storage.py", "adapters/links.py", "local/object_store.py"},
+    "aioboto3": {"adapters/storage/"},
+    "aiobotocore": {"adapters/storage/"},
+    "aiohttp": {"adapters/storage/"},
+    "botocore": {"adapters/storage/", "local/object_store.py"},
     "sqlalchemy": {"adapters/database/", "migrations/"},
     "alembic": {"adapters/database/", "migrations/"},
     "httpx": {"adapters/court_pdpj/", "local/", "commands/api.py", "client/"},
@@ -155,7 +156,7 @@ def test_an_adapter_knows_no_other_adapter_but_what_it_stands_on() -> None:
         and found.top == "adapters"
         and adapter(found.file) != adapter(found.name)
     }
-    assert across == {("links", "storage")}
+    assert across == set()
 
 
 def test_workflows_reach_nothing_that_does_io() -> None:

@@ -23,7 +23,7 @@ from tests.support.conditions import eventually
 from tests.support.scripted_server import Asked, always, answer, scripted
 
 if TYPE_CHECKING:
-    from adapters.links import LinkSigner
+    from adapters.storage.presigned_urls import LinkSigner
 
 AT_ONCE = 20
 

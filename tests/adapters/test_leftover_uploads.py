@@ -84,7 +84,7 @@ async def test_the_next_attempt_takes_away_what_the_one_before_left_of_its_docum
 async def test_every_page_of_uploads_is_seen(
     store: ObjectStore, s3_client: S3Client, bucket: str, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.storage._UPLOADS_PER_PAGE", 2)
+    monkeypatch.setattr("adapters.storage.object_store._UPLOADS_PER_PAGE", 2)
     for copy in range(7):
         await begin(s3_client, bucket, f"{prefix}/{copy % 4}.pdf")
     assert await store.abort_uploads(prefix, older_than=timedelta(0)) == 7
@@ -133,7 +133,7 @@ async def test_the_sweep_takes_what_is_too_old_to_be_anybodys_and_nothing_else(
     await begin(s3_client, bucket, f"{prefix}.pdf")
 
     assert await ActivityEnvironment().run(sweep) == 0
-    monkeypatch.setattr("adapters.storage.datetime", Tomorrow)
+    monkeypatch.setattr("adapters.storage.object_store.datetime", Tomorrow)
     assert await ActivityEnvironment().run(sweep) == 1
 
     assert await _uploads(s3_client, bucket, "") == [("not-ours.bin", elsewhere)]
@@ -202,7 +202,7 @@ async def test_an_abort_that_fails_does_not_hide_what_led_to_it(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(store._client, "abort_multipart_upload", unanswered)
-    monkeypatch.setattr("adapters.storage._ABORT_SECONDS", 0.01)
+    monkeypatch.setattr("adapters.storage.uploads._ABORT_SECONDS", 0.01)
     with pytest.raises(DocumentFailure) as failed:
         await store.store(
             prefix, "a name", content_of(LARGE, declared_size=len(LARGE) + 1), lambda _: "application/pdf"

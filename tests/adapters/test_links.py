@@ -16,8 +16,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from adapters.links import LinkSigner
 from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
 from domain.documents import Document, DocumentStatus, Instance
 from domain.filenames import safe_filename
 from domain.secrecy import Secrecy

@@ -159,7 +159,7 @@ async def test_a_part_that_does_not_fit_its_checksum_is_refused(
     store: ObjectStore, s3_client: S3Client, s3: StorageAddress, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = hashlib.sha256(b"something else")
-    monkeypatch.setattr("adapters.storage.hashlib.sha256", lambda _=b"": digest)
+    monkeypatch.setattr("adapters.storage.uploads.hashlib.sha256", lambda _=b"": digest)
     with pytest.raises(StorageFailure, match="BadDigest"):
         await store.store(prefix, NAME, content_of(LARGE), is_pdf)
     monkeypatch.undo()

@@ -16,8 +16,8 @@ from fastapi import FastAPI, Request
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
-from adapters.links import LinkSigner
 from adapters.rate_limits import RateLimits
+from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal import connect
 from api import lists, temporal_calls
 from api.access import Gatekeeper

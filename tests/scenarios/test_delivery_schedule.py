@@ -22,7 +22,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.webhooks import WebhookActivities
 from adapters.database import Catalog, Database
-from adapters.links import LinkSigner
+from adapters.storage.presigned_urls import LinkSigner
 from adapters.webhooks import Destinations, WebhookSender
 from domain.addresses import WebhookPolicy
 from domain.messages import DeliveryRequest, RunOpening

@@ -17,6 +17,8 @@ from local.object_store import mini_arguments, mutual_tls, signed_bucket_request
 from local.ports import LOOPBACK, S3_INTERNAL, free_ports
 
 _BUCKET = "autos-tests"
+# The store takes the bucket in the host's name too: bucket.s3.test.
+DOMAIN = "s3.test"
 _START_SECONDS = 30.0
 
 
@@ -35,6 +37,7 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
     command = [
         _weed(),
         *mini_arguments(folder, bucket=_BUCKET, s3_port=s3_port, internal_ports=named),
+        f"-s3.domainName={DOMAIN}",
     ]
     keys = {
         "AWS_ACCESS_KEY_ID": str(address.access_key_id),
