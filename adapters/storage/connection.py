@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import aioboto3
 import structlog
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
-from adapters.storage.errors import STORE_ERRORS, code_of, is_refusal, may_refuse_path_style
+from adapters.storage.errors import STORE_ERRORS, code_of, is_refusal, may_refuse_path_style, naming_ended_keys
 from domain.storage import WRITE_CHECK_KEY, AddressingStyle, StorageAddress
 
 if TYPE_CHECKING:
@@ -102,12 +101,13 @@ class BucketLocator:
         self._client = client
         self._address = address
         self._refuses_path = False
+        self._region = address.region
         self._configured = BucketLocation(address.region)
         told = address.endpoint_url is not None and address.addressing_style is not AddressingStyle.AUTO
         self._found = self._configured if told else None
         self._ask_again_at = 0.0
         self._lock = asyncio.Lock()
-        client.meta.events.register("before-endpoint-resolution.s3", self._keep_style)
+        client.meta.events.register("before-endpoint-resolution.s3", self._before_each_request)
 
     async def locate(self) -> BucketLocation:
         """Return how and where the bucket is addressed. Asks the store until it has answered once.
@@ -118,7 +118,8 @@ class BucketLocator:
         if self._found is None:
             async with self._lock:
                 if self._found is None:
-                    self._found = await self._find_out()
+                    with naming_ended_keys():
+                        self._found = await self._find_out()
         return self._found
 
     async def locate_soon(self) -> BucketLocation:
@@ -141,9 +142,7 @@ class BucketLocator:
                 await self._try_virtual(error)
             elif not is_refusal(error):
                 raise
-        sample = await self._client.generate_presigned_url("head_bucket", Params={"Bucket": self._address.bucket})
-        [credential] = parse_qs(urlsplit(sample).query)["X-Amz-Credential"]
-        located = BucketLocation(credential.split("/")[2], self._refuses_path)
+        located = BucketLocation(self._region, self._refuses_path)
         if located != self._configured:
             _log.info("bucket located", region=located.region, refuses_path=located.refuses_path)
         return located
@@ -161,6 +160,8 @@ class BucketLocator:
         # Not HEAD, which is answered without a code.
         await self._client.list_objects_v2(Bucket=self._address.bucket, Prefix=WRITE_CHECK_KEY, MaxKeys=1)
 
-    def _keep_style(self, builtins: dict[str, Any], **_: object) -> None:
+    def _before_each_request(self, builtins: dict[str, Any], **_: object) -> None:
+        # By now botocore has put the region there that AWS redirected it to.
+        self._region = builtins["AWS::Region"]
         if self._refuses_path:
             builtins["AWS::S3::ForcePathStyle"] = False

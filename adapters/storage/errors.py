@@ -7,6 +7,8 @@ found out by trying the other way; the codes here only say when that is worth tr
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import ClientPayloadError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -21,7 +23,9 @@ _NOT_ALLOWED = frozenset(
 )
 _NO_BUCKET = frozenset({"NoSuchBucket", "404"})
 _UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "NotSignedUp", "InvalidSecurity"})
-_ENDED_KEY = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"})
+_ENDED_KEY = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "KeysEnded"}
+)
 _OTHER_REGION = frozenset(
     {"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect", "IncorrectEndpoint", "301", "307"}
 )
@@ -50,6 +54,23 @@ _NOT_SUPPORTED = frozenset({400, 405, 501})
 
 _PATH_STYLE_CODES = frozenset({"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"})
 _NAMES_A_STYLE = re.compile(r"virtual.?host|path.?style", re.IGNORECASE)
+
+
+class KeysEnded(BotoCoreError):
+    """Temporary keys have ended, and what renews them gives no others."""
+
+    fmt = "The temporary keys have ended."
+
+
+@contextmanager
+def naming_ended_keys() -> Iterator[None]:
+    """Raise `KeysEnded` where botocore has nothing better than a `RuntimeError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "still expired" not in str(error):
+            raise
+        raise KeysEnded from None
 
 
 def code_of(error: Exception) -> str:
@@ -90,7 +111,7 @@ def _advice(code: str, *, right: str, where: str) -> str | None:
         (_PATH_STYLE_CODES, "The store wants the bucket in its host name: set AUTOS_S3_ADDRESSING_STYLE=virtual."),
         (
             {"SignatureDoesNotMatch"},
-            "The secret is not the key's, or the region is another: set AUTOS_S3_SECRET_ACCESS_KEY, AUTOS_S3_REGION.",
+            "The secret is not the key's, or the region differs: set AUTOS_S3_SECRET_ACCESS_KEY, AUTOS_S3_REGION.",
         ),
         ({"RequestTimeTooSkewed"}, "Set this machine's clock."),
         (

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import structlog
 
 from adapters.storage.connection import BucketLocation, BucketLocator, open_s3
-from adapters.storage.errors import STORE_ERRORS, failure_of, is_refusal
+from adapters.storage.errors import STORE_ERRORS, failure_of, is_refusal, naming_ended_keys
 from adapters.storage.uploads import (
     PART_BYTES,
     Checksums,
@@ -48,7 +48,7 @@ _log = structlog.get_logger()
 class ObjectStore:
     """Objects of documents, put whole and verified or not at all.
 
-    The store verifies a write and confirms the SHA-256 that came with it. A write that is not confirmed is read back.
+    The store verifies a write and confirms the SHA-256 that came with it. One that is not confirmed is read back.
 
     Args:
         client: The client of the bucket.
@@ -259,15 +259,15 @@ class ObjectStore:
             permanent: Whether a refusal may be one for good.
             optional: Whether the block may go undone where the store does not know or allow it.
         """
-        where = where or f"{self._bucket}/{DOCUMENTS_PREFIX}*"
         try:
             await self._locator.locate()
         except STORE_ERRORS as error:
             raise failure_of(error, what, right="s3:ListBucket", where=self._bucket) from None
         try:
-            yield
+            with naming_ended_keys():
+                yield
         except STORE_ERRORS as error:
-            failure = failure_of(error, what, right=right, where=where)
+            failure = failure_of(error, what, right=right, where=where or f"{self._bucket}/{DOCUMENTS_PREFIX}*")
             failure.permanent &= permanent
             if not (optional and is_refusal(error)):
                 raise failure from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -122,7 +123,9 @@ class LinkSigner:
         """Return where the bucket's objects are for those who open links, with a slash at the end."""
         location = await self._store.location() if self._store else self._location
         if self._base_url is None or location != self._location:
-            async with open_s3(location.applied_to(self._address)) as client:
+            # Signed with no real keys: only its address is of use.
+            nobody = replace(self._address, access_key_id="nobody", secret_access_key="nothing")  # noqa: S106
+            async with open_s3(location.applied_to(nobody)) as client:
                 # By path or by host, and which host: botocore knows where a bucket is.
                 sample = await client.generate_presigned_url(
                     "get_object", Params={"Bucket": self._address.bucket, "Key": "k"}

@@ -26,7 +26,7 @@ LOST = StorageFailure("The store did not take a document (500).")
 @pytest.fixture(scope="module")
 def proxied(s3: StorageAddress) -> Iterator[StoreProxy]:
     """A way to the store that can be closed."""
-    with store_proxy(str(s3.endpoint_url)) as proxy:
+    with store_proxy(s3) as proxy:
         yield proxy
 
 

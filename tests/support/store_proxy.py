@@ -1,4 +1,4 @@
-"""A proxy in front of a real object store, which refuses what a test says: stores differ in what they take."""
+"""A proxy in front of a real object store, which refuses, ignores or damages what a test says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.storage import StorageAddress
 from tests.support.conditions import eventually_sync
 
 _NOT_FORWARDED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "content-encoding"})
@@ -22,15 +26,24 @@ _NOT_FORWARDED = frozenset({"connection", "content-length", "transfer-encoding",
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as S3 answers it."""
+    """An error as S3 answers it.
+
+    Attributes:
+        more: Elements besides code and message.
+        headers: Headers besides the usual ones.
+    """
 
     status: int
     code: str
+    message: str = "refused"
+    more: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        """The answer."""
-        body = f"<?xml version='1.0'?><Error><Code>{self.code}</Code><Message>refused</Message></Error>"
-        return Response(body, self.status, media_type="application/xml")
+        """Return the answer."""
+        inner = f"<Code>{self.code}</Code><Message>{self.message}</Message>{self.more}"
+        body = f"<?xml version='1.0'?><Error>{inner}</Error>"
+        return Response(body, self.status, self.headers, media_type="application/xml")
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class StoreRequest:
 
 
 Rule = Callable[[StoreRequest], Refusal | None]
+# Returns the bytes to store in place of those that were sent. None loses them.
+Damage = Callable[[StoreRequest, bytes], bytes | None]
 
 
 def takes_everything(_: StoreRequest) -> None:
@@ -62,16 +77,20 @@ class StoreProxy:
 
     Attributes:
         rule: Decides about each request. May be replaced at any time.
+        ignores_checksums: Whether checksums are neither compared nor confirmed, as by a store that knows none.
+        damage: What becomes of a body before it is stored, without a word. None for a store that keeps it.
         requests: Every request, with the status that it was answered with.
     """
 
     url: str
     rule: Rule = takes_everything
+    ignores_checksums: bool = False
+    damage: Damage | None = None
     requests: list[tuple[StoreRequest, int]] = field(default_factory=list)
 
 
 @contextmanager
-def store_proxy(upstream: str) -> Iterator[StoreProxy]:
+def store_proxy(upstream: StorageAddress) -> Iterator[StoreProxy]:
     """Forward to the store at an address, for as long as the block lasts."""
     listening = socket.create_server(("127.0.0.1", 0))
     proxy = StoreProxy(f"http://127.0.0.1:{listening.getsockname()[1]}")
@@ -86,7 +105,7 @@ def store_proxy(upstream: str) -> Iterator[StoreProxy]:
         asked = StoreRequest(request.method, request.url.path, request.url.query, dict(request.headers))
         refusal = proxy.rule(asked)
         body = await request.body()
-        response = refusal.response() if refusal else await _forwarded(upstream, request, body)
+        response = refusal.response() if refusal else await _answer(proxy, upstream, request, asked, body)
         proxy.requests.append((asked, response.status_code))
         return response
 
@@ -103,12 +122,38 @@ def store_proxy(upstream: str) -> Iterator[StoreProxy]:
         thread.join(10)
 
 
-async def _forwarded(upstream: str, request: Request, body: bytes) -> Response:
-    # The Host stays, since it is signed.
-    headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"connection"]
+async def _answer(
+    proxy: StoreProxy, upstream: StorageAddress, request: Request, asked: StoreRequest, body: bytes
+) -> Response:
+    damaged = proxy.damage(asked, body) if proxy.damage and asked.method == "PUT" else body
+    if damaged is None:
+        return Response(headers={"ETag": '"lost"'})
     target = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
+    url = f"{upstream.endpoint_url}{target}"
+    if damaged == body and not proxy.ignores_checksums:
+        # The Host stays, since it is signed.
+        headers = {name: value for name, value in request.headers.items() if name != "connection"}
+    else:
+        headers = _signed_anew(upstream, request, url, damaged)
+    return await _forwarded(request, url, headers, damaged)
+
+
+def _signed_anew(upstream: StorageAddress, request: Request, url: str, body: bytes) -> dict[str, str]:
+    """Return the headers for a request that is changed behind the signature, without its checksums."""
+    kept = {
+        name: value
+        for name, value in request.headers.items()
+        if name == "content-type" or name.startswith("x-amz-meta-")
+    }
+    changed = AWSRequest(request.method, url, data=body, headers=kept)
+    keys = Credentials(upstream.access_key_id or "", upstream.secret_access_key or "")
+    S3SigV4Auth(keys, "s3", upstream.region).add_auth(changed)
+    return dict(changed.headers.items())
+
+
+async def _forwarded(request: Request, url: str, headers: dict[str, str], body: bytes) -> Response:
     client: httpx.AsyncClient = request.app.state.client
-    answer = await client.request(request.method, upstream + target, headers=headers, content=body)
+    answer = await client.request(request.method, url, headers=headers, content=body)
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _NOT_FORWARDED}
     response = Response(answer.content, answer.status_code, headers=kept)
     if request.method == "HEAD":

@@ -14,7 +14,14 @@ from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.object_store import running_object_store
 from tests.support.stack import RunningStack, running_stack
-from tests.support.store_proxy import StoreProxy, refuses_writes, store_proxy, takes_everything
+from tests.support.store_proxy import (
+    Refusal,
+    StoreProxy,
+    StoreRequest,
+    refuses_writes,
+    store_proxy,
+    takes_everything,
+)
 
 DOCUMENTS = 10
 
@@ -29,7 +36,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAddress]:
 @pytest.fixture(scope="module")
 def proxy(s3: StorageAddress) -> Iterator[StoreProxy]:
     """The way to it, which a test can close."""
-    with store_proxy(str(s3.endpoint_url)) as proxy:
+    with store_proxy(s3) as proxy:
         yield proxy
 
 
@@ -64,6 +71,30 @@ def attempts_counted(stack: RunningStack, number: str) -> int:
     with closing(sqlite3.connect(stack.data_dir / "autos.db")) as catalog:
         query = "SELECT sum(failed_attempts) FROM documents WHERE process_number = ?"
         return int(catalog.execute(query, (number,)).fetchone()[0])
+
+
+async def test_a_document_that_the_store_will_never_take_is_fetched_once_and_fails_alone(
+    far_stack: RunningStack, proxy: StoreProxy
+) -> None:
+    stack, number = far_stack, fresh_number()
+    refused: list[str] = []
+
+    def refuses_one(request: StoreRequest) -> Refusal | None:
+        if request.method != "PUT" or number not in request.path:
+            return None
+        refused.extend([] if refused else [request.path])
+        return Refusal(400, "EntityTooLarge") if request.path == refused[0] else None
+
+    await stack.prepare(number, DOCUMENTS, size_bytes=5_000)
+    await stack.forget_requests()
+    proxy.rule = refuses_one
+    await stack.request(number)
+    status = await stack.ended(number)
+    proxy.rule = takes_everything
+
+    assert (status["status"], status["available_documents"]) == ("partial", DOCUMENTS - 1)
+    assert status["failures"] == {"not_stored": 1}
+    assert set((await stack.court())["documents_served"].values()) == {1}
 
 
 async def test_nothing_is_fetched_that_cannot_be_kept_and_the_run_goes_on_by_itself(
