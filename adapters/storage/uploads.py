@@ -45,19 +45,14 @@ class Checksums:
 
     There are three kinds of stores: those that compare it and confirm it in their answer, those that ignore it, and
     those that refuse requests with it.
-
-    Attributes:
-        confirmed: Whether the last write was confirmed. None if there was none.
     """
 
     def __init__(self) -> None:
         self._sent = True
-        self.confirmed: bool | None = None
+        self._confirmed = True
 
     async def offer(self, write: Callable[[bool], Awaitable[_Answer]]) -> _Answer:
         """Write with a checksum, or without one if that is what the store refuses.
-
-        A store that has confirmed one before does not refuse them: then the refusal has another cause.
 
         Args:
             write: Sends the request, with a checksum if it is called with true.
@@ -67,7 +62,7 @@ class Checksums:
         try:
             return await write(True)
         except ClientError as error:
-            if self.confirmed or not may_refuse_checksums(error):
+            if not may_refuse_checksums(error):
                 raise
             answer = await write(False)
             if self._sent:
@@ -77,9 +72,9 @@ class Checksums:
 
     def note(self, confirmed: bool) -> None:
         """Remember whether the store confirmed the checksum of a write."""
-        if self._sent and not confirmed and self.confirmed is not False:
+        if self._sent and self._confirmed and not confirmed:
             _log.warning("store confirms no checksums, objects are read back")
-        self.confirmed = confirmed
+        self._confirmed = confirmed
 
 
 async def put_object(

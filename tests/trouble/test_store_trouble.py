@@ -14,6 +14,7 @@ from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.object_store import running_object_store
 from tests.support.stack import RunningStack, running_stack
+from tests.support.store_kinds import STORE_KINDS
 from tests.support.store_proxy import (
     Refusal,
     StoreProxy,
@@ -93,8 +94,21 @@ async def test_a_document_that_the_store_will_never_take_is_fetched_once_and_fai
     proxy.rule = takes_everything
 
     assert (status["status"], status["available_documents"]) == ("partial", DOCUMENTS - 1)
-    assert status["failures"] == {"not_stored": 1}
+    assert status["failures_by_code"] == {"not_stored": 1}
     assert set((await stack.court())["documents_served"].values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["refuses-checksums", "implements-little"])
+async def test_a_store_that_knows_little_keeps_a_process_like_any_other(
+    far_stack: RunningStack, proxy: StoreProxy, kind: str
+) -> None:
+    stack, number = far_stack, fresh_number()
+    await stack.prepare(number, DOCUMENTS, size_bytes=5_000)
+    proxy.rule = STORE_KINDS[kind].rule
+    await stack.request(number)
+    status = await stack.ended(number)
+    proxy.rule = takes_everything
+    assert (status["status"], status["available_documents"]) == ("completed", DOCUMENTS)
 
 
 async def test_nothing_is_fetched_that_cannot_be_kept_and_the_run_goes_on_by_itself(
