@@ -19,7 +19,6 @@ from tests.support.store_proxy import (
     Rule,
     StoreProxy,
     StoreRequest,
-    refuses_writes,
     store_proxy,
     takes_everything,
 )
@@ -95,7 +94,6 @@ STORE_KINDS = {
     "refuses-tags": StoreKind(refuses_tags),
     "refuses-path-style": StoreKind(refuses_path_style, host=DOMAIN),
 }
-REFUSES_EVERYTHING: Rule = refuses_writes
 
 
 @contextmanager
