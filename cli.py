@@ -137,12 +137,12 @@ def _exposed(settings: Settings) -> str:
 def _any_usable_key(settings: Settings) -> bool:
     from adapters.database import Catalog, Database
 
-    url = settings.effective_database_url
-    if url.startswith("sqlite") and not Path(url.partition(":///")[2]).exists():
+    file = settings.database_address.path
+    if file is not None and not Path(file).exists():
         return False
 
     async def ask() -> bool:
-        catalog = Catalog(Database(url))
+        catalog = Catalog(Database(settings.effective_database_url))
         try:
             return await catalog.clients.any_usable_key()
         finally:
@@ -152,7 +152,7 @@ def _any_usable_key(settings: Settings) -> bool:
         return asyncio.run(ask())
     except DependencyUnavailable:
         # A server may be back soon; a file that is empty holds no keys.
-        if url.startswith("sqlite"):
+        if file is not None:
             return False
         raise
 

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from domain.addresses import WebhookPolicy, check_webhook_url
+from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError, InvalidInput
 from domain.storage import AddressingStyle, StorageAddress
 
@@ -42,7 +43,7 @@ DEFAULT_DATA_DIR = Path(".autos")
 LOCAL_STACK_FILE = "local.json"
 # What the local stack alone says, in that file. No variable for operators.
 LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
-_DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql+asyncpg": 5432}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Settings(BaseSettings):
@@ -135,16 +136,17 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """The catalog's address with its async driver; SQLite in the data folder unless one is given."""
-        url = self.database_url or f"sqlite:///{self.data_dir.absolute() / 'autos.db'}"
-        for plain, driver in (
-            ("sqlite://", "sqlite+aiosqlite://"),
-            ("postgresql://", "postgresql+asyncpg://"),
-            ("postgres://", "postgresql+asyncpg://"),
-        ):
-            if url.startswith(plain):
-                return driver + url.removeprefix(plain)
-        return url
+        """The catalog's address as the operator writes it; SQLite in the data folder unless one is given."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'autos.db'}"
+
+    @property
+    def database_address(self) -> DatabaseAddress:
+        """The catalog's address, read.
+
+        Raises:
+            ConfigurationError: it is not the address of a database that the service works on.
+        """
+        return DatabaseAddress.parse(self.effective_database_url)
 
     @property
     def is_exposed(self) -> bool:
@@ -231,7 +233,7 @@ class Settings(BaseSettings):
     def own_ports(self) -> frozenset[int]:
         """The ports of this machine that belong to the service or to what it stands on."""
         services = (
-            self.effective_database_url,
+            *(f"tcp://{_bracketed(host)}:{port}" for host, port in self.database_address.servers),
             f"tcp://{temporal_address()}",
             *(str(url) for url in (self.s3_endpoint_url, self.s3_public_endpoint_url) if url),
             self.court_origin,
@@ -296,6 +298,10 @@ def _loopback_port(url: str) -> int | None:
         return parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:  # An address that only its own driver can read. It is the driver's to refuse.
         return None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Row, func, select
-from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.responses import Response
 
+from adapters.database.connections import open_engine
 from adapters.database.tables import documents, instances, processes, runs
 from settings import load_settings
 
@@ -30,7 +30,7 @@ _PAGE = 101
 
 def create_app(database_url: str) -> FastAPI:
     """The endpoint."""
-    engine = create_async_engine(database_url)
+    engine = open_engine(database_url)
     app = FastAPI()
 
     @app.get("/rows/{number}")

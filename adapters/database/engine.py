@@ -6,51 +6,60 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from ssl import SSLCertVerificationError
 from typing import Any
 
+from asyncpg.exceptions import ClientConfigurationError
 from sqlalchemy import event, func, select
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.database.connections import open_engine
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, TransactionConflict
 
 _BUSY_TIMEOUT_MS = 15_000
 _TURN_SECONDS = 15.0
 _BEGIN = "sqlite_begin"
+# What the server says of a set-up that waiting does not mend, by SQLSTATE or its class.
+_CONFIGURATION = {
+    "28": "The database refuses the user or the password of AUTOS_DATABASE_URL, or wants TLS (sslmode=require).",
+    "3D000": "The database that AUTOS_DATABASE_URL names does not exist.",
+    "3F000": "The schema that AUTOS_DATABASE_URL names in its search_path does not exist: create it.",
+    "42501": "The user of AUTOS_DATABASE_URL lacks rights in the database: let it use the schema and its tables, and "
+    "`autos migrate` create them.",
+}
 
 
 class Database:
     """An engine with the transactions that the catalog works in.
 
     Args:
-        url: SQLAlchemy address with an async driver (aiosqlite or asyncpg).
+        url: the address, as in AUTOS_DATABASE_URL.
         pool_size: connections kept open.
         connect_args: passed to the driver as they are.
 
     Attributes:
         dialect: ``sqlite`` or ``postgresql``.
         transactions: how many have been begun; grows.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8, connect_args: dict[str, Any] | None = None) -> None:
-        self.dialect = make_url(url).get_backend_name()
         self.transactions = 0
-        arguments = dict(connect_args or {})
-        if self.dialect == "postgresql":
-            arguments.setdefault("timeout", 5)
-            arguments.setdefault("command_timeout", 30)
-        self._engine: AsyncEngine = create_async_engine(
+        self._engine: AsyncEngine = open_engine(
             url,
+            connect_args=connect_args,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
-            pool_pre_ping=self.dialect == "postgresql",
-            connect_args=arguments,
             # Errors reach the logs, and parameters hold addresses that are secrets to their owners.
             hide_parameters=True,
         )
+        self.dialect = self._engine.dialect.name
         self._writers = asyncio.Lock() if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
@@ -135,13 +144,33 @@ def translated(error: BaseException | None) -> AutosError | None:
     """What a driver's error means to us: something to wait for or to mend; none if it is neither."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = str(getattr(cause, "sqlstate", None) or "")
-    # Class 28 of SQLSTATE is invalid authorization, 3D000 a database that does not exist, 42P01 a missing table.
-    if state.startswith("28"):
-        return ConfigurationError("The database refuses the user or the password of AUTOS_DATABASE_URL.")
-    if state == "3D000":
-        return ConfigurationError("The database that AUTOS_DATABASE_URL names does not exist.")
+    if isinstance(cause, ClientConfigurationError):
+        return ConfigurationError(
+            "AUTOS_DATABASE_URL: the database's driver cannot use these parameters. Does sslmode=verify-ca or "
+            "verify-full have its sslrootcert?"
+        )
+    if isinstance(cause, SSLCertVerificationError):
+        return ConfigurationError(
+            "The certificate of the database's server is not trusted: see sslmode and sslrootcert in "
+            "AUTOS_DATABASE_URL."
+        )
+    if isinstance(cause, ConnectionError) and "SSL upgrade" in str(cause):
+        return ConfigurationError(
+            "The database's server takes no TLS, and sslmode in AUTOS_DATABASE_URL asks for it."
+        )
+    if configured := _CONFIGURATION.get(state) or _CONFIGURATION.get(state[:2]):
+        return ConfigurationError(configured)
+    if state == "08P01" and "startup parameter" in str(cause):
+        return ConfigurationError(
+            "The pooler in front of the database refuses a parameter of AUTOS_DATABASE_URL (options, search_path, "
+            "statement_timeout or the like): set it by ALTER ROLE, or have the pooler ignore it."
+        )
+    if "file is not a database" in str(cause):
+        return ConfigurationError("The file of AUTOS_DATABASE_URL is not an SQLite database.")
     if state == "42P01" or (isinstance(error, OperationalError) and "no such table" in str(cause)):
         return DependencyUnavailable("database", "The catalog's database lacks a table: run `autos migrate`.")
+    if state == "25006" or "attempt to write a readonly database" in str(cause):
+        return DependencyUnavailable("database", "The catalog's database takes no writes now: it is read-only.")
     # 40P01 is a deadlock, 40001 a serialization failure: the transaction was rolled back in favour of another one.
     if state in ("40P01", "40001"):
         return TransactionConflict("database", "The catalog's database is busy with conflicting changes.")

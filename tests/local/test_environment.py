@@ -88,7 +88,7 @@ def test_what_is_set_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert settings.court_requests_per_second == 200
     assert not settings.webhook_allow_http
     assert settings.link_ttl_seconds == 5
-    assert settings.effective_database_url == "postgresql+asyncpg://host/name"
+    assert settings.database_address.servers == (("host", 5432),)
     assert secret_values(settings)["webhook"] == "whsec_AAAA"
 
 
