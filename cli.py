@@ -94,6 +94,9 @@ def api() -> None:
         raise ConfigurationError(
             f"{_exposed(settings)} Set AUTOS_API_KEY, make a key with `autos key new`, or bind to 127.0.0.1."
         )
+    from adapters.temporal import connection_config
+
+    connection_config()  # For the clear error, before anything listens.
     _exit_on_sigterm()
     with _listen(settings.api_host, settings.api_port) as listener:
         import uvicorn
@@ -213,13 +216,17 @@ async def _register_search_attributes() -> None:
 
 def _insist(work: Callable[[], None], deadline: float) -> None:
     """Do it again while something does not answer, with growing pauses, until the deadline."""
-    pause = 0.25
+    pause, said = 0.25, ""
     while True:
         try:
             return work()
-        except DependencyUnavailable:
-            if time.monotonic() + pause > deadline:
+        except DependencyUnavailable as error:
+            left = deadline - time.monotonic()
+            if pause > left:
                 raise
+            if str(error) != said:
+                said = str(error)
+                typer.echo(f"autos: {said} Trying again for {left:.0f} seconds.", err=True)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
 

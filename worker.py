@@ -35,6 +35,7 @@ from activities.webhooks import WebhookActivities
 from adapters.court_pdpj import PdpjCourt, SignIn
 from adapters.court_watch import CourtWatch
 from adapters.database import Catalog, Database
+from adapters.database.urls import engine_arguments
 from adapters.media_types import file_kind, media_type_of
 from adapters.open_runs import OpenRuns
 from adapters.pdf_inspection import PdfInspector
@@ -65,7 +66,7 @@ _COURT_SLOTS_PER_REQUEST = 2
 _SHARE_OF_RATE = 0.9
 _PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 30.0
 
 _log = structlog.get_logger()
 
@@ -75,8 +76,10 @@ async def run(settings: Settings) -> None:
 
     Raises:
         DependencyUnavailable: Temporal did not come up.
-        ConfigurationError: a setting that only workers need is missing.
+        ConfigurationError: a setting cannot be used, or one that only workers need is missing.
     """
+    # What waiting does not mend is said before anything is waited for.
+    engine_arguments(settings.effective_database_url)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from adapters.rate_limits import RateLimits
 from adapters.sealing import Seal
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
-from adapters.temporal import connect
+from adapters.temporal import connect, report_trouble
 from adapters.webhooks import Destinations
 from api import actions, batches, court, health, lists, metrics, pages, problem_pages, processes, status, webhooks
 from api.access import Gatekeeper
@@ -58,6 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(catalog.close)
             temporal = await connect(lazy=True)
+            reporting = asyncio.create_task(report_trouble(temporal))
+            stack.callback(reporting.cancel)
             runs = Runs(temporal)
             store = await ObjectStore.open(stack, settings.storage_address)
             signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)

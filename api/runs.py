@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import (
     Priority,
@@ -212,11 +213,18 @@ class Runs:
         """Ask Temporal for a sign of life.
 
         Raises:
-            DependencyUnavailable: there is none.
+            DependencyUnavailable: there is none, or the namespace is missing.
         """
-        async with bounded():
-            if not await self._client.service_client.check_health(timeout=CALL_TIMEOUT):
-                raise DependencyUnavailable("temporal", "Temporal is not serving.")
+        request = DescribeNamespaceRequest(namespace=self._client.namespace)
+        try:
+            async with bounded(of_a_run=True):
+                if not await self._client.service_client.check_health(timeout=CALL_TIMEOUT):
+                    raise DependencyUnavailable("temporal", "Temporal is not serving.")
+                await self._client.workflow_service.describe_namespace(request, timeout=CALL_TIMEOUT)
+        except RPCError:
+            raise DependencyUnavailable(
+                "temporal", f"Temporal has no namespace {self._client.namespace}: see TEMPORAL_NAMESPACE."
+            ) from None
 
     async def _join(
         self, number: ProcessNumber, document_ids: Sequence[str], is_over: IsOver, *, retry_named: bool

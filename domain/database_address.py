@@ -73,7 +73,7 @@ class DatabaseAddress:
             return cls._sqlite(rest)
         if scheme and rest.startswith("//"):
             raise ConfigurationError(
-                f"{VARIABLE} names a database of another kind ({kind}). Autos works on PostgreSQL and SQLite: {_FORMS}."
+                f"{VARIABLE} names a database of another kind ({kind}). Autos takes PostgreSQL or SQLite: {_FORMS}."
             )
         raise ConfigurationError(f"{VARIABLE} is not the address of a database: {_FORMS}.")
 

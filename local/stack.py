@@ -15,6 +15,7 @@ from typing import Any, Never, Self
 
 import httpx
 
+from adapters.database.urls import engine_arguments
 from local.data_folder import claim, recall, remember
 from local.environment import Environment, OperatorSettings, Secrets
 from local.parts import Parts, describe_parts
@@ -121,6 +122,7 @@ class Stack:
 
     async def _start(self) -> None:
         operator = OperatorSettings.load(self._data_dir)
+        engine_arguments(operator.effective_database_url)  # For the clear error, before anything starts.
         folder = operator.data_dir
         lock = await claim(folder)
         self._resources.callback(os.close, lock)

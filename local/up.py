@@ -26,6 +26,11 @@ async def up(data_dir: Path | None, *, ephemeral_ports: bool, as_json: bool) -> 
     A second signal stops it without waiting for its parts to finish what they do.
     """
     os.umask(0o077)
+    if named := sorted(name for name in os.environ if name.startswith("TEMPORAL_")):
+        structlog.get_logger().warning(
+            "the local stack runs a Temporal of its own: for another one, run `autos api` and `autos worker`",
+            passed_over=named,
+        )
     stack = Stack(data_dir, ephemeral_ports=ephemeral_ports)
     announce = _print_json if as_json else _print_addresses
     asked = asyncio.Event()

@@ -27,8 +27,7 @@ _CONFIGURATION = {
     "28": "The database refuses the user or the password of AUTOS_DATABASE_URL, or wants TLS (sslmode=require).",
     "3D000": "The database that AUTOS_DATABASE_URL names does not exist.",
     "3F000": "The schema that AUTOS_DATABASE_URL names in its search_path does not exist: create it.",
-    "42501": "The user of AUTOS_DATABASE_URL lacks rights in the database: let it use the schema and its tables, and "
-    "`autos migrate` create them.",
+    "42501": "The user of AUTOS_DATABASE_URL lacks rights in the database: grant it CREATE on the schema.",
 }
 
 

@@ -97,8 +97,8 @@ def _check_owner(connection: Connection, scripts: ScriptDirectory) -> None:
         newest = max(known)
         if all(revision.isdigit() and len(revision) == len(newest) and revision > newest for revision in applied):
             raise ConfigurationError(
-                "The database was brought up to date by a newer version of Autos than this one: run that version, or "
-                "restore the backup that was made before. Nothing was changed."
+                "The database was brought up to date by a newer version of Autos than this one: run that version. "
+                "Nothing was changed."
             )
         raise ConfigurationError(
             f"The database belongs to another application: its alembic_version is not of Autos. {_OWN_DATABASE}"

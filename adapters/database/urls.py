@@ -130,7 +130,7 @@ def engine_arguments(url: str) -> EngineArguments:
     if driver.get("sslrootcert") == "system":
         if driver.keys() - {"sslrootcert", "sslmode", "target_session_attrs", "passfile"}:
             raise ConfigurationError(
-                f"{VARIABLE}: sslrootcert=system does not go with other parameters of TLS: name a file of certificates."
+                f"{VARIABLE}: sslrootcert=system excludes the other parameters of TLS: name a file of certificates."
             )
         # The authorities that this system trusts, and the server's name is checked.
         arguments["ssl"] = True
