@@ -200,7 +200,9 @@ def migrate(
     """Bring the database to this version's schema, and register the search attributes in Temporal."""
     settings = _configure()
     from adapters.database.migrate import upgrade
+    from adapters.temporal import connection_config
 
+    connection_config()  # For the clear error, before anything is changed.
     deadline = time.monotonic() + wait
     _insist(lambda: upgrade(settings.effective_database_url), deadline)
     _insist(lambda: asyncio.run(_register_search_attributes()), deadline)

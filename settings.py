@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     JsonConfigSettingsSource,
@@ -23,6 +23,7 @@ from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError, InvalidInput
 from domain.storage import AddressingStyle, StorageAddress
+from domain.tokens import read_token
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -37,6 +38,14 @@ CommaSeparated = Annotated[
         )
     ),
 ]
+
+
+def _clean_token(token: SecretStr | None) -> SecretStr | None:
+    try:
+        return token and SecretStr(read_token(token.get_secret_value(), field="this"))
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
+
 
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack beside its data, so that parts that run alone find its parts and secrets.
@@ -73,7 +82,7 @@ class Settings(BaseSettings):
 
     # The court.
     court_base_url: HttpUrl = AnyHttpUrl("http://127.0.0.1:8900")
-    court_token: OptionalSecret = None
+    court_token: Annotated[OptionalSecret, AfterValidator(_clean_token)] = None
     court_token_file: OptionalPath = None
     court_sso_url: OptionalUrl = None
     court_client_id: str = "portalexterno-frontend"

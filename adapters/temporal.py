@@ -66,7 +66,8 @@ async def connect(*, lazy: bool = False) -> Client:
     """Connect as Temporal's own variables say, and see that the namespace is there.
 
     Args:
-        lazy: Connect at the first call, so that a part can start before Temporal does. The namespace is not asked for.
+        lazy: Connect at the first call, so that a part can start before Temporal does. The namespace is not looked
+            for.
 
     Raises:
         DependencyUnavailable: Temporal does not answer.

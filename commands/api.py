@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +102,24 @@ def translating() -> Iterator[None]:
         raise NotThere(_said(problem)) from None
     except autos_client.ApiProblem as problem:
         raise Refused(_said(problem)) from None
+
+
+def read_standard_input() -> str:
+    """Return what is on standard input, whatever wrote it there."""
+    return decoded(sys.stdin.buffer.read())
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a file that a person brings, without a byte order mark.
+
+    What is not Unicode is taken for Latin-1, in which no byte is wrong: numbers and tokens are plain ASCII, and
+    have to be right in themselves.
+    """
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def canonical(number: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.api import local_time, plain, speaking
+from commands.api import local_time, plain, read_standard_input, speaking
 from domain.errors import InvalidInput
 from domain.tokens import read_token
 
@@ -32,7 +32,7 @@ def login() -> None:
     if sys.stdin.isatty():
         brought = typer.prompt("Token, or the sign-in's JSON answer", hide_input=True, err=True)
     else:
-        brought = sys.stdin.read()
+        brought = read_standard_input()
     credentials = _read(brought)
     with speaking() as autos:
         _print(autos.bring_credentials(credentials))
@@ -57,7 +57,7 @@ def _read(brought: str) -> dict[str, str]:
     Raises:
         InvalidInput: there are none.
     """
-    text = brought.strip()
+    text = brought.strip(" \t\r\n\ufeff\u200b")
     if not text.startswith("{"):
         return {"token": read_token(text, field="The token")}
     try:
@@ -65,9 +65,9 @@ def _read(brought: str) -> dict[str, str]:
     except ValueError:
         raise InvalidInput("This is neither a token nor JSON: copy the sign-in's answer whole.") from None
     found = {
-        ours: read_token(str(answer[theirs]), field=theirs)
+        ours: read_token(answer[theirs], field=theirs)
         for ours, theirs in (("token", "access_token"), ("refresh_token", "refresh_token"))
-        if answer.get(theirs)
+        if isinstance(answer.get(theirs), str) and answer[theirs]
     }
     if not found:
         raise InvalidInput("This JSON holds neither access_token nor refresh_token.")

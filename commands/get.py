@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.api import open_async, plain, translating
+from commands.api import decoded, open_async, plain, read_standard_input, translating
 from commands.exits import ExitCode
 from domain.errors import ConfigurationError, InvalidInput, InvalidProcessNumber
 from domain.process_number import ProcessNumber
@@ -69,13 +68,12 @@ def _read(given: list[str], source: str | None) -> list[str]:
     """
     texts = [text for text in given if text != _STANDARD_INPUT]
     if _STANDARD_INPUT in given or source == _STANDARD_INPUT:
-        texts += _lines(sys.stdin.read())
+        texts += _lines(read_standard_input())
     if source not in (None, _STANDARD_INPUT):
         try:
-            texts += _lines(Path(str(source)).read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise InvalidInput(f"Cannot read {source}: {reason}.") from None
+            texts += _lines(decoded(Path(str(source)).read_bytes()))
+        except OSError as error:
+            raise InvalidInput(f"Cannot read {source}: {error.strerror}.") from None
     found, wrong = [], []
     for text in texts:
         try:

@@ -158,11 +158,11 @@ def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:
 def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ["API_KEY", "COURT_TOKEN", "SECRET_KEY", "S3_SECRET_ACCESS_KEY", "WEBHOOK_SECRET"]
     for name in secrets:
-        monkeypatch.setenv(f"AUTOS_{name}", f"the secret {name}")
+        monkeypatch.setenv(f"AUTOS_{name}", f"the-secret-{name}")
 
     settings = load_settings()
 
-    assert "the secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert "the-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
 def test_the_example_names_exactly_the_settings_that_exist() -> None:

@@ -25,6 +25,7 @@ _EXCERPT_BYTES = 4096
 # As long as the published schedule's own longest wait.
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 _LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
+_DEFAULT_PORTS = {b"http": 80, b"https": 443}
 _REFUSED = "destination refused or unreachable"
 
 
@@ -126,8 +127,19 @@ class WebhookSender:
     def _post(
         self, url: str, headers: dict[bytes | str, bytes | str], body: bytes
     ) -> AbstractAsyncContextManager[httpcore.Response]:
+        if (host := host_of(url)) is not None:
+            headers = {"Host": host, **headers}
         limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
         return self._pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limit})
+
+
+def host_of(url: str) -> bytes | None:
+    """Return the ``Host`` of an IPv6 address: httpcore leaves out the brackets that it needs. None for other hosts."""
+    parsed = httpcore.URL(url)
+    if b":" not in parsed.host:
+        return None
+    named = parsed.port is not None and parsed.port != _DEFAULT_PORTS.get(parsed.scheme)
+    return b"[%b]:%d" % (parsed.host, parsed.port) if named else b"[%b]" % parsed.host
 
 
 async def _excerpt(response: httpcore.Response) -> str:

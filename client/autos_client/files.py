@@ -20,6 +20,9 @@ MANIFEST = "autos.json"
 # Characters that a file system or a shell gives a meaning of its own.
 _RESERVED = frozenset('/\\:*?"<>|')
 _MAX_NAME_BYTES = 180
+_FEWEST_DIGITS = 3
+# Nobody lists more documents than that.
+_MOST_DIGITS = 6
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 # Without the tables of this machine: a document has the same name everywhere.
 _TYPES = mimetypes.MimeTypes(filenames=())
@@ -44,12 +47,34 @@ class Stopped(Exception):
     """The download was ended early."""
 
 
-def file_name(position: int, document: Document) -> str:
+def digits_of(documents: int) -> int:
+    """Return how many digits the numbers of so many files have, so that their names sort as they are numbered."""
+    return max(_FEWEST_DIGITS, len(str(documents)))
+
+
+def adopt_former_name(folder: Path, position: int, document: Document, digits: int) -> None:
+    """Give a file its present name, if it was saved when the process had more or fewer digits.
+
+    Raises:
+        OSError: The folder cannot be read or written to.
+    """
+    path = folder / file_name(position, document, digits)
+    if path.exists():
+        return
+    for former in range(_FEWEST_DIGITS, _MOST_DIGITS + 1):
+        saved = folder / file_name(position, document, former)
+        if saved != path and is_the_document(saved, document):
+            saved.rename(path)
+            return
+
+
+def file_name(position: int, document: Document, digits: int = _FEWEST_DIGITS) -> str:
     """A document's file name: ``NNN - name.ext``, the same at each download, harmless on every system.
 
     Args:
         position: its place among the process's documents, from 1, which makes the name the only one.
         document: the document, whose own name may be anything.
+        digits: with how many its place is written; zeros stand before it.
     """
     composed = unicodedata.normalize("NFC", document.name or document.type or "")
     kept = "".join(
@@ -62,7 +87,7 @@ def file_name(position: int, document: Document) -> str:
     media_type = (document.media_type or "").partition(";")[0].strip().lower()
     stem, ending = _split(name, media_type)
     stem = stem.encode()[:_MAX_NAME_BYTES].decode(errors="ignore").rstrip(". ")
-    return f"{position:03d} - {stem or 'document'}{ending}"
+    return f"{position:0{digits}d} - {stem or 'document'}{ending}"
 
 
 def _split(name: str, media_type: str) -> tuple[str, str]:

@@ -10,7 +10,16 @@ from pathlib import Path
 from autos_client import calls
 from autos_client.calls import LONGEST_HOLD_SECONDS, Call
 from autos_client.errors import ApiProblem, AutosError, Unavailable
-from autos_client.files import Damaged, Stopped, VerifiedFile, file_name, is_the_document, write_manifest
+from autos_client.files import (
+    Damaged,
+    Stopped,
+    VerifiedFile,
+    adopt_former_name,
+    digits_of,
+    file_name,
+    is_the_document,
+    write_manifest,
+)
 from autos_client.flows import Fetch, Flow, Pause, Together, Work, asking, growing, waiting
 from autos_client.models import Document, DocumentPage, Process, Status
 from autos_client.paging import PageWalk
@@ -97,6 +106,7 @@ def downloading(
     failed: list[FailedFile] = []
     pending = 0
     yield Work(lambda: folder.mkdir(parents=True, exist_ok=True))
+    digits = digits_of(status.total_documents)
     walk, position, cursor = PageWalk(), 0, None
     while True:
         # A page at a time, so that its links are young when they are opened.
@@ -105,7 +115,7 @@ def downloading(
         position += len(page.items)
         pending += sum(document.status == "pending" for document in at.values())
         failed += [_failed_there(document) for document in at.values() if document.status == "failed"]
-        transfers = _transfers(number, folder, at, overwrite, tally)
+        transfers = _transfers(number, folder, at, digits, overwrite, tally)
         for result in (yield Together(transfers, AT_ONCE, tally.stop)):
             file, brought = result
             if isinstance(file, FailedFile):
@@ -130,17 +140,18 @@ def _not_saved(document: Document, code: str, detail: str) -> FailedFile:
 
 
 def _transfers(
-    number: str, folder: Path, at: dict[int, Document], overwrite: bool, tally: Tally
+    number: str, folder: Path, at: dict[int, Document], digits: int, overwrite: bool, tally: Tally
 ) -> Iterator[Flow[tuple[SavedFile | FailedFile, bool]]]:
     for position, document in at.items():
         if document.status == "available":
-            yield _saving(number, document, folder / file_name(position, document), overwrite, tally)
+            yield _saving(number, document, folder, position, digits, overwrite, tally)
 
 
 def _saving(
-    number: str, document: Document, path: Path, overwrite: bool, tally: Tally
+    number: str, document: Document, folder: Path, position: int, digits: int, overwrite: bool, tally: Tally
 ) -> Flow[tuple[SavedFile | FailedFile, bool]]:
     """Save one document, unless it is there. The result also says whether its bytes were brought now."""
+    path = folder / file_name(position, document, digits)
     try:
         if document.withheld:
             return _not_saved(
@@ -148,6 +159,7 @@ def _saving(
                 "sealed",
                 "Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed.",
             ), False
+        yield Work(lambda: adopt_former_name(folder, position, document, digits))
         there = yield Work(lambda: is_the_document(path, document))
         if there:
             tally.add(document.size_bytes or 0)

@@ -14,6 +14,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from adapters.webhooks import Destinations, Reply, WebhookSender
+from adapters.webhooks.sender import host_of
 from domain.addresses import WebhookPolicy
 from domain.errors import ConfigurationError
 from tests.support.conditions import eventually
@@ -54,6 +55,29 @@ async def test_a_receiver_can_verify_what_arrives() -> None:
     assert asked.headers["webhook-id"] == "evt_1"
     assert asked.body == BODY
     assert Webhook(SECRET).verify(asked.body, asked.headers) == json.loads(BODY)
+
+
+@pytest.mark.parametrize(("address", "host"), [("::1", "[::1]"), ("127.0.0.1", "127.0.0.1")])
+async def test_an_address_stands_in_the_host_as_it_does_in_the_url(address: str, host: str) -> None:
+    async with scripted(always(answer(204)), address=address) as receiver:
+        reply = await send(f"{receiver.origin}/hook")
+    [asked] = receiver.requests
+    assert reply.status_code == 204
+    assert asked.headers["host"] == f"{host}:{receiver.origin.rpartition(':')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://[2001:db8::1]/hook", b"[2001:db8::1]"),
+        ("https://[2001:db8::1]:443/hook", b"[2001:db8::1]"),
+        ("https://[2001:db8::1]:8443/hook", b"[2001:db8::1]:8443"),
+        ("http://[2001:db8::1]:443/hook", b"[2001:db8::1]:443"),
+    ],
+)
+def test_a_schemes_own_port_is_not_named(url: str, host: bytes) -> None:
+    assert host_of(url) == host
+    assert host_of("https://receiver.example/hook") is None
 
 
 async def test_a_client_with_secrets_of_its_own_verifies_with_each_of_them_and_no_other() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autos_client import Document, DownloadFailed, Progress
-from autos_client.files import file_name
+from autos_client.files import digits_of, file_name
 from tests.client.scripted import NUMBER, Script, document, failure, gives, head, page, problem, says, status
 
 CONTENTS = {f"d{number}": bytes([number]) * 3_000_000 for number in range(1, 4)}
@@ -64,6 +64,32 @@ def test_every_document_becomes_a_file_and_stands_in_the_manifest(ended: Script,
     assert (seen[0].status.phase, seen[0].files) == ("downloading", 0)
     assert (seen[-1].files, seen[-1].bytes) == (3, 9_000_000)
     assert all("authorization" not in each.headers for each in ended.requests if each.url.host == "store.test")
+
+
+def test_more_than_999_files_sort_as_they_are_numbered(ended: Script, tmp_path: Path) -> None:
+    with ended.client() as autos:
+        autos.download(NUMBER, to=tmp_path)
+        _lists(ended, [document(number, CONTENTS[f"d{number}"]) for number in range(1, 4)], total=1000)
+        (tmp_path / "003 - Document 3.pdf").write_bytes(b"something else")
+        ended.requests.clear()
+        grown = autos.download(NUMBER, to=tmp_path)
+        _lists(ended, [document(number, CONTENTS[f"d{number}"]) for number in range(1, 4)])
+        (tmp_path / "003 - Document 3.pdf").unlink()
+        shrunk = autos.download(NUMBER, to=tmp_path)
+
+    assert [each.path.name for each in grown.skipped] == ["0001 - Document 1.pdf", "0002 - Document 2.pdf"]
+    assert [each.path.name for each in grown.saved] == ["0003 - Document 3.pdf"]
+    assert [each.url.path for each in ended.requests if each.url.host == "store.test"] == ["/d3"]
+    assert len(shrunk.skipped) == 3
+    assert sorted(_files(tmp_path)) == [f"{n:03d} - Document {n}.pdf" for n in range(1, 4)] + ["autos.json"]
+
+
+@given(st.integers(1, 99_999).flatmap(lambda total: st.tuples(st.just(total), st.lists(st.integers(1, total)))))
+def test_names_sort_by_place_whatever_their_number(chosen: tuple[int, list[int]]) -> None:
+    total, places = chosen
+    made = Document.model_validate(document(1, b"x"))
+    names = [file_name(place, made, digits_of(total)) for place in sorted(places)]
+    assert names == sorted(names)
 
 
 async def test_what_is_there_already_is_not_brought_again(ended: Script, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def by_path(replies: dict[str, bytes]) -> Reply:
 
 
 @asynccontextmanager
-async def scripted(reply: Reply) -> AsyncIterator[ScriptedServer]:
+async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator[ScriptedServer]:
     """A server on the loopback for as long as the block lasts; it closes each connection after its answer."""
     handlers: set[asyncio.Task[None]] = set()
 
@@ -84,8 +84,9 @@ async def scripted(reply: Reply) -> AsyncIterator[ScriptedServer]:
                 await writer.wait_closed()
             handlers.discard(task)
 
-    listening = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server = ScriptedServer(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+    listening = await asyncio.start_server(handle, address, 0)
+    host = f"[{address}]" if ":" in address else address
+    server = ScriptedServer(f"http://{host}:{listening.sockets[0].getsockname()[1]}")
     try:
         yield server
     finally:
