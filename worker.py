@@ -24,9 +24,10 @@ from activities.alerts import AlertActivities
 from activities.batches import BatchActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
-from activities.court_access import CourtAccess, CourtTokens
+from activities.court_access import CandidateToken, CourtAccess, CourtTokens
 from activities.court_pace import CourtPace
 from activities.court_watch import CourtWatchActivities
+from activities.credentials_trial import CredentialsTrial
 from activities.reset_runs import ReopenResetRuns
 from activities.runs import RunActivities
 from activities.storage import StorageActivities
@@ -168,7 +169,10 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         max_document_bytes=settings.max_document_bytes,
     )
     watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
-    on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch)
+    candidate = CandidateToken()
+    trier = await _open_court(stack, settings, candidate, pace, concurrency=1)
+    trial = CredentialsTrial(catalog.court_candidate, candidate, trier, prober, sign_in)
+    on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch, trial)
     # One for both workers: what one has seen, the other need not ask again.
     interceptors = [ReopenResetRuns(catalog, open_runs)]
     deployment = WorkerDeploymentConfig(
@@ -224,6 +228,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
             on_court.list_documents,
             on_court.download_document,
             on_watch.probe_court,
+            on_watch.try_credentials,
             on_watch.renew_credentials,
         ],
         max_concurrent_activities=slots,
@@ -240,7 +245,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
 async def _open_court(
     stack: AsyncExitStack,
     settings: Settings,
-    tokens: CourtTokens | CourtAccess,
+    tokens: CourtTokens | CourtAccess | CandidateToken,
     pace: CourtPace,
     *,
     concurrency: int,

@@ -140,6 +140,24 @@ class CourtTokens:
             _log.error("court credentials unusable", detail=complaint)
 
 
+class CandidateToken:
+    """The token of credentials on trial, and no other: what the court says is said of this one."""
+
+    def __init__(self) -> None:
+        self.token: str | None = None
+
+    async def current(self) -> str | None:
+        """Return the token on trial."""
+        return self.token
+
+    async def replacement(self, rejected: str | None) -> str | None:
+        """Return None: nothing takes its place."""
+        return None
+
+    async def accepted(self) -> None:
+        """Do nothing: nobody has said anything against it."""
+
+
 class CourtAccess:
     """The gate in front of the court: while the circuit is open, nobody gets a token, and nothing is sent.
 

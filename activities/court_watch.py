@@ -12,19 +12,18 @@ from temporalio import activity
 
 from activities.failures import own_failures
 from activities.heartbeats import heartbeating
-from domain.court import CourtState, Credentials, TokenReport
+from domain.court import NO_PROCESS, CourtState, Credentials, TokenReport
 from domain.errors import ConfigurationError, CourtFailure, DependencyUnavailable, FailureCode
 from domain.messages import CourtExamination, RecoveryAdvice
 from domain.process_number import ProcessNumber
 
 if TYPE_CHECKING:
     from activities.court_access import CourtTokens
+    from activities.credentials_trial import CredentialsTrial
     from adapters.court_pdpj import PdpjCourt, SignIn
     from adapters.court_watch import CourtWatch
     from adapters.database.court import Court
 
-# Asked for when nobody has met trouble with a process: a number that no court gives.
-_NO_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
 # A probe that is so late is nobody's: the watch has been stopped.
 _OVERDUE = timedelta(seconds=30)
 _LONGEST_PROBE = timedelta(minutes=6)
@@ -48,16 +47,24 @@ class CourtWatchActivities:
         prober: asks the court even while it is known not to answer; nobody else may use it.
         sign_in: where tokens are renewed.
         watch: the watch itself, and the way to the runs that wait.
+        trial: credentials that were brought while good ones are in use.
     """
 
     def __init__(
-        self, court: Court, tokens: CourtTokens, prober: PdpjCourt, sign_in: SignIn, watch: CourtWatch
+        self,
+        court: Court,
+        tokens: CourtTokens,
+        prober: PdpjCourt,
+        sign_in: SignIn,
+        watch: CourtWatch,
+        trial: CredentialsTrial,
     ) -> None:
         self._court = court
         self._tokens = tokens
         self._prober = prober
         self._sign_in = sign_in
         self._watch = watch
+        self._trial = trial
         self._warned: TokenReport | None = None
 
     @activity.defn
@@ -86,6 +93,7 @@ class CourtWatchActivities:
             await self._court.report_token(report)
             state = await self._court.state()
             credentials = await self._credentials()
+            candidate = await self._trial.pending_version(state)
             now = datetime.now(UTC)
             probe_in, renew_first = None, False
             if state.failure_code is not None:
@@ -106,6 +114,7 @@ class CourtWatchActivities:
             renew_first=renew_first,
             credentials_version=credentials.version if credentials else 0,
             token_expires_at=report.expires_at.isoformat(timespec="seconds") if report.expires_at else "",
+            candidate_version=candidate,
         )
 
     @activity.defn
@@ -131,12 +140,26 @@ class CourtWatchActivities:
     async def _probe(self, state: CourtState) -> None:
         number = state.process_number
         try:
-            await self._prober.check(ProcessNumber.parse(number) if number else _NO_PROCESS)
+            await self._prober.check(ProcessNumber.parse(number) if number else NO_PROCESS)
         except CourtFailure as failure:
             # One process that is broken at the court must not keep all the others waiting.
             if state.probes < _OWN_PROBES or failure.code in _WHOEVER_ASKS:
                 raise
-            await self._prober.check(_NO_PROCESS)
+            await self._prober.check(NO_PROCESS)
+
+    @activity.defn
+    async def try_credentials(self) -> bool:
+        """Ask the court whether it takes the credentials that were brought. Returns False if it does not say."""
+        with own_failures():
+            state = await self._court.state()
+            # Shielded: once a refresh token is spent, what it was traded for must reach the database.
+            settled = await asyncio.shield(asyncio.ensure_future(self._try(state)))
+            await self._court.report_token(await self._tokens.report())
+        return settled
+
+    async def _try(self, state: CourtState) -> bool:
+        async with heartbeating():
+            return await self._trial.settle(state)
 
     @activity.defn
     async def wake_waiting_runs(self) -> int:

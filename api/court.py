@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +18,7 @@ from api.problem_codes import ProblemCode
 from api.problems import Problem, documented_problems
 from api.schemas import CourtStatusBody, CredentialsBody
 from api.temporal_calls import bounded
-from domain.court import CourtState, Credentials, TokenReport
+from domain.court import CourtState, Credentials, TokenReport, Verdict
 from domain.errors import ConfigurationError, InvalidInput
 from domain.representation import Json, moment
 from domain.tokens import read_token, token_expiry
@@ -25,6 +26,9 @@ from domain.tokens import read_token, token_expiry
 if TYPE_CHECKING:
     from adapters.court_watch import CourtWatch
     from adapters.database import Catalog
+
+_VERDICT_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
 
 _log = structlog.get_logger()
 
@@ -40,28 +44,36 @@ class CourtDesk:
 
     async def status(self) -> Json:
         """What is known; the court is not asked."""
-        return _status(*await self.catalog.court.overview())
+        return _status(*await self.catalog.court.overview(), await self.catalog.court_candidate.verdict())
 
     async def bring(self, credentials: Credentials) -> Json:
-        """Store credentials in the place of those before, and have the court tried with them at once.
+        """Have the court tried with credentials, and put them to use if it takes them or nothing better is there.
 
         Raises:
-            Problem: they cannot be stored, for want of a key.
+            Problem: they cannot be stored, for want of a key, or the court refuses them.
             DependencyUnavailable: the database or Temporal does not answer.
         """
         try:
-            await self.catalog.court.store_credentials(credentials)
+            version = await self.catalog.court_candidate.propose(credentials)
         except ConfigurationError as error:
             raise Problem(ProblemCode.SECRET_KEY_MISSING, str(error)) from None
-        report = TokenReport(
-            source="stored",
-            expires_at=credentials.expires_at,
-            renewable=credentials.refresh_token is not None,
-        )
-        await self.catalog.court.report_token(report)
         async with bounded():
             await self.watch.look()
+        if version is not None and await self._verdict(version) is Verdict.REFUSED:
+            raise Problem(
+                ProblemCode.CREDENTIALS_REFUSED,
+                "The court refuses what was brought, and takes the credentials in use. They stay in use.",
+            )
         return await self.status()
+
+    async def _verdict(self, version: int) -> Verdict | None:
+        """Wait a little for what becomes of a candidate."""
+        deadline = asyncio.get_running_loop().time() + _VERDICT_SECONDS
+        while True:
+            verdict = await self.catalog.court_candidate.verdict(version)
+            if verdict is not Verdict.PENDING or asyncio.get_running_loop().time() > deadline:
+                return verdict
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 @router.get("/status", summary="Does the court answer, and when does the token end", response_model=CourtStatusBody)
@@ -80,7 +92,9 @@ async def get_court_status(request: Request, client: Reader, query: Annotated[No
 async def put_credentials(request: Request, client: Administrator, body: CredentialsBody) -> Response:
     """Take a token, a refresh token, or both. Runs that wait for credentials go on within seconds.
 
-    They are stored sealed, take the place of those brought before, and are never shown again.
+    They are stored sealed and never shown again. While good ones are in use, the court is asked with the new ones
+    first: if it refuses them, the answer is `credentials_refused` and nothing changes; if it does not answer within
+    five seconds, `credentials.candidate` is `pending`, and they are tried when it does.
     """
     desk: CourtDesk = request.app.state.court
     answer = await desk.bring(_read(body))
@@ -113,7 +127,7 @@ def _token(brought: SecretStr | None, *, field: str) -> str | None:
     return None if brought is None else read_token(brought.get_secret_value(), field=field)
 
 
-def _status(condition: CourtState, token: TokenReport) -> Json:
+def _status(condition: CourtState, token: TokenReport, candidate: Verdict | None) -> Json:
     failure = condition.failure_code
     return {
         "status": "unavailable" if failure else "answering",
@@ -126,5 +140,6 @@ def _status(condition: CourtState, token: TokenReport) -> Json:
             "expires_at": moment(token.expires_at),
             "renewable": token.renewable,
             "rejected": token.rejected,
+            "candidate": candidate if candidate in (Verdict.PENDING, Verdict.REFUSED) else None,
         },
     }

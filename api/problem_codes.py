@@ -14,6 +14,7 @@ class ProblemCode(StrEnum):
     INVALID_CURSOR = "invalid_cursor"
     INVALID_WEBHOOK_URL = "invalid_webhook_url"
     CREDENTIALS_EXPIRED = "credentials_expired"
+    CREDENTIALS_REFUSED = "credentials_refused"
     NO_VALID_NUMBERS = "no_valid_numbers"
     # Who asks.
     UNAUTHORIZED = "unauthorized"
@@ -59,6 +60,7 @@ _STATUS = {
             ProblemCode.INVALID_CURSOR,
             ProblemCode.INVALID_WEBHOOK_URL,
             ProblemCode.CREDENTIALS_EXPIRED,
+            ProblemCode.CREDENTIALS_REFUSED,
             ProblemCode.NO_VALID_NUMBERS,
         ),
         422,

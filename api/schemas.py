@@ -246,6 +246,9 @@ class TokenBody(_Body):
     expires_at: datetime | None = Field(description="When it ends, if it says so.")
     renewable: bool = Field(description="Whether it is renewed without help.")
     rejected: bool = Field(description="Whether the court has refused it.")
+    candidate: Literal["pending", "refused"] | None = Field(
+        description="Credentials brought meanwhile: to be tried yet, or refused by the court. None without."
+    )
 
 
 class CourtStatusBody(_Body):

@@ -84,6 +84,10 @@ def _print(found: CourtStatus) -> None:
             typer.echo(f"  {found.probes} probes in vain; the next one at {local_time(found.next_probe_at)}.")
     else:
         typer.echo("The court answers, as far as is known.")
+    if token.candidate == "pending":
+        typer.echo("The token that was brought is tried when the court answers; the former one stays until then.")
+    elif token.candidate == "refused":
+        typer.echo("The court has refused the token that was brought last; the former one stays.")
     if token.source is None:
         typer.echo("There is no token. Bring one with `autos court login`.")
         return

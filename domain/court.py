@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 from domain.errors import CourtKnownUnavailable, FailureCode
+from domain.process_number import ProcessNumber
 
 # The workflow that watches the court: one for the whole deployment.
 WATCH_ID = "court"
+# Asked for when nobody has met trouble with a process: a number that no court gives.
+NO_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
 
 _FIRST_PROBE_DELAY = timedelta(seconds=5)
 _LONGEST_PROBE_DELAY = timedelta(minutes=15)
@@ -30,6 +33,21 @@ class FailureReport(Enum):
     OPENED = auto()
     IGNORED = auto()
     NOT_THE_COURT = auto()
+
+
+class Verdict(StrEnum):
+    """What became of credentials that were brought while good ones were in use.
+
+    PENDING: The court has not been asked, or has not answered.
+    TAKEN: They are in use now.
+    REFUSED: The court refused them while it took those in use, which stay.
+    SUPERSEDED: Others were brought before they were tried.
+    """
+
+    PENDING = "pending"
+    TAKEN = "taken"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +179,10 @@ class TokenReport:
     expires_at: datetime | None = None
     renewable: bool = False
     rejected: bool = False
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether there is a token that the court is not known to refuse and that has not ended."""
+        return self.source is not None and not self.rejected and (self.expires_at is None or self.expires_at > now)
 
     def needs_help_soon(self, now: datetime) -> bool:
         """Whether a person must bring a new token within half an hour."""

@@ -376,6 +376,7 @@ class CourtExamination:
         renew_first: the court refuses the token, and one can be renewed: do that before the next probe.
         credentials_version: counts the changes of the stored credentials.
         token_expires_at: when the token ends, for people; empty if it does not say.
+        candidate_version: of credentials that were brought and can be tried now; 0 without any.
     """
 
     failure_code: FailureCode | None = None
@@ -384,3 +385,4 @@ class CourtExamination:
     renew_first: bool = False
     credentials_version: int = 0
     token_expires_at: str = ""
+    candidate_version: int = 0

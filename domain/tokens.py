@@ -7,6 +7,7 @@ import re
 import unicodedata
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime
+from typing import Any
 
 from domain.errors import InvalidInput
 
@@ -21,8 +22,15 @@ _PREFIX = re.compile(
 )
 # How long signatures are in base64, by algorithm or its family (RSA with 2048, 3072 and 4096 bits).
 _SIGNATURES: dict[str, tuple[int, ...]] = {
-    **{"HS256": (43,), "HS384": (64,), "HS512": (86,), "ES256": (86,), "ES384": (128,), "ES512": (176,)},
-    **{"EdDSA": (86, 152), "RS": (342, 512, 683), "PS": (342, 512, 683)},
+    "HS256": (43,),
+    "HS384": (64,),
+    "HS512": (86,),
+    "ES256": (86,),
+    "ES384": (128,),
+    "ES512": (176,),
+    "EdDSA": (86, 152),
+    "RS": (342, 512, 683),
+    "PS": (342, 512, 683),
 }
 # Base64 for URLs, in three parts: header, claims and signature.
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -34,7 +42,7 @@ def token_expiry(token: str) -> datetime | None:
     try:
         ends = claims["exp"]
         # Some write 0 for a token without an end.
-        return None if isinstance(ends, bool) or ends <= 0 else datetime.fromtimestamp(ends, UTC)
+        return datetime.fromtimestamp(ends, UTC) if type(ends) in (int, float) and ends > 0 else None
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None
 
@@ -42,8 +50,8 @@ def token_expiry(token: str) -> datetime | None:
 def read_token(text: str, *, field: str) -> str:
     """Return the token in what people bring.
 
-    Taken away: what stands around it (quotes, a comma or a semicolon at the end, ``Bearer``, ``Authorization:``) and
-    invisible characters (zero width, soft hyphen, byte order mark). Line ends and blanks inside are taken away only
+    Taken away: what stands around it (quotes, a comma or a semicolon, ``Bearer``, ``Authorization:``) and invisible
+    characters (zero width, soft hyphen, byte order mark). Line ends and blanks inside are taken away only
     if what is left is a JWT, as where a terminal has wrapped it: nothing else tells that the parts belong together.
 
     Args:
@@ -95,7 +103,7 @@ def _is_whole(token: str) -> bool:
     return len(token.rpartition(".")[2]) in _SIGNATURES.get(algorithm, _SIGNATURES.get(algorithm[:2], ()))
 
 
-def _json_of(token: str, part: int) -> dict[str, object]:
+def _json_of(token: str, part: int) -> dict[str, Any]:
     """Return the JSON object in one part of a JWT. Empty if it has none."""
     parts = token.split(".")
     if len(parts) != 3:

@@ -33,6 +33,9 @@ class WatchCourt:
         self._renewals_in_vain = 0
         self._renew_not_before: datetime | None = None
         self._credentials_version = 0
+        self._candidate_version = 0
+        self._trials_in_vain = 0
+        self._try_not_before: datetime | None = None
         # Renewed while the court refused the token, and not probed since: nobody knows yet whether it helped.
         self._untried = False
 
@@ -45,7 +48,9 @@ class WatchCourt:
             self._take_note(seen)
             probe_due = seen.probe_in_seconds is not None and (seen.probe_in_seconds == 0 or self._probe_asked)
             renewal_due = seen.renew_in_seconds == 0 or (seen.renew_first and probe_due and not self._untried)
-            if renewal_due and self._may_renew:
+            if seen.candidate_version and self._may_try:
+                await self._try_credentials()
+            elif renewal_due and self._may_renew:
                 await self._renew()
             elif probe_due:
                 self._probe_asked = False
@@ -82,6 +87,17 @@ class WatchCourt:
             self._renew_not_before = workflow.now() + probe_delay(self._renewals_in_vain)
             self._renewals_in_vain += 1
 
+    @property
+    def _may_try(self) -> bool:
+        return self._try_not_before is None or workflow.now() >= self._try_not_before
+
+    async def _try_credentials(self) -> None:
+        if await workflow.execute_activity_method(CourtWatchActivities.try_credentials, **COURT_ERRAND):
+            self._trials_in_vain, self._try_not_before = 0, None
+        else:
+            self._try_not_before = workflow.now() + probe_delay(self._trials_in_vain)
+            self._trials_in_vain += 1
+
     async def _rest(self, seen: CourtExamination) -> None:
         waits = [_WHILE_REFUSED if seen.failure_code is FailureCode.CREDENTIALS_REJECTED else _IDLE]
         if seen.probe_in_seconds is not None:
@@ -90,6 +106,8 @@ class WatchCourt:
             waits.append(timedelta(seconds=seen.renew_in_seconds))
         elif self._renew_not_before is not None:
             waits.append(self._renew_not_before - workflow.now())
+        if seen.candidate_version and self._try_not_before is not None:
+            waits.append(self._try_not_before - workflow.now())
         # Whether somebody asks or something is due: look.
         with suppress(TimeoutError):
             await workflow.wait_condition(
@@ -105,6 +123,9 @@ class WatchCourt:
             # What was in vain with others may go well with these.
             self._credentials_version = seen.credentials_version
             self._renewals_in_vain, self._renew_not_before = 0, None
+        if seen.candidate_version != self._candidate_version:
+            self._candidate_version = seen.candidate_version
+            self._trials_in_vain, self._try_not_before = 0, None
         self._describe(seen)
 
     def _describe(self, seen: CourtExamination) -> None:

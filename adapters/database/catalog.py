@@ -11,6 +11,7 @@ from adapters.database.batches import Batches
 from adapters.database.clients import Clients
 from adapters.database.conflicts import retry_conflicts
 from adapters.database.court import Court
+from adapters.database.court_candidate import CourtCandidateRepository
 from adapters.database.court_pace import CourtPaceRepository
 from adapters.database.delivery_log import DeliveryLog
 from adapters.database.documents import Documents
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 for _repository in (
     *(Alerts, Batches, Clients, Court, Documents, Listings, Overview, Processes, Runs),
-    *(CourtPaceRepository, StoreCircuitRepository, Webhooks, DeliveryLog, Endpoints),
+    *(CourtCandidateRepository, CourtPaceRepository, StoreCircuitRepository),
+    *(Webhooks, DeliveryLog, Endpoints),
 ):
     retry_conflicts(_repository)
 
@@ -49,6 +51,7 @@ class Catalog:
         self.runs = Runs(database)
         self.webhooks = Webhooks(database)
         self.court = Court(database, seal)
+        self.court_candidate = CourtCandidateRepository(database, seal)
         self.court_pace = CourtPaceRepository(database)
         self.clients = Clients(database, seal)
         self.batches = Batches(database)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,7 +47,7 @@ class Court:
             read_at = await read_clock(connection)
         if row is None:
             return CourtState(read_at=read_at), TokenReport()
-        return _state(row, read_at), _token_report(row)
+        return _state(row, read_at), token_report(row)
 
     async def open_circuit(
         self, failure: CourtFailure, *, process_number: str, generation: int, token: str | None
@@ -190,28 +191,17 @@ class Court:
         Raises:
             ConfigurationError: there is no key to seal them with.
         """
-        seal = self._need_seal()
-        values = {
-            "access_token": credentials.access_token and seal.close(credentials.access_token),
-            "refresh_token": credentials.refresh_token and seal.close(credentials.refresh_token),
-            "expires_at": credentials.expires_at,
-            "refresh_expires_at": credentials.refresh_expires_at,
-            "stored_at": datetime.now(UTC),
-        }
+        values = sealed(credentials, self._need_seal())
         async with self._database.writing() as connection:
             if instead_of is not None:
+                values["stored_at"] = datetime.now(UTC)
                 changed = await connection.execute(
                     update(court_credentials)
                     .where(court_credentials.c.version == instead_of)
                     .values(**values, version=instead_of + 1)
                 )
                 return changed.rowcount == 1
-            await connection.execute(
-                insert_into(connection, court_credentials).on_conflict_do_update(
-                    index_elements=["id"], set_={**values, "version": court_credentials.c.version + 1}
-                ),
-                {"id": _THE_ROW, **values, "version": 1},
-            )
+            await replace_credentials(connection, values)
         return True
 
     async def drop_refresh_token(self, version: int) -> None:
@@ -224,12 +214,47 @@ class Court:
             )
 
     def _need_seal(self) -> Seal:
-        if self._seal is None:
-            raise ConfigurationError(
-                "AUTOS_SECRET_KEY is not set: without it, credentials are neither stored nor read. "
-                "Set it to the URL-safe base64 of 32 random bytes, the same for the API and the workers."
-            )
-        return self._seal
+        return needed(self._seal)
+
+
+def needed(seal: Seal | None) -> Seal:
+    """Return the seal.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if seal is None:
+        raise ConfigurationError(
+            "AUTOS_SECRET_KEY is not set: without it, credentials are neither stored nor read. "
+            "Set it to the URL-safe base64 of 32 random bytes, the same for the API and the workers."
+        )
+    return seal
+
+
+def sealed(credentials: Credentials, seal: Seal) -> dict[str, Any]:
+    """Return the columns of credentials, the tokens sealed."""
+    return {
+        "access_token": credentials.access_token and seal.close(credentials.access_token),
+        "refresh_token": credentials.refresh_token and seal.close(credentials.refresh_token),
+        "expires_at": credentials.expires_at,
+        "refresh_expires_at": credentials.refresh_expires_at,
+    }
+
+
+async def replace_credentials(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """Put credentials in the place of whatever is there.
+
+    Args:
+        connection: In a writing transaction.
+        values: What `sealed` gives.
+    """
+    values = {**values, "stored_at": datetime.now(UTC)}
+    await connection.execute(
+        insert_into(connection, court_credentials).on_conflict_do_update(
+            index_elements=["id"], set_={**values, "version": court_credentials.c.version + 1}
+        ),
+        {"id": _THE_ROW, **values, "version": 1},
+    )
 
 
 async def _locked(connection: AsyncConnection) -> CourtState:
@@ -262,7 +287,7 @@ def _state(row: Row[tuple[object, ...]], read_at: datetime) -> CourtState:
     )
 
 
-def _token_report(row: Row[tuple[object, ...]]) -> TokenReport:
+def token_report(row: Row[tuple[object, ...]]) -> TokenReport:
     return TokenReport(
         source=row.token_source,
         expires_at=row.token_expires_at,

@@ -281,6 +281,20 @@ court_credentials = Table(
     Column("version", Integer, nullable=False),
 )
 
+# What was brought while good credentials were in use, until the court has been asked: one row.
+court_candidate = Table(
+    "court_candidate",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Sealed, and emptied with the verdict.
+    Column("access_token", Text),
+    Column("refresh_token", Text),
+    Column("expires_at", UtcDateTime),
+    Column("refresh_expires_at", UtcDateTime),
+    Column("version", Integer, nullable=False),
+    Column("verdict", String(16), nullable=False),
+)
+
 # The circuit breaker of the object store: one row.
 store_circuit = Table(
     "store_circuit",

@@ -134,12 +134,13 @@ class WebhookSender:
 
 
 def host_of(url: str) -> bytes | None:
-    """Return the ``Host`` of an IPv6 address: httpcore leaves out the brackets that it needs. None for other hosts."""
+    """Return the ``Host`` of an IPv6 address, whose brackets httpcore leaves out. None for other hosts."""
     parsed = httpcore.URL(url)
     if b":" not in parsed.host:
         return None
-    named = parsed.port is not None and parsed.port != _DEFAULT_PORTS.get(parsed.scheme)
-    return b"[%b]:%d" % (parsed.host, parsed.port) if named else b"[%b]" % parsed.host
+    if parsed.port in (None, _DEFAULT_PORTS.get(parsed.scheme)):
+        return b"[%b]" % parsed.host
+    return f"[{parsed.host.decode()}]:{parsed.port}".encode()
 
 
 async def _excerpt(response: httpcore.Response) -> str:

@@ -287,12 +287,16 @@ class CourtFailure(_Model):
 
 
 class Token(_Model):
-    """What may be told of the token in use; ``source`` is none without any."""
+    """What may be told of the token in use; ``source`` is none without any.
+
+    ``candidate`` tells of credentials that were brought meanwhile: ``pending`` or ``refused``.
+    """
 
     source: str | None = None
     expires_at: datetime | None = None
     renewable: bool
     rejected: bool
+    candidate: str | None = None
 
 
 class CourtStatus(_Model):

@@ -74,6 +74,20 @@ async def test_documents_come_into_a_folder_for_each_process(stack: RunningStack
     assert again.out.count("3 of 3 documents") == again.out.count("(0 new)") == 2
 
 
+async def test_numbers_on_standard_input_may_begin_with_a_byte_order_mark(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    number = fresh_number()
+    await stack.prepare(number, 1)
+
+    saved = await autos(stack, "get", "-", "-o", tmp_path, "--json", typed=f"\ufeff{number}\r\n")
+    (tmp_path / "numbers.txt").write_bytes(f"Processo n\xba {number}\r\n".encode("utf-16"))
+    again = await autos(stack, "get", "-i", tmp_path / "numbers.txt", "-o", tmp_path, "--json")
+
+    assert (saved.code, saved.err) == (again.code, again.err) == (0, "")
+    assert [each["process_number"] for each in (*saved.objects, *again.objects)] == [number, number]
+
+
 async def test_what_is_not_there_is_named_and_decides_the_exit(stack: RunningStack, tmp_path: Path) -> None:
     partial, unknown = fresh_number(), fresh_number()
     await stack.prepare(partial, 3)
