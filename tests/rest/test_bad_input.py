@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.support.numbers import fresh_number
@@ -36,6 +38,29 @@ async def test_a_text_that_is_no_process_number(stack: RunningStack, number: str
     assert answer.json()["code"] == "invalid_process_number"
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert await _started(stack) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1011745\u201377.2025.8.11.0041",
+        "1011745\u201177.2025.8.11.0041",
+        "1011745\u00ad-77.2025.8.11.0041",
+        "1011745-77.2025.8.11.0041\u200b",
+        "\u200f1011745-77.2025.8.11.0041",
+        "1011745-77 .2025.8.11.0041",
+        '"1011745-77.2025.8.11.0041"',
+        "1011745-77.2025.8.11.0041.",
+        "1011745-77 2025 8 11 0041",
+        "Processo n\u00ba 1011745-77.2025.8.11.0041",
+        "\ufeff1011745-77.2025.8.11.0041\r\n",
+    ],
+)
+async def test_a_number_as_people_paste_it(stack: RunningStack, text: str) -> None:
+    answer = await stack.api.get(f"/processes/{quote(text, safe='')}/status")
+
+    assert answer.status_code == 404 or answer.json()["process_number"] == GOOD
+    assert answer.status_code == 200 or answer.json()["code"] == "process_unknown"
 
 
 async def test_wrong_check_digits_name_the_right_ones(stack: RunningStack) -> None:

@@ -67,6 +67,36 @@ async def test_a_token_that_ends_half_way_stops_nobody_for_good(stack: RunningSt
     assert set((await stack.court())["documents_served"].values()) == {1}
 
 
+async def test_a_token_is_tried_before_it_replaces_a_good_one(stack: RunningStack) -> None:
+    good = (await new_token(stack))["token"]
+    in_use = (await bring(stack, token=good))["credentials"]
+    assert (in_use["source"], in_use["rejected"], in_use["candidate"]) == ("stored", False, None)
+
+    header, claims, _ = good.split(".")
+    refused = await stack.api.put("/court/credentials", json={"token": f'"Bearer {header}.{claims}.forged",'})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "credentials_refused")
+    assert "eyJ" not in refused.text
+    told = (await stack.court_status())["credentials"]
+    assert told == in_use | {"candidate": "refused"}
+    number = fresh_number()
+    await stack.prepare(number, 3)
+    await stack.request(number)
+    assert (await stack.ended(number))["status"] == "completed"
+
+    # What wraps around a token is none of it; while the court does not answer, it waits.
+    await stack.fault("unavailable")
+    wrapped = "\n".join(good[at : at + 40] for at in range(0, len(good), 40))
+    told = await bring(stack, token=f"Authorization: Bearer {wrapped}\r\n")
+    assert told["credentials"]["candidate"] == "pending"
+    (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
+
+    async def taken() -> bool:
+        return (await stack.court_status())["credentials"]["candidate"] is None
+
+    await eventually(taken, "the candidate is taken once the court answers", seconds=30)
+
+
 async def test_a_refresh_token_keeps_the_token_alive_without_help(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.prepare(number, 200, size_bytes=2_000)
