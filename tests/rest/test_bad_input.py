@@ -25,7 +25,7 @@ async def _started(stack: RunningStack) -> int:
         "abcdefg-hi.jklm.n.op.qrst",
         "1011745_77.2025.8.11.0041",
         "１０１１７４５-77.2025.8.11.0041",
-        "1011745-77.2025.8.11.0041'--",
+        "1011745-77.2025.8.11.0041' OR 1=1 --",
     ],
 )
 @pytest.mark.parametrize("route", ["", "/status", "/documents"])

@@ -76,6 +76,7 @@ async def test_the_sign_ins_whole_answer_brings_the_refresh_token_along(
         "expires_at": told["credentials"]["expires_at"],
         "renewable": True,
         "rejected": False,
+        "candidate": None,
     }
 
 
