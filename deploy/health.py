@@ -36,11 +36,11 @@ def api() -> str | None:
 
 def worker() -> str | None:
     """What is wrong with the worker, if anything is."""
-    from domain.errors import DependencyUnavailable
+    from domain.errors import AutosError
 
     try:
         return asyncio.run(_worker())
-    except DependencyUnavailable as error:
+    except AutosError as error:
         return str(error)
     except TimeoutError:
         return f"Temporal did not answer within {_WORKER_SECONDS} seconds."

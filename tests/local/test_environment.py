@@ -30,7 +30,7 @@ def environment(folder: Path, recalled: dict[str, object] = NO_SECRETS) -> Envir
 def settings_of_parts(made: Environment, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Read the settings as a part of this stack does."""
     made.folder.mkdir(exist_ok=True)
-    remember(made.folder, made.local_values("a token"))
+    remember(made.folder, made.local_values("a-token"))
     inherited = made.for_our_parts(os.environ)
     for name in os.environ.keys() - inherited.keys():
         monkeypatch.delenv(name)
@@ -67,7 +67,7 @@ def test_with_nothing_set_the_parts_use_this_stack(folder: Path, monkeypatch: py
     )
     assert settings.s3_access_key_id == made.secrets.s3_access_key_id
     assert secret_values(settings) == {
-        "token": "a token",
+        "token": "a-token",
         "s3": made.secrets.s3_secret_access_key,
         "webhook": made.secrets.webhook_secret,
     }
@@ -127,7 +127,7 @@ def test_naming_this_stacks_own_parts_changes_nothing(folder: Path, monkeypatch:
 
     assert made.uses_simulator
     assert made.uses_own_s3
-    assert secret_values(settings)["token"] == "a token"
+    assert secret_values(settings)["token"] == "a-token"
     assert settings.s3_access_key_id == made.secrets.s3_access_key_id
 
 
@@ -169,7 +169,7 @@ def test_the_parts_work_for_no_other_temporal(folder: Path, monkeypatch: pytest.
 
 
 def test_third_party_parts_learn_nothing_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AUTOS_COURT_TOKEN", "the court's token")
+    monkeypatch.setenv("AUTOS_COURT_TOKEN", "the-courts-token")
     monkeypatch.setenv("S3_BUCKET", "other")
 
     store = environment(folder).for_s3(os.environ)
