@@ -6,6 +6,8 @@ import re
 
 import puremagic
 
+from domain.media_types import normalised_type
+
 _HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:!doctype html|html|head|body|div|p|span|table|center|style|h[1-6]|meta)\b",
     re.IGNORECASE,
@@ -24,8 +26,6 @@ _OFFICE_FOLDERS = {
     b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 _UNKNOWN = "application/octet-stream"
-# The data lake's words for media types, which the portal's listings may carry too.
-_ENUM_STYLE = re.compile(r"(APPLICATION|AUDIO|IMAGE|TEXT|VIDEO)_([A-Z0-9_]+)")
 
 
 def media_type_of(head: bytes, declared: str | None, is_text: bool) -> str:
@@ -88,15 +88,3 @@ def _sniffed(head: bytes) -> str | None:
     # Two bytes that fit by accident make no media type.
     sure = (match for match in matches if match.mime_type and match.confidence >= 0.4)
     return next((match.mime_type for match in sure), None)
-
-
-def normalised_type(declared: str | None) -> str | None:
-    """Return a stated media type in its usual spelling. None if it is none."""
-    if not declared:
-        return None
-    match = _ENUM_STYLE.fullmatch(declared)
-    text = f"{match[1]}/{match[2]}" if match else declared
-    text = text.partition(";")[0].strip().lower()
-    if text == "text/richtext":
-        return "application/rtf"
-    return text if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", text) else None

@@ -135,7 +135,9 @@ class DocumentBody(_Body):
     download_url: str | None = Field(description="Signed at this moment; ask again for a fresh one.")
     download_url_expires_at: datetime | None
     failure: FailureBody | None
-    version: int = Field(description="Counts the contents that the court has listed under this id, from 1.")
+    version: int | None = Field(
+        description="Counts the contents that the court has listed under this id, from 1. Null if withheld."
+    )
     versions: list[VersionBody] = Field(description="The stored contents before the present one, the latest first.")
 
 

@@ -99,7 +99,7 @@ def document_body(document: Document, links: Mapping[str, Link], scopes: Collect
         "download_url": link.url if link else None,
         "download_url_expires_at": moment(link.expires_at) if link else None,
         "failure": failure_body(document.failure, told=not withheld),
-        "version": document.version,
+        "version": None if withheld else document.version,
         "versions": [] if withheld else [_version_body(document, former, links) for former in document.versions],
     }
 

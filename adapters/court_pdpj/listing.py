@@ -13,8 +13,8 @@ from adapters.court_pdpj.matching import SameDocuments
 from adapters.court_pdpj.secrecy_levels import SecrecyLevels
 from adapters.court_pdpj.shapes import read_description
 from adapters.court_pdpj.values import amount, first_mapping, integer, mapping, moment, text
-from adapters.media_types import normalised_type
 from domain.documents import DocumentOrigin, Instance, ListedDocument, Listing
+from domain.media_types import normalised_type
 from domain.process_number import ProcessNumber
 from domain.secrecy import Secrecy, strictest
 

@@ -95,7 +95,7 @@ class Document(_Model):
         unlisted_at: since when the court does not.
         sha256: lower-case hexadecimal digest of its bytes.
         download_url: opens it for whoever holds it, until ``download_url_expires_at``; ask again for a fresh one.
-        version: counts the contents that the court has listed under this id, from 1.
+        version: counts the contents that the court has listed under this id, from 1. None if withheld.
         versions: the stored contents before the present one, the latest first.
     """
 
@@ -117,7 +117,7 @@ class Document(_Model):
     download_url: str | None = Field(None, repr=False)
     download_url_expires_at: datetime | None = None
     failure: Failure | None = None
-    version: int = 1
+    version: int | None = None
     versions: tuple[Version, ...] = ()
 
 

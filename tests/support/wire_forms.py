@@ -184,7 +184,7 @@ SPRING = b'{"timestamp": 1759627761583, "status": 404, "error": "Not Found", "me
 APOLOGY = b'{"status": "MANUTENCAO", "message": "Sistema em manutencao."}'
 FOUND = "a search for the process is answered."
 NO_JSON = f"HTTP 200 with a body that is not JSON.; {FOUND}"
-NO_PROCESS = "The court's answer does not describe a process."
+NO_PROCESS = "The court answered with an object without any of the keys of a process."
 BY_SCRIPT: dict[str, Unlisted] = {
     "4 the firewall at details only": Unlisted(
         answer(403, MARKUP), "listing_unavailable", True, f"HTTP 403; {FOUND}", 3
@@ -231,9 +231,7 @@ OF_THE_COURT: dict[str, Away] = {
         pause=30,
     ),
     "11 the gateway gave up": Away("gateway_timeout", "court_unavailable", "HTTP 504", 2),
-    "13 maintenance in JSON": Away(
-        "maintenance_json", "court_unavailable", "The court's answer does not describe a process.", 2
-    ),
+    "13 maintenance in JSON": Away("maintenance_json", "court_unavailable", NO_PROCESS, 2),
     "13 maintenance in JSON midway": Away(
         "maintenance_json",
         "court_unavailable",
