@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65_535)
     api_max_connections: int = Field(4096, ge=64, le=100_000)
+    wrong_keys_per_minute: int = Field(20, ge=1, le=100_000)
     api_key: SecretStr | None = Field(None, min_length=16)
     public_url: OptionalUrl = None
 

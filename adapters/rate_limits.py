@@ -15,7 +15,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 _WINDOW_SECONDS = 60
 # Shares of a minute are taken of seconds since 1970, which leaves few digits behind the point.
 _CLOCK_ERROR_SECONDS = 0.001
-_WRONG_KEYS = RateLimitItemPerMinute(20)
+_WRONG_KEYS = 20
 # Sources share so many counters, so that no number of them fills the memory. Two that share one are slowed
 # together, which keeps nobody out who has a key.
 _COUNTERS = 1024
@@ -48,9 +48,13 @@ class RateLimits:
 
     Spending is counted by minutes of the clock; the minute before counts by the share of it that lies within the
     last sixty seconds. What is refused costs nothing.
+
+    Args:
+        wrong_keys: how many wrong keys one source may send in a minute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wrong_keys: int = _WRONG_KEYS) -> None:
+        self._allowed_wrong_keys = RateLimitItemPerMinute(wrong_keys)
         self._spent = MemoryStorage()
         self._wrong_keys = FixedWindowRateLimiter(MemoryStorage())
 
@@ -79,11 +83,11 @@ class RateLimits:
         """Count a wrong key against the address that it came from.
 
         Returns:
-            None while the source has sent no more than twenty in a minute, else the seconds until it may try again.
+            None while the source keeps within what is allowed in a minute, else the seconds until it may try again.
         """
         counter = str(hash(_network_of(source)) % _COUNTERS)
-        granted = await self._wrong_keys.hit(_WRONG_KEYS, counter)
-        stats = await self._wrong_keys.get_window_stats(_WRONG_KEYS, counter)
+        granted = await self._wrong_keys.hit(self._allowed_wrong_keys, counter)
+        stats = await self._wrong_keys.get_window_stats(self._allowed_wrong_keys, counter)
         if granted:
             if stats.remaining == 0:
                 _log.warning("many wrong keys", source=source)

@@ -106,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         key.get_secret_value() if key else None,
         settings.effective_public_url,
         catalog.clients,
-        RateLimits(),
+        RateLimits(settings.wrong_keys_per_minute),
         app.state.sessions.key_of,
     )
     install_problem_handlers(app)
