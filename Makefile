@@ -22,7 +22,7 @@ demo: $(READY) ## Start everything, download the 31 documents of one process, sh
 up: $(READY) ## Start the local stack and keep it until Ctrl-C
 	$(BIN)/autos up
 
-test: $(READY) ## Run the tests on real parts (about five minutes on two cores)
+test: $(READY) ## Run the tests on real parts (about ten minutes on two cores)
 	$(BIN)/python -m pytest
 
 test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a thousand processes, watchers, subscribers
