@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -68,6 +69,8 @@ _SHARE_OF_RATE = 0.9
 _PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
 _PATIENCE_SECONDS = 30.0
+# From glibc's malloc.h.
+_M_MMAP_THRESHOLD = -3
 
 _log = structlog.get_logger()
 
@@ -79,6 +82,7 @@ async def run(settings: Settings) -> None:
         DependencyUnavailable: Temporal did not come up.
         ConfigurationError: a setting cannot be used, or one that only workers need is missing.
     """
+    _return_large_buffers()
     # What waiting does not mend is said before anything is waited for.
     engine_arguments(settings.effective_database_url)
     stop = asyncio.Event()
@@ -101,6 +105,16 @@ async def run(settings: Settings) -> None:
         _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
         await stop.wait()
         _log.info("worker stopping")
+
+
+def _return_large_buffers() -> None:
+    """Have the C library return every buffer above a mebibyte to the system as soon as it is freed.
+
+    By default glibc keeps freed buffers of up to 32 MiB. After a few listings of the largest permitted size, a
+    worker would hold twice the memory that one of them needs. Other C libraries have no such setting.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024**2)
 
 
 async def _connect_unless(stop: asyncio.Event) -> Client | None:

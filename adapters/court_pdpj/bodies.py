@@ -6,11 +6,12 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, aclosing
 
 import httpx
 
-from adapters.court_pdpj.bounded_json import LONGEST_TEXT, BoundedParser, UnreadableBody
+from adapters.court_pdpj.bounded_json import LONGEST_TEXT, BoundedParser, NotJson, UnreadableBody
 
 # What every request says that it takes. Whatever else an answer is packed in was not asked for.
 ACCEPT_ENCODING = {"Accept-Encoding": "gzip"}
@@ -32,6 +33,11 @@ _CHARSETS = {
     "cp1252": "cp1252",
 }
 _LONGEST_TRANSCODED = 8 * 1024**2
+# Listings are a few hundred KiB. Larger bodies wait for each other.
+_LARGE_BYTES = 1024**2
+_LARGE_BODY_SECONDS = 60.0
+# Of its own: each thread of a pool keeps the memory of the largest body that it has ever parsed.
+_PARSING = ThreadPoolExecutor(1, "court-json")
 
 
 async def body_pieces(response: httpx.Response, stall_seconds: float) -> AsyncGenerator[bytes, None]:
@@ -90,35 +96,56 @@ async def _unpacked(unpacking: zlib._Decompress, chunk: bytes) -> AsyncGenerator
             yield piece
 
 
-async def _up_to(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytearray:
+async def beginning(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytes:
+    """Return at most so many bytes of an answer's body. Raises as `body_pieces` does."""
     body = bytearray()
     async with aclosing(body_pieces(response, stall_seconds)) as pieces:
         async for piece in pieces:
             body += piece
             if len(body) >= max_bytes:
                 break
-    del body[max_bytes:]
-    return body
+    return bytes(body[:max_bytes])
 
 
-async def beginning(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytes:
-    """Return at most so many bytes of an answer's body. Raises as `body_pieces` does."""
-    return bytes(await _up_to(response, max_bytes, stall_seconds))
+class JsonReader:
+    """Reads JSON from the bodies of answers, large ones one at a time, so that together they need no more memory.
 
-
-async def read_json(response: httpx.Response, max_bytes: int, stall_seconds: float) -> object:
-    """Return the JSON in an answer's body.
-
-    Raises:
-        UnreadableBody: It has more than ``max_bytes`` once it is unpacked; or as `parse_json` and `body_pieces`.
-        NotJson: It is no JSON.
-        TimeoutError: Nothing has arrived for too long.
-        httpx.HTTPError: The connection was lost.
+    Args:
+        max_bytes: How many bytes a body may have once it is unpacked.
+        stall_seconds: How long nothing may arrive.
     """
-    body = await _up_to(response, max_bytes + 1, stall_seconds)
-    if len(body) > max_bytes:
-        raise UnreadableBody(f"The court's answer is larger than {max_bytes} bytes.")
-    return await parse_json(body, charset=response.charset_encoding)
+
+    def __init__(self, max_bytes: int, stall_seconds: float) -> None:
+        self._max_bytes = max_bytes
+        self._stall_seconds = stall_seconds
+        self._large_bodies = asyncio.Semaphore(1)
+
+    async def read(self, response: httpx.Response) -> object:
+        """Return the JSON in an answer's body.
+
+        Raises:
+            UnreadableBody: It has more than ``max_bytes`` once unpacked; or as `parse_json` and `body_pieces`.
+            NotJson: It is no JSON.
+            TimeoutError: Nothing has arrived for too long, or a large body has not arrived as a whole in time.
+            httpx.HTTPError: The connection was lost.
+        """
+        body = bytearray()
+        try:
+            async with aclosing(body_pieces(response, self._stall_seconds)) as pieces, AsyncExitStack() as holding:
+                is_large = False
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > self._max_bytes:
+                        raise UnreadableBody(f"The court's answer is larger than {self._max_bytes} bytes.")
+                    if not is_large and len(body) > _LARGE_BYTES:
+                        is_large = True
+                        await holding.enter_async_context(self._large_bodies)
+                        # Others wait for this one: it must not take as long as its sender likes.
+                        await holding.enter_async_context(asyncio.timeout(_LARGE_BODY_SECONDS))
+                return await parse_json(body, charset=response.charset_encoding)
+        finally:
+            # As in `parse_json`.
+            del body
 
 
 async def parse_json(
@@ -135,10 +162,24 @@ async def parse_json(
         UnreadableBody: It is beyond one of the bounds.
         NotJson: It is no JSON.
     """
-    return await asyncio.to_thread(_parse, body, charset, longest_text)
+    parsing = asyncio.get_running_loop().run_in_executor(_PARSING, _parse, body, charset, longest_text)
+    # An exception on its way keeps this frame, and would keep the body with it.
+    del body
+    outcome = await parsing
+    if isinstance(outcome, UnreadableBody | NotJson):
+        raise outcome
+    return outcome
 
 
 def _parse(body: bytes | bytearray, charset: str | None, longest_text: int) -> object:
+    """Return what JSON says, or the error: anew, since the trace of the first keeps body and values in memory."""
+    try:
+        return _parse_encoded(body, charset, longest_text)
+    except (UnreadableBody, NotJson) as error:
+        return type(error)(*error.args)
+
+
+def _parse_encoded(body: bytes | bytearray, charset: str | None, longest_text: int) -> object:
     encoding = _CHARSETS.get((charset or "").lower())
     if encoding is None:
         encoding = json.detect_encoding(body[:4])

@@ -11,7 +11,7 @@ import httpx
 
 from adapters.court_pdpj.addresses import Redirect
 from adapters.court_pdpj.answers import Subject, failure_of
-from adapters.court_pdpj.bodies import ACCEPT_ENCODING, beginning, body_pieces, read_json
+from adapters.court_pdpj.bodies import ACCEPT_ENCODING, JsonReader, beginning, body_pieces
 from adapters.court_pdpj.bounded_json import NotJson, UnreadableBody
 from adapters.court_pdpj.pace import Pace
 from adapters.court_pdpj.tokens import Tokens
@@ -79,7 +79,7 @@ class Portal:
         self._tokens = tokens
         self._pace = pace
         self._stall_seconds = stall_seconds
-        self._max_json_bytes = max_json_bytes
+        self._json = JsonReader(max_json_bytes, stall_seconds)
         self._follow = follow
         self._http = httpx.AsyncClient(
             headers=headers,
@@ -108,14 +108,16 @@ class Portal:
         """
         try:
             async with self._answer(url, _FOR_JSON, Subject.PROCESS, replace_token=replace_token) as response:
-                return await read_json(response, self._max_json_bytes, self._stall_seconds)
+                return await self._json.read(response)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _lost(error)) from None
+            failure: CourtError = CourtFailure(FailureCode.COURT_UNAVAILABLE, _lost(error))
         except UnreadableBody as error:
-            raise ProcessFailure(FailureCode.INVALID_LISTING, str(error)) from None
+            failure = ProcessFailure(FailureCode.INVALID_LISTING, str(error))
         except NotJson:
             # The portal's page, or a gateway's, where JSON was asked for: nothing is said about the process.
-            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.") from None
+            failure = CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with a body that is not JSON.")
+        # Raised out here: in its clause it would keep the former error, whose trace holds what was read so far.
+        raise failure
 
     async def stream(self, url: str, head: AnswerHead) -> AsyncGenerator[bytes, None]:
         """The bytes behind an address, as they arrive.

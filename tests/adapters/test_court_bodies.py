@@ -22,7 +22,7 @@ from adapters.court_pdpj.bounded_json import NotJson, UnreadableBody
 from domain.documents import Listing
 from domain.errors import CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
-from tests.support.bombs import MIB, bomb
+from tests.support.bombs import HOSTILE_LISTINGS, MIB
 from tests.support.court_paces import CountingPace
 from tests.support.court_sources import fetched, source_at
 from tests.support.court_tokens import GivenTokens
@@ -50,25 +50,6 @@ TOKENS = st.sampled_from(
 )
 SEARCH, DETAILS = "/api/v2/processos?", "/api/v2/processos/"
 FOUND = answer(200, json.dumps({"total": 1, "content": [{}]}).encode())
-
-
-HOSTILE = {
-    "blanks": bomb(b" ", 250),
-    "empty arrays": bomb(b"[],", 250),
-    "deep arrays": gzip.compress(b"[" * 5_000_000),
-    "arrays deep enough": gzip.compress(b"[" * 400_000),
-    "distinct keys": gzip.compress(b"{" + b",".join(b'"%x":1' % place for place in range(2_000_000)) + b"}"),
-    "many integers": gzip.compress(b"[" + b"1," * 2_000_000 + b"1]"),
-    # Each of these is as large as a listing may be.
-    "escapes": gzip.compress(b'["' + b"\\n" * (16 * MIB - 4) + b'"]', 1),
-    "wide text": gzip.compress(b'["' + "😀".encode() + b"x" * (32 * MIB - 9) + b'"]', 1),
-    "no UTF-8": gzip.compress(b'["' + b"\xff" * (32 * MIB - 5) + b'"]', 1),
-    "long keys": gzip.compress(b"{" + b",".join(b'"%060x":0' % place for place in range(470_000)) + b"}", 1),
-    "a long number": gzip.compress(b"[" + b"9" * (32 * MIB - 3) + b"]", 1),
-    # Nothing that counts comes out of these.
-    "behind the end": gzip.compress(b"[1]") + b"x" * (4 * MIB),
-    "a name without an end": b"\x1f\x8b\x08\x08" + b"\0" * 6 + b"x" * (4 * MIB),
-}
 
 
 @asynccontextmanager
@@ -127,7 +108,7 @@ async def costing() -> AsyncIterator[Cost]:
         weighing.join()
 
 
-@pytest.mark.parametrize("packed", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("packed", HOSTILE_LISTINGS.values(), ids=HOSTILE_LISTINGS.keys())
 async def test_a_hostile_listing_ends_by_name_and_costs_little(packed: bytes) -> None:
     reply = answer(200, packed, content_encoding="gzip", content_type="application/json")
     async with asking(reply) as court, costing() as cost:

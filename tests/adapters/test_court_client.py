@@ -107,7 +107,7 @@ async def test_never_more_requests_at_once_than_allowed(
 ) -> None:
     await simulator.prepare(number, documents=15, size_bytes=2000)
     found = await sources(court, number)
-    await simulator.latency(0.02)
+    await simulator.latency(0.1)
     listings = (court.list_documents(ProcessNumber.parse(number)) for _ in range(5))
     await asyncio.gather(*(fetched(court, source) for source in found), *listings)
     assert (await simulator.stats())["max_concurrent"] == CONCURRENCY
