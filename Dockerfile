@@ -1,5 +1,5 @@
-# One image for `autos migrate`, `autos api` and `autos worker`. Everything that is installed comes from the lock files
-# with its hash, and as a wheel: nothing is compiled, so no stage needs a compiler.
+# One image for `autos migrate`, `autos api` and `autos worker`. The dependencies come from the lock file with their
+# hashes, as wheels: nothing is compiled, so no stage needs a compiler. The service itself is copied as a tree.
 
 ARG PYTHON_IMAGE=python:3.11.17-slim-trixie@sha256:45037981b62b34b44602584fccbc4d884d5f7dc92c7ee86bb38a698a79fe1e51
 
@@ -14,18 +14,18 @@ COPY requirements.runtime.lock ./
 RUN python -m venv --without-pip /opt/autos \
     && pip --python /opt/autos/bin/python install --require-hashes --only-binary :all: -r requirements.runtime.lock
 
-# The build backend and what it stands on, out of the lock for development.
-COPY requirements.lock ./
-RUN awk '/^[^ #]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } wanted' \
-        requirements.lock > requirements.build.lock \
-    && python -m venv --without-pip /opt/backend \
-    && pip --python /opt/backend/bin/python install --require-hashes --only-binary :all: -r requirements.build.lock
+# The tree. `.dockerignore` lists what belongs to it.
+COPY . /opt/autos/app
 
-# What may come along is said in .dockerignore.
-COPY . ./
-RUN /opt/backend/bin/python -m hatchling build -t wheel -d /dist \
-    && pip --python /opt/autos/bin/python install --no-deps --no-index /dist/*.whl \
-    && cp deploy/health.py /opt/autos/health.py
+# The environment's Python finds the tree through a .pth file, and `autos` starts from it. Compiled here, because the
+# user of the final image cannot write; readable whatever the umask of the checkout was.
+RUN printf '%s\n' /opt/autos/app /opt/autos/app/client \
+        > "$(/opt/autos/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/autos.pth" \
+    && printf '%s\n' '#!/opt/autos/bin/python' 'from cli.main import main' 'main()' > /opt/autos/bin/autos \
+    && chmod 755 /opt/autos/bin/autos \
+    && cp /opt/autos/app/deploy/health.py /opt/autos/health.py \
+    && /opt/autos/bin/python -m compileall -q /opt/autos/app \
+    && chmod -R a+rX /opt/autos/app /opt/autos/health.py
 
 
 FROM ${PYTHON_IMAGE}

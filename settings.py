@@ -1,4 +1,4 @@
-"""Every setting of the service, read once where things are wired together and nowhere else."""
+"""All settings of the service. They are read once, where the services are assembled."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from domain.addresses import WebhookPolicy, check_webhook_url
 from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError, InvalidInput
 from domain.storage import AddressingStyle, StorageAddress
 from domain.tokens import read_token
+from domain.webhook_urls import WebhookPolicy, check_webhook_url
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -48,17 +48,17 @@ def _clean_token(token: SecretStr | None) -> SecretStr | None:
 
 
 DEFAULT_DATA_DIR = Path(".autos")
-# Written by the local stack beside its data, so that parts that run alone find its parts and secrets.
+# Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
-# What the local stack alone says, in that file. No variable for operators.
+# Fields that only the local stack sets, in that file. Operators have no variable for them.
 LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Settings(BaseSettings):
-    """``AUTOS_*`` variables, ``.env``, what the local stack left in its data folder, and defaults, in this order.
+    """Values from ``AUTOS_*`` variables, ``.env``, the local stack's file and defaults, in order of precedence.
 
-    The defaults are the embedded ones: SQLite, SeaweedFS and the simulator on this machine's loopback.
+    The defaults are those of the embedded stack: SQLite, SeaweedFS and the simulator on the loopback interface.
     Temporal's connection has variables of its own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE``, …).
     """
 
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(2 * 1024**3, ge=1)
     listing_max_age_seconds: int = Field(86_400, ge=0)
 
-    # Seals the court's credentials in the database.
+    # Encrypts the court's credentials in the database.
     secret_key: OptionalSecret = None
 
     # Webhooks.
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     webhook_proxy_url: OptionalSecret = None
 
-    # Every port that the local stack listens on.
+    # All ports that the local stack listens on.
     stack_ports: tuple[int, ...] = ()
 
     # Alerts to the operator.
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the local stack's own file behind everything that an operator says."""
+        """Give the local stack's file a lower precedence than everything that an operator sets."""
         data_dir = (
             init_settings().get("data_dir")
             or env_settings().get("data_dir")
@@ -146,15 +146,15 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """The catalog's address as the operator writes it; SQLite in the data folder unless one is given."""
+        """The catalog's address as the operator writes it. Default: SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'autos.db'}"
 
     @property
     def database_address(self) -> DatabaseAddress:
-        """The catalog's address, read.
+        """The catalog's address, parsed.
 
         Raises:
-            ConfigurationError: it is not the address of a database that the service works on.
+            ConfigurationError: It is not the address of a supported database.
         """
         return DatabaseAddress.parse(self.effective_database_url)
 
@@ -166,40 +166,39 @@ class Settings(BaseSettings):
 
     @property
     def needs_catalog_key(self) -> bool:
-        """Whether other machines can reach the API while no setting keeps them out."""
+        """Whether other machines can reach the API without a key in the settings."""
         return self.api_key is None and self.is_exposed
 
     @property
     def effective_public_url(self) -> str:
         """Where clients reach the API, without a slash at the end."""
-        host = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
-        url = str(self.public_url) if self.public_url else f"http://{host}:{self.api_port}"
+        url = str(self.public_url) if self.public_url else f"http://{_bracketed(self.api_host)}:{self.api_port}"
         return url.rstrip("/")
 
     @property
     def court_origin(self) -> str:
-        """Scheme and host of the court's portal; an ``/api/v2`` at the end of the setting is dropped."""
+        """Scheme and host of the court's portal, without an ``/api/v2`` at the end of the setting."""
         return str(self.court_base_url).rstrip("/").removesuffix("/api/v2")
 
     @property
     def court_realm(self) -> str:
-        """The sign-in's realm (Keycloak), where tokens are renewed; on the court's own host unless one is given."""
+        """URL of the Keycloak realm that renews tokens. Default: on the court's own host."""
         return str(self.court_sso_url or f"{self.court_origin}/auth/realms/pje").rstrip("/")
 
     @property
     def secret_keys(self) -> list[str]:
-        """The keys that seal and open, the newest first; none on a deployment that stores no credentials."""
+        """The encryption keys, the newest first. Empty on a deployment that stores no credentials."""
         keys = self.secret_key.get_secret_value() if self.secret_key else ""
         return [key.strip() for key in keys.split(",") if key.strip()]
 
     @property
     def storage_address(self) -> StorageAddress:
-        """The bucket as this service reaches it."""
+        """The bucket at the address that this service uses."""
         return self._storage_address(self.s3_endpoint_url)
 
     @property
     def public_storage_address(self) -> StorageAddress:
-        """The bucket as those who open links reach it."""
+        """The bucket at the address that links point to."""
         return self._storage_address(self.s3_public_endpoint_url or self.s3_endpoint_url)
 
     def _storage_address(self, endpoint: AnyHttpUrl | None) -> StorageAddress:
@@ -215,33 +214,33 @@ class Settings(BaseSettings):
 
     @property
     def link_ttl(self) -> timedelta:
-        """How long links live."""
+        """Lifetime of links."""
         return timedelta(seconds=self.link_ttl_seconds)
 
     @property
     def listing_max_age(self) -> timedelta:
-        """How old a listing may be for the catalog to answer by itself, unless a request says otherwise."""
+        """Default maximum age of a listing for the catalog to answer without asking the court."""
         return timedelta(seconds=self.listing_max_age_seconds)
 
     @property
     def webhook_policy(self) -> WebhookPolicy:
-        """Where webhooks may go.
+        """The addresses that webhooks may use.
 
-        Private addresses are allowed if the operator says so. On a local stack they are allowed without a word of
-        the operator's, as long as it has only one user: no other machine reaches it, and it has no API keys.
+        Private addresses are allowed if the operator sets that. A local stack allows them by default while it has
+        only one user: no other machine can reach it, and it has no API keys.
         """
-        unsaid = bool(self.stack_ports) and "webhook_allow_private" not in self.model_fields_set
-        one_user = self.api_key is None and not self.is_exposed
+        is_default = bool(self.stack_ports) and "webhook_allow_private" not in self.model_fields_set
+        has_one_user = self.api_key is None and not self.is_exposed
         return WebhookPolicy(
             allow_http=self.webhook_allow_http,
-            allow_private=self.webhook_allow_private or (unsaid and one_user),
-            private_until_keys=unsaid,
+            allow_private=self.webhook_allow_private or (is_default and has_one_user),
+            private_until_keys=is_default,
             own_ports=self.own_ports,
         )
 
     @property
     def own_ports(self) -> frozenset[int]:
-        """The ports of this machine that belong to the service or to what it stands on."""
+        """The ports on this machine that belong to the service or to its dependencies."""
         services = (
             *(f"tcp://{_bracketed(host)}:{port}" for host, port in self.database_address.servers),
             f"tcp://{temporal_address()}",
@@ -254,10 +253,10 @@ class Settings(BaseSettings):
 
     @property
     def alert_url(self) -> str | None:
-        """Where the operator is told of alerts; none for nowhere.
+        """The address that alerts are posted to. None means that they are only logged and counted.
 
         Raises:
-            ConfigurationError: events may not go there.
+            ConfigurationError: Webhooks may not use this address.
         """
         if self.alert_webhook_url is None:
             return None
@@ -268,7 +267,7 @@ class Settings(BaseSettings):
 
     @property
     def alert_court_patience(self) -> timedelta:
-        """For how long the court may not answer before there is an alert."""
+        """How long the court may fail to answer before an alert is raised."""
         return timedelta(seconds=self.alert_court_seconds)
 
 
@@ -276,13 +275,13 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings.
 
     Raises:
-        ConfigurationError: one of them cannot be used; the text names every such variable, never its value.
+        ConfigurationError: Some settings are invalid. The text names every such variable, never its value.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # Checked by pydantic, name by name.
     except (JSONDecodeError, UnicodeDecodeError):
         raise ConfigurationError(
-            f"{LOCAL_STACK_FILE} in the data folder is not JSON. Delete it; `autos up` writes it anew."
+            f"{LOCAL_STACK_FILE} in the data folder is not JSON. Delete it; `autos up` creates it again."
         ) from None
     except ValidationError as error:
         problems = "; ".join(
@@ -300,13 +299,13 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _loopback_port(url: str) -> int | None:
-    """The port that a URL names on this machine; ``None`` if it names another one, or a file or socket."""
+    """Return the port of a URL on this machine. None for another machine, a file or a socket."""
     try:
         parts = urlsplit(url)
         if parts.hostname is None or not _is_loopback(parts.hostname):
             return None
         return parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:  # An address that only its own driver can read. It is the driver's to refuse.
+    except ValueError:  # Only its driver can parse this address, and will report it.
         return None
 
 
@@ -324,5 +323,5 @@ def _is_loopback(host: str) -> bool:
 
 
 def temporal_address() -> str:
-    """Where Temporal is expected, for messages to people; the SDK reads the same variable itself."""
+    """Return Temporal's address, for messages to people. The SDK reads the same variable itself."""
     return os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233")

@@ -1,4 +1,4 @@
-"""Wires adapters into activities and runs the workers of both task queues in one process."""
+"""Wire adapters into activities, and run the workers of both task queues in one service."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import asyncio
 import ctypes
 import gc
 import signal
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
+from typing import Any, TypedDict
 
 import structlog
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import (
+    Interceptor,
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
@@ -25,46 +28,48 @@ from activities.alerts import AlertActivities
 from activities.batches import BatchActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
-from activities.court_access import CandidateToken, CourtAccess, CourtTokens
-from activities.court_pace import CourtPace
-from activities.court_watch import CourtWatchActivities
+from activities.court_circuit import CourtCircuitBreaker
+from activities.court_monitor import CourtMonitorActivities
+from activities.court_rate_limiter import CourtRateLimiter
+from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
-from activities.reset_runs import ReopenResetRuns
-from activities.runs import RunActivities
+from activities.killed_runs import RunActivities
+from activities.reset_detection import ResetDetectionInterceptor
 from activities.storage import StorageActivities
-from activities.store_gate import StoreGate
+from activities.store_circuit import StoreCircuitBreaker
 from activities.webhooks import WebhookActivities
-from adapters.court_pdpj import PdpjCourt, SignIn
-from adapters.court_watch import CourtWatch
+from adapters.content.media_types import choose_media_type, detect_media_type
+from adapters.content.pdf_inspection import PdfInspector
+from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.database.urls import engine_arguments
-from adapters.media_types import file_kind, media_type_of
-from adapters.open_runs import OpenRuns
-from adapters.pdf_inspection import PdfInspector
-from adapters.schedules import ensure_alert_review, ensure_batch_sweep, ensure_delivery_sweep, ensure_sweep
-from adapters.sealing import Seal
+from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
-from adapters.temporal import connect_patiently, read_queue_rate_limit
-from adapters.webhooks import Destinations, WebhookSender
+from adapters.temporal.connection import connect_patiently, read_queue_rate_limit
+from adapters.temporal.monitor_client import MonitorClient
+from adapters.temporal.run_client import RunClient
+from adapters.temporal.schedules import ensure_schedules
+from adapters.webhooks import AddressGuard, WebhookSender
 from domain.errors import ConfigurationError
+from domain.version import VERSION
 from settings import Settings
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
+from workflows.monitor_court import MonitorCourt
 from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_uploads import SweepUploads
-from workflows.watch_court import WatchCourt
 
-# A finished download's place becomes free only when Temporal has heard of it, so there are more places than
-# requests that the court is asked at once. More than twice as many would only queue for the court here, where those
-# that are to be served first no longer are.
+# A finished download frees its slot only after Temporal has recorded it, so there are more slots than concurrent
+# requests to the court. More than twice as many would only wait in this worker, where Temporal's priorities do not
+# apply any more.
 _COURT_SLOTS_PER_REQUEST = 2
-# Every request waits for the pace (`activities/court_pace.py`), which is a little slower than the rate. Temporal's
-# own limit is slower still, so that tasks wait there, in the order of their priority, and not here.
+# Every request waits for the rate limiter, which is set a little below the rate. Temporal's own limit is lower
+# still, so that tasks wait in Temporal, in the order of their priority, and not here.
 _SHARE_OF_RATE = 0.9
 _PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
@@ -76,14 +81,14 @@ _log = structlog.get_logger()
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; then take nothing new, and let what is under way end for a few seconds.
+    """Run until SIGTERM or SIGINT. Then take no new task, and give running activities a few seconds to end.
 
     Raises:
         DependencyUnavailable: Temporal did not come up.
         ConfigurationError: a setting cannot be used, or one that only workers need is missing.
     """
     _return_large_buffers()
-    # What waiting does not mend is said before anything is waited for.
+    # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,12 +100,9 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         for worker in await build_workers(client, settings, stack):
             await stack.enter_async_context(worker)
-        await CourtWatch(client, task_queue=PROCESSES_QUEUE).look()
-        await ensure_sweep(client, task_queue=PROCESSES_QUEUE)
-        await ensure_delivery_sweep(client, task_queue=PROCESSES_QUEUE)
-        await ensure_batch_sweep(client, task_queue=PROCESSES_QUEUE)
-        await ensure_alert_review(client, task_queue=PROCESSES_QUEUE)
-        # What is loaded by now is never garbage: no collection needs to look at it again.
+        await MonitorClient(client).request_check(seconds=_PATIENCE_SECONDS)
+        await ensure_schedules(client)
+        # What is loaded by now is never garbage: exclude it from every later collection.
         gc.freeze()
         _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
         await stop.wait()
@@ -129,145 +131,205 @@ async def _connect_unless(stop: asyncio.Event) -> Client | None:
 
 
 async def build_workers(client: Client, settings: Settings, stack: AsyncExitStack) -> tuple[Worker, Worker]:
-    """The two workers, not yet running; what they stand on is closed with the stack.
+    """Return the workers of both task queues, not yet running. Closing the stack closes what they use.
 
     Raises:
-        ConfigurationError: there is no webhook secret, or alerts may not go where they should.
+        ConfigurationError: There is no webhook secret, or alerts may not go to their address.
     """
-    if settings.webhook_secret is None:
-        raise ConfigurationError(
-            "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
-        )
-    slots = settings.court_concurrency * _COURT_SLOTS_PER_REQUEST
-    seal = Seal(settings.secret_keys) if settings.secret_keys else None
-    catalog = Catalog(Database(settings.effective_database_url), seal)
-    stack.push_async_callback(catalog.close)
-    store = await ObjectStore.open(stack, settings.storage_address, connections=slots)
-    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)
-    tokens = CourtTokens(
-        catalog.court,
-        configured=settings.court_token.get_secret_value() if settings.court_token else None,
-        file=settings.court_token_file,
-    )
-    access = CourtAccess(catalog.court, tokens)
-    pace = CourtPace(
-        catalog.court_pace, settings.court_requests_per_second, partial(read_queue_rate_limit, client, COURT_QUEUE)
-    )
-    court = await _open_court(stack, settings, access, pace, concurrency=settings.court_concurrency)
-    prober = await _open_court(stack, settings, tokens, pace, concurrency=1)
-    sign_in = SignIn(settings.court_realm, client_id=settings.court_client_id, pace=pace)
-    stack.push_async_callback(sign_in.close)
-    destinations = Destinations(settings.webhook_policy, any_keys=catalog.clients.any_keys)
-    stack.callback(destinations.close)
-    sender = WebhookSender(
-        settings.webhook_secret.get_secret_value(),
-        destinations,
-        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
-    )
-    stack.push_async_callback(sender.close)
-
-    on_catalog = CatalogActivities(catalog)
-    open_runs = OpenRuns(client)
-    on_runs = RunActivities(catalog, open_runs)
-    on_batches = BatchActivities(catalog, open_runs, settings.listing_max_age)
-    store_gate = StoreGate(catalog.store_circuit, store)
-    on_store = StorageActivities(store, store_gate)
-    on_webhooks = WebhookActivities(catalog, signer, sender, public_url=settings.effective_public_url)
-    on_alerts = AlertActivities(
-        catalog.alerts, store_gate, url=settings.alert_url, court_patience=settings.alert_court_patience
-    )
-    on_court = CourtActivities(
-        *(court, access, catalog, store, store_gate, media_type_of),
-        file_kind=file_kind,
-        inspect_pdf=PdfInspector().inspect,
-        max_document_bytes=settings.max_document_bytes,
-    )
-    watch = CourtWatch(client, task_queue=PROCESSES_QUEUE)
-    candidate = CandidateToken()
-    trier = await _open_court(stack, settings, candidate, pace, concurrency=1)
-    trial = CredentialsTrial(catalog.court_candidate, candidate, trier, prober, sign_in)
-    on_watch = CourtWatchActivities(catalog.court, tokens, prober, sign_in, watch, trial)
-    # One for both workers: what one has seen, the other need not ask again.
-    interceptors = [ReopenResetRuns(catalog, open_runs)]
-    deployment = WorkerDeploymentConfig(
-        # Named, or the SDK hashes every loaded module at start.
-        WorkerDeploymentVersion("autos", version("autos")),
-        use_worker_versioning=False,
-    )
+    adapters = await _open_adapters(client, settings, stack)
+    shared: WorkerOptions = {
+        "graceful_shutdown_timeout": _GRACEFUL_SHUTDOWN,
+        # One for both workers: what one has checked, the other need not check again.
+        "interceptors": [ResetDetectionInterceptor(adapters.catalog, adapters.runs)],
+        "deployment_config": WorkerDeploymentConfig(
+            # Without a name the SDK would hash every loaded module at start.
+            WorkerDeploymentVersion("autos", VERSION),
+            use_worker_versioning=False,
+        ),
+    }
+    monitor = await _build_monitor(adapters, settings, stack)
     processes = Worker(
         client,
         task_queue=PROCESSES_QUEUE,
         workflows=[
-            *(DownloadProcess, DownloadBatch, DeliverWebhook, WatchCourt),
+            *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
             *(SweepUploads, SweepDeliveries, SweepBatches, ReviewAlerts),
         ],
-        # The sandbox costs an eighth of a busy worker's time. What it would catch is caught by the tests, which
-        # replay every recorded history inside it.
+        # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
+        # recorded history inside it.
         workflow_runner=UnsandboxedWorkflowRunner(),
         activities=[
-            on_catalog.open_run,
-            on_catalog.check_completeness,
-            on_catalog.next_pending,
-            on_catalog.give_up_document,
-            on_catalog.retry_failed_documents,
-            on_catalog.close_run,
-            on_runs.close_killed_runs,
-            on_batches.unended_batches,
-            on_batches.undecided_items,
-            on_batches.consider_item,
-            on_batches.decide_item,
-            on_batches.join_run,
-            on_batches.look_at_run,
-            on_batches.close_killed_run,
-            on_batches.end_batch,
-            on_store.sweep_uploads,
-            on_store.consult_store,
-            on_watch.consult_court,
-            on_watch.examine_court,
-            on_watch.wake_waiting_runs,
-            on_webhooks.send_webhook,
-            on_webhooks.overdue_deliveries,
-            on_alerts.review_alerts,
+            *_build_process_activities(adapters, settings),
+            *(monitor.read_court_state, monitor.plan_court_check, monitor.wake_waiting_runs),
         ],
-        # A receiver that never answers holds one for fifteen seconds.
+        # A receiver that never answers holds a slot for fifteen seconds.
         max_concurrent_activities=_PROCESSES_SLOTS,
-        graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
-        interceptors=interceptors,
-        deployment_config=deployment,
+        **shared,
     )
+    court = await _build_court_activities(adapters, settings, stack)
+    court_slots = settings.court_concurrency * _COURT_SLOTS_PER_REQUEST
     court_worker = Worker(
         client,
         task_queue=COURT_QUEUE,
         activities=[
-            on_court.list_documents,
-            on_court.download_document,
-            on_watch.probe_court,
-            on_watch.try_credentials,
-            on_watch.renew_credentials,
+            *(court.list_documents, court.download_document),
+            *(monitor.probe_court, monitor.try_credentials, monitor.renew_credentials),
         ],
-        max_concurrent_activities=slots,
+        max_concurrent_activities=court_slots,
         max_heartbeat_throttle_interval=HEARTBEAT_TIMEOUT / 3,
         max_task_queue_activities_per_second=settings.court_requests_per_second * _SHARE_OF_RATE,
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, maximum=slots, initial=5),
-        graceful_shutdown_timeout=_GRACEFUL_SHUTDOWN,
-        interceptors=interceptors,
-        deployment_config=deployment,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, maximum=court_slots, initial=5),
+        **shared,
     )
     return processes, court_worker
+
+
+class WorkerOptions(TypedDict):
+    """The options that both workers have in common."""
+
+    graceful_shutdown_timeout: timedelta
+    interceptors: Sequence[Interceptor]
+    deployment_config: WorkerDeploymentConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Adapters:
+    """What the activities of both queues use."""
+
+    catalog: Catalog
+    store: ObjectStore
+    signer: LinkSigner
+    sender: WebhookSender
+    runs: RunClient
+    monitor_client: MonitorClient
+    tokens: CourtTokens
+    access: CourtCircuitBreaker
+    pace: CourtRateLimiter
+    store_circuit: StoreCircuitBreaker
+
+
+async def _open_adapters(client: Client, settings: Settings, stack: AsyncExitStack) -> _Adapters:
+    if settings.webhook_secret is None:
+        raise ConfigurationError(
+            "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
+        )
+    encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
+    catalog = Catalog(Database(settings.effective_database_url), encryptor)
+    stack.push_async_callback(catalog.close)
+    store = await ObjectStore.open(
+        stack, settings.storage_address, connections=settings.court_concurrency * _COURT_SLOTS_PER_REQUEST
+    )
+    address_guard = AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys)
+    stack.callback(address_guard.close)
+    sender = WebhookSender(
+        settings.webhook_secret.get_secret_value(),
+        address_guard,
+        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
+    )
+    stack.push_async_callback(sender.close)
+    tokens = CourtTokens(
+        catalog.court_state,
+        configured=settings.court_token.get_secret_value() if settings.court_token else None,
+        file=settings.court_token_file,
+    )
+    return _Adapters(
+        catalog,
+        store,
+        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store),
+        sender,
+        RunClient(client),
+        MonitorClient(client),
+        tokens,
+        CourtCircuitBreaker(catalog.court_state, tokens),
+        CourtRateLimiter(
+            catalog.court_rate_limit,
+            settings.court_requests_per_second,
+            partial(read_queue_rate_limit, client, COURT_QUEUE),
+        ),
+        StoreCircuitBreaker(catalog.store_circuit, store),
+    )
+
+
+def _build_process_activities(adapters: _Adapters, settings: Settings) -> Sequence[Callable[..., Any]]:
+    """Return the activities of the queue ``processes``, except those of the court monitor."""
+    catalog = CatalogActivities(adapters.catalog)
+    runs = RunActivities(adapters.catalog, adapters.runs)
+    batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
+    store = StorageActivities(adapters.store, adapters.store_circuit)
+    webhooks = WebhookActivities(
+        adapters.catalog, adapters.signer, adapters.sender, public_url=settings.effective_public_url
+    )
+    alerts = AlertActivities(
+        adapters.catalog.alerts,
+        adapters.store_circuit,
+        url=settings.alert_url,
+        court_patience=settings.alert_court_patience,
+    )
+    return [
+        catalog.open_run,
+        catalog.check_completeness,
+        catalog.next_pending,
+        catalog.give_up_document,
+        catalog.retry_failed_documents,
+        catalog.close_run,
+        runs.close_killed_runs,
+        batches.unended_batches,
+        batches.undecided_items,
+        batches.consider_item,
+        batches.decide_item,
+        batches.join_run,
+        batches.look_at_run,
+        batches.close_killed_run,
+        batches.end_batch,
+        store.sweep_uploads,
+        store.read_store_state,
+        webhooks.send_webhook,
+        webhooks.overdue_deliveries,
+        alerts.review_alerts,
+    ]
+
+
+async def _build_monitor(adapters: _Adapters, settings: Settings, stack: AsyncExitStack) -> CourtMonitorActivities:
+    # Probes go out while the circuit breaker is open, so this client is not behind it.
+    prober = await _open_court(stack, settings, adapters.tokens, adapters.pace, concurrency=1)
+    token_refresh = TokenRefreshClient(
+        settings.court_realm, client_id=settings.court_client_id, rate_limiter=adapters.pace
+    )
+    stack.push_async_callback(token_refresh.close)
+    candidate = CandidateToken()
+    trier = await _open_court(stack, settings, candidate, adapters.pace, concurrency=1)
+    trial = CredentialsTrial(adapters.catalog.candidate_credentials, candidate, trier, prober, token_refresh)
+    return CourtMonitorActivities(
+        *(adapters.catalog.court_state, adapters.tokens, prober, token_refresh, adapters.monitor_client, trial)
+    )
+
+
+async def _build_court_activities(
+    adapters: _Adapters, settings: Settings, stack: AsyncExitStack
+) -> CourtActivities:
+    court = await _open_court(
+        stack, settings, adapters.access, adapters.pace, concurrency=settings.court_concurrency
+    )
+    return CourtActivities(
+        *(court, adapters.access, adapters.catalog, adapters.store, adapters.store_circuit, choose_media_type),
+        detect_media_type=detect_media_type,
+        inspect_pdf=PdfInspector().inspect,
+        max_document_bytes=settings.max_document_bytes,
+    )
 
 
 async def _open_court(
     stack: AsyncExitStack,
     settings: Settings,
-    tokens: CourtTokens | CourtAccess | CandidateToken,
-    pace: CourtPace,
+    tokens: CourtTokens | CourtCircuitBreaker | CandidateToken,
+    pace: CourtRateLimiter,
     *,
     concurrency: int,
-) -> PdpjCourt:
-    court = PdpjCourt(
+) -> PdpjClient:
+    court = PdpjClient(
         settings.court_origin,
         tokens=tokens,
-        pace=pace,
+        rate_limiter=pace,
         concurrency=concurrency,
         user_agent=settings.court_user_agent,
         headers=settings.court_headers,

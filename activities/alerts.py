@@ -1,4 +1,4 @@
-"""Telling the operator what lasts: in the catalog, in the log, and by events."""
+"""The activity that raises and clears alerts: in the catalog, in the log, and by webhook events."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import structlog
 from temporalio import activity
 
-from activities.failures import own_failures
+from activities.errors import translating_infrastructure_errors
 from domain.alerts import Alert
-from domain.messages import DeliveryRef
-from domain.representation import moment
+from domain.delivery_messages import DeliveryRef
+from domain.serializers import format_timestamp
 
 if TYPE_CHECKING:
-    from activities.store_gate import StoreGate
-    from adapters.database.alerts import Alerts
+    from activities.store_circuit import StoreCircuitBreaker
+    from adapters.database.alerts import AlertRepository
 
 _log = structlog.get_logger()
 
@@ -24,33 +24,44 @@ class AlertActivities:
     """The activity on alerts.
 
     Args:
-        alerts: what has been told.
-        url: where the operator wants to be told; none for the log and the metrics alone.
-        court_patience: for how long the court may not answer before that is told.
-        store_gate: has a store probed that takes no writes, also when no run waits for it.
+        alerts: Keeps the alerts.
+        store_circuit: The circuit breaker of the store. Each review probes the store if a probe is due: while no
+            run waits for the store, nothing else would.
+        url: The operator's webhook endpoint. None means that alerts go to the log and the metrics only.
+        court_patience: How long the court may be unavailable before an alert is raised.
     """
 
     def __init__(
-        self, alerts: Alerts, store_gate: StoreGate, *, url: str | None, court_patience: timedelta
+        self,
+        alerts: AlertRepository,
+        store_circuit: StoreCircuitBreaker,
+        *,
+        url: str | None,
+        court_patience: timedelta,
     ) -> None:
         self._alerts = alerts
-        self._store_gate = store_gate
+        self._store_circuit = store_circuit
         self._url = url
         self._court_patience = court_patience
 
     @activity.defn
     async def review_alerts(self) -> tuple[DeliveryRef, ...]:
-        """Raise what is new and clear what is over; the events that tell of it, to be started."""
-        with own_failures():
-            await self._store_gate.advise()
+        """Raise new alerts and clear those that are over. Returns the webhook deliveries to start."""
+        with translating_infrastructure_errors():
+            await self._store_circuit.probe_if_due()
             review = await self._alerts.review(url=self._url, court_patience=self._court_patience)
         for alert in review.raised:
-            _log.error("alert raised", **_told(alert))
+            _log.error("alert raised", **_to_log_fields(alert))
         for alert in review.cleared:
-            _log.info("alert cleared", **_told(alert))
+            _log.info("alert cleared", **_to_log_fields(alert))
         return review.deliveries
 
 
-def _told(alert: Alert) -> dict[str, str | int | None]:
+def _to_log_fields(alert: Alert) -> dict[str, str | int | None]:
     concern = alert.concern
-    return {"alert": alert.id, "kind": concern.kind.value, "since": moment(concern.since), **concern.details}
+    return {
+        "alert": alert.id,
+        "kind": concern.kind.value,
+        "since": format_timestamp(concern.since),
+        **concern.details,
+    }

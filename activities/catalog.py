@@ -1,4 +1,4 @@
-"""What a run asks of the catalog, and tells it."""
+"""The activities by which a run reads and writes the catalog."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import structlog
 from temporalio import activity
 
-from activities.failures import own_failures
+from activities.errors import translating_infrastructure_errors
 from domain.completeness import Completeness
-from domain.messages import (
+from domain.run_messages import (
     ClosedRun,
     DocumentGivenUp,
     DocumentRef,
@@ -27,23 +27,23 @@ _log = structlog.get_logger()
 
 
 class CatalogActivities:
-    """The activities on the catalog. Each may be done again without harm."""
+    """The activities on the catalog. Each is idempotent."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     @activity.defn
     async def open_run(self, opening: RunOpening) -> None:
-        """Note that the run works, and give the process's documents their full attempts."""
-        with own_failures():
+        """Record that the run has started, and reset the attempts of the process's documents."""
+        with translating_infrastructure_errors():
             await self._catalog.runs.open(opening, execution=activity.info().workflow_run_id or "")
         _log.info("run opened", process=opening.process_number, run=opening.run_id)
 
     @activity.defn
     async def check_completeness(self, process: ProcessRef) -> Completeness:
-        """Count the process's documents, or those of them that are named."""
-        with own_failures():
-            counts = await self._catalog.processes.completeness(process.process_number, process.document_ids)
+        """Count the process's documents, or only those with the given ids. Empty means all documents."""
+        with translating_infrastructure_errors():
+            counts = await self._catalog.processes.count_documents(process.process_number, process.document_ids)
         _log.info(
             f"complete {counts.available}/{counts.total}" if counts.complete else "incomplete",
             process=process.process_number,
@@ -56,23 +56,23 @@ class CatalogActivities:
 
     @activity.defn
     async def next_pending(self, request: PendingPageRequest) -> PendingPage:
-        """The next documents to download."""
-        with own_failures():
-            found = await self._catalog.documents.pending(
+        """Return the next documents to download."""
+        with translating_infrastructure_errors():
+            pending = await self._catalog.documents.list_pending(
                 request.process_number,
                 after=request.after_position,
                 limit=request.limit,
                 document_ids=request.document_ids,
             )
         return PendingPage(
-            tuple(DocumentRef(request.process_number, document_id, position) for document_id, position in found)
+            tuple(DocumentRef(request.process_number, document_id, position) for document_id, position in pending)
         )
 
     @activity.defn
     async def give_up_document(self, given_up: DocumentGivenUp) -> None:
-        """Make a document ``failed`` whose download ended without a word."""
+        """Mark a document as ``failed`` whose download activity has ended without recording anything."""
         document = given_up.document
-        with own_failures():
+        with translating_infrastructure_errors():
             await self._catalog.documents.record_failed_attempt(
                 document.process_number,
                 document.document_id,
@@ -86,14 +86,14 @@ class CatalogActivities:
 
     @activity.defn
     async def retry_failed_documents(self, process: ProcessRef) -> int:
-        """Make failed documents pending again, whatever they failed for; return how many."""
-        with own_failures():
+        """Make failed documents pending again, whatever their failure. Returns how many."""
+        with translating_infrastructure_errors():
             return await self._catalog.documents.retry_failed(process.process_number, process.document_ids)
 
     @activity.defn
     async def close_run(self, closing: RunClosing) -> ClosedRun:
-        """Record how the run ended, and hand out the deliveries to start: the next page behind those started."""
-        with own_failures():
+        """Record how the run ended. Returns the next page of the webhook deliveries to start."""
+        with translating_infrastructure_errors():
             closed = await self._catalog.runs.close(closing)
         if closing.after_delivery == 0:
             counts = closed.documents

@@ -1,4 +1,4 @@
-"""Saying that an activity is alive while it waits for others, and how long its attempts have been at work."""
+"""Heartbeats while an activity waits, with the total working time of its attempts."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-_BEAT_SECONDS = 2.0
-# An attempt whose worker dies is noticed no sooner than this, so no attempt counts for less.
-_LEAST_SECONDS = 15.0
+_INTERVAL_SECONDS = 2.0
+# Temporal notices a dead worker no sooner than this, so each attempt counts for at least as long.
+_MIN_ATTEMPT_SECONDS = 15.0
 
 
 @asynccontextmanager
 async def heartbeating(progress: Callable[[], int] = lambda: 0) -> AsyncIterator[None]:
-    """Send heartbeats for as long as the block lasts. They also bring cancellation.
+    """Send heartbeats until the block ends. They also deliver cancellation.
 
-    The court may take a minute to begin its answer, so silence is not yet a stall: the adapters' own timeouts end
-    one. A heartbeat says that this worker lives, and for how long the attempts have been at work.
+    The court may take a minute to begin its response, so silence is not yet a stall: the adapters' own timeouts end
+    a stall. A heartbeat says that this worker is alive, and for how long all attempts have worked.
 
     Args:
-        progress: Returns a number that people can watch in the Temporal UI, such as the bytes read so far.
+        progress: Returns a number to show in the Temporal UI, such as the bytes read so far.
     """
-    before, begun = seconds_at_work(), time.monotonic()
+    earlier_seconds, started_at = seconds_at_work(), time.monotonic()
 
     def beat() -> None:
-        activity.heartbeat(progress(), before + max(time.monotonic() - begun, _LEAST_SECONDS))
+        activity.heartbeat(progress(), earlier_seconds + max(time.monotonic() - started_at, _MIN_ATTEMPT_SECONDS))
 
     async def keep_beating() -> None:
         while True:
             beat()
-            await asyncio.sleep(_BEAT_SECONDS)
+            await asyncio.sleep(_INTERVAL_SECONDS)
 
-    beating = asyncio.ensure_future(keep_beating())
+    heartbeats = asyncio.ensure_future(keep_beating())
     try:
         yield
     finally:
-        beating.cancel()
+        heartbeats.cancel()
 
 
 def seconds_at_work() -> float:
-    """Return for how long earlier attempts of this activity were at work, in seconds.
+    """Return the working time of all earlier attempts of this activity, in seconds.
 
-    The time that an attempt waits in its task queue does not count: while no worker is there, nothing is tried.
+    The time in the task queue does not count: without a worker, nothing is tried.
     """
     details = activity.info().heartbeat_details
-    # Attempts of an older version tell their progress alone.
+    # Attempts of an older version report only their progress.
     return float(details[1]) if len(details) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""The object store as a whole: keeping it tidy, and whether it takes writes."""
+"""The activities on the whole object store: its state, and the cleanup of leftover uploads."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import TYPE_CHECKING
 import structlog
 from temporalio import activity
 
-from activities.failures import own_failures
-from domain.messages import RecoveryAdvice
+from activities.errors import translating_infrastructure_errors
+from domain.circuit_messages import RecoveryState
 from domain.storage import DOCUMENTS_PREFIX
 
 if TYPE_CHECKING:
-    from activities.store_gate import StoreGate
+    from activities.store_circuit import StoreCircuitBreaker
     from adapters.storage import ObjectStore
 
-# No download lives longer than a day, so nobody works on an upload of this age.
+# No download lasts longer than a day, so no upload of this age is in use.
 LEFTOVER_AGE = timedelta(hours=26)
 
 _log = structlog.get_logger()
 
 
 class StorageActivities:
-    """The activities on the store as a whole."""
+    """The activities on the whole store."""
 
-    def __init__(self, store: ObjectStore, gate: StoreGate) -> None:
+    def __init__(self, store: ObjectStore, circuit: StoreCircuitBreaker) -> None:
         self._store = store
-        self._gate = gate
+        self._circuit = circuit
 
     @activity.defn
-    async def consult_store(self) -> RecoveryAdvice:
-        """Tell a waiting run whether the store takes writes again. Of all that ask, one probes it at a time."""
-        with own_failures():
-            return await self._gate.advise()
+    async def read_store_state(self) -> RecoveryState:
+        """Return whether the store takes writes again. When a probe is due, one of all callers sends it."""
+        with translating_infrastructure_errors():
+            return await self._circuit.probe_if_due()
 
     @activity.defn
     async def sweep_uploads(self) -> int:
-        """Abort the uploads that killed workers have left and no later attempt has taken away; says how many.
+        """Abort the multipart uploads that killed workers have left behind. Returns how many.
 
-        Their parts are in no listing of objects, and cost as much as objects do.
+        Their parts appear in no list of objects, but cost as much as objects do.
         """
-        with own_failures():
+        with translating_infrastructure_errors():
             aborted = await self._store.abort_uploads(DOCUMENTS_PREFIX, older_than=LEFTOVER_AGE)
         if aborted:
             _log.warning("leftover uploads aborted", uploads=aborted)

@@ -1,4 +1,4 @@
-"""One attempt at telling one subscriber."""
+"""The activities that send webhook events."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import structlog
 from temporalio import activity
 
-from activities.failures import crowded, own_failures
+from activities.errors import at_capacity, translating_infrastructure_errors
 from domain.alerts import Alert, AlertKind, alert_body
 from domain.clients import Scope
-from domain.messages import AttemptResult, DeliveryAttempt, OverduePage, OverdueRequest
+from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.process_number import ProcessNumber
-from domain.representation import Json, counts_body, documents_body, moment, run_body
 from domain.secrecy import readable
+from domain.serializers import Json, counts_body, documents_body, format_timestamp, run_body
+from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
     EVENT_VERSION,
     SWITCH_OFF_AFTER,
@@ -38,15 +39,16 @@ if TYPE_CHECKING:
     from adapters.webhooks import Reply, WebhookSender
     from domain.processes import Run
 
-_MOST_DOCUMENTS = 100
-# An attempt takes 17 seconds at most, two of them for the answer's body; a worker that was killed is missed after a
+_MAX_DOCUMENTS = 100
+# An attempt takes 17 seconds at most, two of them for the response body. Temporal notices a killed worker after a
 # minute.
 _OVERDUE = timedelta(minutes=2)
-# A thousand events for one host that does not answer would else hold every place that runs need as well, and so
-# would some for each of many such hosts. How many places there are: worker.py.
-_AT_ONCE = 100
-_ALL_AT_ONCE = 400
-_MOST_DOUBLINGS = 6
+# Concurrent requests for each client and host, and in total. Without these limits, a thousand events for one host
+# that does not answer, or a few for each of many such hosts, would occupy all activity slots of the worker, which
+# runs need too. See worker.py for the number of slots.
+_MAX_REQUESTS_PER_HOST = 100
+_MAX_REQUESTS = 400
+_MAX_BACKOFF_DOUBLINGS = 6
 _GIVEN_UP = AttemptResult(delivered=False, gone=True)
 
 _log = structlog.get_logger()
@@ -56,7 +58,7 @@ class WebhookActivities:
     """The activities on webhooks.
 
     Args:
-        public_url: where clients reach the API, for the addresses in an event.
+        public_url: The API's base URL as clients reach it, for the URLs in an event.
     """
 
     def __init__(self, catalog: Catalog, signer: LinkSigner, sender: WebhookSender, *, public_url: str) -> None:
@@ -64,17 +66,17 @@ class WebhookActivities:
         self._signer = signer
         self._sender = sender
         self._public_url = public_url
-        self._calling: Counter[str] = Counter()
+        self._requests_in_flight: Counter[str] = Counter()
 
     @activity.defn
     async def send_webhook(self, attempt: DeliveryAttempt) -> AttemptResult:
-        """Send an event once and log what came of it.
+        """Send an event once and record the result.
 
-        If this dies between sending and logging, the event is sent again under the same id. A host is called a
-        few times at once; what finds it crowded comes again by itself, and has not been attempted.
+        If the worker dies between sending and recording, the event is sent again with the same id. If too many
+        requests to the host are in flight, Temporal retries the activity later. That does not count as an attempt.
         """
-        with own_failures():
-            event = await self._catalog.webhooks.event(attempt.delivery_id)
+        with translating_infrastructure_errors():
+            event = await self._catalog.deliveries.get_event(attempt.delivery_id)
             if event is None or event.delivery.status is not DeliveryStatus.PENDING:
                 delivered = event is not None and event.delivery.status is DeliveryStatus.DELIVERED
                 return AttemptResult(delivered=delivered, gone=True)
@@ -82,9 +84,9 @@ class WebhookActivities:
             if event.refusal:
                 sent, result = SentAttempt(attempt.number, datetime.now(UTC), error=event.refusal), _GIVEN_UP
             else:
-                with self._place_at(f"{delivery.client} {urlsplit(delivery.url).netloc}"):
+                with self._request_slot(f"{delivery.client} {urlsplit(delivery.url).netloc}"):
                     sent, result = await self._send(event, attempt.number)
-            switched_off = await self._catalog.webhooks.record_attempt(
+            is_disabled = await self._catalog.deliveries.record_attempt(
                 delivery,
                 sent,
                 delivered=result.delivered,
@@ -101,67 +103,68 @@ class WebhookActivities:
             error=sent.error,
             latency_ms=sent.latency_ms,
         )
-        if switched_off:
-            _tell_of_switched_off(delivery)
+        if is_disabled:
+            _log_disabled_endpoint(delivery)
             return _GIVEN_UP
         return result
 
     @activity.defn
     async def overdue_deliveries(self, request: OverdueRequest) -> OverduePage:
-        """The next deliveries that nobody attempts although it is long their time."""
-        with own_failures():
-            page = await self._catalog.webhooks.overdue(request, by=_OVERDUE)
+        """Return the next page of deliveries whose attempt is overdue, so that nobody seems to work on them."""
+        with translating_infrastructure_errors():
+            page = await self._catalog.deliveries.list_overdue(request, by=_OVERDUE)
         if page.deliveries:
             _log.warning("webhooks overdue", deliveries=len(page.deliveries))
         return page
 
     @contextmanager
-    def _place_at(self, host: str) -> Iterator[None]:
-        """Be one of the few that call a host for a client at once, or come again when there may be room."""
-        if self._calling[host] >= _AT_ONCE or self._calling.total() >= _ALL_AT_ONCE:
-            seconds = 2.0 ** min(activity.info().attempt, _MOST_DOUBLINGS)
-            # Not all of them at the same moment.
-            again = timedelta(seconds=seconds * (0.5 + random()))  # noqa: S311 - no secret.
-            raise crowded("Enough events are on their way, there or altogether.", come_again_in=again)
-        self._calling[host] += 1
+    def _request_slot(self, host: str) -> Iterator[None]:
+        """Hold one of the request slots of a client and host. Raises a retryable error if none is free."""
+        in_flight = self._requests_in_flight
+        if in_flight[host] >= _MAX_REQUESTS_PER_HOST or in_flight.total() >= _MAX_REQUESTS:
+            seconds = 2.0 ** min(activity.info().attempt, _MAX_BACKOFF_DOUBLINGS)
+            # Jitter, so that they do not all come back at the same moment.
+            delay = timedelta(seconds=seconds * (0.5 + random()))  # noqa: S311 - no secret.
+            raise at_capacity("Too many webhook requests are in flight, to this host or in total.", retry_in=delay)
+        in_flight[host] += 1
         try:
             yield
         finally:
-            self._calling[host] -= 1
-            if not self._calling[host]:
-                del self._calling[host]
+            in_flight[host] -= 1
+            if not in_flight[host]:
+                del in_flight[host]
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery
-        body = json.dumps(await self._body(event), ensure_ascii=False, separators=(",", ":")).encode()
-        secrets = await self._catalog.clients.webhook_secrets(delivery.client)
-        sent_at, begun = datetime.now(UTC), time.monotonic()
+        body = json.dumps(await self._build_body(event), ensure_ascii=False, separators=(",", ":")).encode()
+        secrets = await self._catalog.clients.get_webhook_secrets(delivery.client)
+        sent_at, started_at = datetime.now(UTC), time.monotonic()
         reply = await self._sender.send(
             delivery.url, event_id=delivery.id, sent_at=sent_at, body=body, secrets=secrets
         )
-        latency_ms = round(1000 * (time.monotonic() - begun))
+        latency_ms = round(1000 * (time.monotonic() - started_at))
         sent = SentAttempt(number, sent_at, reply.status_code, latency_ms, reply.excerpt, reply.error)
-        return sent, _result(reply)
+        return sent, _to_attempt_result(reply)
 
-    async def _body(self, event: Event) -> Json:
+    async def _build_body(self, event: Event) -> Json:
         delivery = event.delivery
         return {
             "type": delivery.event_type,
             "version": EVENT_VERSION,
-            "timestamp": moment(delivery.created_at),
-            "data": await self._data(event),
+            "timestamp": format_timestamp(delivery.created_at),
+            "data": await self._build_data(event),
         }
 
-    async def _data(self, event: Event) -> Json:
+    async def _build_data(self, event: Event) -> Json:
         delivery, run = event.delivery, event.run
         if run is not None and delivery.process_number is not None:
-            return await self._ended(delivery.process_number, run, event.scopes)
-        alert = await self._catalog.alerts.told_by(delivery.id)
+            return await self._build_run_data(delivery.process_number, run, event.scopes)
+        alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
             return {**alert_body(alert), "status_url": f"{self._public_url}{_status_path(alert)}"}
         return {"client": delivery.client}
 
-    async def _ended(self, number: str, run: Run, scopes: frozenset[Scope]) -> Json:
+    async def _build_run_data(self, number: str, run: Run, scopes: frozenset[Scope]) -> Json:
         process_url = f"{self._public_url}/processes/{number}"
         counts = run.documents
         data: Json = {
@@ -174,8 +177,8 @@ class WebhookActivities:
             "documents_url": f"{process_url}/documents",
             "documents": None,
         }
-        if Scope.READ in scopes and counts and counts.total <= _MOST_DOCUMENTS:
-            documents = await self._catalog.documents.page(number, limit=_MOST_DOCUMENTS)
+        if Scope.READ in scopes and counts and counts.total <= _MAX_DOCUMENTS:
+            documents = await self._catalog.documents.page(number, limit=_MAX_DOCUMENTS)
             links = await self._signer.sign_all(
                 [content for document in readable(documents, scopes) for content in document.contents()]
             )
@@ -184,7 +187,7 @@ class WebhookActivities:
 
 
 def _status_path(alert: Alert) -> str:
-    """Where the API says more of what an alert tells."""
+    """Return the path of the API where a client can read more about an alert."""
     match alert.concern.kind:
         case AlertKind.COURT_UNAVAILABLE | AlertKind.CREDENTIALS_EXPIRING:
             return "/court/status"
@@ -196,8 +199,8 @@ def _status_path(alert: Alert) -> str:
             return f"/webhooks/endpoints?client={alert.concern.details['client']}"
 
 
-def _tell_of_switched_off(delivery: Delivery) -> None:
-    """Say that an address is switched off. Its text may hold a secret of the receiver's, so it is not told."""
+def _log_disabled_endpoint(delivery: Delivery) -> None:
+    """Log that an endpoint is disabled, by its id: its URL may contain a secret of the receiver."""
     _log.error(
         "webhook endpoint switched off",
         client=delivery.client,
@@ -206,7 +209,7 @@ def _tell_of_switched_off(delivery: Delivery) -> None:
     )
 
 
-def _result(reply: Reply) -> AttemptResult:
+def _to_attempt_result(reply: Reply) -> AttemptResult:
     status = reply.status_code
     return AttemptResult(
         delivered=status is not None and 200 <= status < 300,

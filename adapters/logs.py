@@ -1,4 +1,4 @@
-"""Logs: one line per decision, JSON unless a person is looking, and no secrets."""
+"""Logging setup: JSON, or readable text on a terminal, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ _SECRETS = (
 )
 
 
-def redacted(text: str) -> str:
-    """The text without what looks like a token, a key, a password in an address or a signed link."""
+def redact(text: str) -> str:
+    """Return the text without anything that looks like a token, a key, a password in a URL or a URL signature."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def configure_logging(log_format: Literal["auto", "json", "console"], level: str) -> None:
-    """Send every log line of this process to stderr.
+    """Send all log lines of this service to stderr.
 
     Args:
-        log_format: ``auto`` writes for people on a terminal and JSON elsewhere.
-        level: the lowest level that is written.
+        log_format: ``auto`` writes readable text on a terminal and JSON elsewhere.
+        level: The lowest level that is written.
     """
-    for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact,
+        _redact_event,
     ]
-    # Traces are formatted before they are redacted, and plainly: the console's own show local variables.
+    # Tracebacks are formatted before they are redacted, and plainly: the console's default formatter shows local
+    # variables.
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if for_people
+        if readable
         else structlog.processors.JSONRenderer()
     )
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -65,7 +66,7 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
-    # These name every address that they ask, signed links and subscribers among them.
+    # These log the URL of every request, including presigned links and webhook addresses.
     for chatty in (
         "httpx",
         "httpcore",
@@ -78,8 +79,8 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = redacted(value)
+            event[key] = redact(value)
     return event

@@ -1,9 +1,9 @@
-"""The API's description of itself (OpenAPI 3.1), the same for every deployment."""
+"""The OpenAPI 3.1 description, the same for every deployment."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -12,64 +12,69 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
-from api.problems import MEDIA_TYPE, PROBLEM_SCHEMA
-from api.schemas import ProblemBody
+from api.problems.problem import MEDIA_TYPE, PROBLEM_SCHEMA
+from api.schemas.problems import ProblemBody
 
 _TAGS = [
     {"name": "processes", "description": "A court process, its documents, and the run that downloads them."},
-    {"name": "lists", "description": "What is there, and what failed, over all processes."},
-    {"name": "batches", "description": "Up to 1,000 processes at once, behind everybody's single requests."},
-    {"name": "webhooks", "description": "Being called when a run ends: the log, redelivery, and a test."},
-    {"name": "court", "description": "Whether the court answers, and the credentials that people bring."},
-    {"name": "operation", "description": "Whether the service is alive and ready, and what it counts."},
+    {"name": "lists", "description": "Lists of processes and failures, over all processes."},
+    {"name": "batches", "description": "Up to 1,000 processes in one request, with lower priority."},
+    {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
+    {"name": "court", "description": "The court's status, and the credentials for it."},
+    {"name": "operation", "description": "Health checks, metrics and problem pages."},
 ]
 _REQUEST_ID = {
-    "description": "Names the request in the service's logs.",
+    "description": "Id of the request in the service's logs.",
     "schema": {"type": "string"},
 }
 _RETRY_AFTER = {
-    "description": "Seconds after which asking again makes sense.",
+    "description": "Seconds to wait before the next request.",
     "schema": {"type": "integer", "minimum": 0},
 }
-# FastAPI's own bodies for 422, which are answered as problems here.
-_NEVER_ANSWERED = ("HTTPValidationError", "ValidationError")
-_ANY_ROUTE = {
-    "500": "Internal Server Error",
-}
+# FastAPI's own bodies for 422. Here they are problems.
+_UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
+# The problems that any route may answer with.
+_COMMON_PROBLEMS = {"500": "Internal Server Error"}
 
 
 def operation_id(route: APIRoute) -> str:
-    """A route's name in generated clients: its function's."""
+    """Return a route's operation id: the name of its function."""
     return route.name
 
 
-def describe(app: FastAPI) -> None:
-    """Have the application describe itself completely: problems as what they are, and every header."""
+def install_openapi(app: FastAPI) -> Callable[[], bytes]:
+    """Replace the description that FastAPI generates, and serve it at ``/openapi.json``.
+
+    Returns:
+        A function that returns the description as JSON. Its first call generates it, which takes 0.3 s, and more
+        than a second under load: too long for the first request.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _described(app)
+            app.openapi_schema = _build_description(app)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the description.
 
     @cache
-    def body() -> bytes:
+    def openapi_json() -> bytes:
         return bytes(JSONResponse(openapi()).body)
 
     async def get_openapi_json(_: Request) -> Response:
-        # FastAPI's own route writes it anew each time: more work than any other answer without a key.
-        return Response(body(), media_type="application/json")
+        # FastAPI's own route serializes it for each request: more work than any other answer that needs no key.
+        return Response(openapi_json(), media_type="application/json")
 
     app.add_route("/openapi.json", get_openapi_json, include_in_schema=False)
+    return openapi_json
 
 
-def written(app: FastAPI) -> str:
-    """The description as it stands in docs/openapi.json."""
+def dump_description(app: FastAPI) -> str:
+    """Return the description in the form of ``docs/openapi.json``."""
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _described(app: FastAPI) -> dict[str, Any]:
+def _build_description(app: FastAPI) -> dict[str, Any]:
     description = get_openapi(
         title=app.title,
         version=app.version,
@@ -85,17 +90,17 @@ def _described(app: FastAPI) -> dict[str, Any]:
     schemas["ProblemBody"] = problem
     for path in description["paths"].values():
         for operation in path.values():
-            _complete(operation["responses"])
-    for sent in _sent_by_us(description):
-        # What a receiver answers is not ours to say, but for what we take.
-        sent["responses"].pop("422", None)
-    for unused in _NEVER_ANSWERED:
-        schemas.pop(unused, None)
+            _complete_responses(operation["responses"])
+    for operation in _outgoing_operations(description):
+        # FastAPI's 422 is for requests to this API. What a receiver answers is not ours to describe.
+        operation["responses"].pop("422", None)
+    for name in _UNUSED_SCHEMAS:
+        schemas.pop(name, None)
     return description
 
 
-def _sent_by_us(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The requests that the service itself sends: events and callbacks."""
+def _outgoing_operations(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the requests that the service itself sends: events and callbacks."""
     paths = [*description.get("webhooks", {}).values()]
     for path in description["paths"].values():
         for operation in path.values():
@@ -105,10 +110,10 @@ def _sent_by_us(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from path.values()
 
 
-def _complete(responses: dict[str, Any]) -> None:
-    if any(name in json.dumps(responses.get("422", {})) for name in _NEVER_ANSWERED):
+def _complete_responses(responses: dict[str, Any]) -> None:
+    if any(name in json.dumps(responses.get("422", {})) for name in _UNUSED_SCHEMAS):
         del responses["422"]
-    for status, title in _ANY_ROUTE.items():
+    for status, title in _COMMON_PROBLEMS.items():
         responses.setdefault(
             status, {"description": title, "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_SCHEMA}}}}
         )

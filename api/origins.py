@@ -1,7 +1,7 @@
-"""Which page a browser's request comes from, and under which name this API was reached.
+"""Cross-origin checks: which page a browser's request is from, and the host name that it used.
 
-One function decides for the whole API: without keys it keeps foreign pages out, and with a session it keeps them
-from acting in the name of who has signed in.
+The same checks protect a deployment without keys from web pages (cross-origin requests, DNS rebinding), and a
+session from cross-site request forgery.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-# The names that browsers and programs write for this machine. For a page's origin they are one.
+# The names of this machine in browsers and programs. Page origins with any of them count as the same.
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-# RFC 9110's uri-host and port, without what no name of ours has: user, percent-encoding, other characters.
+# RFC 9110's uri-host and port, without user, percent-encoding and other characters that our names never have.
 _AUTHORITY = re.compile(
     r"(?:\[(?P<v6>[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,40})\]|(?P<name>[0-9A-Za-z.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
 )
 
 
 class Sender(Enum):
-    """What sent a request."""
+    """The sender of a request."""
 
     OWN_PAGE = "a page of this API"
-    PERSON = "a person, who typed or opened the address"
-    PROGRAM = "a program, or a browser too old to say"
-    FOREIGN_PAGE = "a page of another origin, or something that does not say it as browsers do"
+    PERSON = "a person who typed the URL or opened a bookmark"
+    PROGRAM = "a program, or a browser too old to send the headers"
+    FOREIGN_PAGE = "a page of another origin, or a sender whose headers are not those of a browser"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where pages come from: scheme, name and port, in the form in which two of them can be compared."""
+    """A web origin: scheme, host and port, normalized for comparison."""
 
     scheme: str
     host: str
@@ -42,32 +42,32 @@ class Origin:
 
     @classmethod
     def parse(cls, text: str) -> Origin | None:
-        """Return the origin that a browser or a setting writes as a URL without a path, or None."""
+        """Parse an origin, which is a URL without a path. None if it is anything else."""
         scheme, separator, authority = text.partition("://")
         return cls.of(scheme.lower(), authority) if separator else None
 
     @classmethod
     def of(cls, scheme: str, authority: str) -> Origin | None:
-        """Return the origin of ``host[:port]``, read strictly, or None if it is anything else."""
-        found = _AUTHORITY.fullmatch(authority)
-        if found is None or scheme not in _DEFAULT_PORTS:
+        """Return the origin of ``host[:port]``, parsed strictly. None if it is anything else."""
+        match = _AUTHORITY.fullmatch(authority)
+        if match is None or scheme not in _DEFAULT_PORTS:
             return None
-        port = int(found["port"]) if found["port"] else _DEFAULT_PORTS[scheme]
+        port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
         if not 1 <= port <= 65_535:
             return None
-        return cls(scheme, (found["v6"] or found["name"]).lower(), port)
+        return cls(scheme, (match["v6"] or match["name"]).lower(), port)
 
     def is_same_as(self, other: Origin) -> bool:
-        """Tell whether both are one page's origin; this machine's names count as one."""
+        """Return whether both are the same origin. All names of this machine count as one."""
         same_host = self.host == other.host or {self.host, other.host} <= _LOOPBACK
         return same_host and (self.scheme, self.port) == (other.scheme, other.port)
 
 
 class Origins:
-    """Knows this API's own names.
+    """The names of this API.
 
     Args:
-        public_url: where clients reach the API.
+        public_url: Where clients reach the API.
     """
 
     def __init__(self, public_url: str) -> None:
@@ -76,16 +76,16 @@ class Origins:
         self._names = _LOOPBACK | ({self._public.host} if self._public else set())
 
     def is_own_name(self, request: Request) -> bool:
-        """Tell whether the request has one ``Host``, and it is this machine or the API's public name.
+        """Return whether the request has exactly one ``Host``, which is this machine or the API's public name.
 
-        A page elsewhere can have its own name lead to this machine (DNS rebinding); its browser still sends that
+        A foreign page can resolve its own name to this machine (DNS rebinding), but its browser still sends that
         name.
         """
-        asked = _asked_of(request)
-        return asked is not None and asked.host in self._names
+        origin = _requested_origin(request)
+        return origin is not None and origin.host in self._names
 
     def sender(self, request: Request) -> Sender:
-        """Tell what sent a request, by the headers that browsers add and pages cannot change."""
+        """Return the sender of a request, by headers that browsers add and pages cannot change."""
         sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
         if origins and not (len(origins) == 1 and self._is_own_origin(request, origins[0])):
             return Sender.FOREIGN_PAGE
@@ -100,14 +100,14 @@ class Origins:
                 return Sender.FOREIGN_PAGE
 
     def _is_own_origin(self, request: Request, origin: str) -> bool:
-        found = Origin.parse(origin)
-        if found is None:
+        parsed = Origin.parse(origin)
+        if parsed is None:
             return False
-        own = (_asked_of(request), self._public)
-        return any(each is not None and found.is_same_as(each) for each in own)
+        own_origins = (_requested_origin(request), self._public)
+        return any(own is not None and parsed.is_same_as(own) for own in own_origins)
 
 
-def _asked_of(request: Request) -> Origin | None:
-    """Return the origin that the request's only ``Host`` names, or None."""
+def _requested_origin(request: Request) -> Origin | None:
+    """Return the origin in the request's ``Host``, or None if it has not exactly one valid ``Host``."""
     hosts = request.headers.getlist("host")
     return Origin.of(request.scope.get("scheme", "http"), hosts[0]) if len(hosts) == 1 else None

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure, and print. Exit code 0 if it could measure, whether or not budgets are met."""
+"""``python -m benchmarks``: measure and print. Exits with 0 if it could measure, even if a budget is missed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import httpx
 
 from adapters.logs import configure_logging
 from benchmarks.bench import open_bench
-from benchmarks.measurement import CannotMeasure, Result
+from benchmarks.measurement import CannotMeasure
 from benchmarks.report import as_json, print_table
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, Result
+from devstack.hard_exit import hard_exit
 from domain.errors import AutosError
-from local.leaving import leave
 
 
 async def measure(names: list[str]) -> list[Result]:
-    """Measure the rows of these names, or all."""
+    """Measure the rows with these names. Empty means all rows."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -35,7 +35,7 @@ async def measure(names: list[str]) -> list[Result]:
 
 
 def main() -> None:
-    """Read the command line, measure, print."""
+    """Parse the command line, measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the budgets.")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every round")
     parser.add_argument(
@@ -47,14 +47,14 @@ def main() -> None:
         results = asyncio.run(measure(arguments.only))
     except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
-        leave(1)
+        hard_exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        leave(130)
+        hard_exit(130)
     if arguments.json:
         print(json.dumps(as_json(results)))
     else:
         print_table(results)
-    leave(0)
+    hard_exit(0)
 
 
 if __name__ == "__main__":

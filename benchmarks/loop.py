@@ -1,10 +1,9 @@
 """The baseline of throughput: a bare asyncio loop that lists a process and downloads it, and nothing else.
 
-``python -m benchmarks.loop NUMBER WORKERS [WARM_UP_NUMBER]`` downloads the process (behind that for the warm-up)
-and prints one JSON line about it: documents, bytes, seconds in all, and seconds of the listing. It uses the
-libraries of the service (httpx, streaming, hashed while reading; aioboto3, one put with its SHA-256) but none of
-its code, keeps no state, retries nothing and verifies nothing but the length. Its clients are open before the clock
-runs.
+``python -m benchmarks.loop NUMBER WORKERS [WARM_UP_NUMBER]`` downloads the process, after the one for the warm-up,
+and prints one JSON line: documents, bytes, seconds in total, and seconds of the listing. It uses the libraries of
+the service (httpx, streaming, hashing while reading; aioboto3, one put with its SHA-256) but none of its code. It
+keeps no state, retries nothing and verifies only the length. Its clients are open before the clock starts.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ class Loop:
         self._bytes = 0
 
     async def download(self, number: str) -> dict[str, float]:
-        """Download a process; what came of it."""
+        """Download a process. Returns the counts and the times in seconds."""
         self._bytes = 0
         begun = time.perf_counter()
         listing = (await self._http.get(f"{_PORTAL}/processos/{number}")).raise_for_status().json()
         listed = time.perf_counter()
         queue = [document["hrefBinario"] for document in listing[0]["tramitacaoAtual"]["documentos"]]
         documents = len(queue)
-        await asyncio.gather(*(self._work(number, queue) for _ in range(self._workers)))
+        await asyncio.gather(*(self._download_from(number, queue) for _ in range(self._workers)))
         return {
             "documents": documents,
             "bytes": self._bytes,
@@ -52,7 +51,7 @@ class Loop:
             "listing_seconds": listed - begun,
         }
 
-    async def _work(self, number: str, queue: list[str]) -> None:
+    async def _download_from(self, number: str, queue: list[str]) -> None:
         while queue:
             href = queue.pop()
             digest = hashlib.sha256()
@@ -63,7 +62,7 @@ class Loop:
                     digest.update(chunk)
                     body += chunk
             if len(body) != int(response.headers["content-length"]):
-                raise ValueError(f"{href} is not whole")
+                raise ValueError(f"{href} is incomplete")
             await self._s3.put_object(
                 Bucket=self._settings.s3_bucket,
                 Key=f"loop/{number}/{href.split('/')[-2]}.pdf",
@@ -75,7 +74,7 @@ class Loop:
 
 
 async def main(number: str, workers: int, warm_up: str | None) -> None:
-    """Measure, and print."""
+    """Measure and print."""
     settings = load_settings()
     store = settings.storage_address
     token = settings.court_token.get_secret_value() if settings.court_token else ""

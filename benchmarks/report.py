@@ -1,4 +1,4 @@
-"""What was measured, for people and for programs."""
+"""The report: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measurement import ROUNDS, Figure, Result, Round
+from benchmarks.measurement import ROUNDS, Figure, Round
+from benchmarks.rows import Result
 
 
 def print_table(results: Sequence[Result]) -> None:
-    """Print the table."""
+    """Print the results as a table."""
     table = Table(box=box.MARKDOWN)
     for heading in ("what", "ours", "baseline", "ratio", "budget", "met"):
         table.add_column(heading, overflow="fold")
     for result in results:
-        chosen = result.chosen
+        median = result.median
         table.add_row(
             result.row.what,
-            str(chosen.ours),
-            f"{chosen.baseline} ({result.row.against})" if chosen.baseline else "",
-            f"{chosen.judged:.2f} ×" if chosen.baseline else "",
+            str(median.ours),
+            f"{median.baseline} ({result.row.against})" if median.baseline else "",
+            f"{median.score:.2f} ×" if median.baseline else "",
             str(result.row.budget),
             "yes" if result.met else "NO",
         )
     console = Console(width=None if Console().is_terminal else 200)
     console.print(table)
     console.print(
-        f"Of {ROUNDS} rounds, each of ours and its baseline in turn, the one whose ratio is the median. "
+        f"The round with the median ratio, of {ROUNDS}. Each round measures the service and its baseline in turn. "
         f"{_machine()['cpus']} CPUs, Python {_machine()['python']}.",
         highlight=False,
     )
 
 
 def as_json(results: Sequence[Result]) -> dict[str, Any]:
-    """The results as one object, with every round."""
+    """Return the results as one JSON object, with every round."""
     return {
         "machine": _machine(),
         "rounds": ROUNDS,
@@ -49,11 +50,11 @@ def as_json(results: Sequence[Result]) -> dict[str, Any]:
                 "name": result.row.name,
                 "what": result.row.what,
                 "against": result.row.against,
-                **_round(result.chosen),
+                **_round(result.median),
                 "budget": result.row.budget.limit,
                 "budget_is": "at_most" if result.row.budget.at_most else "at_least",
                 "met": result.met,
-                "rounds": [_round(each) for each in result.rounds],
+                "rounds": [_round(measured) for measured in result.rounds],
             }
             for result in results
         ],
@@ -68,7 +69,7 @@ def _round(measured: Round) -> dict[str, Any]:
     return {
         "ours": _figure(measured.ours),
         "baseline": _figure(measured.baseline),
-        "ratio": round(measured.judged, 4) if measured.baseline else None,
+        "ratio": round(measured.score, 4) if measured.baseline else None,
     }
 
 

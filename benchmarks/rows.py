@@ -1,9 +1,50 @@
-"""What is measured, and the budgets that it must keep."""
+"""The rows of the table: what is measured, and the budget of each."""
 
 from __future__ import annotations
 
-from benchmarks import answers, memory, throughput
-from benchmarks.measurement import Budget, Row
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks import memory, response_time, throughput
+from benchmarks.bench import Bench
+from benchmarks.measurement import Budget, Round
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: its name for ``--only``.
+        what: description of what is measured.
+        against: description of the baseline. Empty if there is none.
+        measure: measures all rounds.
+    """
+
+    name: str
+    what: str
+    against: str
+    budget: Budget
+    measure: Callable[[Bench], Awaitable[Sequence[Round]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row with its measured rounds."""
+
+    row: Row
+    rounds: Sequence[Round]
+
+    @property
+    def median(self) -> Round:
+        """The round with the median score."""
+        return sorted(self.rounds, key=lambda measured: measured.score)[len(self.rounds) // 2]
+
+    @property
+    def met(self) -> bool:
+        """Whether the median round meets the budget."""
+        return self.row.budget.is_met_by(self.median.score)
+
 
 _RUN = f"{throughput.DOCUMENTS} documents of {throughput.SIZE_BYTES // 1000} kB"
 _LATENCY = f"{throughput.COURT_LATENCY_SECONDS * 1000:.0f} ms"
@@ -32,10 +73,10 @@ ROWS = (
     ),
     Row(
         "answer",
-        f"answer of a complete process, {answers.DOCUMENTS} signed links, p50",
+        f"answer of a complete process, {response_time.DOCUMENTS} signed links, p50",
         "the same rows as JSON, unsigned",
         Budget(3, at_most=True),
-        answers.complete_process,
+        response_time.complete_process,
     ),
     Row(
         "memory",

@@ -1,9 +1,9 @@
-"""The baseline of answers: an endpoint that reads a process's rows and returns them as JSON, and nothing else.
+"""The baseline of response times: an endpoint that reads a process's rows and returns them as JSON, nothing else.
 
-``python -m benchmarks.rows_only`` serves ``GET /rows/{number}`` over the stack's catalog with FastAPI and uvicorn,
-set up as the API's, and prints one JSON line with its port; it ends when its standard input does. The rows are
-those that an answer is made of: the process, the latest run, the counts by status, the first page of documents with
-their instances. They are read in one transaction; no object is built of them and no link is signed.
+``python -m benchmarks.rows_only`` serves ``GET /rows/{number}`` from the stack's catalog, with FastAPI and uvicorn
+configured like the API's. It prints one JSON line with its port, and ends when its standard input does. The rows
+are those of the API's response: the process, the latest run, the counts by status, the first page of documents with
+their instances. They are read in one transaction. No objects are built from them and no link is signed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAGE = 101
 
 
 def create_app(database_url: str) -> FastAPI:
-    """The endpoint."""
+    """Create the application with its one endpoint."""
     engine = open_engine(database_url)
     app = FastAPI()
 
@@ -58,13 +58,18 @@ def create_app(database_url: str) -> FastAPI:
                 .order_by(documents.c.position)
                 .limit(_PAGE)
             )
-        body = {"process": _dicts(process), "run": _dicts(run), "counts": _dicts(counts), "documents": _dicts(page)}
+        body = {
+            "process": _to_dicts(process),
+            "run": _to_dicts(run),
+            "counts": _to_dicts(counts),
+            "documents": _to_dicts(page),
+        }
         return Response(json.dumps(body, default=str), media_type="application/json")
 
     return app
 
 
-def _dicts(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+def _to_dicts(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
@@ -74,11 +79,11 @@ def main() -> None:
         app = create_app(load_settings().effective_database_url)
         server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_config=None, server_header=False))
 
-        def watch() -> None:
+        def stop_at_end_of_input() -> None:
             sys.stdin.read()
             server.should_exit = True
 
-        threading.Thread(target=watch, daemon=True).start()
+        threading.Thread(target=stop_at_end_of_input, daemon=True).start()
         print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
         server.run(sockets=[listener])
 

@@ -1,9 +1,9 @@
-"""How many requests a second the simulator answers: ``python -m benchmarks.simulator [--seconds N]``.
+"""How many requests per second the simulator serves: ``python -m benchmarks.simulator [--seconds N]``.
 
-The simulator runs as a process of its own and this process is its only client: sixteen connections that are kept
-open, each with one request under way, read by a protocol that looks for nothing but the status and the length, so
-that the client costs as little as a client can. Two rates are measured, of listings (31 documents) and of binaries
-(2 kB), each over ``--seconds`` (default 5) after a second of warm-up. Exit 0 if both are within the budget.
+The simulator runs as a separate program, and this one is its only client: sixteen keep-alive connections, each with
+one request in flight. The client's protocol parses only the status and the length, so that it costs as little CPU
+as possible. Two rates are measured, of listings (31 documents) and of binaries (2 kB), each over ``--seconds``
+(default 5) after a second of warm-up. The exit code is 0 if both meet their budget.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from typing import cast
 
 import psutil
 
+from benchmarks.measurement import CannotMeasure
+
 _HOST = "127.0.0.1"
 _CONNECTIONS = 16
 _WARM_UP_SECONDS = 1.0
@@ -33,35 +35,31 @@ _SMALL_BYTES = 2_000
 _LENGTH = re.compile(rb"content-length: (\d+)\r\n", re.IGNORECASE)
 
 
-class CannotMeasure(Exception):
-    """The simulator did not start, or answered something else than 200."""
-
-
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What is asked for again and again, and how many answers a second are wanted."""
+class RateBudget:
+    """A path to request, and the required responses per second."""
 
     what: str
     path: str
-    budget: int
+    per_second: int
 
 
 class _Client(asyncio.Protocol):
-    """Sends one request after another over one connection, and counts the whole answers."""
+    """Sends one request after another over one connection, and counts the complete responses."""
 
     def __init__(self, request: bytes) -> None:
-        self.answered = 0
+        self.completed = 0
         self.failed: str | None = None
         self._request = request
         self._head = b""
-        self._left = 0
+        self._missing_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        if not self._left:
+        if not self._missing_bytes:
             self._head += data
             end = self._head.find(b"\r\n\r\n")
             if end < 0:
@@ -70,24 +68,24 @@ class _Client(asyncio.Protocol):
             if length is None or not self._head.startswith(b"HTTP/1.1 200"):
                 self._fail(self._head[:60].decode("latin-1"))
                 return
-            self._left = end + 4 + int(length[1]) - len(self._head)
+            self._missing_bytes = end + 4 + int(length[1]) - len(self._head)
             self._head = b""
         else:
-            self._left -= len(data)
-        if not self._left:
-            self.answered += 1
+            self._missing_bytes -= len(data)
+        if not self._missing_bytes:
+            self.completed += 1
             self._transport.write(self._request)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.failed = self.failed or f"the connection ended: {error}"
 
-    def _fail(self, answer: str) -> None:
-        self.failed = answer
+    def _fail(self, reason: str) -> None:
+        self.failed = reason
         self._transport.close()
 
 
-async def _rate(port: int, token: str, path: str, seconds: float) -> float:
-    """Answers a second."""
+async def _measure_rate(port: int, token: str, path: str, seconds: float) -> float:
+    """Return the responses per second."""
     request = f"GET {path} HTTP/1.1\r\nHost: {_HOST}:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     loop = asyncio.get_running_loop()
     clients: list[_Client] = []
@@ -97,50 +95,52 @@ async def _rate(port: int, token: str, path: str, seconds: float) -> float:
             connections.callback(transport.abort)
             clients.append(client)
         await asyncio.sleep(_WARM_UP_SECONDS)
-        before, began = sum(client.answered for client in clients), time.perf_counter()
+        before, began = sum(client.completed for client in clients), time.perf_counter()
         await asyncio.sleep(seconds)
-        after, ended = sum(client.answered for client in clients), time.perf_counter()
+        after, ended = sum(client.completed for client in clients), time.perf_counter()
         if failures := {client.failed for client in clients if client.failed}:
             raise CannotMeasure(f"{path}: {', '.join(sorted(failures))}")
     return (after - before) / (ended - began)
 
 
 @contextlib.contextmanager
-def _simulator() -> Iterator[tuple[int, int]]:
-    """The port and the process id of a simulator of its own, which is answering."""
+def _run_simulator() -> Iterator[tuple[int, int]]:
+    """Run a simulator until the block is left. Yields its port and its PID once it listens."""
     with subprocess.Popen(  # noqa: S603 - our own command line
         [sys.executable, "-c", f"from simulator.server import serve; serve('{_HOST}', 0)"],
-    ) as process:
+    ) as program:
         try:
-            yield _listening_port(process), process.pid
+            yield _wait_for_port(program), program.pid
         finally:
-            process.terminate()
+            program.terminate()
 
 
-def _listening_port(process: subprocess.Popen[bytes]) -> int:
+def _wait_for_port(program: subprocess.Popen[bytes]) -> int:
     deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        for connection in psutil.Process(process.pid).net_connections("tcp"):
+    while program.poll() is None and time.monotonic() < deadline:
+        for connection in psutil.Process(program.pid).net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN:
                 return int(connection.laddr.port)
         time.sleep(0.02)
     raise CannotMeasure("the simulator did not start")
 
 
-def _order(port: int, method: str, path: str, body: object) -> dict[str, object]:
+def _control(port: int, method: str, path: str, body: object) -> dict[str, object]:
     with contextlib.closing(http.client.HTTPConnection(_HOST, port, timeout=10)) as connection:
         connection.request(method, f"/_simulator{path}", json.dumps(body))
-        answer: dict[str, object] = json.loads(connection.getresponse().read())
-        return answer
+        response: dict[str, object] = json.loads(connection.getresponse().read())
+        return response
 
 
-def _rows(port: int) -> tuple[Row, ...]:
-    ordered = _order(port, "PUT", f"/processes/{_SMALL}", {"documents": 1, "size_bytes": _SMALL_BYTES})
-    (document_id,) = cast("list[str]", ordered["document_ids"])
+def _list_budgets(port: int) -> tuple[RateBudget, ...]:
+    created = _control(port, "PUT", f"/processes/{_SMALL}", {"documents": 1, "size_bytes": _SMALL_BYTES})
+    (document_id,) = cast("list[str]", created["document_ids"])
     portal = "/api/v2/processos"
     return (
-        Row("listings of 31 documents", f"{portal}/{_LISTED}", 500),
-        Row(f"binaries of {_SMALL_BYTES} bytes", f"{portal}/{_SMALL}/documentos/{document_id}/binario", 2_000),
+        RateBudget("listings of 31 documents", f"{portal}/{_LISTED}", 500),
+        RateBudget(
+            f"binaries of {_SMALL_BYTES} bytes", f"{portal}/{_SMALL}/documentos/{document_id}/binario", 2_000
+        ),
     )
 
 
@@ -150,12 +150,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each rate is measured")
     seconds = parser.parse_args().seconds
     met = True
-    with _simulator() as (port, pid):
-        token = str(_order(port, "POST", "/token", {})["token"])
-        for row in _rows(port):
-            rate = asyncio.run(_rate(port, token, row.path, seconds))
-            met = met and rate >= row.budget
-            print(f"{row.what:26} {rate:8,.0f} a second   (budget ≥ {row.budget:,})")
+    with _run_simulator() as (port, pid):
+        token = str(_control(port, "POST", "/token", {})["token"])
+        for budget in _list_budgets(port):
+            rate = asyncio.run(_measure_rate(port, token, budget.path, seconds))
+            met = met and rate >= budget.per_second
+            print(f"{budget.what:26} {rate:8,.0f} per second   (budget ≥ {budget.per_second:,})")
         print(f"{'memory of the simulator':26} {psutil.Process(pid).memory_info().rss / 2**20:8.0f} MiB")
     return 0 if met else 1
 

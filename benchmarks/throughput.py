@@ -1,9 +1,9 @@
 """Documents per second of one run through the API, against loops that do the same without a service around them.
 
-A run counts from the request to Temporal's word that the workflow has ended: the decision, the listing, every
-document, and the run's end in the catalog. Afterwards the catalog must have every document, of the right length,
-and the simulated court must have served each once, with no more requests in flight than allowed. The loops count
-from their listing to their last document, and are held to the same.
+A run is timed from the request until Temporal reports the end of the workflow: the decision, the listing, every
+document, and the run's end in the catalog. Afterwards the catalog must have every document with the right size, and
+the simulated court must have served each once, with no more requests in flight than allowed. The loops are timed
+from their listing to their last document, with the same checks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.bench import COURT_CONCURRENCY, Bench
-from benchmarks.measurement import CannotMeasure, Figure, Round, in_rounds
+from benchmarks.measurement import CannotMeasure, Figure, Round, measure_rounds
 
 DOCUMENTS = 300
 SIZE_BYTES = 200_000
@@ -22,32 +22,32 @@ _UNIT = "documents/s"
 
 
 async def at_court_latency(bench: Bench) -> Sequence[Round]:
-    """With the latency of a court, so that the requests in flight are what limits."""
+    """Measure with the latency of a court: the limit is the number of requests in flight."""
     return await _measure(bench, COURT_LATENCY_SECONDS, DOCUMENTS, COURT_CONCURRENCY)
 
 
 async def without_latency(bench: Bench) -> Sequence[Round]:
-    """With a court that answers at once, so that our own work is what limits."""
+    """Measure with a court that responds at once: the limit is our own work."""
     return await _measure(bench, 0, DOCUMENTS, COURT_CONCURRENCY)
 
 
 async def against_sequential(bench: Bench) -> Sequence[Round]:
-    """With the latency of a court, against one document after another.
+    """Measure with the latency of a court, against one document after another.
 
-    Fewer documents are enough for that, and its one listing, which would weigh more on them, is not counted.
+    The baseline needs fewer documents. Its listing is not timed, because it would weigh more on those few.
     """
     return await _measure(bench, COURT_LATENCY_SECONDS, _SEQUENTIAL_DOCUMENTS, 1)
 
 
 async def _measure(bench: Bench, latency: float, loop_documents: int, loop_workers: int) -> Sequence[Round]:
     await bench.set_latency(0)
-    await bench.run(await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES))
+    await bench.time_run(await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES))
 
     async def ours() -> Figure:
         number = await bench.new_process(DOCUMENTS, SIZE_BYTES)
         await bench.set_latency(latency)
-        await bench.forget_stats()
-        seconds = await bench.run(number)
+        await bench.reset_stats()
+        seconds = await bench.time_run(number)
         await _check_run(bench, number)
         await _check_court(bench, DOCUMENTS)
         return Figure(DOCUMENTS / seconds, _UNIT)
@@ -56,16 +56,18 @@ async def _measure(bench: Bench, latency: float, loop_documents: int, loop_worke
         warm_up = await bench.new_process(_WARM_UP_DOCUMENTS, SIZE_BYTES) if loop_workers > 1 else None
         number = await bench.new_process(loop_documents, SIZE_BYTES)
         await bench.set_latency(latency)
-        await bench.forget_stats()
-        async with bench.beside("loop", number, str(loop_workers), *([warm_up] if warm_up else [])) as loop:
-            done = await loop.line()
-        if (done["documents"], done["bytes"]) != (loop_documents, loop_documents * SIZE_BYTES):
-            raise CannotMeasure(f"The loop stored {done['documents']} documents of {done['bytes']} bytes in all.")
+        await bench.reset_stats()
+        async with bench.run_module("loop", number, str(loop_workers), *([warm_up] if warm_up else [])) as loop:
+            result = await loop.read_line()
+        if (result["documents"], result["bytes"]) != (loop_documents, loop_documents * SIZE_BYTES):
+            raise CannotMeasure(
+                f"The loop stored {result['documents']} documents of {result['bytes']} bytes in total."
+            )
         await _check_court(bench, loop_documents + (_WARM_UP_DOCUMENTS if warm_up else 0))
-        uncounted = done["listing_seconds"] if loop_workers == 1 else 0
-        return Figure(loop_documents / (done["seconds"] - uncounted), _UNIT)
+        untimed = result["listing_seconds"] if loop_workers == 1 else 0
+        return Figure(loop_documents / (result["seconds"] - untimed), _UNIT)
 
-    return await in_rounds(ours, baseline, bench.say)
+    return await measure_rounds(ours, baseline, bench.log)
 
 
 async def _check_run(bench: Bench, number: str) -> None:
@@ -76,8 +78,12 @@ async def _check_run(bench: Bench, number: str) -> None:
         page = await bench.get(path)
         documents += page["documents"]
         path = page["documents_next"]
-    whole = [each for each in documents if each["status"] == "available" and each["size_bytes"] == SIZE_BYTES]
-    counts = process["status"], process["available_documents"], len(documents), len(whole)
+    complete = [
+        document
+        for document in documents
+        if document["status"] == "available" and document["size_bytes"] == SIZE_BYTES
+    ]
+    counts = process["status"], process["available_documents"], len(documents), len(complete)
     if counts != ("completed", DOCUMENTS, DOCUMENTS, DOCUMENTS):
         raise CannotMeasure(f"The run left {counts} instead of {DOCUMENTS} documents of {SIZE_BYTES} bytes.")
 

@@ -1,8 +1,8 @@
-"""A crowd that watches one run: ``python -m benchmarks.watchers [--watchers N]``.
+"""Many status streams of one run: ``python -m benchmarks.watchers [--watchers N]``.
 
-Printed is how many of the watchers were told of the end, exactly once each, and what they cost the API: its
-resident memory before and at its peak, how fast they came in, and, while they watched, its share of one processor
-and its transactions with the database, beside what the same run costs it unwatched.
+Prints how many of the streams received the end of the run exactly once, and what they cost the API: its resident
+memory before and at its peak, how fast the streams opened, and, while they were open, its CPU share and its
+database transactions, compared with the same run without streams.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import psutil
 from adapters.logs import configure_logging
 from benchmarks.bench import Bench, open_bench
 from benchmarks.measurement import CannotMeasure
-from benchmarks.memory import MIB, Resident
+from benchmarks.memory import MIB, PeakMemory
+from devstack.hard_exit import hard_exit
 from domain.errors import AutosError
-from local.leaving import leave
 
 DOCUMENTS = 400
 COURT_LATENCY_SECONDS = 0.8
-# Who comes at the same moment must be accepted one by one.
-_AT_A_TIME = 100
-# Besides the watchers', what the parts of the stack and this process need.
+# The API accepts connections that arrive at the same moment one by one.
+_CONNECT_BATCH = 100
+# Open files that the stack's services and this program need besides the streams.
 _OTHER_FILES = 512
-_LONGEST_STREAM_BYTES = 2**24
+_MAX_STREAM_BYTES = 2**24
 _TRANSACTIONS = "autos_database_transactions_total "
 
 
@@ -40,156 +40,158 @@ class Load:
     """What a run costs the API.
 
     Attributes:
-        processor: its share of one.
-        transactions: with the database, each second.
+        cpu: its share of one CPU, from 0 to 1.
+        transactions: database transactions per second.
     """
 
-    processor: float
+    cpu: float
     transactions: float
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What came of it."""
+class Measured:
+    """The result, with memory in bytes."""
 
-    told_once: int
+    ended_once: int
     events: int
-    seconds_to_come: float
+    seconds_to_open: float
     memory_before: int
     memory_peak: int
-    watched: Load
-    alone: Load
+    with_streams: Load
+    without_streams: Load
 
 
-class _Meter:
-    """Measures the API's load from when it is made."""
+class _LoadMeter:
+    """Measures the API's load since its creation."""
 
-    def __init__(self, process: psutil.Process, transactions: float) -> None:
-        self._process = process
+    def __init__(self, api: psutil.Process, transactions: float) -> None:
+        self._api = api
         self._transactions = transactions
-        self._begun, self._used = time.perf_counter(), _processor_seconds(process)
+        self._begun, self._cpu_seconds = time.perf_counter(), _read_cpu_seconds(api)
 
     @classmethod
-    async def begin(cls, bench: Bench, process: psutil.Process) -> _Meter:
-        """Measure from now on."""
-        return cls(process, await _transactions(bench))
+    async def start(cls, bench: Bench, api: psutil.Process) -> _LoadMeter:
+        """Start measuring."""
+        return cls(api, await _read_transactions(bench))
 
     async def read(self, bench: Bench) -> Load:
-        """The load since then."""
+        """Return the load since the start."""
         seconds = time.perf_counter() - self._begun
-        processor = (_processor_seconds(self._process) - self._used) / seconds
-        return Load(processor, (await _transactions(bench) - self._transactions) / seconds)
+        cpu = (_read_cpu_seconds(self._api) - self._cpu_seconds) / seconds
+        return Load(cpu, (await _read_transactions(bench) - self._transactions) / seconds)
 
 
-async def measure(watchers: int) -> Watched:
-    """Have a run watched.
+async def measure(streams: int) -> Measured:
+    """Measure one run without streams, then one with this number of streams.
 
     Raises:
-        CannotMeasure: the run was over before everybody had come.
+        CannotMeasure: the run ended before all streams were open.
     """
     async with open_bench() as bench:
-        api = next(part for part in psutil.Process().children() if part.cmdline()[-1] == "api")
+        api = next(service for service in psutil.Process().children() if service.cmdline()[-1] == "api")
         await bench.set_latency(COURT_LATENCY_SECONDS)
-        bench.say("a run that nobody watches")
-        meter = await _Meter.begin(bench, api)
-        await bench.run(await bench.new_process(DOCUMENTS, 2_000))
-        alone = await meter.read(bench)
+        bench.log("a run without streams")
+        meter = await _LoadMeter.start(bench, api)
+        await bench.time_run(await bench.new_process(DOCUMENTS, 2_000))
+        without_streams = await meter.read(bench)
 
-        bench.say(f"a run that {watchers} watch")
+        bench.log(f"a run with {streams} streams")
         number = await bench.new_process(DOCUMENTS, 2_000)
         before = api.memory_info().rss
-        with Resident(api) as resident:
+        with PeakMemory(api) as memory:
             await bench.get(f"/processes/{number}", auto_download="true")
             begun = time.perf_counter()
-            crowd = await _all_come(bench, number, watchers)
-            seconds_to_come = time.perf_counter() - begun
+            opened = await _open_streams(bench, number, streams)
+            seconds_to_open = time.perf_counter() - begun
             if (await bench.get(f"/processes/{number}/status"))["status"] != "processing":
-                raise CannotMeasure(f"The run was over before all {watchers} had come.")
-            meter = await _Meter.begin(bench, api)
-            bodies = await asyncio.gather(*(watcher.rest() for watcher in crowd))
-            watched = await meter.read(bench)
-    return Watched(
-        told_once=sum(body.count(b"event: ended\n") == 1 for body in bodies),
+                raise CannotMeasure(f"The run ended before all {streams} streams were open.")
+            meter = await _LoadMeter.start(bench, api)
+            bodies = await asyncio.gather(*(stream.read_to_end() for stream in opened))
+            with_streams = await meter.read(bench)
+    return Measured(
+        ended_once=sum(body.count(b"event: ended\n") == 1 for body in bodies),
         events=sum(body.count(b"\nid: ") for body in bodies),
-        seconds_to_come=seconds_to_come,
+        seconds_to_open=seconds_to_open,
         memory_before=before,
-        memory_peak=resident.peak,
-        watched=watched,
-        alone=alone,
+        memory_peak=memory.peak,
+        with_streams=with_streams,
+        without_streams=without_streams,
     )
 
 
-class _Watcher:
-    """One stream of events, over a connection of its own."""
+class _Stream:
+    """One status stream (SSE) over a connection of its own."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     @classmethod
-    async def come(cls, api: str, number: str) -> _Watcher:
-        """Open a stream, and read its first event."""
+    async def open(cls, api: str, number: str) -> _Stream:
+        """Open a stream and read its first event."""
         address = urlsplit(api)
-        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=_LONGEST_STREAM_BYTES)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=_MAX_STREAM_BYTES)
         writer.write(f"GET /processes/{number}/events HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
         status = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
         if status != b"200":
-            raise CannotMeasure(f"A stream began with {status.decode()}.")
+            raise CannotMeasure(f"A stream was answered with {status.decode()}.")
         await reader.readuntil(b"retry: ")
         return cls(reader, writer)
 
-    async def rest(self) -> bytes:
-        """Everything until the service ends the stream, which it does with an empty chunk."""
+    async def read_to_end(self) -> bytes:
+        """Read until the service ends the stream, which it does with an empty chunk."""
         body = await self._reader.readuntil(b"\r\n0\r\n\r\n")
         self._writer.close()
         return body
 
 
-async def _all_come(bench: Bench, number: str, watchers: int) -> list[_Watcher]:
-    there: list[_Watcher] = []
-    while len(there) < watchers:
-        coming = min(_AT_A_TIME, watchers - len(there))
-        there += await asyncio.gather(*(_Watcher.come(bench.api, number) for _ in range(coming)))
-    return there
+async def _open_streams(bench: Bench, number: str, count: int) -> list[_Stream]:
+    streams: list[_Stream] = []
+    while len(streams) < count:
+        size = min(_CONNECT_BATCH, count - len(streams))
+        streams += await asyncio.gather(*(_Stream.open(bench.api, number) for _ in range(size)))
+    return streams
 
 
-async def _transactions(bench: Bench) -> float:
+async def _read_transactions(bench: Bench) -> float:
     for line in (await bench.http.get(f"{bench.api}/metrics")).text.splitlines():
         if line.startswith(_TRANSACTIONS):
             return float(line.removeprefix(_TRANSACTIONS))
-    raise CannotMeasure(f"/metrics does not tell {_TRANSACTIONS.strip()}.")
+    raise CannotMeasure(f"/metrics has no {_TRANSACTIONS.strip()}.")
 
 
-def _processor_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
+def _read_cpu_seconds(service: psutil.Process) -> float:
+    times = service.cpu_times()
     return times.user + times.system
 
 
 def main() -> None:
-    """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.watchers", description="Have one run watched.")
-    parser.add_argument("--watchers", type=int, default=1_000, metavar="N", help="how many (1000)")
-    watchers = parser.parse_args().watchers
+    """Parse the command line, measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.watchers", description="Open many status streams of one run."
+    )
+    parser.add_argument("--watchers", type=int, default=1_000, metavar="N", help="number of streams (1000)")
+    streams = parser.parse_args().watchers
     configure_logging("auto", "warning")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(watchers + _OTHER_FILES, hard)), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(streams + _OTHER_FILES, hard)), hard))
     try:
-        found = asyncio.run(measure(watchers))
+        measured = asyncio.run(measure(streams))
     except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
-        leave(1)
+        hard_exit(1)
     except KeyboardInterrupt:
-        leave(130)
-    before, peak = found.memory_before / MIB, found.memory_peak / MIB
-    print(f"told of the end once    {found.told_once} of {watchers}")
-    print(f"events sent             {found.events + watchers}")
-    print(f"came in                 {found.seconds_to_come:.1f} s")
-    print(f"memory of the API       {before:.0f} MiB before, {peak:.0f} at peak")
-    print(f"memory of a watcher     {1024 * (peak - before) / watchers:.0f} KiB")
-    watched, alone = found.watched, found.alone
-    print(f"processor of the API    {watched.processor:.0%} of one, {alone.processor:.0%} unwatched")
-    print(f"database transactions   {watched.transactions:.1f} each second, {alone.transactions:.1f} unwatched")
-    leave(0 if found.told_once == watchers else 1)
+        hard_exit(130)
+    before, peak = measured.memory_before / MIB, measured.memory_peak / MIB
+    print(f"ended exactly once      {measured.ended_once} of {streams} streams")
+    print(f"events sent             {measured.events + streams}")
+    print(f"all streams open after  {measured.seconds_to_open:.1f} s")
+    print(f"memory of the API       {before:.0f} MiB before, {peak:.0f} MiB at peak")
+    print(f"memory per stream       {1024 * (peak - before) / streams:.0f} KiB")
+    loaded, idle = measured.with_streams, measured.without_streams
+    print(f"CPU of the API          {loaded.cpu:.0%} of one, {idle.cpu:.0%} without streams")
+    print(f"database transactions   {loaded.transactions:.1f} per second, {idle.transactions:.1f} without streams")
+    hard_exit(0 if measured.ended_once == streams else 1)
 
 
 if __name__ == "__main__":

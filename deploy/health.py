@@ -1,7 +1,7 @@
-"""Tells a container engine whether the API or the worker beside which it runs does its job: exit code 0 or 1.
+"""Container health check of the API or the worker in the same container: exit code 0 or 1.
 
-The API is asked for its readiness. The worker has no port to ask at, so Temporal is asked whether this machine's
-worker still polls: a worker that hangs stops polling, one that is alive polls anew at least once a minute.
+For the API, it requests the readiness endpoint. The worker has no port, so Temporal is asked whether this machine's
+worker still polls: a worker that hangs stops polling, a healthy one polls at least once a minute.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ import time
 
 _API_SECONDS = 8
 _WORKER_SECONDS = 10
-# A poll that finds no task lasts a minute.
-_STALE_SECONDS = 130
+# A long poll without a task lasts a minute.
+_STALE_POLL_SECONDS = 130
 
 
-def api() -> str | None:
-    """What is wrong with the API, if anything is."""
+def check_api() -> str | None:
+    """Return the problem with the API, or ``None``."""
     connection = http.client.HTTPConnection(
         "127.0.0.1", int(os.environ.get("AUTOS_API_PORT", "8000")), timeout=_API_SECONDS
     )
     try:
         connection.request("GET", "/health/ready")
-        answer = connection.getresponse()
-        return None if answer.status == http.client.OK else answer.read(2_000).decode(errors="replace")
+        response = connection.getresponse()
+        return None if response.status == http.client.OK else response.read(2_000).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        return f"The API does not answer ({type(error).__name__})."
+        return f"The API does not respond ({type(error).__name__})."
     finally:
         connection.close()
 
 
-def worker() -> str | None:
-    """What is wrong with the worker, if anything is."""
+def check_worker() -> str | None:
+    """Return the problem with the worker, or ``None``."""
     from domain.errors import AutosError
 
     try:
-        return asyncio.run(_worker())
+        return asyncio.run(_check_polling())
     except AutosError as error:
         return str(error)
     except TimeoutError:
-        return f"Temporal did not answer within {_WORKER_SECONDS} seconds."
+        return f"Temporal did not respond within {_WORKER_SECONDS} seconds."
 
 
-async def _worker() -> str | None:
+async def _check_polling() -> str | None:
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
     from temporalio.service import RPCError
 
-    from adapters.temporal import connect
+    from adapters.temporal.connection import connect
     from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
 
-    here = f"@{socket.gethostname()}"
-    since = time.time() - _STALE_SECONDS
+    machine_suffix = f"@{socket.gethostname()}"
+    since = time.time() - _STALE_POLL_SECONDS
     async with asyncio.timeout(_WORKER_SECONDS):
         client = await connect()
         for name, kind in (
@@ -71,9 +71,9 @@ async def _worker() -> str | None:
                     )
                 )
             except RPCError as error:
-                return f"Temporal did not say who polls ({error.status.name})."
+                return f"Temporal did not list the pollers ({error.status.name})."
             if not any(
-                poller.identity.endswith(here) and poller.last_access_time.ToSeconds() >= since
+                poller.identity.endswith(machine_suffix) and poller.last_access_time.ToSeconds() >= since
                 for poller in described.pollers
             ):
                 return f"This machine's worker does not poll the task queue {name!r}."
@@ -81,8 +81,8 @@ async def _worker() -> str | None:
 
 
 def main() -> None:
-    """Check what the command line names."""
-    checks = {"api": api, "worker": worker}
+    """Run the check named on the command line."""
+    checks = {"api": check_api, "worker": check_worker}
     if len(sys.argv) != 2 or sys.argv[1] not in checks:
         sys.exit(f"usage: health.py {'|'.join(checks)}")
     sys.exit(checks[sys.argv[1]]())

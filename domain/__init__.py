@@ -1,4 +1,4 @@
-"""What Autos knows without touching the world: numbers, documents, failures, messages.
+"""The domain: process numbers, documents, failures, messages. No I/O.
 
-Standard library only. Everything else imports from here; this package imports nothing of the project's.
+Standard library only. Every other package may import from here. This package imports nothing else of the project.
 """

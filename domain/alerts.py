@@ -1,4 +1,4 @@
-"""What the operator is told without asking: once when it begins, and once when it is over."""
+"""Alerts to the operator: one event when a problem begins, and one when it is over."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.court import CourtState, TokenReport
-from domain.messages import DeliveryRef
-from domain.representation import Json, moment
+from domain.delivery_messages import DeliveryRef
+from domain.serializers import Json, format_timestamp
 from domain.store_circuit import StoreCircuit
 from domain.webhooks import EventType
 
-# A process of one or two documents says nothing of the service.
-FEWEST_DOCUMENTS = 3
-# A run that ended before that is no news any more.
-NEWS = timedelta(days=1)
-# There is one court and one store, and so one thing of a kind to be told of each.
+# Failures in a process of one or two documents say nothing about the service as a whole.
+MIN_DOCUMENTS = 3
+# Runs that ended longer ago raise no alert.
+MAX_RUN_AGE = timedelta(days=1)
+# Subjects of alerts. There is one court and one store.
 _COURT = "court"
 _STORE = "store"
-# Long enough for a store that is restarted, and short enough for one that refuses writes for good.
+# Longer than a restart of the store, and short enough for a store that refuses writes for good.
 _STORE_PATIENCE = timedelta(minutes=1)
 
 
 class AlertKind(StrEnum):
-    """What there are alerts for."""
+    """The kinds of alerts."""
 
     COURT_UNAVAILABLE = "court_unavailable"
     CREDENTIALS_EXPIRING = "credentials_expiring"
@@ -35,12 +35,12 @@ class AlertKind(StrEnum):
 
     @property
     def event_type(self) -> EventType:
-        """The event that tells of it, both times."""
+        """The type of its events, both when it is raised and when it is cleared."""
         return EventType(f"alert.{self}")
 
 
 class AlertState(StrEnum):
-    """Which of the two times it is told."""
+    """Whether the event says that the alert was raised or cleared."""
 
     RAISED = "raised"
     CLEARED = "cleared"
@@ -48,12 +48,12 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that an operator should know as long as it lasts.
+    """A problem that an operator should know about while it lasts.
 
     Attributes:
-        subject: what it is about: the court, a process by its number, or an address by its id.
-        since: when it began.
-        details: what is told of it besides, by the names that stand in the event; no secrets.
+        subject: What has the problem: the court, the store, a process number or an endpoint id.
+        since: When it began.
+        details: Further fields of the event, by name. No secrets.
     """
 
     kind: AlertKind
@@ -64,12 +64,12 @@ class Concern:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A concern that has been raised.
+    """A concern that has been reported.
 
     Attributes:
-        id: the same when it is raised and when it is cleared.
-        raised_at: when it was noticed.
-        cleared_at: when it was noticed to be over; none until then.
+        id: The same in both events.
+        raised_at: When the problem was noticed.
+        cleared_at: When it was noticed that the problem is over. None until then.
     """
 
     id: str
@@ -79,16 +79,16 @@ class Alert:
 
     @property
     def state(self) -> AlertState:
-        """Whether it lasts."""
+        """Whether the problem still lasts."""
         return AlertState.RAISED if self.cleared_at is None else AlertState.CLEARED
 
 
 @dataclass(frozen=True, slots=True)
 class AlertReview:
-    """What a look at everything that there are alerts for has changed.
+    """The changes found by a check of all conditions for alerts.
 
     Attributes:
-        deliveries: the events that tell of it, for the caller to start.
+        deliveries: The events that report the changes. The caller has to start them.
     """
 
     raised: tuple[Alert, ...] = ()
@@ -96,40 +96,38 @@ class AlertReview:
     deliveries: tuple[DeliveryRef, ...] = ()
 
 
-def court_concern(condition: CourtState, now: datetime, *, patience: timedelta) -> Concern | None:
-    """A court that has not answered, or has refused us, for longer than patience lasts."""
-    if condition.failure_code is None or condition.since is None or now - condition.since < patience:
+def court_concern(state: CourtState, now: datetime, *, patience: timedelta) -> Concern | None:
+    """Return a concern if the court has not answered, or has refused us, for at least ``patience``."""
+    if state.failure_code is None or state.since is None or now - state.since < patience:
         return None
-    return Concern(
-        AlertKind.COURT_UNAVAILABLE, _COURT, condition.since, {"failure_code": condition.failure_code.value}
-    )
+    return Concern(AlertKind.COURT_UNAVAILABLE, _COURT, state.since, {"failure_code": state.failure_code.value})
 
 
 def credentials_concern(token: TokenReport, now: datetime) -> Concern | None:
-    """A token that ends within half an hour, or has ended, or is missing, and is not renewed without help.
+    """Return a concern if the token is missing or expires within half an hour, and is not renewed automatically.
 
-    One that the court refuses before its end is the court's concern.
+    A token that the court refuses before it expires is reported by ``court_concern``.
     """
     if not replace(token, rejected=False).needs_help_soon(now):
         return None
-    details = {"token_source": token.source, "token_expires_at": moment(token.expires_at)}
+    details = {"token_source": token.source, "token_expires_at": format_timestamp(token.expires_at)}
     return Concern(AlertKind.CREDENTIALS_EXPIRING, _COURT, now, details)
 
 
 def store_concern(circuit: StoreCircuit, now: datetime) -> Concern | None:
-    """Return the concern about a store that has taken no writes for a minute. None if it takes them."""
+    """Return a concern if the store has taken no writes for a minute."""
     if circuit.reason is None or circuit.since is None or now - circuit.since < _STORE_PATIENCE:
         return None
     return Concern(AlertKind.STORE_UNAVAILABLE, _STORE, circuit.since, {"reason": circuit.reason})
 
 
 def alert_body(alert: Alert) -> Json:
-    """An alert as its event tells it."""
+    """Return an alert as the JSON of its event."""
     return {
         "alert_id": alert.id,
         "state": alert.state.value,
-        "since": moment(alert.concern.since),
-        "raised_at": moment(alert.raised_at),
-        "cleared_at": moment(alert.cleared_at),
+        "since": format_timestamp(alert.concern.since),
+        "raised_at": format_timestamp(alert.raised_at),
+        "cleared_at": format_timestamp(alert.cleared_at),
         **alert.concern.details,
     }

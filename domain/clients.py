@@ -1,4 +1,4 @@
-"""The clients of one deployment: who they are and what their keys let them do."""
+"""The API clients of a deployment and the scopes of their keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 class Scope(StrEnum):
-    """What a key lets its client do. Each scope stands for itself: none includes another."""
+    """A permission of a key. No scope includes another one."""
 
     READ = "read"
     SEALED = "sealed"
@@ -26,13 +26,13 @@ ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks.
+    """The authenticated sender of a request.
 
     Attributes:
-        name: the client's name, the same for all of its keys; recorded with what it starts.
-        scopes: what the key that was sent lets it do.
-        key_id: the public part of that key; none without keys, and for the key of the settings.
-        requests_per_minute: the key's rate limit; none is no limit.
+        name: The client's name, the same for all of its keys. Recorded with what the client starts.
+        scopes: The scopes of the key that was sent.
+        key_id: The public part of that key. None if there are no keys, and for the key in the settings.
+        requests_per_minute: The key's rate limit. None means no limit.
     """
 
     name: str
@@ -46,10 +46,10 @@ class Client:
 
 
 def check_client_name(name: str) -> str:
-    """Check a name for a client.
+    """Validate the name of a client, and return it unchanged.
 
     Raises:
-        InvalidInput: it is not one: 1 to 64 lower-case letters, digits, dots, hyphens and underscores.
+        InvalidInput: The name is not 1 to 64 lower-case letters, digits, dots, hyphens and underscores.
     """
     if not _NAME.fullmatch(name):
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""When a process is complete, when it is settled, and what its status is called."""
+"""When a process is complete, when it is settled, and which status it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ProcessStatus(StrEnum):
-    """What a process answer says of the process; derived at each read, never stored."""
+    """The status of a process, as answers state it. Derived at each read, never stored."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a request for a download led to."""
+    """The result of a request for a download."""
 
     COMPLETE = "complete"
     SETTLED = "settled"
@@ -48,12 +48,12 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """The documents of one listing, counted by what became of them.
+    """The documents of one listing, counted by their state.
 
     Attributes:
-        failed_for_good: failed for a reason that a later request cannot change.
-        failed_retryable: failed for a reason that it could.
-        no_content: listed by the court, which has neither a file nor a text of them. They are not missing.
+        failed_for_good: Failed for a permanent reason.
+        failed_retryable: Failed for a reason that a later request could overcome.
+        no_content: Listed by the court, which has neither a file nor a text of them. They do not count as missing.
     """
 
     available: int = 0
@@ -65,45 +65,45 @@ class Completeness:
 
     @property
     def total(self) -> int:
-        """How many documents the listing names."""
+        """The number of documents in the listing."""
         return self.available + self.pending + self.failed + self.no_content
 
     @property
     def failed(self) -> int:
-        """How many documents failed, for whatever reason. A piece that has no content has not failed."""
+        """The number of documents that failed, for any reason. Documents without content have not failed."""
         return self.failed_for_good + self.failed_retryable
 
     @property
     def complete(self) -> bool:
-        """Whether every listed document that has a content is available. An empty listing is not complete."""
+        """Whether every listed document that has content is available. An empty listing is not complete."""
         return self.total > 0 and self.available + self.no_content == self.total
 
     @property
     def settled(self) -> bool:
-        """Whether no run could change anything."""
+        """Whether a run could not change anything."""
         return self.pending == 0 and self.failed_retryable == 0
 
     @property
     def progress_percentage(self) -> float:
-        """Share of the documents that there is nothing left to do for, 0 to 100; 100 only when complete."""
+        """Share of the documents with nothing left to do, 0 to 100. It is 100 only when complete."""
         if self.total == 0:
             return 0.0
         return int(1000 * (self.available + self.no_content) / self.total) / 10
 
     @property
     def outcome(self) -> Outcome:
-        """How a run that can do no more has ended, as far as the documents say."""
+        """The outcome of a run that has finished, judged by the documents alone."""
         return Outcome.PARTIAL if self.available + self.no_content < self.total else Outcome.COMPLETED
 
 
 def process_status(documents: Completeness, *, listed: bool, process_failed: bool, run_open: bool) -> ProcessStatus:
-    """Name the status of a process.
+    """Return the status of a process.
 
     Args:
-        documents: the count of its documents.
-        listed: whether the court has ever listed it to us.
-        process_failed: whether the last run failed by the process's own fault.
-        run_open: whether Temporal has an open run for it.
+        documents: The counts of its documents.
+        listed: Whether the court has ever listed it to us.
+        process_failed: Whether the last run failed through the process's own fault.
+        run_open: Whether Temporal has an open run for it.
     """
     if run_open:
         return ProcessStatus.PROCESSING

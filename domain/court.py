@@ -1,4 +1,4 @@
-"""What a deployment knows of the court, and the credentials by which the court knows the deployment."""
+"""The court's circuit breaker, and the credentials for the court."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from enum import Enum, StrEnum, auto
 from domain.errors import CourtKnownUnavailable, FailureCode
 from domain.process_number import ProcessNumber
 
-# The workflow that watches the court: one for the whole deployment.
-WATCH_ID = "court"
-# Asked for when nobody has met trouble with a process: a number that no court gives.
-NO_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
+# Id of the workflow that monitors the court: one for the whole deployment.
+MONITOR_ID = "court"
+# Probes ask for this process if no request for a real one has failed. No court assigns this number.
+NONEXISTENT_PROCESS = ProcessNumber.parse("0000000-23.2000.8.11.0000")
 
 _FIRST_PROBE_DELAY = timedelta(seconds=5)
-_LONGEST_PROBE_DELAY = timedelta(minutes=15)
-_PATIENCE = 5
-_LONGEST_RENEWAL_LEAD = timedelta(seconds=60)
-_SHORTEST_RENEWAL = timedelta(seconds=30)
-_ENDING_SOON = timedelta(minutes=30)
+_MAX_PROBE_DELAY = timedelta(minutes=15)
+_RETRY_AFTERS_HONOURED = 5
+_MAX_RENEWAL_LEAD = timedelta(seconds=60)
+_MIN_RENEWAL_PAUSE = timedelta(seconds=30)
+_EXPIRY_WARNING = timedelta(minutes=30)
 
 
 class FailureReport(Enum):
-    """What a reported failure led to.
+    """The effect of a reported failure.
 
-    OPENED: The circuit is open from now on.
-    IGNORED: It was open already, or has opened and closed since the request was sent.
-    NOT_THE_COURT: The court works, and fails at this one process.
+    OPENED: It opened the circuit.
+    IGNORED: The circuit was already open, or has opened and closed since the request was sent.
+    NOT_THE_COURT: The court works, and fails only for this process.
     """
 
     OPENED = auto()
@@ -36,12 +36,12 @@ class FailureReport(Enum):
 
 
 class Verdict(StrEnum):
-    """What became of credentials that were brought while good ones were in use.
+    """The result of trying new credentials while valid ones are in use.
 
     PENDING: The court has not been asked, or has not answered.
     TAKEN: They are in use now.
-    REFUSED: The court refused them while it took those in use, which stay.
-    SUPERSEDED: Others were brought before they were tried.
+    REFUSED: The court refused them but accepted those in use, which stay.
+    SUPERSEDED: Other credentials arrived before these were tried.
     """
 
     PENDING = "pending"
@@ -52,22 +52,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CourtState:
-    """The circuit breaker in front of the court. All moments are of the database's clock.
+    """The state of the court's circuit breaker. All times are by the database's clock.
 
     Attributes:
-        generation: Grows each time the circuit opens or closes. A failure counts only against the generation that
-            was read before the request.
+        generation: Incremented each time the circuit opens or closes. A failure counts only if the generation is
+            still the one that was read before the request.
         failure_code: Why the court does not answer. None while the circuit is closed.
-        answer: What it answered then.
+        answer: The court's answer to the failed request.
         process_number: The process whose request failed.
         since: When the circuit opened or closed.
-        not_before: When the court itself asked to be asked again.
-        probes: Probes that have failed since the circuit opened.
-        next_probe_at: When the next one is due. None until the monitor has planned it.
-        asked_at: When the court was last asked and failed.
-        refused_token: The mark of the token that it was last asked with and failed.
-        relapses: How often in a row the circuit has opened again soon after it closed, at the same process.
-        read_at: When this was read.
+        not_before: Earliest time of the next request, as the court itself asked (``Retry-After``).
+        probes: Number of probes that have failed since the circuit opened.
+        next_probe_at: When the next probe is due. None until the monitor has planned it.
+        asked_at: When the last failed request was made.
+        refused_token: Fingerprint of the token of the last failed request.
+        relapses: How often in a row the circuit has reopened for the same process soon after it closed.
+        read_at: When this state was read.
     """
 
     generation: int = 0
@@ -85,26 +85,26 @@ class CourtState:
 
     @property
     def clock(self) -> datetime:
-        """The present moment by the database's clock, as of the reading."""
+        """The time by the database's clock at which this state was read."""
         return self.read_at or datetime.now(UTC)
 
     @property
     def failure(self) -> CourtKnownUnavailable | None:
-        """The error that whoever wants to ask the court meets. None while the circuit is closed."""
+        """The error to raise for requests to the court. None while the circuit is closed."""
         if self.failure_code is None:
             return None
         return CourtKnownUnavailable(self.failure_code, self.answer)
 
-    def probe_due(self, now: datetime, jitter: float, token: TokenReport | None = None) -> datetime:
-        """Return when the court is to be probed next.
+    def next_probe_time(self, now: datetime, jitter: float, token: TokenReport | None = None) -> datetime:
+        """Return when to probe the court next.
 
-        The court's own `Retry-After` counts, to the second; when it has not helped five times, the delay grows. A
-        court that refused our token is probed at once with another one, but never sooner than five seconds after a
-        probe.
+        The court's own ``Retry-After`` is honoured exactly. After five probes in vain, exponential backoff applies
+        too. A court that refused our token is probed at once when there is another token, but at least five seconds
+        after the last probe.
 
         Args:
-            now: The present moment by the database's clock.
-            jitter: From 0 to 1: how much of a tenth of the delay is added.
+            now: The present time by the database's clock.
+            jitter: From 0 to 1. 1 adds a tenth of the delay.
             token: The token in use.
         """
         refused = self.failure_code is FailureCode.CREDENTIALS_REJECTED
@@ -115,27 +115,27 @@ class CourtState:
             planned = self.next_probe_at
         elif self.not_before is None:
             planned = now + probe_delay(self.probes) * (1 + 0.1 * jitter)
-        elif self.probes < _PATIENCE:
+        elif self.probes < _RETRY_AFTERS_HONOURED:
             planned = self.not_before
         else:
-            planned = now + probe_delay(self.probes - _PATIENCE)
+            planned = now + probe_delay(self.probes - _RETRY_AFTERS_HONOURED)
         return planned if self.not_before is None else max(planned, self.not_before)
 
 
 def probe_delay(probes: int) -> timedelta:
-    """How long to wait before the next probe, after so many in vain: 5 s, doubling, 15 min at most."""
-    return min(_FIRST_PROBE_DELAY * (1 << min(probes, 16)), _LONGEST_PROBE_DELAY)
+    """Return the exponential backoff after this many failed probes: 5 s, doubling, at most 15 minutes."""
+    return min(_FIRST_PROBE_DELAY * (1 << min(probes, 16)), _MAX_PROBE_DELAY)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the court's sign-in gave: neither token is ever shown.
+    """Tokens from the court's sign-in service. Neither token is ever shown.
 
     Attributes:
-        version: counts the changes, so that two who renew at once do not undo each other.
-        stored_at: when they came.
-        expires_at: when the access token ends; none if it does not say.
-        refresh_expires_at: when the refresh token ends; none if it does not say.
+        version: Counts the changes, so that two concurrent renewals do not overwrite each other.
+        stored_at: When they were stored.
+        expires_at: When the access token expires. None if it does not say.
+        refresh_expires_at: When the refresh token expires. None if it does not say.
     """
 
     access_token: str | None = field(repr=False)
@@ -147,7 +147,7 @@ class Credentials:
 
     @property
     def renew_at(self) -> datetime | None:
-        """When to renew: a minute ahead, or a third of the token's life if that is less; none if it cannot be."""
+        """When to renew: one minute, or a third of the token's life if less, before expiry. None if impossible."""
         if self.refresh_token is None or self.stored_at is None:
             return None
         if self.access_token is None:
@@ -157,21 +157,21 @@ class Credentials:
             return None
         life = min(ends) - self.stored_at
         if life <= timedelta(0):
-            # By our clock it came ended already: never renew without a pause.
-            return self.stored_at + _SHORTEST_RENEWAL
-        return self.stored_at + life - min(_LONGEST_RENEWAL_LEAD, life / 3)
+            # By our clock it had expired when it arrived. Wait, so that renewals do not loop without a pause.
+            return self.stored_at + _MIN_RENEWAL_PAUSE
+        return self.stored_at + life - min(_MAX_RENEWAL_LEAD, life / 3)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReport:
-    """What may be told of the token in use.
+    """What may be shown of the token in use.
 
     Attributes:
-        source: ``stored``, ``file``, ``environment``, or none if there is no token at all.
-        mark: tells it from other tokens and tells nothing else; not stored.
-        expires_at: when it ends; none if it does not say.
-        renewable: whether it is renewed without help.
-        rejected: whether the court has refused it.
+        source: ``stored``, ``file`` or ``environment``. None if there is no token at all.
+        mark: A fingerprint that tells it from other tokens and reveals nothing else. Not stored.
+        expires_at: When it expires. None if it does not say.
+        renewable: Whether it is renewed automatically.
+        rejected: Whether the court has refused it.
     """
 
     source: str | None = None
@@ -180,16 +180,16 @@ class TokenReport:
     renewable: bool = False
     rejected: bool = False
 
-    def is_good(self, now: datetime) -> bool:
-        """Whether there is a token that the court is not known to refuse and that has not ended."""
+    def is_usable(self, now: datetime) -> bool:
+        """Return whether there is a token that has not expired and that the court is not known to refuse."""
         return self.source is not None and not self.rejected and (self.expires_at is None or self.expires_at > now)
 
     def needs_help_soon(self, now: datetime) -> bool:
-        """Whether a person must bring a new token within half an hour."""
+        """Return whether a person must provide a new token within half an hour."""
         if self.renewable:
             return False
         return (
             self.source is None
             or self.rejected
-            or (self.expires_at is not None and self.expires_at - now < _ENDING_SOON)
+            or (self.expires_at is not None and self.expires_at - now < _EXPIRY_WARNING)
         )

@@ -1,4 +1,4 @@
-"""The address of the catalog's database as operators write it, read before any driver sees it."""
+"""Parsing of the database address, as operators write it, before any driver sees it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _UNREADABLE = ConfigurationError(
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """Where the database is, and how it is to be spoken to.
+    """Where the database is, and the connection parameters.
 
     Attributes:
-        path: The file of an SQLite database. None for Postgres.
-        hosts: Names, IP addresses or folders of sockets. Empty leaves the choice to the driver.
+        path: File of an SQLite database. None for Postgres.
+        hosts: Names, IP addresses or socket folders. Empty leaves the choice to the driver.
         ports: One for each host.
-        parameters: What stands after the question mark, by libpq's names.
+        parameters: The query parameters, by libpq's names.
     """
 
     path: str | None = None
@@ -43,23 +43,23 @@ class DatabaseAddress:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file on this machine."""
+        """Whether it is an SQLite file on this machine."""
         return self.path is not None
 
     @property
     def servers(self) -> tuple[tuple[str, int], ...]:
-        """The hosts with their ports. Without any, Postgres is expected on this machine."""
+        """The hosts with their ports. If there are none, Postgres is expected on this machine."""
         if self.is_sqlite:
             return ()
         return tuple(zip(self.hosts, self.ports, strict=True)) or (("localhost", _POSTGRES_PORT),)
 
     @classmethod
     def parse(cls, url: str) -> DatabaseAddress:
-        """Read an address. The name of a driver in it (``postgresql+psycopg2``) is passed over.
+        """Parse an address. A driver's name in it (``postgresql+psycopg2``) is ignored.
 
         Raises:
-            ConfigurationError: It is none, or of a database of another kind. The text holds no part of the address
-                but its scheme.
+            ConfigurationError: It is not an address, or names another kind of database. The text contains no part
+                of the address except its scheme, because the rest may contain the password.
         """
         url = url.strip()
         if len(url) > 1 and url[0] in _QUOTES and url[-1] == url[0]:
@@ -94,14 +94,14 @@ class DatabaseAddress:
 
     @classmethod
     def _postgres(cls, rest: str) -> DatabaseAddress:
-        place, _, query = rest.partition("?")
-        authority, _, name = place.partition("/")
-        login, at, spots = authority.rpartition("@")
+        location, _, query = rest.partition("?")
+        authority, _, name = location.partition("/")
+        login, at, host_list = authority.rpartition("@")
         user, colon, password = login.partition(":")
-        if "#" in rest.partition("@")[0] or ("@" in place and not at):
+        if "#" in rest.partition("@")[0] or ("@" in location and not at):
             raise _UNREADABLE
-        parameters = _parameters(query)
-        hosts, ports = _spots(parameters.pop("host", "") or spots, parameters.pop("port", ""))
+        parameters = _parse_parameters(query)
+        hosts, ports = _parse_hosts(parameters.pop("host", "") or host_list, parameters.pop("port", ""))
         return cls(
             hosts=hosts,
             ports=ports,
@@ -112,46 +112,51 @@ class DatabaseAddress:
         )
 
 
-def _parameters(query: str) -> dict[str, str]:
-    """Return the parameters of a query. A host that stands there twice is two hosts, as SQLAlchemy writes them."""
-    found: dict[str, str] = {}
+def _parse_parameters(query: str) -> dict[str, str]:
+    """Return the query parameters. A repeated host or port is one of several, as SQLAlchemy writes them."""
+    parameters: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        found[name] = f"{found[name]},{value}" if name in ("host", "port") and name in found else value
-    return found
+        repeated = name in ("host", "port") and name in parameters
+        parameters[name] = f"{parameters[name]},{value}" if repeated else value
+    return parameters
 
 
-def _spots(spots: str, ports: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _parse_hosts(host_list: str, port_list: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return the hosts of ``one:5432,[::1]:5433`` and a port for each.
+
+    Args:
+        host_list: Comma-separated hosts, each with or without a port.
+        port_list: Comma-separated ports: one for all hosts, or one for each host. Empty means the default port.
 
     Raises:
         ConfigurationError: They cannot be read.
     """
-    if not spots:
-        # A port alone is of the host that the driver takes by default.
-        return (("localhost",), (_port(ports),)) if ports else ((), ())
-    common = [_port(port) for port in ports.split(",")] if ports else [_POSTGRES_PORT]
-    hosts, found = [], []
-    for place, spot in enumerate(spots.split(",")):
-        host, port = _spot(spot)
-        if len(common) > 1 and place >= len(common):
+    if not host_list:
+        # A port without a host applies to the driver's default host.
+        return (("localhost",), (_parse_port(port_list),)) if port_list else ((), ())
+    defaults = [_parse_port(port) for port in port_list.split(",")] if port_list else [_POSTGRES_PORT]
+    hosts, ports = [], []
+    for index, text in enumerate(host_list.split(",")):
+        host, port = _parse_host(text)
+        if len(defaults) > 1 and index >= len(defaults):
             raise _UNREADABLE
         hosts.append(host)
-        found.append(port or common[place if len(common) > 1 else 0])
-    return tuple(hosts), tuple(found)
+        ports.append(port or defaults[index if len(defaults) > 1 else 0])
+    return tuple(hosts), tuple(ports)
 
 
-def _spot(spot: str) -> tuple[str, int | None]:
-    spot = unquote(spot)
-    if spot.startswith("/"):
-        return spot, None
-    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\](?::(\d+))?", spot)
-    plain = bracketed or re.fullmatch(r"([^:\s\[\]@/]+)(?::(\d*))?", spot)
-    if plain is None:
+def _parse_host(text: str) -> tuple[str, int | None]:
+    text = unquote(text)
+    if text.startswith("/"):
+        return text, None
+    bracketed = re.fullmatch(r"\[([0-9A-Fa-f:.%\w]+)\](?::(\d+))?", text)
+    match = bracketed or re.fullmatch(r"([^:\s\[\]@/]+)(?::(\d*))?", text)
+    if match is None:
         raise _UNREADABLE
-    return plain[1], _port(plain[2]) if plain[2] else None
+    return match[1], _parse_port(match[2]) if match[2] else None
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65_536:
         raise _UNREADABLE
     return int(text)

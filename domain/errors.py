@@ -1,20 +1,18 @@
-"""The tree of errors, and the closed set of failure codes.
+"""The tree of exceptions, and the closed set of failure codes.
 
-Our tree:
-
-    AutosError
-    ├── InvalidInput                  what the caller sent cannot be used; nothing was changed
-    │   └── InvalidProcessNumber
-    ├── DependencyUnavailable         Temporal, the database or S3 does not answer
-    │   └── TransactionConflict       a transaction lost against another one: it can be tried again
-    ├── StorageFailure                the object store refused or lost a request
-    ├── StoreUnavailable              the object store takes no writes: the court is not asked meanwhile
-    ├── ConfigurationError            a setting is missing or unusable
-    └── CourtError                    the court's answer was a failure; carries a FailureCode
-        ├── DocumentFailure           the document's problem: the other documents go on
-        ├── ProcessFailure            the process's problem: the run ends
-        └── CourtFailure              the court's problem: nobody is blamed, the run waits
-            └── CourtKnownUnavailable     known already: the court was not asked
+AutosError
+├── InvalidInput                  the caller's input cannot be used; nothing was changed
+│   └── InvalidProcessNumber
+├── DependencyUnavailable         Temporal, the database or S3 does not answer
+│   └── TransactionConflict       a transaction lost against another one; it can be retried
+├── StorageFailure                the object store refused or lost a request
+├── StoreUnavailable              the object store takes no writes; until it does, the court is not asked
+├── ConfigurationError            a setting is missing or unusable
+└── CourtError                    the court's answer was a failure; carries a FailureCode
+    ├── DocumentFailure           the document's problem; the other documents go on
+    ├── ProcessFailure            the process's problem; the run ends
+    └── CourtFailure              the court's problem; no document fails for it, the run waits
+        └── CourtKnownUnavailable     the circuit breaker is open; the court was not asked
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ class FailureScope(StrEnum):
 
 
 class FailureCode(StrEnum):
-    """Every reason for which something can fail; the same in API, webhooks, CLI, logs and Temporal."""
+    """Every reason for a failure. The codes are the same in API, webhooks, CLI, logs and Temporal."""
 
     # Documents.
     SOURCE_UNAVAILABLE = "source_unavailable"
@@ -76,7 +74,7 @@ class FailureCode(StrEnum):
 
     @property
     def retryable(self) -> bool:
-        """Whether asking the court again, later, could succeed."""
+        """Whether a later request to the court could succeed."""
         return self not in _PERMANENT_CODES
 
 
@@ -112,15 +110,15 @@ _PERMANENT_CODES = frozenset(
 
 
 class AutosError(Exception):
-    """Root of every error that this project raises on purpose. Its text says what to do and holds no secret."""
+    """Base class of all errors that this project raises. Its text says what to do and contains no secret."""
 
 
 class InvalidInput(AutosError):
-    """What the caller sent cannot be used. Nothing was changed.
+    """The caller's input cannot be used. Nothing was changed.
 
     Attributes:
-        code: a stable word for programs.
-        field: the name of the offending parameter, when there is one.
+        code: A stable code for programs.
+        field: Name of the invalid parameter, if there is one.
     """
 
     code = "invalid_request"
@@ -135,7 +133,7 @@ class InvalidProcessNumber(InvalidInput):
     """The text is not a CNJ process number, or its check digits are wrong.
 
     Attributes:
-        suggestion: the canonical number with the right check digits, when only those were wrong.
+        suggestion: The canonical number with the right check digits, if only those were wrong.
     """
 
     code = "invalid_process_number"
@@ -146,7 +144,7 @@ class InvalidProcessNumber(InvalidInput):
 
 
 class DependencyUnavailable(AutosError):
-    """A part that the service stands on does not answer: ``temporal``, ``database`` or ``storage``."""
+    """A dependency of the service does not answer: ``temporal``, ``database`` or ``storage``."""
 
     def __init__(self, dependency: str, message: str) -> None:
         super().__init__(message)
@@ -154,14 +152,14 @@ class DependencyUnavailable(AutosError):
 
 
 class TransactionConflict(DependencyUnavailable):
-    """The database rolled a transaction back in favour of another one. Trying it again is safe."""
+    """The database rolled a transaction back in favour of another one. It is safe to retry."""
 
 
 class StorageFailure(AutosError):
-    """The object store refused or lost a request. Ours to retry; no document is blamed.
+    """The object store refused or lost a request. The service retries it; no document fails for it.
 
     Attributes:
-        permanent: The store would refuse the same request again, even while it takes others.
+        permanent: The store would refuse the same request again, even while it accepts others.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -170,10 +168,10 @@ class StorageFailure(AutosError):
 
 
 class StoreUnavailable(AutosError):
-    """The object store takes no writes. Nothing is asked of the court that could not be kept.
+    """The object store takes no writes. The court is not asked for bytes that could not be stored.
 
     Attributes:
-        answer: why, short and free of secrets.
+        answer: The reason, short and free of secrets.
     """
 
     code = FailureCode.STORE_UNAVAILABLE
@@ -184,17 +182,17 @@ class StoreUnavailable(AutosError):
 
 
 class ConfigurationError(AutosError):
-    """A setting is missing or cannot be used; the text names it and says what to set."""
+    """A setting is missing or cannot be used. The text names it and says what to set."""
 
 
 class CourtError(AutosError):
     """The court answered with a failure.
 
     Attributes:
-        code: one of the closed set; its scope says whose problem it is.
-        answer: what the court answered, short and free of secrets, for the people who read the failure.
-        status: the HTTP status of that answer, when there was one.
-        retry_after: seconds that the court asked us to wait, when it did.
+        code: The failure code. Its scope says whose problem it is.
+        answer: The court's answer, short and free of secrets, for people.
+        status: HTTP status of that answer, if there was one.
+        retry_after: Seconds that the court asked us to wait, if it did.
     """
 
     def __init__(
@@ -213,16 +211,16 @@ class CourtError(AutosError):
 
 
 class DocumentFailure(CourtError):
-    """One document cannot be had now, or ever; the others go on."""
+    """One document cannot be downloaded, now or ever. The others go on."""
 
 
 class ProcessFailure(CourtError):
-    """The process itself cannot be had: absent, out of reach, or its listing unreadable."""
+    """The process itself fails: it does not exist, access is denied, or its listing is unreadable."""
 
 
 class CourtFailure(CourtError):
-    """The court is down, throttles, blocks, or refuses our token. No document's attempt is burnt."""
+    """The court is down, throttles, blocks, or refuses our token. No document's attempt is used up."""
 
 
 class CourtKnownUnavailable(CourtFailure):
-    """The court was not even asked: somebody of the deployment has found that it does not answer."""
+    """The circuit breaker of the deployment is open, so the court was not asked."""

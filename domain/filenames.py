@@ -1,4 +1,4 @@
-"""Names for files and links: any Unicode name in, a harmless one out."""
+"""Safe file names for documents, made from any Unicode name."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ _EXTENSIONS = {
 }
 _ALIASES = {".htm": ".html", ".jpeg": ".jpg", ".tif": ".tiff", ".mpeg": ".mpg"}
 _TYPES = {ending: media_type for media_type, ending in _EXTENSIONS.items()}
-# What is only known to be bytes, text or an archive may well be what its name says, but never a page that a browser
-# would open.
+# Bytes, text or an archive may be of the more specific type that the name's extension says. HTML is excluded,
+# because a browser would open it.
 _GENERIC_TYPES = {
     "application/octet-stream": frozenset(_TYPES) - {".html"},
     "application/xml": frozenset({".xml"}),
@@ -65,9 +65,9 @@ _GENERIC_TYPES = {
     "text/plain": frozenset({".csv", ".eml", ".json", ".xml"}),
 }
 
-# Characters that a file system or a shell gives a meaning of its own.
+# Characters with a special meaning in a file system or a shell.
 _RESERVED = frozenset('/\\:*?"<>|')
-# Windows's devices, which open under any extension.
+# Device names of Windows, which are reserved with any extension.
 _DEVICES = frozenset(
     {
         *("con", "prn", "aux", "nul", "conin$", "conout$"),
@@ -77,33 +77,33 @@ _DEVICES = frozenset(
 _MAX_BYTES = 180
 
 
-def extension(media_type: str) -> str:
-    """The file extension of a media type with its dot; ``.bin`` for one that is not in our table."""
+def file_extension(media_type: str) -> str:
+    """Return the file extension of a media type with its dot. ``.bin`` for a type that is not in our table."""
     return _EXTENSIONS.get(media_type.partition(";")[0].strip().lower(), ".bin")
 
 
 def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
-    """A name that is a single, visible, storable file name on every system and ends in the right extension.
+    """Return a name that is a visible, valid file name on every system and has the right extension.
 
-    Letters of any script stay. Separators, control and direction-changing characters, names that Windows
-    reserves, leading dots and overlong names do not.
+    Letters of any script are kept. Separators, control characters and direction marks, names that Windows reserves,
+    leading dots and excess length are removed or replaced.
 
     Args:
-        name: the name as the court gives it.
-        fallback: used when nothing is left of the name.
-        media_type: decides the extension, unless the name has one that fits it.
+        name: The name as the court states it.
+        fallback: Used if nothing is left of the name.
+        media_type: Decides the extension, unless the name already has one that fits.
     """
     composed = unicodedata.normalize("NFC", name or "")
     kept = "".join(
         "_" if character in _RESERVED else " " if character.isspace() else character
         for character in composed
-        # Category C: controls, direction marks, surrogates, unassigned.
+        # Category C: control characters, direction marks, surrogates, unassigned code points.
         if character.isspace() or not unicodedata.category(character).startswith("C")
     )
     text = " ".join(kept.split()).strip(". ")
-    ending = extension(media_type)
+    ending = file_extension(media_type)
     stem, dot, suffix = text.rpartition(".")
-    if stem and _fits(f"{dot}{suffix}".lower(), media_type.partition(";")[0].strip().lower()):
+    if stem and _extension_fits(f"{dot}{suffix}".lower(), media_type.partition(";")[0].strip().lower()):
         text, ending = stem.rstrip(". "), f"{dot}{suffix}"
     text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
     if not text:
@@ -113,20 +113,20 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     return text + ending
 
 
-def _fits(ending: str, media_type: str) -> bool:
-    """Whether a name's own ending may stay: it says the same as the media type, or more."""
+def _extension_fits(ending: str, media_type: str) -> bool:
+    """Return whether a name's own extension says the same as the media type, or something more specific."""
     ending = _ALIASES.get(ending, ending)
     if ending == _EXTENSIONS.get(media_type) or ending in _GENERIC_TYPES.get(media_type, ()):
         return True
-    # Formats of one family share their first bytes, such as WMV and ASF.
+    # Related formats share their first bytes, such as WMV and ASF.
     family = media_type.partition("/")[0]
     return family in ("audio", "image", "video") and _TYPES.get(ending, "").startswith(f"{family}/")
 
 
 def content_disposition(filename: str) -> str:
-    """The header that makes a browser save a file under its name (RFC 6266, RFC 8187): never shown inline."""
+    """Return the ``Content-Disposition`` that makes browsers save a file under its name (RFC 6266, RFC 8187)."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    # By now compatibility forms are plain characters: a full-width quotation mark is one like any other.
+    # After NFKD, which turns compatibility forms into plain ones, such as a full-width quotation mark.
     plain = "".join(
         "_" if character in '"/\\%' or not character.isprintable() else character for character in plain
     )

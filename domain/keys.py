@@ -1,4 +1,4 @@
-"""API keys: what one looks like, and what is kept of it."""
+"""API keys: their format, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from datetime import datetime
 
 from domain.clients import Client, Scope
 
-# Who asks with the key of the settings, and who asks where there are no keys.
+# Client names for requests with the key in the settings, and for requests where no keys exist.
 OPERATOR = "operator"
 LOCAL = "local"
 RESERVED_NAMES = frozenset({OPERATOR, LOCAL})
 
-USUAL_REQUESTS_PER_MINUTE = 600
-MOST_REQUESTS_PER_MINUTE = 60_000
+DEFAULT_REQUESTS_PER_MINUTE = 600
+MAX_REQUESTS_PER_MINUTE = 60_000
 
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _KEY = re.compile(r"autos_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")
 
 
-def new_key() -> tuple[str, str]:
-    """A key that nobody has had: its id, which is no secret, and its whole text."""
+def generate_key() -> tuple[str, str]:
+    """Return a new random key: its id, which is not secret, and its full text."""
     key_id = "".join(secrets.choice(_ID_CHARACTERS) for _ in range(8))
     return key_id, f"autos_{key_id}_{secrets.token_urlsafe(32)}"
 
 
-def id_of_key(key: str) -> str | None:
-    """The id in a key's text; none if the text is no key."""
-    found = _KEY.fullmatch(key)
-    return found[1] if found else None
+def parse_key_id(key: str) -> str | None:
+    """Return the id in a key's text. None if the text is not a key."""
+    match = _KEY.fullmatch(key)
+    return match[1] if match else None
 
 
-def digest_of_key(key: str) -> str:
-    """What is kept of a key's text: SHA-256 in hex. A key is random enough to need no salt."""
+def hash_key(key: str) -> str:
+    """Return the hash that is stored instead of a key: SHA-256 in hex. A key is random enough to need no salt."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is kept of a key.
+    """A key as it is stored.
 
     Attributes:
-        id: the part of the key that is not secret.
-        client: whose it is.
-        digest: of the whole key.
-        scopes: what it lets its client do.
-        requests_per_minute: its rate limit; none is no limit.
-        revoked_at: since when it is dead; none while it lives.
+        id: The part of the key that is not secret.
+        client: Name of its client.
+        digest: Hash of the full key.
+        scopes: The permissions it grants.
+        requests_per_minute: Its rate limit. None means no limit.
+        revoked_at: When it was revoked. None while it is valid.
     """
 
     id: str
@@ -62,9 +62,9 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None
 
-    def opened_by(self, key: str) -> Client | None:
-        """The client who sends this text; none if it is another key's, or if this one is revoked."""
-        same = hmac.compare_digest(self.digest, digest_of_key(key))
+    def verify(self, key: str) -> Client | None:
+        """Return the client if ``key`` is the text of this key. None for another key, or if this one is revoked."""
+        same = hmac.compare_digest(self.digest, hash_key(key))
         if not same or self.revoked_at is not None:
             return None
         return Client(self.client, self.scopes, self.id, self.requests_per_minute)
@@ -72,12 +72,12 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: the one time that its text is there.
+    """A key that was just created. Its text is available only this once.
 
     Attributes:
-        record: what is kept of it.
-        text: the key itself.
-        webhook_secret: the client's, if the client is new; none if it has one already.
+        record: The key as it is stored.
+        text: The key itself.
+        webhook_secret: The client's webhook secret if the client is new. None if it already has one.
     """
 
     record: ApiKey

@@ -1,15 +1,15 @@
-"""Media types as the court's systems state them, in their usual spelling."""
+"""Normalization of the media types that the court's systems state."""
 
 from __future__ import annotations
 
 import re
 
-# The data lake's words for media types, which the portal's listings may carry too.
+# The data lake's spelling of media types, such as APPLICATION_PDF. The portal's listings may contain it too.
 _ENUM_STYLE = re.compile(r"(APPLICATION|AUDIO|IMAGE|TEXT|VIDEO)_([A-Z0-9_]+)")
 
 
-def normalised_type(declared: str | None) -> str | None:
-    """Return a stated media type in its usual spelling. None if it is none."""
+def normalize_media_type(declared: str | None) -> str | None:
+    """Return a stated media type in its standard form. None if it is not a media type."""
     if not declared:
         return None
     match = _ENUM_STYLE.fullmatch(declared)

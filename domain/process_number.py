@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, replace
 from typing import Self
 
 from domain.errors import InvalidProcessNumber
+from domain.text import without_format_characters
 
-# Between the parts of a number stands punctuation or blanks, as people's tools change them, or nothing.
+# Punctuation or blanks between the parts of a number, as people's tools change them, or nothing.
 _SEPARATOR = r"[^\w]{0,3}"
-# ASCII only: ``\d`` would admit digits of other scripts, which the court does not know.
+# ASCII only: ``\d`` would accept digits of other scripts, which the court does not know.
 _NUMBER = re.compile(
     _SEPARATOR.join((r"([0-9]{1,7})", r"([0-9]{2})", r"([0-9]{4})", r"([0-9])", r"([0-9]{2})", r"([0-9]{4})"))
 )
-_LONGEST_TEXT = 200
+_MAX_TEXT_LENGTH = 200
 _SEQUENCE_DIGITS = 7
 
 _STATES = (
@@ -52,7 +52,7 @@ _COURTS = _courts()
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProcessNumber:
-    """A process number whose check digits have been verified. Always text: integers lose leading zeros."""
+    """A process number with verified check digits. Always text: integers lose leading zeros."""
 
     sequence: str
     check_digits: str
@@ -63,29 +63,28 @@ class ProcessNumber:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a number as people paste it.
+        """Parse a number as people paste it.
 
-        Punctuation may be there, missing, or changed (an en dash, a non-breaking hyphen, blanks). Words, quotes and
-        brackets may stand around it. Zeros at its beginning may be lost, as spreadsheets lose them. The check
-        digits make that safe: they must be right in any case.
+        Punctuation may be present, missing, or changed (an en dash, a non-breaking hyphen, blanks). Words, quotes
+        and brackets around the number are ignored. Leading zeros may be missing, as spreadsheets drop them. This is
+        safe because the check digits must be right in any case.
 
         Raises:
-            InvalidProcessNumber: The text holds no number, or more than one, or the check digits (ISO 7064
-                mod 97-10) are wrong. If a whole number has wrong ones, the error names the right ones.
+            InvalidProcessNumber: The text contains no number, or more than one, or the check digits (ISO 7064
+                mod 97-10) are wrong. If only the check digits are wrong, the error suggests the right number.
         """
-        # Category Cf: soft hyphens, zero-width characters, direction marks, a byte order mark.
-        visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
+        visible = without_format_characters(text)
         match = _NUMBER.search(visible)
         rest = visible if match is None else visible[: match.start()] + visible[match.end() :]
-        if match is None or len(text) > _LONGEST_TEXT or any(character.isdigit() for character in rest):
-            raise _shapeless(text)
+        if match is None or len(text) > _MAX_TEXT_LENGTH or any(character.isdigit() for character in rest):
+            raise _not_a_number(text)
         sequence, *others = match.groups()
         number = cls(sequence.zfill(_SEQUENCE_DIGITS), *others)
         expected = number._expected_check_digits()
         if number.check_digits == expected and (len(sequence) == _SEQUENCE_DIGITS or number._is_plausible):
             return number
         if len(sequence) < _SEQUENCE_DIGITS:
-            raise _shapeless(text)
+            raise _not_a_number(text)
         right = replace(number, check_digits=expected).canonical
         raise InvalidProcessNumber(
             f"The check digits of {number.canonical} are wrong: for this number they would be {expected} "
@@ -95,7 +94,7 @@ class ProcessNumber:
 
     @property
     def _is_plausible(self) -> bool:
-        """Whether year and court are such as there are: of a hundred other numbers, one has right check digits."""
+        """Whether year and court exist. The check digits alone are right for one in a hundred random numbers."""
         return (self.segment, self.court_code) in _COURTS and "1900" <= self.year <= "2100"
 
     def _expected_check_digits(self) -> str:
@@ -104,7 +103,7 @@ class ProcessNumber:
 
     @property
     def canonical(self) -> str:
-        """The number with punctuation, ``NNNNNNN-DD.AAAA.J.TR.OOOO``: the form used everywhere inside Autos."""
+        """The number with punctuation, ``NNNNNNN-DD.AAAA.J.TR.OOOO``, the form used everywhere inside Autos."""
         return f"{self.sequence}-{self.check_digits}.{self.year}.{self.segment}.{self.court_code}.{self.unit}"
 
     @property
@@ -114,14 +113,14 @@ class ProcessNumber:
 
     @property
     def court(self) -> str:
-        """The court's acronym, such as ``TJMT``; ``J.TR`` as written for a court founded after this table."""
+        """The court's acronym, such as ``TJMT``. For a court founded after this table was written, ``J.TR``."""
         return _COURTS.get((self.segment, self.court_code), f"{self.segment}.{self.court_code}")
 
     def __str__(self) -> str:
         return self.canonical
 
 
-def _shapeless(text: str) -> InvalidProcessNumber:
+def _not_a_number(text: str) -> InvalidProcessNumber:
     digits = sum(character.isdigit() for character in text)
     return InvalidProcessNumber(
         "A process number has 20 digits, as in 1011745-77.2025.8.11.0041 or 10117457720258110041; "

@@ -1,4 +1,4 @@
-"""The ``Retry-After`` header (RFC 9110, section 10.2.3), as courts and receivers of webhooks send it."""
+"""The ``Retry-After`` header (RFC 9110, section 10.2.3) of the court and of webhook receivers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from email.utils import parsedate_to_datetime
 
 
 def parse_retry_after(value: str | None, *, longest: float = 3600.0) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; none if the header is absent or unusable.
+    """Parse a number of seconds or an HTTP date.
 
     Args:
-        value: the header's value.
-        longest: a longer wait is cut to this many seconds.
+        value: The header's value.
+        longest: Maximum in seconds. A longer wait is reduced to it.
+
+    Returns:
+        Seconds to wait, from 0. None if the header is absent or unusable.
     """
     if value is None:
         return None

@@ -1,7 +1,7 @@
-"""Secrecy: how far the court closes a document, and who may read it. Every decision about both is made here.
+"""Secrecy levels, and who may read a document. Every decision about both is made here.
 
-The rules fail closed: a level that the court states and that is not understood counts as the strictest one, and a
-document that the court no longer shows is shown to nobody but holders of the scope ``sealed``.
+The rules fail closed. A level that is not understood counts as the strictest one. A document that the court no
+longer shows is shown only to keys with the scope ``sealed``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Protocol, TypeVar
 from domain.clients import Scope
 from domain.errors import FailureCode
 
-# The court's answers about a process after which nothing of it is shown, although a former listing is known.
+# After these answers of the court about a process, none of its documents is shown, although a former listing is
+# known.
 UNLISTING_CODES = frozenset({FailureCode.NO_ACCESS, FailureCode.NOT_FOUND})
 
 
 class Secrecy(StrEnum):
-    """How far a document, an instance or a process is closed to the public, from open to closed.
+    """How closed a document, an instance or a process is to the public, from open to closed.
 
     Attributes:
-        UNKNOWN: the court states no level.
-        UNRECOGNIZED: the court states a level that this version does not know. Counts as the strictest.
+        UNKNOWN: The court states no level.
+        UNRECOGNIZED: The court states a level that this version does not know. Counts as the strictest.
     """
 
     UNKNOWN = "unknown"
@@ -45,16 +46,16 @@ _STRICTNESS = {level: place for place, level in enumerate(Secrecy)}
 
 
 def strictest(levels: Iterable[Secrecy]) -> Secrecy:
-    """Return the strictest of the levels. Any stated level is stricter than none; without levels it is unknown."""
+    """Return the strictest level. Any stated level is stricter than ``UNKNOWN``. Empty means ``UNKNOWN``."""
     return max(levels, key=_STRICTNESS.__getitem__, default=Secrecy.UNKNOWN)
 
 
 class Guarded(Protocol):
-    """What may have to be withheld."""
+    """A document, or a part of one, that may have to be withheld."""
 
     @property
     def secrecy(self) -> Secrecy:
-        """The strictest level of the process, the instance, the piece and all its sources."""
+        """The strictest level of the process, the instance, the document and all its sources."""
 
     @property
     def listed(self) -> bool:
@@ -65,15 +66,17 @@ GuardedT = TypeVar("GuardedT", bound=Guarded)
 
 
 def is_withheld(document: Guarded, scopes: Collection[Scope]) -> bool:
-    """Return whether a reader may learn no more of a document than that it exists and how its download went.
+    """Return whether a document's content and description are withheld from a reader.
+
+    The reader may still see that the document exists and how its download went.
 
     Args:
-        document: the document.
-        scopes: what the reader's key allows.
+        document: The document.
+        scopes: The scopes of the reader's key.
     """
     return Scope.SEALED not in scopes and not (document.listed and document.secrecy.is_open)
 
 
 def readable(documents: Iterable[GuardedT], scopes: Collection[Scope]) -> Sequence[GuardedT]:
-    """Return the documents that are not withheld from a reader with these scopes, in their order."""
+    """Return the documents that a reader with these scopes may see, in their order."""
     return [document for document in documents if not is_withheld(document, scopes)]

@@ -1,4 +1,4 @@
-"""Where documents are kept."""
+"""Where documents are stored: the bucket and the keys of objects."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from enum import StrEnum
 class AddressingStyle(StrEnum):
     """Where requests name the bucket.
 
-    AUTO: In the path if there is an endpoint, else in the host's name; in the other place if the store wants that.
+    AUTO: In the path if an endpoint is set, and in the host name otherwise. If the store refuses the path, in the
+        host name.
     PATH: In the path: ``https://endpoint/bucket/key``.
-    VIRTUAL: In the host's name: ``https://bucket.endpoint/key``.
+    VIRTUAL: In the host name: ``https://bucket.endpoint/key``.
     """
 
     AUTO = "auto"
@@ -21,11 +22,11 @@ class AddressingStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StorageAddress:
-    """Where the bucket is and who we are there.
+    """Where the bucket is, and our keys there.
 
     Attributes:
-        endpoint_url: none means AWS itself.
-        access_key_id: none means that keys are looked for where AWS's own tools do.
+        endpoint_url: None means AWS itself.
+        access_key_id: None means that keys are searched where AWS's own tools search them.
         addressing_style: Where requests name the bucket.
     """
 
@@ -37,17 +38,17 @@ class StorageAddress:
     addressing_style: AddressingStyle = AddressingStyle.AUTO
 
 
-# Every document's object is below it.
+# The common prefix of all documents' objects.
 DOCUMENTS_PREFIX = "processes/"
-# Written to see whether the store takes writes; always the same. Below the documents' prefix, so that a policy that
-# goes by prefixes says the same of both.
+# The write check overwrites this one object. It has the documents' prefix, so that a bucket policy by prefix treats
+# both alike.
 WRITE_CHECK_KEY = f"{DOCUMENTS_PREFIX}write-check"
 
 
 def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:
-    """Return the key of a document's object up to its extension, which is known only once its bytes have been seen.
+    """Return the key of a document's object without its extension, which is known only once its bytes were read.
 
-    A later version has a key of its own, so that the former one stays.
+    A later version has a key of its own, so that the former version is kept.
     """
     suffix = "" if version == 1 else f"-v{version}"
     return f"{DOCUMENTS_PREFIX}{process_number}/{document_id}{suffix}"

@@ -1,15 +1,25 @@
-"""Text that comes from outside."""
+"""Cleaning text that comes from outside."""
 
 from __future__ import annotations
+
+import unicodedata
 
 
 def printable(text: str) -> str:
     """Return the text in one line, without characters that control how it is shown or stored.
 
-    Line breaks, tabs and unusual spaces become spaces. Removed are control characters (C0 and C1), format
-    characters (the bidirectional overrides among them), lone surrogates, and what Unicode does not assign.
+    Line breaks, tabs and unusual spaces become spaces. Control characters (C0 and C1), format characters (such as
+    bidirectional overrides), lone surrogates and unassigned code points are removed.
     """
     if text.isprintable():
         return text.strip()
     shown = (character if character.isprintable() else " " if character.isspace() else "" for character in text)
     return "".join(shown).strip()
+
+
+def without_format_characters(text: str) -> str:
+    """Return the text without invisible characters of Unicode category Cf.
+
+    These are zero-width characters, soft hyphens, direction marks and the byte order mark, as copied text has them.
+    """
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")

@@ -1,4 +1,4 @@
-"""What subscribers are told, and when it is tried again."""
+"""Webhook events, their deliveries, and the retry schedule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.processes import Run
 
-# Seconds before each attempt, counted from the one before it: the published schedule of Standard Webhooks.
+# Delay before each attempt in seconds, from the attempt before: the published schedule of Standard Webhooks.
 DELIVERY_SCHEDULE: tuple[float, ...] = (
     0,
     5,
@@ -24,14 +24,15 @@ DELIVERY_SCHEDULE: tuple[float, ...] = (
     20 * 3600,
     24 * 3600,
 )
-# Of the events' form: it changes when a receiver that reads the present one would stumble.
+# Version of the events' format. It changes with each breaking change for receivers.
 EVENT_VERSION = 1
-# An address that has taken nothing for so long is switched off: the schedule of one event is over before that.
+# An endpoint that has accepted nothing for this long is switched off. The schedule of one event ends before that.
 SWITCH_OFF_AFTER = timedelta(days=5)
-# A failure so long after the last one begins anew: every delivery on its schedule would have failed in between.
-FAILURES_APART = timedelta(hours=30)
-# Of one delivery, in the log: it may be sent again for ever.
-SHOWN_ATTEMPTS = 20
+# A failure this long after the last one starts a new streak: had a delivery been pending, one of its attempts would
+# have failed in between.
+FAILURE_STREAK_GAP = timedelta(hours=30)
+# Per delivery, in the delivery log: a delivery may be redelivered any number of times.
+MAX_LISTED_ATTEMPTS = 20
 ENDPOINT_OFF = "endpoint switched off"
 CLIENT_GONE = "every key of the client is revoked"
 SUPERSEDED = "the run was reset; its new end is announced by another event"
@@ -39,7 +40,7 @@ _ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
 
 
 class EventType(StrEnum):
-    """The events that a subscriber can receive."""
+    """The types of events that a subscriber can receive."""
 
     PROCESS_COMPLETED = "process.completed"
     PROCESS_PARTIAL = "process.partial"
@@ -54,12 +55,12 @@ class EventType(StrEnum):
 
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
-        """The event that announces how a run ended."""
+        """Return the event type that announces the outcome of a run."""
         return cls(f"process.{outcome}")
 
 
 class DeliveryStatus(StrEnum):
-    """What has become of a delivery. One that has ended becomes pending again when it is asked for anew."""
+    """The status of a delivery. A redelivery makes a finished delivery pending again."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -71,16 +72,16 @@ class Delivery:
     """One event for one subscriber.
 
     Attributes:
-        id: the event's id, the same at every attempt; holds no full stop.
-        number: counts upwards within the catalog.
-        client: whose subscription it is, and whose secret signs it.
-        created_at: when the event happened.
-        process_number: the process that it tells of; none for a test.
-        run_id: of the run whose end it announces; none for a test.
-        run_end: which of the run's ends, counted from 1; none for a test.
-        delivered_at: when a receiver took it.
-        given_up_at: when it was said that no further attempt is made.
-        next_attempt_at: when it is tried again; none once it has ended.
+        id: The event's id, the same at every attempt. It contains no full stop.
+        number: Increases with each delivery in the catalog.
+        client: The client that subscribed. Its secret signs the event.
+        created_at: When the event happened.
+        process_number: The event's process. None for a test.
+        run_id: The run whose end it announces. None for a test.
+        run_end: Which of the run's ends, counted from 1. None for a test.
+        delivered_at: When a receiver accepted it.
+        given_up_at: When it was decided that no further attempt is made.
+        next_attempt_at: When the next attempt is due. None once the delivery has finished.
     """
 
     id: str
@@ -100,12 +101,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an attempt needs to know.
+    """What a delivery attempt needs to know.
 
     Attributes:
-        run: the run whose end is announced; none for a test.
-        endpoint_off: nothing is sent to the address until it is switched on again.
-        scopes: what every key that the client ever had may do; none if all of them are revoked.
+        run: The run whose end is announced. None for a test.
+        endpoint_off: Nothing is sent to the endpoint until it is switched on again.
+        scopes: The intersection of the scopes of all keys that the client ever had. Empty if all are revoked.
     """
 
     delivery: Delivery
@@ -115,7 +116,7 @@ class Event:
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing is sent, whoever waits there; none if it is."""
+        """Why nothing may be sent. None if the event may be sent."""
         if self.endpoint_off:
             return ENDPOINT_OFF
         if self.run is not None and (self.run.outcome is None or self.run.end_count != self.delivery.run_end):
@@ -125,13 +126,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SentAttempt:
-    """One attempt at a delivery, as it is logged.
+    """One delivery attempt in the delivery log.
 
     Attributes:
-        number: counts from 1, on over every redelivery.
-        latency_ms: how long the receiver took; none if nothing was sent.
-        excerpt: the beginning of what the receiver answered.
-        error: why there was no answer, in general words.
+        number: Counts from 1. Redeliveries continue the numbering.
+        latency_ms: How long the receiver took. None if nothing was sent.
+        excerpt: The beginning of the receiver's response body.
+        error: Why there was no response, in general words.
     """
 
     number: int
@@ -144,7 +145,7 @@ class SentAttempt:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDelivery:
-    """A delivery with the latest attempts at it, the first one first."""
+    """A delivery with its latest attempts, in the order in which they were made."""
 
     delivery: Delivery
     attempts: tuple[SentAttempt, ...]
@@ -152,11 +153,11 @@ class LoggedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class FailingEndpoint:
-    """An address of a client that has taken nothing since a time.
+    """An endpoint of a client that accepts nothing.
 
     Attributes:
-        failing_since: the first failure after its last success, or after a time in which nothing was sent.
-        switched_off_at: when it was found to have failed for so long that nothing is sent to it any more.
+        failing_since: The first failure since the last success, or since a long time without attempts.
+        switched_off_at: When it was switched off for failing too long. None while events are still sent to it.
     """
 
     id: str
@@ -167,5 +168,5 @@ class FailingEndpoint:
 
 
 def endpoint_id(client: str, url: str) -> str:
-    """The id of a client's address, the same whoever asks; the address cannot be read from it."""
+    """Return the stable id of a client's endpoint. The address cannot be derived from it."""
     return f"ep_{uuid5(_ENDPOINTS, f'{client} {url}').hex}"

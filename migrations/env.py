@@ -1,4 +1,4 @@
-"""Alembic's way in: migrations run on the connection that ``adapters.database.migrate`` hands over."""
+"""Alembic's entry point. Migrations run on the connection that ``adapters.database.migrate`` passes in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A court on your desk: the portal's API over HTTP, with documents that are always the same and faults on demand.
+"""A simulated court: the portal's API over HTTP, with deterministic documents and fault injection.
 
-Everything about a process follows from its number, so nothing is stored and a restarted simulator answers
-as its former life did. What its user orders over ``/_simulator`` (more documents, faults, latency) lives in
-memory and ends with the server. :func:`simulator.server.serve` runs it.
+Everything about a process is derived from its number. So nothing is stored, and a restarted simulator responds as
+before. What is configured through ``/_simulator`` (more documents, faults, latency) is kept in memory and lost when
+the server stops. :func:`simulator.server.serve` runs it.
 """

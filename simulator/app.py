@@ -1,4 +1,4 @@
-"""Puts the simulator together."""
+"""The simulator's ASGI application."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from simulator import answers, control, data_lake, portal, sign_in
+from simulator import control, data_lake, portal, responses, sign_in
+from simulator.control_requests import InvalidControlRequest
 from simulator.court import Court
-from simulator.orders import Nonsense
-from simulator.wire import note_transport, transmit
+from simulator.wire import save_transport, transmit
 
 
 def create_app(court: Court | None = None) -> Starlette:
-    """The simulator as an ASGI application, with a court of its own unless one is given.
+    """Create the application.
 
-    To reset connections it needs uvicorn; under other servers it raises ``ConnectionResetError`` there.
+    Resetting a connection needs uvicorn. Under other servers it raises ``ConnectionResetError`` instead.
+
+    Args:
+        court: the court's state. ``None`` creates a new one.
     """
     court = court or Court()
-    return _Simulator(
+    return _SimulatorApp(
         routes=[
             *portal.routes(court),
             *data_lake.routes(court),
             control.routes(court),
             sign_in.routes(court),
-            Mount("/", app=_portal_page),
+            Mount("/", app=_serve_portal_page),
         ],
-        exception_handlers={Nonsense: control.refuse, HTTPException: control.decline},
+        exception_handlers={InvalidControlRequest: control.invalid_request, HTTPException: control.http_error},
     )
 
 
-class _Simulator(Starlette):
+class _SimulatorApp(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's layers wrap ``send``: past them the connection is out of reach.
+        # Starlette's layers wrap ``send``, which hides the connection.
         if scope["type"] == "http":
-            note_transport(scope, send)
-        # A server that stops cuts its clients off; there is nobody left to answer.
+            save_transport(scope, send)
+        # A server that stops aborts its connections: no client is left to respond to.
         with suppress(asyncio.CancelledError):
             await super().__call__(scope, receive, send)
 
 
-async def _portal_page(scope: Scope, receive: Receive, send: Send) -> None:
-    await transmit(answers.portal_page(), scope, receive, send)
+async def _serve_portal_page(scope: Scope, receive: Receive, send: Send) -> None:
+    await transmit(responses.portal_page(), scope, receive, send)

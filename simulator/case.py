@@ -1,4 +1,4 @@
-"""A process as the court knows it: every document of it follows from the process number alone."""
+"""A simulated process: every document of it is derived from the process number alone."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from uuid import NAMESPACE_URL, uuid5
 
 from domain.process_number import ProcessNumber
 from simulator.document_types import BARE_TEXT, DocumentType, document_type
-from simulator.files import HTML, PDF, PLAIN, RTF, SMALLEST, File, make
+from simulator.files import HTML, MIN_FORMATTED_BYTES, PDF, PLAIN, RTF, File, make_file
 
 _KNOWN_COUNTS = {"1011745-77.2025.8.11.0041": 31}
-_FEWEST_WITH_TWINS = 12
+_MIN_DOCUMENTS_FOR_TWINS = 12
 HIGHEST_SECRECY = 5
 _SIZES = {PDF: (10_900, 290_000), HTML: (3_700, 40_000), RTF: (9_000, 51_000), PLAIN: (1_500, 8_000)}
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What can be chosen about a process; the rest follows from its number.
+    """The configurable part of a process. Everything else is derived from its number.
 
     Attributes:
-        documents: how many documents the first degree holds.
-        size_bytes: the size of every document, or None for the sizes that the number gives.
-        second_instance_documents: how many more the appeal holds; with any, the process has two instances.
-        second_source: the court's other system feeds the same documents again, under other ids.
-        exists: whether the court knows the process.
-        text_only_documents: so many documents have no binary, only their text: every other one, from the first.
-        bare_documents: so many pieces are listed without a file, and neither their bytes nor their text can be had:
-            the last ones filed.
-        secret_documents: so many documents are secret, in all degrees of secrecy: every other one, from the second.
-        secrecy: of the process, 0 (public) to ``HIGHEST_SECRECY``.
-        content_type: what the wire calls every binary, or None for what each is.
-        content_disposition: sent with every binary, or None for no such header.
-        twins: two of the documents have the same bytes.
+        documents: number of documents in the first degree.
+        size_bytes: size of every document. ``None`` derives the sizes from the number.
+        second_instance_documents: number of documents in the appeal. Above 0, the process has two instances.
+        second_source: whether the court's other system lists the same documents again, with other ids.
+        exists: whether the court has the process.
+        text_only_documents: number of documents without a binary, only a text: every other one, from the first.
+        bare_documents: number of documents that are listed without a file and have neither binary nor text: the
+            last ones filed.
+        secret_documents: number of secret documents, of all secrecy levels: every other one, from the second.
+        secrecy: secrecy level of the process, 0 (public) to ``HIGHEST_SECRECY``.
+        content_type: ``Content-Type`` of every binary. ``None`` sends each document's own type.
+        content_disposition: ``Content-Disposition`` of every binary. ``None`` sends no such header.
+        twins: whether two of the documents have the same bytes.
     """
 
     documents: int
@@ -55,15 +55,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One filed piece.
+    """One filed document.
 
     Attributes:
-        index: its place in filing order over the whole process, the first degree first.
-        coded: its listing tells the code of its type.
-        described: its listing tells about its file.
-        has_binary: the file can be had, not only its text.
-        has_content: anything of it can be had.
-        secrecy: 0 (public) to ``HIGHEST_SECRECY``.
+        index: its position in filing order over the whole process, starting with the first degree.
+        coded: whether its listing has the code of its type.
+        described: whether its listing describes its file.
+        has_binary: whether its file can be downloaded.
+        has_content: whether its file or its text can be downloaded.
+        secrecy: secrecy level, 0 (public) to ``HIGHEST_SECRECY``.
     """
 
     id: str
@@ -87,18 +87,18 @@ class Document:
     secrecy: int = 0
 
     def file(self) -> File:
-        """The document itself, the same at every call."""
-        return make(self.media_type, title=self.title, seed=self.seed, pages=self.pages, size=self.size)
+        """Create the document's file, the same at every call."""
+        return make_file(self.media_type, title=self.title, seed=self.seed, pages=self.pages, size=self.size)
 
     def text(self) -> bytes:
-        """What the court's extraction says of it: with Windows line ends, and now and then control characters."""
-        blemish = "\x00\x1a" if self.sequence % 9 == 7 else ""
-        return f"{self.type.name}\r\n{self.title}\u00a0{blemish}\r\nConteúdo sintético {self.seed}\r\n".encode()
+        """Return the text that the court extracts: with Windows line endings and sometimes control characters."""
+        control = "\x00\x1a" if self.sequence % 9 == 7 else ""
+        return f"{self.type.name}\r\n{self.title}\u00a0{control}\r\nConteúdo sintético {self.seed}\r\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One run of the process through a degree, as one source (0, or 1 for the copies) tells it."""
+    """One instance of the process, as listed by one source: 0, or 1 for the copies."""
 
     degree: int
     source: int
@@ -106,115 +106,116 @@ class Instance:
 
 
 class Case:
-    """A process of a given shape.
+    """A process with a given shape.
 
     Attributes:
-        documents: all of them in filing order, each once, whatever number of sources feed it.
-        copies: the same documents as the second source has them, if there is one.
-        instances: the current one first, which is the appeal when there is one.
-        opened_at: when the process was filed, as the court writes it.
+        documents: all documents in filing order, each once even with two sources.
+        copies: the same documents as listed by the second source. Empty without one.
+        instances: the current one first, which is the appeal if there is one.
+        opened_at: when the process was filed, in the court's format.
     """
 
     def __init__(self, number: ProcessNumber, shape: Shape) -> None:
         self.number = number
         self.shape = shape
-        self.opened_at = _wire_time(_opening(number))
+        self.opened_at = _wire_time(_opened_at(number))
         self.documents = (*_documents(number, shape, degree=1), *_documents(number, shape, degree=2))
         self.copies = tuple(map(_copy, self.documents)) if shape.second_source else ()
         self.instances = tuple(
-            Instance(degree, source, tuple(one for one in documents if one.degree == degree))
+            Instance(degree, source, tuple(document for document in documents if document.degree == degree))
             for source, documents in enumerate((self.documents, self.copies)[: 1 + shape.second_source])
             for degree in ((2, 1) if shape.second_instance_documents else (1,))
         )
 
     @cached_property
     def by_id(self) -> dict[str, Document]:
-        """Every document by the id under which it can be asked for, copies included."""
+        """Every document by its id in the listings, copies included."""
         return {document.id: document for document in self.documents + self.copies}
 
 
 @lru_cache(maxsize=1024)
-def case(number: ProcessNumber, shape: Shape) -> Case:
-    """The process of that shape. Recent ones are kept: making one takes a millisecond per fifty documents."""
+def build_case(number: ProcessNumber, shape: Shape) -> Case:
+    """Return the process with this shape. Cached: building one takes a millisecond per fifty documents."""
     return Case(number, shape)
 
 
 @lru_cache(maxsize=8192)
 def natural_shape(number: ProcessNumber) -> Shape:
-    """The shape of a process about which nothing was ordered."""
-    count = _KNOWN_COUNTS.get(number.canonical) or 1 + _digest(number.canonical, "documents")[0] % 60
-    return Shape(documents=count, twins=count >= _FEWEST_WITH_TWINS)
+    """Return the shape of a process that was never configured."""
+    count = _KNOWN_COUNTS.get(number.canonical) or 1 + _hash(number.canonical, "documents")[0] % 60
+    return Shape(documents=count, twins=count >= _MIN_DOCUMENTS_FOR_TWINS)
 
 
 @lru_cache(maxsize=8192)
 def last_movement(number: ProcessNumber, shape: Shape) -> int:
-    """When something last happened in the current instance: milliseconds since 1970, the court's time as UTC."""
+    """Return the time of the current instance's last movement: milliseconds since 1970, local time taken as UTC."""
     degree = 2 if shape.second_instance_documents else 1
     newest = next(_documents(number, shape, degree=degree, newest_only=True), None)
-    moment = _opening(number) if newest is None else datetime.fromisoformat(newest.filed_at)
+    moment = _opened_at(number) if newest is None else datetime.fromisoformat(newest.filed_at)
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _documents(
     number: ProcessNumber, shape: Shape, *, degree: int, newest_only: bool = False
 ) -> Iterator[Document]:
-    # Nothing but the place may decide here: a process that grows keeps what it has.
+    # Derived from the position alone: a process that grows keeps the documents that it has.
     count, before = (shape.documents, 0) if degree == 1 else (shape.second_instance_documents, shape.documents)
     total = shape.documents + shape.second_instance_documents
-    text_only = _every_other(total, shape.text_only_documents, first=0)
-    secret = _every_other(total, shape.secret_documents, first=1)
+    text_only = _select_alternating(total, shape.text_only_documents, first=0)
+    secret = _select_alternating(total, shape.secret_documents, first=1)
     twin = natural_shape(number).documents // 2 if shape.twins and degree == 1 else None
-    opening = _opening(number) + timedelta(days=400 * (degree - 1))
+    opening = _opened_at(number) + timedelta(days=400 * (degree - 1))
     stem = int(number.sequence) * 1000 + degree * 7
-    for place in range(count)[-1:] if newest_only else range(count):
-        elder = place - 1 if place - 1 == twin else place
-        digest = _digest(number.canonical, degree, elder)
-        # Courts differ in how finely they tell the time: by seconds, or by one to three digits of one.
-        fineness = 10 ** (digest[11] % 4)
-        into = int.from_bytes(digest[5:8]) % 21_000_000 // fineness * fineness
-        filed_at = opening + timedelta(hours=6 * elder, milliseconds=into)
-        if elder != place:
+    for position in range(count)[-1:] if newest_only else range(count):
+        # The document after a twin is filed again from the same content.
+        source_position = position - 1 if position - 1 == twin else position
+        digest = _hash(number.canonical, degree, source_position)
+        # Courts differ in the precision of their times: seconds, or one to three decimals of them.
+        precision = 10 ** (digest[11] % 4)
+        offset = int.from_bytes(digest[5:8]) % 21_000_000 // precision * precision
+        filed_at = opening + timedelta(hours=6 * source_position, milliseconds=offset)
+        if source_position != position:
             filed_at += timedelta(milliseconds=104)
-        piece = document_type(elder, degree, digest[0])
-        lowest, spread = _SIZES[piece.media_type]
+        type_ = document_type(source_position, degree, digest[0])
+        lowest, spread = _SIZES[type_.media_type]
         size = lowest + int(spread * (int.from_bytes(digest[3:5]) / 65536) ** 3)
         if shape.size_bytes is not None:
             size = shape.size_bytes
-            piece = piece if size >= SMALLEST else BARE_TEXT
+            type_ = type_ if size >= MIN_FORMATTED_BYTES else BARE_TEXT
         yield Document(
-            id=str(uuid5(NAMESPACE_URL, f"autos-simulator:{number.canonical}:{degree}:{place}")),
-            index=before + place,
+            id=str(uuid5(NAMESPACE_URL, f"autos-simulator:{number.canonical}:{degree}:{position}")),
+            index=before + position,
             degree=degree,
-            sequence=place + 1 + 2 * (place // 7),
-            name=piece.file_name,
-            type=piece,
+            sequence=position + 1 + 2 * (position // 7),
+            name=type_.file_name,
+            type=type_,
             coded=digest[1] % 5 != 0,
-            described=before + place not in text_only
-            and before + place < total - shape.bare_documents
-            and (place == 0 or digest[2] % 15 != 0),
+            described=before + position not in text_only
+            and before + position < total - shape.bare_documents
+            and (position == 0 or digest[2] % 15 != 0),
             filed_at=_wire_time(filed_at),
-            origin=str(100_000_000 + (stem + place * 13) % 900_000_000),
-            codex=28_000_000_000 + (stem + place * 13) % 1_000_000_000,
-            media_type=piece.media_type,
-            pages=0 if piece.media_type != PDF else 1 if size < 8_192 else 1 + digest[10] % 8,
+            origin=str(100_000_000 + (stem + position * 13) % 900_000_000),
+            codex=28_000_000_000 + (stem + position * 13) % 1_000_000_000,
+            media_type=type_.media_type,
+            pages=0 if type_.media_type != PDF else 1 if size < 8_192 else 1 + digest[10] % 8,
             size=size,
             seed=digest.hex(),
-            title=f"Processo {number.canonical}, grau {degree}, documento {elder + 1}",
-            has_binary=before + place not in text_only,
-            has_content=before + place < total - shape.bare_documents,
-            secrecy=1 + (before + place) % HIGHEST_SECRECY if before + place in secret else 0,
+            title=f"Processo {number.canonical}, grau {degree}, documento {source_position + 1}",
+            has_binary=before + position not in text_only,
+            has_content=before + position < total - shape.bare_documents,
+            secrecy=1 + (before + position) % HIGHEST_SECRECY if before + position in secret else 0,
         )
 
 
-def _every_other(total: int, count: int, *, first: int) -> frozenset[int]:
-    """So many of the places: every second one from the first, then from the other."""
+def _select_alternating(total: int, count: int, *, first: int) -> frozenset[int]:
+    """Select ``count`` of the positions: every second one from ``first``, then the ones between."""
     if not count:
         return frozenset()
     return frozenset((*range(first, total, 2), *range(1 - first, total, 2))[:count])
 
 
 def _copy(document: Document) -> Document:
-    # The second source repeats the court's own id and says nothing about the file.
+    # The second source repeats the court's own id and does not describe the file.
     return replace(
         document,
         id=str(uuid5(NAMESPACE_URL, f"autos-simulator:second-source:{document.id}")),
@@ -223,17 +224,17 @@ def _copy(document: Document) -> Document:
     )
 
 
-def _opening(number: ProcessNumber) -> datetime:
+def _opened_at(number: ProcessNumber) -> datetime:
     year = min(max(int(number.year), 1970), 2100)
-    days, minutes = _digest(number.canonical, "opening")[:2]
+    days, minutes = _hash(number.canonical, "opening")[:2]
     return datetime(year, 1, 2) + timedelta(days=days, hours=9, minutes=minutes)  # noqa: DTZ001 - the court's times have no zone
 
 
 def _wire_time(moment: datetime) -> str:
-    """As the court writes times: local, without a zone, with a fraction of none to three digits."""
+    """Format a time as the court does: local, without a zone, with zero to three decimals."""
     fraction = f".{moment.microsecond // 1000:03}".rstrip("0").rstrip(".")
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}"
 
 
-def _digest(*words: object) -> bytes:
-    return blake2b("|".join(map(str, words)).encode(), digest_size=20).digest()
+def _hash(*values: object) -> bytes:
+    return blake2b("|".join(map(str, values)).encode(), digest_size=20).digest()

@@ -1,4 +1,4 @@
-"""The simulator's own side, ``/_simulator``: order what the court shall do, and read what it saw."""
+"""The control API, ``/_simulator``: configure the court's behaviour and read its counts."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from simulator import orders
+from simulator import control_requests
 from simulator.court import Court
 
 
-class RefusePages:
-    """Middleware that answers 403 to web pages: nobody needs a token here, and a page could order anything.
+class BrowserRequestGuard:
+    """CSRF guard: middleware that responds with 403 to requests from web pages.
 
-    Browsers say which page a request comes from and let no page change that. Programs send neither header.
+    The control API needs no token, so otherwise any page could control the simulator. Browsers send the page's
+    origin in headers that pages cannot change. Programs send neither header.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a program's request on."""
+        """Pass the request on unless it comes from a web page."""
         app = self._app
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            # "none" is an address that a person has typed.
+            # Browsers send "none" when a person typed the address.
             if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
                 app = JSONResponse({"error": "Web pages may not control the simulator."}, status_code=403)
         await app(scope, receive, send)
 
 
 def routes(court: Court) -> Mount:
-    """The control routes."""
+    """Return the control routes."""
 
     async def put_process(request: Request) -> Response:
-        number = orders.read_number(request.path_params["number"])
-        case = court.arrange(number, orders.read_shape(number, await request.body()))
+        number = control_requests.read_number(request.path_params["number"])
+        case = court.set_shape(number, control_requests.read_shape(number, await request.body()))
         shape = asdict(case.shape)
         del shape["twins"]
         ids = [document.id for document in case.documents]
         return JSONResponse({"number": number.canonical, **shape, "document_ids": ids})
 
     async def post_fault(request: Request) -> Response:
-        return JSONResponse({"id": court.faults.add(orders.read_fault(await request.body()))})
+        return JSONResponse({"id": court.faults.add(control_requests.read_fault(await request.body()))})
 
     async def delete_faults(request: Request) -> Response:
         court.faults.clear()
@@ -61,11 +62,11 @@ def routes(court: Court) -> Mount:
         return Response(status_code=204)
 
     async def put_latency(request: Request) -> Response:
-        court.latency = orders.read_latency(await request.body())
+        court.latency = control_requests.read_latency(await request.body())
         return JSONResponse({"seconds": court.latency})
 
     async def post_token(request: Request) -> Response:
-        grant = court.tokens.renew_all(orders.read_lifetime(await request.body()))
+        grant = court.tokens.replace_all(control_requests.read_lifetime(await request.body()))
         return JSONResponse(
             {
                 "token": grant.token,
@@ -93,17 +94,17 @@ def routes(court: Court) -> Mount:
             Route("/stats", get_stats, methods=["GET"]),
             Route("/stats", delete_stats, methods=["DELETE"]),
         ],
-        middleware=[Middleware(RefusePages)],
+        middleware=[Middleware(BrowserRequestGuard)],
     )
 
 
-def refuse(request: Request, error: Exception) -> Response:
-    """Say why an order cannot be followed."""
+def invalid_request(request: Request, error: Exception) -> Response:
+    """Respond with 422 and the reason."""
     return JSONResponse({"error": str(error)}, status_code=422)
 
 
-def decline(request: Request, error: Exception) -> Response:
-    """Say that there is nothing of that name, or no such method, here."""
+def http_error(request: Request, error: Exception) -> Response:
+    """Respond to an unknown path or method, in JSON."""
     if not isinstance(error, HTTPException):
         raise error
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)

@@ -1,22 +1,22 @@
-"""All that the simulator remembers while it runs."""
+"""The simulator's state, in memory only."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from domain.process_number import ProcessNumber
-from simulator.case import Case, Shape, case, natural_shape
+from simulator.case import Case, Shape, build_case, natural_shape
 from simulator.faults import Faults
 from simulator.stats import Stats
 from simulator.tokens import Tokens
 
 
 class Court:
-    """The court's state: what was ordered about its processes, its faults, its tokens, and what it counted.
+    """The court's state: configured processes, faults, tokens and counts.
 
     Attributes:
-        latency: seconds by which every answer of the court is late.
-        prepared: ids of the documents for which the data lake has made a link.
+        latency: delay of every response of the court, in seconds.
+        prepared_links: ids of the documents whose data lake link is ready.
     """
 
     def __init__(self) -> None:
@@ -24,29 +24,29 @@ class Court:
         self.faults = Faults()
         self.stats = Stats()
         self.latency = 0.0
-        self.prepared: set[str] = set()
-        self._ordered: dict[str, Shape] = {}
-        self._asked: set[str] = set()
+        self.prepared_links: set[str] = set()
+        self._shapes: dict[str, Shape] = {}
+        self._requested: set[str] = set()
 
-    def case(self, number: ProcessNumber) -> Case | None:
-        """The process, or None if the court does not know it."""
-        shape = self.shape(number)
-        if number.canonical not in self._ordered:
-            self._asked.add(number.canonical)
-        return case(number, shape) if shape.exists else None
+    def find_case(self, number: ProcessNumber) -> Case | None:
+        """Return the process, or ``None`` if the court does not have it."""
+        shape = self.get_shape(number)
+        if number.canonical not in self._shapes:
+            self._requested.add(number.canonical)
+        return build_case(number, shape) if shape.exists else None
 
-    def shape(self, number: ProcessNumber) -> Shape:
-        """What was ordered about a process, or what follows from its number."""
-        return self._ordered.get(number.canonical) or natural_shape(number)
+    def get_shape(self, number: ProcessNumber) -> Shape:
+        """Return the configured shape of a process, or the one derived from its number."""
+        return self._shapes.get(number.canonical) or natural_shape(number)
 
-    def arrange(self, number: ProcessNumber, shape: Shape) -> Case:
-        """Give a process this shape from now on. Documents that it had and still has stay what they were.
+    def set_shape(self, number: ProcessNumber, shape: Shape) -> Case:
+        """Configure the shape of a process. Documents that it had and still has do not change.
 
-        Twins are the court's own doing: a process has them if somebody saw it before anything was ordered.
+        Twins cannot be configured: a process keeps them if it was requested before it was configured.
         """
-        former = self._ordered.get(number.canonical)
-        if former is None and number.canonical in self._asked:
-            former = natural_shape(number)
-        shape = replace(shape, twins=former is not None and former.twins)
-        self._ordered[number.canonical] = shape
-        return case(number, shape)
+        previous = self._shapes.get(number.canonical)
+        if previous is None and number.canonical in self._requested:
+            previous = natural_shape(number)
+        shape = replace(shape, twins=previous is not None and previous.twins)
+        self._shapes[number.canonical] = shape
+        return build_case(number, shape)

@@ -1,4 +1,4 @@
-"""The kinds of pieces that lawyers and courts file, with the names that the court's systems give to their files."""
+"""The types of documents that lawyers and courts file, with the file names that the court's systems use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulator.files import HTML, PDF, PLAIN, RTF
 
 @dataclass(frozen=True, slots=True)
 class DocumentType:
-    """A type of the national table (``code``), and the file name and media type that come with it."""
+    """A type of the national table (``code``), with its file name and media type."""
 
     code: int
     name: str
@@ -17,13 +17,13 @@ class DocumentType:
     media_type: str
 
 
-# A process opens with these.
+# The first documents of every process.
 _OPENING = (
     DocumentType(58, "Petição Inicial", "Petição Inicial.pdf", PDF),
     DocumentType(161, "Procuração", "Procuração.pdf", PDF),
     DocumentType(172, "Documento de Identificação", "RG/CPF - frente e verso.pdf", PDF),
 )
-# Then any of these; a row twice is a piece twice as frequent.
+# The types of later documents. A duplicate row makes its type twice as frequent.
 _LATER = (
     DocumentType(57, "Petição", "Petição.pdf", PDF),
     DocumentType(57, "Petição", "Petição.pdf", PDF),
@@ -45,11 +45,17 @@ _LATER = (
 _APPEAL = DocumentType(70, "Apelação", "Apelação.pdf", PDF)
 
 BARE_TEXT = DocumentType(166, "Documento de Comprovação", "Anotação.txt", PLAIN)
-"""For documents too small to be anything else."""
+"""The type of documents that are too small for any other format."""
 
 
-def document_type(place: int, degree: int, draw: int) -> DocumentType:
-    """The type of the document at that place (from 0) of a degree; ``draw`` decides where it is free."""
+def document_type(position: int, degree: int, draw: int) -> DocumentType:
+    """Return the type of a document.
+
+    Args:
+        position: the document's position in filing order of its degree, from 0.
+        degree: 1 or 2.
+        draw: a random number that chooses where the position does not decide.
+    """
     if degree > 1:
-        return _LATER[draw % len(_LATER)] if place else _APPEAL
-    return _OPENING[place] if place < len(_OPENING) else _LATER[draw % len(_LATER)]
+        return _LATER[draw % len(_LATER)] if position else _APPEAL
+    return _OPENING[position] if position < len(_OPENING) else _LATER[draw % len(_LATER)]

@@ -1,4 +1,4 @@
-"""What happens to every request of the court's own: counted, delayed, checked, and struck by faults."""
+"""Handling of every request to the court: counts, latency, token check and faults."""
 
 from __future__ import annotations
 
@@ -11,96 +11,108 @@ from starlette.types import Receive, Scope, Send
 
 from domain.errors import InvalidProcessNumber
 from domain.process_number import ProcessNumber
-from simulator import answers
-from simulator.answers import Answer
-from simulator.calls import Call, Target
+from simulator import responses
 from simulator.case import Case, Document
 from simulator.court import Court
+from simulator.requests import CourtRequest, Target
+from simulator.responses import CourtResponse
 from simulator.wire import transmit
 
-Reading = Callable[[Court, Request], Call]
+RequestReader = Callable[[Court, Request], CourtRequest]
 
 
 class Endpoint:
-    """Counts a request, makes it wait, checks its token, and lets the faults have their say."""
+    """ASGI application that counts a request, delays it, checks its token and applies faults."""
 
-    def __init__(self, court: Court, reading: Reading, *, needs_token: bool = True) -> None:
+    def __init__(self, court: Court, read_request: RequestReader, *, needs_token: bool = True) -> None:
         self._court = court
-        self._read = reading
+        self._read_request = read_request
         self._needs_token = needs_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stats = self._court.stats
         request = Request(scope)
-        call = self._read(self._court, request)
-        stats.begin(call.target)
+        court_request = self._read_request(self._court, request)
+        stats.request_started(court_request.target)
         try:
             if self._court.latency:
                 await asyncio.sleep(self._court.latency)
-            answer = await self._answer(request, call)
-            if answer.refuses_token:
+            response = await self._respond(request, court_request)
+            if response.refuses_token:
                 stats.token_refused()
-            if await transmit(answer, scope, receive, send):
-                if answer.document_id is not None:
-                    stats.served(answer.document_id)
-                elif answer.listing:
-                    stats.listed()
+            if await transmit(response, scope, receive, send):
+                if response.document_id is not None:
+                    stats.document_served(response.document_id)
+                elif response.listing:
+                    stats.listing_sent()
         finally:
-            stats.end()
+            stats.request_ended()
 
-    async def _answer(self, request: Request, call: Call) -> Answer:
-        faulty = await self._fault(call, before_token=True)
-        if faulty is not None:
-            return faulty
+    async def _respond(self, request: Request, court_request: CourtRequest) -> CourtResponse:
+        faulty_response = await self._respond_with_fault(court_request, before_token=True)
+        if faulty_response is not None:
+            return faulty_response
         if self._needs_token and not self._court.tokens.accepts(request.headers.get("authorization", "")):
-            return answers.token_rejected()
-        return await self._fault(call, before_token=False) or call.answer
+            return responses.token_rejected()
+        return await self._respond_with_fault(court_request, before_token=False) or court_request.response
 
-    async def _fault(self, call: Call, *, before_token: bool) -> Answer | None:
-        struck = self._court.faults.strike(call, before_token=before_token)
-        if struck is None:
+    async def _respond_with_fault(self, court_request: CourtRequest, *, before_token: bool) -> CourtResponse | None:
+        fault = self._court.faults.match_and_count(court_request, before_token=before_token)
+        if fault is None:
             return None
-        kind, terms = struck
-        if terms.delay_seconds and not kind.drips:
-            await asyncio.sleep(terms.delay_seconds)
-        return kind.answer(call, terms)
+        kind, options = fault
+        if options.delay_seconds and not kind.delays_pieces:
+            await asyncio.sleep(options.delay_seconds)
+        return kind.respond(court_request, options)
 
 
-def read_binary(court: Court, request: Request) -> Call:
-    """A document's bytes, if it has any."""
+def read_binary(court: Court, request: Request) -> CourtRequest:
+    """Read a request for a document's bytes. Without a binary, the response is 404."""
     return read_document(
-        court, request, lambda case, document: answers.binary(case, document) if document.has_binary else None
+        court, request, lambda case, document: responses.binary(case, document) if document.has_binary else None
     )
 
 
-def read_text(court: Court, request: Request) -> Call:
-    """A document's text."""
-    return read_document(court, request, lambda case, document: answers.text(document))
+def read_text(court: Court, request: Request) -> CourtRequest:
+    """Read a request for a document's text."""
+    return read_document(court, request, lambda case, document: responses.text(document))
 
 
-def read_document(court: Court, request: Request, say: Callable[[Case, Document], Answer | None]) -> Call:
-    """What ``say`` says of the document that the path names; Spring's 404 where there is nothing to say."""
+def read_document(
+    court: Court, request: Request, respond: Callable[[Case, Document], CourtResponse | None]
+) -> CourtRequest:
+    """Read a request for the document in the path.
+
+    Args:
+        court: the court's state.
+        request: the HTTP request.
+        respond: returns the response. ``None`` means Spring's 404, which unknown documents get too.
+    """
     path = request.scope["path"]
     number, case = find_process(court, request.path_params["number"])
     document = case.by_id.get(request.path_params["document_id"]) if case else None
-    answer = say(case, document) if case and document and document.has_content else None
-    return Call(Target.DOCUMENT, path, answer or answers.no_route(path), number, case, document)
+    response = respond(case, document) if case and document and document.has_content else None
+    return CourtRequest(Target.DOCUMENT, path, response or responses.no_route(path), number, case, document)
 
 
-def read_elsewhere(court: Court, request: Request) -> Call:
-    """A path that the API does not have."""
+def read_elsewhere(court: Court, request: Request) -> CourtRequest:
+    """Read a request to a path that the API does not have. The response is 404."""
     path = request.scope["path"]
-    return Call(Target.ELSEWHERE, path, answers.no_route(path))
+    return CourtRequest(Target.ELSEWHERE, path, responses.no_route(path))
 
 
 def find_process(court: Court, text: str) -> tuple[str | None, Case | None]:
-    """The canonical number, if the text is one, and the process, if the court knows it."""
-    number = _number(text)
-    return (None, None) if number is None else (number.canonical, court.case(number))
+    """Parse a process number and look it up.
+
+    Returns:
+        The canonical number, ``None`` if it is invalid, and the process, ``None`` if the court does not have it.
+    """
+    number = _parse_number(text)
+    return (None, None) if number is None else (number.canonical, court.find_case(number))
 
 
 @lru_cache(maxsize=8192)
-def _number(text: str) -> ProcessNumber | None:
+def _parse_number(text: str) -> ProcessNumber | None:
     try:
         return ProcessNumber.parse(text)
     except InvalidProcessNumber:

@@ -1,8 +1,8 @@
-"""How each kind of fault answers: one small function per kind, and the table that names them.
+"""The response of each kind of fault: one small function per kind, and the table of their names.
 
-``delay_seconds`` is waited before the answer, except by ``slow``, which waits it between the eight pieces in
-which it sends the true answer. ``gateway_timeout`` takes the court a minute; here it comes at once unless
-``delay_seconds`` says otherwise.
+``delay_seconds`` is waited before the response, except by ``slow``, which waits it between the eight pieces of the
+true response. A ``gateway_timeout`` of the court takes a minute. Here it comes at once unless ``delay_seconds`` is
+set.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from simulator import answers
-from simulator.answers import Answer, Ending
-from simulator.calls import Call, Target
+from simulator import responses
 from simulator.files import HTML, PDF
+from simulator.requests import CourtRequest, Target
+from simulator.responses import CourtResponse, Ending
 
 
 class Reach(Enum):
-    """Which requests a fault strikes when it does not list documents."""
+    """Which requests a fault affects when its rule names no documents."""
 
     EVERYTHING = auto()
     PROCESS = auto()
@@ -27,147 +27,150 @@ class Reach(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What was ordered about the answer."""
+class FaultOptions:
+    """Options of a fault's response, in seconds."""
 
     retry_after: int | None = None
     delay_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A kind of fault.
 
     Attributes:
-        answer: what the client gets instead.
-        reach: which requests it strikes when it does not list documents.
-        before_token: the gateway does it, to requests without a good token too.
-        takes_retry_after: its answer can carry ``Retry-After``.
-        drips: it spends ``delay_seconds`` within the answer, not before it.
+        respond: returns the response that the client gets instead.
+        reach: which requests it affects when its rule names no documents.
+        before_token: whether the gateway causes it, so that requests without a valid token get it too.
+        takes_retry_after: whether its response can have ``Retry-After``.
+        delays_pieces: whether ``delay_seconds`` is waited within the response, not before it.
     """
 
-    answer: Callable[[Call, Terms], Answer]
+    respond: Callable[[CourtRequest, FaultOptions], CourtResponse]
     reach: Reach
     before_token: bool = False
     takes_retry_after: bool = False
-    drips: bool = False
+    delays_pieces: bool = False
 
 
-def _codex_error(call: Call, terms: Terms) -> Answer:
-    document_id = call.document.id if call.document else ""
-    return answers.codex_error(call.path, call.number or "", document_id)
+def _codex_error(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    document_id = request.document.id if request.document else ""
+    return responses.codex_error(request.path, request.number or "", document_id)
 
 
-def _throttled(call: Call, terms: Terms) -> Answer:
-    return answers.throttled(terms.retry_after)
+def _throttled(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.throttled(options.retry_after)
 
 
-def _firewall(call: Call, terms: Terms) -> Answer:
-    return answers.firewall()
+def _firewall(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.firewall()
 
 
-def _token_rejected(call: Call, terms: Terms) -> Answer:
-    return answers.token_rejected()
+def _token_rejected(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.token_rejected()
 
 
-def _redirected(call: Call, terms: Terms) -> Answer:
-    return answers.redirected()
+def _redirected(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.redirected()
 
 
-def _no_access(call: Call, terms: Terms) -> Answer:
-    match call.target:
+def _no_access(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    match request.target:
         case Target.EXISTENCE:
-            return call.answer
+            return request.response
         case Target.ACCESS:
-            return answers.verdict(False)
+            return responses.verdict(False)
         case _:
-            return answers.no_access(call.number or "", status=403 if call.target is Target.SEARCH else 401)
+            return responses.no_access(request.number or "", status=403 if request.target is Target.SEARCH else 401)
 
 
-def _broken_details(call: Call, terms: Terms) -> Answer:
-    return answers.broken_details(call.path, call.number or "")
+def _broken_details(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.broken_details(request.path, request.number or "")
 
 
-def _not_found(call: Call, terms: Terms) -> Answer:
-    match call.target:
+def _not_found(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    match request.target:
         case Target.EXISTENCE | Target.ACCESS:
-            return answers.verdict(False)
+            return responses.verdict(False)
         case Target.DETAILS:
-            return answers.no_records()
+            return responses.no_records()
         case Target.SEARCH:
-            return answers.no_hits()
+            return responses.no_hits()
         case _:
-            return answers.no_route(call.path)
+            return responses.no_route(request.path)
 
 
-def _sealed(call: Call, terms: Terms) -> Answer:
-    return answers.sealed(call.path)
+def _sealed(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.sealed(request.path)
 
 
-def _portal_page(call: Call, terms: Terms) -> Answer:
-    return answers.portal_page()
+def _portal_page(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.portal_page()
 
 
-def _empty(call: Call, terms: Terms) -> Answer:
-    return answers.empty(call.answer.media_type)
+def _empty(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.empty(request.response.media_type)
 
 
-def _mismatched(call: Call, terms: Terms) -> Answer:
-    """The true document, called something that it is not."""
-    if call.answer.document_id is None:
-        return call.answer
-    told = HTML if call.document is not None and call.document.media_type == PDF else PDF
-    return replace(call.answer, media_type=told)
+def _mismatched(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    """The true document with a wrong ``Content-Type``."""
+    if request.response.document_id is None:
+        return request.response
+    declared_type = HTML if request.document is not None and request.document.media_type == PDF else PDF
+    return replace(request.response, media_type=declared_type)
 
 
-def _truncated(call: Call, terms: Terms) -> Answer:
-    """Half the bytes. Where the listing tells the size, the answer itself looks whole and only the listing
-    gives it away; where it does not, the answer announces all the bytes and ends early."""
-    told = call.document is not None and call.document.described
-    ending = Ending.COMPLETE if told else Ending.CLOSED
-    return replace(call.answer, sent=len(call.answer.body) // 2, ending=ending)
+def _truncated(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    """Half the bytes.
+
+    If the listing has the size, the response itself looks complete and only the listing shows the difference.
+    Otherwise the response announces all bytes and ends early.
+    """
+    has_listed_size = request.document is not None and request.document.described
+    ending = Ending.COMPLETE if has_listed_size else Ending.CLOSED
+    return replace(request.response, sent=len(request.response.body) // 2, ending=ending)
 
 
-def _reset(call: Call, terms: Terms) -> Answer:
-    """The connection is reset in the middle of the true answer."""
-    return replace(call.answer, sent=len(call.answer.body) // 2, ending=Ending.RESET)
+def _reset(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    """A connection reset in the middle of the true response."""
+    return replace(request.response, sent=len(request.response.body) // 2, ending=Ending.RESET)
 
 
-def _slow(call: Call, terms: Terms) -> Answer:
-    """The true answer in eight pieces; one second apart unless ``delay_seconds`` says otherwise."""
-    delay = 1.0 if terms.delay_seconds is None else terms.delay_seconds
-    return replace(call.answer, step_delay=delay)
+def _slow(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    """The true response in eight pieces, one second apart unless ``delay_seconds`` is set."""
+    delay = 1.0 if options.delay_seconds is None else options.delay_seconds
+    return replace(request.response, piece_delay=delay)
 
 
-def _gateway_timeout(call: Call, terms: Terms) -> Answer:
-    return answers.gateway_timeout()
+def _gateway_timeout(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.gateway_timeout()
 
 
-def _unavailable(call: Call, terms: Terms) -> Answer:
-    return answers.unavailable(terms.retry_after)
+def _unavailable(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.unavailable(options.retry_after)
 
 
-def _maintenance_json(call: Call, terms: Terms) -> Answer:
-    return answers.maintenance()
+def _maintenance_json(request: CourtRequest, options: FaultOptions) -> CourtResponse:
+    return responses.maintenance()
 
 
 KINDS = {
-    "codex_error": Kind(_codex_error, Reach.DOCUMENTS),
-    "throttled": Kind(_throttled, Reach.EVERYTHING, before_token=True, takes_retry_after=True),
-    "firewall": Kind(_firewall, Reach.EVERYTHING, before_token=True),
-    "token_rejected": Kind(_token_rejected, Reach.EVERYTHING, before_token=True),
-    "redirected": Kind(_redirected, Reach.EVERYTHING, before_token=True),
-    "no_access": Kind(_no_access, Reach.PROCESS),
-    "not_found": Kind(_not_found, Reach.PROCESS),
-    "broken_details": Kind(_broken_details, Reach.DETAILS),
-    "sealed": Kind(_sealed, Reach.DOCUMENTS),
-    "portal_page": Kind(_portal_page, Reach.DOCUMENTS),
-    "empty": Kind(_empty, Reach.DOCUMENTS),
-    "mismatched": Kind(_mismatched, Reach.DOCUMENTS),
-    "truncated": Kind(_truncated, Reach.DOCUMENTS),
-    "reset": Kind(_reset, Reach.EVERYTHING),
-    "slow": Kind(_slow, Reach.EVERYTHING, drips=True),
-    "gateway_timeout": Kind(_gateway_timeout, Reach.EVERYTHING, before_token=True),
-    "unavailable": Kind(_unavailable, Reach.EVERYTHING, before_token=True, takes_retry_after=True),
-    "maintenance_json": Kind(_maintenance_json, Reach.EVERYTHING),
+    "codex_error": FaultKind(_codex_error, Reach.DOCUMENTS),
+    "throttled": FaultKind(_throttled, Reach.EVERYTHING, before_token=True, takes_retry_after=True),
+    "firewall": FaultKind(_firewall, Reach.EVERYTHING, before_token=True),
+    "token_rejected": FaultKind(_token_rejected, Reach.EVERYTHING, before_token=True),
+    "redirected": FaultKind(_redirected, Reach.EVERYTHING, before_token=True),
+    "no_access": FaultKind(_no_access, Reach.PROCESS),
+    "not_found": FaultKind(_not_found, Reach.PROCESS),
+    "broken_details": FaultKind(_broken_details, Reach.DETAILS),
+    "sealed": FaultKind(_sealed, Reach.DOCUMENTS),
+    "portal_page": FaultKind(_portal_page, Reach.DOCUMENTS),
+    "empty": FaultKind(_empty, Reach.DOCUMENTS),
+    "mismatched": FaultKind(_mismatched, Reach.DOCUMENTS),
+    "truncated": FaultKind(_truncated, Reach.DOCUMENTS),
+    "reset": FaultKind(_reset, Reach.EVERYTHING),
+    "slow": FaultKind(_slow, Reach.EVERYTHING, delays_pieces=True),
+    "gateway_timeout": FaultKind(_gateway_timeout, Reach.EVERYTHING, before_token=True),
+    "unavailable": FaultKind(_unavailable, Reach.EVERYTHING, before_token=True, takes_retry_after=True),
+    "maintenance_json": FaultKind(_maintenance_json, Reach.EVERYTHING),
 }

@@ -1,4 +1,4 @@
-"""The bytes of documents: real files of any size, cheap to make and sent without ever being held whole."""
+"""The bytes of documents: valid files of any size, generated in chunks so that no file is held in memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ RTF = "text/richtext"
 PLAIN = "text/plain"
 
 CHUNK = 256 * 1024
-"""Files up to this size travel in one piece, larger ones in pieces of this size."""
+"""Files up to this size are sent in one piece, larger ones in pieces of this size."""
 
-SMALLEST = 1024
-"""Below this size a file cannot hold a format's skeleton, and is plain text."""
+MIN_FORMATTED_BYTES = 1024
+"""A smaller file cannot hold the skeleton of any format, and is plain text."""
 
-# Files differ in their heads and tails; what lies between is cut from these blocks, made once.
+# Files differ in their heads and tails. Their middle is cut from these blocks, which are created once.
 _NOISE = hashlib.shake_256(b"autos simulator").digest(CHUNK)
 _LINE = b"Vistos, relatados e discutidos estes autos sinteticos, que nao dizem respeito a ninguem.\n"
 _PROSE = (_LINE * (CHUNK // len(_LINE) + 1))[:CHUNK]
@@ -55,31 +55,38 @@ class File:
         yield self.tail
 
 
-def make(media_type: str, *, title: str, seed: str, pages: int, size: int) -> File:
-    """Make a valid file of exactly ``size`` bytes; files of different seeds differ.
+def make_file(media_type: str, *, title: str, seed: str, pages: int, size: int) -> File:
+    """Create a valid file of exactly ``size`` bytes. Files with different seeds differ.
 
-    The types are those of this module. Below ``SMALLEST`` bytes ask for ``PLAIN`` only; one shorter than its
-    seed holds the seed's beginning.
+    Args:
+        media_type: one of this module's types; only ``PLAIN`` below ``MIN_FORMATTED_BYTES``.
+        title: shown in the file.
+        seed: hexadecimal digits; a file shorter than its seed has the seed's beginning.
+        pages: number of pages of a PDF.
+        size: in bytes.
+
+    Raises:
+        ValueError: the type is unknown.
     """
     match media_type:
         case "application/pdf":
             return _pdf(title, seed, pages, size)
         case "text/html":
             head = f'<div class="documento" id="{seed}">\n<h1>{title}</h1>\n<p>Cuiabá, às doze horas.</p>\n<p>'
-            return _padded(head.encode(), _PROSE, b"</p>\n</div>\n", size)
+            return _pad(head.encode(), _PROSE, b"</p>\n</div>\n", size)
         case "text/richtext":
             head = (
                 f"{{\\rtf1\\ansi\\deff0{{\\fonttbl{{\\f0 Times New Roman;}}}}\\f0\\fs24 {title}\\par {seed}\\par\n"
             )
-            return _padded(head.encode(), _PROSE, b"\\par}\n", size)
+            return _pad(head.encode(), _PROSE, b"\\par}\n", size)
         case "text/plain":
             head = f"{seed}\n{title}\n"
-            return _padded(head.encode()[:size], _PROSE, b"", size)
+            return _pad(head.encode()[:size], _PROSE, b"", size)
         case _:
-            raise ValueError(f"the simulator makes no {media_type}")
+            raise ValueError(f"the simulator cannot create {media_type}")
 
 
-def _padded(head: bytes, filler: bytes, tail: bytes, size: int) -> File:
+def _pad(head: bytes, filler: bytes, tail: bytes, size: int) -> File:
     return File(head, filler, size - len(head) - len(tail), tail)
 
 
@@ -103,13 +110,13 @@ def _pdf(title: str, seed: str, pages: int, size: int) -> File:
     count = len(entries)
     table = f"xref\n0 {count}\n{''.join(entries)}trailer\n<</Size {count}/Root 1 0 R/ID[<{seed}><{seed}>]>>\n"
 
-    # The padding's length and the table's offset have ten digits each, so that writing them moves nothing.
-    def ends(padding: int) -> tuple[bytes, bytes]:
+    # The padding's length and the table's offset have ten digits each, so that writing them shifts no bytes.
+    def around_padding(padding: int) -> tuple[bytes, bytes]:
         stream = f"{count - 1} 0 obj\n<</Length {padding:010}>>\nstream\n".encode("ascii")
         close = "\nendstream\nendobj\n"
         offset = len(body) + len(stream) + padding + len(close)
         return stream, f"{close}{table}startxref\n{offset:010}\n%%EOF\n".encode("ascii")
 
-    padding = size - len(body) - sum(map(len, ends(0)))
-    stream, tail = ends(padding)
+    padding = size - len(body) - sum(map(len, around_padding(0)))
+    stream, tail = around_padding(padding)
     return File(bytes(body) + stream, _NOISE, padding, tail)

@@ -1,11 +1,11 @@
-"""What the data lake says about a process: all instances alike, ids for addresses, and null for what is unknown."""
+"""The data lake's JSON about a process: all instances in one form, ids instead of URLs, null for unknown values."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from simulator.case import Case, Instance
-from simulator.listing import Json, bench_of, common_keys, court_of, document_item, to_json
+from simulator.listing import Json, common_keys, court_of, document_item, judging_body_of, to_json
 
 _UNKNOWN = dict.fromkeys(("dataBaixa", "competencia", "tipoPrioridade", "intervencaoMP", "valorAcao", "assunto"))
 _FILE_TYPES = {
@@ -18,22 +18,24 @@ _FILE_TYPES = {
 
 @lru_cache(maxsize=256)
 def lake_details(case: Case) -> bytes:
-    """The body of ``GET /processos/{n}``: an array of one, which has no current instance."""
-    instances = [{**_instance(case, each), "documentos": _documents(case, each)} for each in case.instances]
+    """Return the body of ``GET /processos/{n}``: an array of one, without a current instance."""
+    instances = [
+        {**_instance(case, instance), "documentos": _documents(case, instance)} for instance in case.instances
+    ]
     return to_json([{**_header(case), "tramitacoes": instances}])
 
 
 @lru_cache(maxsize=256)
 def lake_documents(case: Case) -> bytes:
-    """The body of ``GET /processos/{n}/documentos``: the documents of all instances."""
+    """Return the body of ``GET /processos/{n}/documentos``: the documents of all instances."""
     documents = [document for instance in case.instances for document in _documents(case, instance)]
     return to_json({**_header(case), "documentos": documents})
 
 
 @lru_cache(maxsize=256)
 def lake_hit(case: Case) -> bytes:
-    """What a search says of a process."""
-    return to_json({**_header(case), "tramitacoes": [_instance(case, each) for each in case.instances]})
+    """Return a search result about a process."""
+    return to_json({**_header(case), "tramitacoes": [_instance(case, instance) for instance in case.instances]})
 
 
 def _header(case: Case) -> Json:
@@ -58,7 +60,7 @@ def _instance(case: Case, instance: Instance) -> Json:
         **common_keys(case, instance),
         "tribunal": court_of(case),
         "nivelSigilo": case.shape.secrecy,
-        "distribuicao": [{"dataHora": case.opened_at, "orgaoJulgador": [bench_of(case, instance)]}],
+        "distribuicao": [{"dataHora": case.opened_at, "orgaoJulgador": [judging_body_of(case, instance)]}],
         "ativo": True,
     }
 

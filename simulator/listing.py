@@ -1,6 +1,6 @@
-"""What the portal says about a process, in its own words: details with the documents, and the search's hit.
+"""The portal's JSON about a process: details with the documents, and search results.
 
-Keys without a value are left out, as the portal does; it never writes null.
+Like the portal, it omits keys without a value and never writes null.
 """
 
 from __future__ import annotations
@@ -38,41 +38,41 @@ Json = dict[str, Any]
 
 @lru_cache(maxsize=1024)
 def details(case: Case) -> bytes:
-    """The body of ``GET /processos/{n}``: an array of one."""
+    """Return the body of ``GET /processos/{n}``: an array of one."""
     current, *others = case.instances
     process: Json = {
         "nivelSigilo": case.shape.secrecy,
         "siglaTribunal": case.number.court,
         "numeroProcesso": case.number.canonical,
-        "tramitacaoAtual": _current(case, current),
+        "tramitacaoAtual": _current_instance(case, current),
     }
     if others:
-        process["tramitacoes"] = [_other(case, instance) for instance in others]
+        process["tramitacoes"] = [_other_instance(case, instance) for instance in others]
     return to_json([process])
 
 
 @lru_cache(maxsize=2048)
 def search_hit(case: Case) -> bytes:
-    """What a search says of a process: every instance and no documents."""
+    """Return a search result about a process: every instance, no documents."""
     hit = {
         "numeroProcesso": case.number.digits,
         "nivelSigilo": case.shape.secrecy,
         "idCodexTribunal": 100 + int(case.number.court_code),
         "siglaTribunal": case.number.court,
-        "tramitacoes": [_hit_instance(case, instance) for instance in case.instances],
+        "tramitacoes": [_search_instance(case, instance) for instance in case.instances],
     }
     return to_json(hit)
 
 
 def to_json(value: Any) -> bytes:
-    """As the court writes JSON."""
+    """Serialise as the court does: compact, not escaped to ASCII."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _current(case: Case, instance: Instance) -> Json:
+def _current_instance(case: Case, instance: Instance) -> Json:
     distribution = {
         "dataHora": case.opened_at,
-        "orgaoJulgador": [bench_of(case, instance)],
+        "orgaoJulgador": [judging_body_of(case, instance)],
         "orgaoJulgadorLocal": {"id": 777, "idOrigem": "12", "nome": "1ª VARA"},
     }
     secrecy = {"nivelSigilo": case.shape.secrecy} if case.shape.secrecy else {}
@@ -88,8 +88,8 @@ def _current(case: Case, instance: Instance) -> Json:
     }
 
 
-def _other(case: Case, instance: Instance) -> Json:
-    """Other instances call their distributions by the plural, and tell their secrecy."""
+def _other_instance(case: Case, instance: Instance) -> Json:
+    """Return an instance that is not current: with ``distribuicoes`` in the plural, and always with its secrecy."""
     return {
         "idCodex": 0 if instance.source else 3_000_000 + int(case.number.sequence),
         **common_keys(case, instance),
@@ -97,14 +97,14 @@ def _other(case: Case, instance: Instance) -> Json:
         "liminar": False,
         "justicaGratuita": False,
         "nivelSigilo": case.shape.secrecy,
-        "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [bench_of(case, instance)]}],
+        "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [judging_body_of(case, instance)]}],
         "documentos": _documents(case, instance),
         "permitePeticionar": False,
         "ativo": True,
     }
 
 
-def _hit_instance(case: Case, instance: Instance) -> Json:
+def _search_instance(case: Case, instance: Instance) -> Json:
     movements = _movements(instance, case.opened_at)
     return {
         "idCodex": 3_000_000 + int(case.number.sequence),
@@ -114,14 +114,14 @@ def _hit_instance(case: Case, instance: Instance) -> Json:
         "nivelSigilo": case.shape.secrecy,
         "dataHoraUltimaDistribuicao": case.opened_at,
         "ultimoMovimento": movements[0],
-        "orgaoJulgador": {"id": 12345, "nome": bench_of(case, instance)["nome"]},
+        "orgaoJulgador": {"id": 12345, "nome": judging_body_of(case, instance)["nome"]},
         "ativo": True,
         "permitePeticionar": False,
     }
 
 
 def common_keys(case: Case, instance: Instance) -> Json:
-    """What every account of an instance says, whichever system gives it."""
+    """Return the keys of an instance that all of the court's systems share."""
     code, name = _CLASSES[instance.degree]
     common: Json = {
         "dataHoraAjuizamento": case.opened_at,
@@ -151,7 +151,7 @@ def common_keys(case: Case, instance: Instance) -> Json:
 
 
 def _movements(instance: Instance, opened_at: str) -> list[Json]:
-    """Newest first. Where the court leaves documents out, a gap in their sequence, the movement still shows."""
+    """Return the movements, newest first. A document that the court omits, a gap in the sequence, still has one."""
     movements: list[Json] = [{"dataHora": opened_at, "descricao": "Distribuído por sorteio"}]
     expected = 1
     for document in instance.documents:
@@ -181,14 +181,14 @@ def _parties() -> list[Json]:
     ]
 
 
-def bench_of(case: Case, instance: Instance) -> Json:
-    """The judges before whom the instance is."""
+def judging_body_of(case: Case, instance: Instance) -> Json:
+    """Return the judges of the instance (*órgão julgador*)."""
     name = ("1ª VARA CÍVEL DE EXEMPLO", "1ª CÂMARA DE DIREITO PRIVADO DE EXEMPLO")[instance.degree - 1]
     return {"tribunal": court_of(case), "id": 12345, "nome": name}
 
 
 def court_of(case: Case) -> Json:
-    """The court of the process."""
+    """Return the court of the process."""
     number = case.number
     court: Json = {
         "sigla": number.court,
@@ -205,7 +205,7 @@ def _documents(case: Case, instance: Instance) -> list[Json]:
 
 
 def document_item(case: Case, document: Document) -> Json:
-    """One item of ``documentos``."""
+    """Return one item of ``documentos``."""
     type_: Json = {
         "codigo": document.type.code,
         "nome": document.type.name,

@@ -1,4 +1,4 @@
-"""Runs the simulator."""
+"""The simulator's HTTP server."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import uvicorn
 
 from simulator.app import create_app
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
-# Longer than clients keep idle connections, so that they, not we, are the ones who close them.
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Longer than clients keep idle connections, so that the client closes them, not the server.
 _KEEP_ALIVE_SECONDS = 75
 
 
 class Server(uvicorn.Server):
-    """Waits for nobody when it stops: somebody may have ordered a stall of an hour."""
+    """Server that stops without waiting for responses in flight: a configured delay may last an hour."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Cut off every answer under way, then stop."""
+        """Abort every connection, then stop."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        while self.server_state.connections:  # noqa: ASYNC110 - no event tells.
+        while self.server_state.connections:  # noqa: ASYNC110 - no event signals it.
             await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()
@@ -31,10 +31,10 @@ class Server(uvicorn.Server):
 
 
 def serve(host: str, port: int) -> None:
-    """Run the simulator until SIGINT or SIGTERM, then return at once: answers under way are cut off.
+    """Run the simulator until SIGINT or SIGTERM, then return at once, aborting responses in flight.
 
     Raises:
-        SystemExit: the address cannot be bound; the reason was logged.
+        SystemExit: the address cannot be bound. The reason has been logged.
     """
     server = Server(
         uvicorn.Config(
@@ -55,10 +55,10 @@ def serve(host: str, port: int) -> None:
     if threading.current_thread() is not threading.main_thread():
         server.run()
         return
-    # uvicorn raises the signal again once it has stopped; this handler makes that harmless.
-    former = [(number, signal.signal(number, stop)) for number in _STOPS]
+    # uvicorn raises the signal again after it has stopped. This handler makes that harmless.
+    previous = [(number, signal.signal(number, stop)) for number in _STOP_SIGNALS]
     try:
         server.run()
     finally:
-        for number, handler in former:
+        for number, handler in previous:
             signal.signal(number, handler)

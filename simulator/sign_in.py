@@ -1,4 +1,4 @@
-"""The court's sign-in server, as far as programs use it: a refresh token against a new pair."""
+"""The court's sign-in server (OpenID Connect), of which programs use one grant: refreshing tokens."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from simulator.tokens import Tokens
 
 
 def routes(court: Court) -> Mount:
-    """The routes under ``/auth``."""
+    """Return the routes under ``/auth``."""
 
     async def post_token(request: Request) -> Response:
-        court.stats.refreshed()
+        court.stats.refresh_requested()
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
         if "client_id" not in form:
-            return _refusal(401, "invalid_client", "Invalid client or Invalid client credentials")
+            return _error(401, "invalid_client", "Invalid client or Invalid client credentials")
         match form.get("grant_type"):
             case "refresh_token":
-                return _renewal(court.tokens, form.get("refresh_token", ""))
+                return _refresh(court.tokens, form.get("refresh_token", ""))
             case "password":
-                return _refusal(400, "unauthorized_client", "Client not allowed for direct access grants")
+                return _error(400, "unauthorized_client", "Client not allowed for direct access grants")
             case _:
-                return _refusal(400, "unsupported_grant_type", "Unsupported grant_type")
+                return _error(400, "unsupported_grant_type", "Unsupported grant_type")
 
     return Mount("/auth", routes=[Route("/realms/pje/protocol/openid-connect/token", post_token, methods=["POST"])])
 
 
-def _renewal(tokens: Tokens, refresh_token: str) -> Response:
+def _refresh(tokens: Tokens, refresh_token: str) -> Response:
     grant = tokens.refresh(refresh_token)
     if grant is None:
-        return _refusal(400, "invalid_grant", "Token is not active")
+        return _error(400, "invalid_grant", "Token is not active")
     return JSONResponse(
         {
             "access_token": grant.token,
@@ -47,5 +47,5 @@ def _renewal(tokens: Tokens, refresh_token: str) -> Response:
     )
 
 
-def _refusal(status: int, error: str, description: str) -> Response:
+def _error(status: int, error: str, description: str) -> Response:
     return JSONResponse({"error": error, "error_description": description}, status_code=status)

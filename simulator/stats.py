@@ -1,4 +1,4 @@
-"""What the court saw of its clients."""
+"""The court's request statistics."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from simulator.calls import Target
+from simulator.requests import Target
 
-_MOST_ARRIVALS = 10_000
+_MAX_ARRIVALS = 10_000
 
 
-class _Busiest:
-    """The most requests that ever arrived within so many seconds."""
+class _BusiestWindow:
+    """The highest number of requests in any sliding window of ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
-        self.most = 0
+        self.maximum = 0
         self._seconds = seconds
         self._recent: deque[float] = deque()
 
-    def arrived(self, now: float) -> None:
+    def add(self, now: float) -> None:
         recent = self._recent
         recent.append(now)
         while recent[0] <= now - self._seconds:
             recent.popleft()
-        self.most = max(self.most, len(recent))
+        self.maximum = max(self.maximum, len(recent))
 
 
 class Stats:
-    """Counts of the court's own paths. Control is not counted; of signing in, only how often it was asked for."""
+    """Counts of requests to the court. Control requests are not counted, sign-ins only in ``refreshes``."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -37,58 +37,58 @@ class Stats:
         self.reset()
 
     def reset(self) -> None:
-        """Count from zero; requests in flight stay in flight."""
+        """Reset the counts to zero, except for requests in flight."""
         self._requests = 0
         self._listings = 0
         self._documents_served: Counter[str] = Counter()
         self._max_concurrent = self._in_flight
         self._tokens_refused = 0
         self._refreshes = 0
-        self._second = _Busiest(1.0)
-        self._ten_seconds = _Busiest(10.0)
-        self._since = self._clock()
-        self._arrivals: deque[tuple[float, Target]] = deque(maxlen=_MOST_ARRIVALS)
+        self._second = _BusiestWindow(1.0)
+        self._ten_seconds = _BusiestWindow(10.0)
+        self._started_at = self._clock()
+        self._arrivals: deque[tuple[float, Target]] = deque(maxlen=_MAX_ARRIVALS)
 
-    def begin(self, target: Target) -> None:
-        """A request arrived. Its ``end`` must follow."""
+    def request_started(self, target: Target) -> None:
+        """Count a request. ``request_ended`` must follow."""
         now = self._clock()
         self._arrivals.append((now, target))
-        self._second.arrived(now)
-        self._ten_seconds.arrived(now)
+        self._second.add(now)
+        self._ten_seconds.add(now)
         self._requests += 1
         self._in_flight += 1
         self._max_concurrent = max(self._max_concurrent, self._in_flight)
 
-    def end(self) -> None:
-        """The request is over, however it ended."""
+    def request_ended(self) -> None:
+        """Count the end of a request, successful or not."""
         self._in_flight -= 1
 
-    def listed(self) -> None:
-        """A listing was sent."""
+    def listing_sent(self) -> None:
+        """Count a listing that was sent."""
         self._listings += 1
 
-    def served(self, document_id: str) -> None:
-        """A document was sent from its first byte to its last."""
+    def document_served(self, document_id: str) -> None:
+        """Count a document that was sent completely."""
         self._documents_served[document_id] += 1
 
     def token_refused(self) -> None:
-        """A request was answered that its token is no good."""
+        """Count a request whose token was refused."""
         self._tokens_refused += 1
 
-    def refreshed(self) -> None:
-        """The sign-in server was asked for tokens, whatever it answered."""
+    def refresh_requested(self) -> None:
+        """Count a request to the sign-in server, successful or not."""
         self._refreshes += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """The counts, as ``GET /_simulator/stats`` answers them."""
+        """Return the counts, as in the response of ``GET /_simulator/stats``."""
         return {
             "requests": self._requests,
             "listings": self._listings,
             "documents_served": dict(self._documents_served),
             "max_concurrent": self._max_concurrent,
-            "max_per_second": self._second.most,
-            "max_per_ten_seconds": self._ten_seconds.most,
+            "max_per_second": self._second.maximum,
+            "max_per_ten_seconds": self._ten_seconds.maximum,
             "tokens_refused": self._tokens_refused,
             "refreshes": self._refreshes,
-            "arrivals": [(round(at - self._since, 3), target) for at, target in self._arrivals],
+            "arrivals": [(round(at - self._started_at, 3), target) for at, target in self._arrivals],
         }

@@ -1,6 +1,6 @@
-"""The court's tokens: JWTs with an end, and refresh tokens that serve once.
+"""The court's tokens: JWTs that expire, and refresh tokens that can be used once.
 
-Signed with a key that everybody may know, so a restarted simulator still accepts what its former life issued.
+The signing key is fixed and no secret, so that a restarted simulator still accepts tokens that it issued before.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import hmac
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
+from binascii import Error as InvalidBase64
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
 DEFAULT_LIFETIME = 28_800
-"""Seconds: the eight hours that the court gives."""
+"""In seconds: eight hours, as at the court."""
 
 _KEY = b"simulator: no secret"
 _ISSUER = "https://sso.cloud.pje.jus.br/auth/realms/pje"
@@ -25,7 +25,7 @@ _CLIENT = "portalexterno-frontend"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A pair of tokens; both end ``expires_in`` seconds after they were issued."""
+    """A pair of tokens. Both expire ``expires_in`` seconds after they were issued."""
 
     token: str
     refresh_token: str
@@ -33,36 +33,36 @@ class Grant:
 
 
 class Tokens:
-    """What the court issued, and what it still accepts."""
+    """Issues tokens and checks them."""
 
     def __init__(self) -> None:
-        self._oldest_accepted = 0
-        self._spent: set[str] = set()
+        self._oldest_valid_generation = 0
+        self._used: set[str] = set()
 
-    def renew_all(self, lifetime: int) -> Grant:
-        """Issue a pair and end every token issued before, refresh tokens too."""
-        # Counted by the clock, so that a restarted simulator goes on above its former life.
-        self._oldest_accepted = max(self._oldest_accepted + 1, time.time_ns())
-        return _grant(self._oldest_accepted, lifetime)
+    def replace_all(self, lifetime: int) -> Grant:
+        """Issue a pair, and revoke every token issued before, refresh tokens included."""
+        # Taken from the clock, so that generations keep increasing after a restart.
+        self._oldest_valid_generation = max(self._oldest_valid_generation + 1, time.time_ns())
+        return _grant(self._oldest_valid_generation, lifetime)
 
     def refresh(self, refresh_token: str) -> Grant | None:
-        """Trade a refresh token for a new pair of the same lifetime, once; None when it is no longer good."""
-        claims = self._live_claims(refresh_token, "Refresh")
-        if claims is None or claims["jti"] in self._spent:
+        """Exchange a refresh token for a new pair with the same lifetime. Returns ``None`` if it is invalid."""
+        claims = self._read_valid_claims(refresh_token, "Refresh")
+        if claims is None or claims["jti"] in self._used:
             return None
-        self._spent.add(claims["jti"])
+        self._used.add(claims["jti"])
         return _grant(claims["generation"], claims["exp"] - claims["iat"])
 
     def accepts(self, authorization: str) -> bool:
-        """Whether a request with this ``Authorization`` header may pass."""
+        """Return whether an ``Authorization`` header has a valid token."""
         scheme, _, token = authorization.partition(" ")
-        return scheme.lower() == "bearer" and self._live_claims(token.strip(), "Bearer") is not None
+        return scheme.lower() == "bearer" and self._read_valid_claims(token.strip(), "Bearer") is not None
 
-    def _live_claims(self, token: str, kind: str) -> dict[str, Any] | None:
-        claims = _claims(token)
+    def _read_valid_claims(self, token: str, kind: str) -> dict[str, Any] | None:
+        claims = _read_claims(token)
         if claims is None or claims["typ"] != kind or claims["exp"] <= time.time():
             return None
-        return claims if claims["generation"] >= self._oldest_accepted else None
+        return claims if claims["generation"] >= self._oldest_valid_generation else None
 
 
 def _grant(generation: int, lifetime: int) -> Grant:
@@ -92,15 +92,15 @@ def _issue(kind: str, generation: int, lifetime: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _claims(token: str) -> dict[str, Any] | None:
-    """What a token says, if the simulator signed it."""
+def _read_claims(token: str) -> dict[str, Any] | None:
+    """Return a token's claims, or ``None`` if the simulator did not sign it."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(signed).encode()):
         return None
     try:
         payload = signed.split(".")[1]
         claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, NotBase64, ValueError):
+    except (IndexError, InvalidBase64, ValueError):
         return None
     return claims
 

@@ -1,66 +1,103 @@
-"""What holds for every test, and one stack and one subscriber for all scenarios that break nothing."""
+"""Settings for every test, and the stack and the receiver that all scenarios share which break nothing."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.leaks import leaks_of
-from tests.support.receiver import Receiver, receiving
+from tests.support.api_service import ApiService, running_lone_api
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.secret_leaks import find_leaks
 from tests.support.stack import RunningStack, running_stack
 
-# Examples are kept small in number and free of deadlines: the tests share two cores with real servers.
+# Few examples and no deadlines: the tests share two cores with real servers.
 settings.register_profile(
     "autos", deadline=None, max_examples=100, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("autos")
 
 
-SLOW_FIRST = ("scenarios", "trouble", "rest", "crashes", "access", "pages", "adapters", "local")
+TESTS = Path(__file__).parent
+# Folders and files that `make test` leaves to `make test-thorough`, so that it stays under five minutes.
+THOROUGH = (
+    "e2e/access/",
+    "e2e/crashes/",
+    "e2e/devstack/",
+    "e2e/failures/",
+    "e2e/pages/",
+    "e2e/rest/test_schemathesis.py",
+    "e2e/runs/test_batch_interruption.py",
+    "e2e/runs/test_batch_window.py",
+    "e2e/runs/test_cancel.py",
+    "e2e/runs/test_continue_as_new.py",
+    "e2e/runs/test_document_and_process_failures.py",
+    "integration/adapters/test_court_rate_limiter.py",
+    "integration/adapters/test_store_kinds.py",
+    "unit/cases/",
+    "unit/test_compose.py",
+)
+SLOW_FIRST = ("runs", "failures", "rest", "crashes", "access", "pages", "adapters", "devstack")
+# Their files share a service of their own, which is expensive to start.
+KEPT_TOGETHER = ("access", "crashes", "pages")
 
 
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # Publishes no types.
-    """Keep each folder's tests in one process: they share servers that are started once."""
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # Publishes no types.
+    """Run each file's tests in one xdist worker, and some folders' tests too: they share servers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::", 1)[0].rpartition("/")[0]
+        file = nodeid.split("::", 1)[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder.rpartition("/")[2] in KEPT_TOGETHER else file
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders that take longest, so that none of them is left over for the end."""
-    folder = {name: place for place, name in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: folder.get(item.path.parent.name, len(SLOW_FIRST)))
+    """Mark what `make test-thorough` runs. Run the slowest folders first, so that none runs alone at the end."""
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        if path.startswith(THOROUGH):
+            item.add_marker(pytest.mark.thorough)
+    order = {name: place for place, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(SLOW_FIRST)))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
-    """Share the tests out; most of their time is spent waiting for real parts."""
-    return ByFolder(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Distribute the tests by file."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
 async def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
-    """A local stack that lasts for the whole session."""
+    """A local stack for the whole session. At its end, none of its files may hold a secret."""
     async with running_stack(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-        assert leaks_of(stack) == []
+        assert find_leaks(stack) == []
 
 
 @pytest.fixture
 async def stack(shared_stack: RunningStack) -> AsyncIterator[RunningStack]:
-    """The stack, with a court that is well and has counted nothing yet."""
-    await shared_stack.forget_requests()
+    """The shared stack. Its court has no faults and no latency afterwards, and its counters start from zero."""
+    await shared_stack.reset_court_stats()
     yield shared_stack
-    await shared_stack.latency(0)
-    (await shared_stack.simulator.delete("/_simulator/faults")).raise_for_status()
-    await shared_stack.recovered()
+    await shared_stack.set_latency(0)
+    await shared_stack.end_all_faults()
+    await shared_stack.recover_court()
 
 
 @pytest.fixture(scope="session")
 def receiver(shared_stack: RunningStack) -> Iterator[Receiver]:
-    """A subscriber that knows the stack's secret."""
-    with receiving(shared_stack.addresses["webhook_secret"]) as listening:
-        yield listening
+    """A webhook receiver that knows the shared stack's secret."""
+    with running_receiver(shared_stack.addresses["webhook_secret"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def lone_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiService]:
+    """An API with no other service behind it."""
+    async with running_lone_api(tmp_path_factory.mktemp("api")) as running:
+        yield running

@@ -1,4 +1,4 @@
-"""Telling one subscriber of one event, for as long as the published schedule says."""
+"""Deliver one event to one subscriber, following the published retry schedule."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from temporalio import workflow
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.options import SENDING
+from workflows.starts import deliver_webhook_options, delivery_request
 
 with workflow.unsafe.imports_passed_through():
     from activities.webhooks import WebhookActivities
-    from domain.messages import DeliveryAttempt, DeliveryRef, DeliveryRequest
+    from domain.delivery_messages import DeliveryAttempt, DeliveryRef, DeliveryRequest
     from domain.webhooks import DELIVERY_SCHEDULE
 
 _JITTER = 0.1
 
 
-async def start_delivery(delivery: DeliveryRef, about: str) -> None:
-    """Start telling one subscriber, from a workflow that does not wait for it.
+async def start_delivery(delivery: DeliveryRef, subject: str) -> None:
+    """Start a delivery from a workflow that does not wait for it.
 
     Args:
-        delivery: what to deliver.
-        about: what it tells of, for people.
+        delivery: The delivery to start.
+        subject: What the event is about, for people.
     """
     try:
         await workflow.start_child_workflow(
             DeliverWebhook.run,
-            DeliveryRequest(delivery.id, delivery.first_attempt),
-            id=f"webhook-{delivery.id}",
+            delivery_request(delivery),
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            static_summary=f"webhook for {about}",
+            **deliver_webhook_options(delivery.id, subject),
         )
     except WorkflowAlreadyStartedError:
-        # Started by one that did not live to say so, or still at work.
+        # Started before, by a caller that died before it could record that; or still being attempted.
         return
 
 
 @workflow.defn
 class DeliverWebhook:
-    """One event for one subscriber; id ``webhook-<event id>``. Runs apart: its process is free meanwhile."""
+    """One event for one subscriber, id ``webhook-<event id>``. Apart from the run, so that the process is free."""
 
     @workflow.run
     async def run(self, request: DeliveryRequest) -> bool:
-        """Attempt until it is delivered, refused for good, or the schedule is over; whether it was delivered."""
+        """Attempt until delivered, permanently refused, or the schedule ends. Returns whether it was delivered."""
         delays = [delay * (1 + _JITTER * workflow.random().random()) for delay in DELIVERY_SCHEDULE]
         wait = delays[0]
         for place, next_delay in enumerate((*delays[1:], None)):

@@ -1,4 +1,4 @@
-"""What people read of a run in the Temporal UI, as Markdown."""
+"""The current details of a run in the Temporal UI, as Markdown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from workflows.search_attributes import DOCUMENTS_FAILED, DOCUMENTS_TOTAL, PHASE
 with workflow.unsafe.imports_passed_through():
     from domain.completeness import Completeness, Phase
     from domain.errors import FailureCode
-    from domain.messages import RunProgress
+    from domain.run_messages import RunProgress
 
 
 def show_phase(phase: Phase, counts: Completeness) -> None:
-    """Set what operators search runs by. Each call is an event of the history, so only when the phase changes."""
+    """Set the search attributes of a run. Call it only when the phase changes: each call adds a history event."""
     workflow.upsert_search_attributes(
         [
             PHASE.value_set(phase.value),

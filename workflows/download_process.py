@@ -1,4 +1,4 @@
-"""Bringing every document of one process into the store: the main job."""
+"""Download every document of one process into the object store: the main workflow."""
 
 from __future__ import annotations
 
@@ -14,24 +14,18 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows.deliver_webhook import start_delivery
 from workflows.details import run_details, show_phase
 from workflows.failures import Blame, JudgedFailure, is_cancel_requested, judge_failure
-from workflows.options import (
-    CATALOG,
-    DOWNLOAD,
-    DOWNLOAD_WINDOW,
-    LISTING,
-    MOST_CHOSEN,
-)
+from workflows.options import CATALOG, DOWNLOAD, DOWNLOAD_WINDOW, LISTING, MAX_CHOSEN_DOCUMENTS
 from workflows.pending_documents import PendingDocuments
 from workflows.search_attributes import CHOSEN_DOCUMENTS, DOCUMENTS_FAILED, OUTCOME
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
     from activities.court import CourtActivities
-    from activities.court_watch import CourtWatchActivities
+    from activities.court_monitor import CourtMonitorActivities
     from activities.storage import StorageActivities
     from domain.completeness import Completeness, Outcome, Phase
     from domain.errors import FailureCode
-    from domain.messages import (
+    from domain.run_messages import (
         DocumentChoice,
         DocumentGivenUp,
         DocumentRef,
@@ -46,10 +40,11 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn
 class DownloadProcess:
-    """One run for one process; its id is the process number, so that a second one cannot exist.
+    """One run for one process. Its id is the process number, so that a second run cannot exist.
 
-    Lists the process, downloads what is missing through a sliding window, waits where the court cannot answer, and
-    has every subscriber told. Holds counters and ids; what is stored is the catalog's to say.
+    It lists the process, downloads the missing documents through a sliding window, waits while the court or the
+    store is unavailable, and starts a delivery for every subscriber. Its state holds counters and ids only: the
+    catalog knows what is stored.
     """
 
     @workflow.init
@@ -61,21 +56,21 @@ class DownloadProcess:
         self._phase = Phase.LISTING
         self._shown_phase: Phase | None = None
         self._pending = PendingDocuments(self._process)
-        self._trouble: JudgedFailure | None = None
+        self._interruption: JudgedFailure | None = None
         self._ending: RunEnding | None = request.progress.ending
         self._subscribed = False
-        self._court_news = False
+        self._court_signalled = False
 
     @workflow.run
     async def run(self, request: DownloadRequest) -> RunResult:
-        """Do the job. However it ends, the end is recorded and every subscriber is told.
+        """List and download. However the run ends, its end is recorded and every subscriber is notified.
 
         Raises:
             CancelledError: The run was cancelled.
         """
         if self._ending is None:
             try:
-                self._ending = await self._reach_ending()
+                self._ending = await self._run_to_ending()
             except (ActivityError, asyncio.CancelledError) as error:
                 failure = judge_failure(error, cancel_requested=is_cancel_requested())
                 self._ending = (
@@ -83,30 +78,30 @@ class DownloadProcess:
                     if failure.blame is Blame.CANCELLATION
                     else RunEnding(Outcome.FAILED, failure.code, failure.answer)
                 )
-        result = await self._finish_unhurt(self._ending)
+        result = await self._finish_despite_cancellation(self._ending)
         if result is None:
             self._continue_as_new()
         if is_cancel_requested() and self._ending.outcome is Outcome.CANCELLED:
             raise asyncio.CancelledError
         return result
 
-    # What operators and the API may say to a run.
+    # Signals and updates, from operators and the API.
 
     @workflow.signal
     def subscribe(self) -> None:
-        """A subscription is waiting in the catalog: it is told when this run ends, even if it is ending already."""
+        """Take note of a new subscription in the catalog, even while the run is ending."""
         self._subscribed = True
 
     @workflow.signal
     def court_answers(self) -> None:
-        """The court has been found well: a run that waits for it looks again."""
-        self._court_news = True
+        """The court answers again: a run that waits for it reads its state at once."""
+        self._court_signalled = True
 
     @workflow.update
     def pause(self) -> str:
-        """Take no further document; those on their way are finished. Says the phase."""
+        """Start no further download; those in progress are finished. Returns the phase."""
         self._progress = replace(self._progress, paused=True)
-        self._show()
+        self._show_phase()
         return self._visible_phase.value
 
     @pause.validator
@@ -115,9 +110,9 @@ class DownloadProcess:
 
     @workflow.update
     def resume(self) -> str:
-        """Go on after a pause. Says the phase."""
+        """Continue after a pause. Returns the phase."""
         self._progress = replace(self._progress, paused=False)
-        self._show()
+        self._show_phase()
         return self._visible_phase.value
 
     @resume.validator
@@ -126,12 +121,12 @@ class DownloadProcess:
 
     @workflow.update
     async def retry_failed(self) -> int:
-        """Try the failed documents again, whatever they failed for. Says how many.
+        """Retry all failed documents, whatever their failure code. Returns how many there are.
 
-        A run for chosen documents takes all, as a new run would.
+        A run for chosen documents becomes a run for all, as a new run would be.
         """
         if self._process.document_ids:
-            self._choose(())
+            self._set_choice(())
         return await workflow.execute_activity_method(
             CatalogActivities.retry_failed_documents, self._process, **CATALOG
         )
@@ -142,17 +137,17 @@ class DownloadProcess:
 
     @workflow.update
     def widen(self, choice: DocumentChoice) -> None:
-        """Download these documents too, or all, if this run is for chosen ones; try again what failed of them."""
+        """Add documents to a run for chosen ones, or make it a run for all. Those that failed are retried."""
         self._progress = replace(self._progress, named=(*self._progress.named, *choice.document_ids))
         wider = (*self._process.document_ids, *choice.document_ids)
-        self._choose(tuple(dict.fromkeys(wider)) if self._process.document_ids and choice.document_ids else ())
+        self._set_choice(tuple(dict.fromkeys(wider)) if self._process.document_ids and choice.document_ids else ())
 
     @widen.validator
     def _check_widen(self, choice: DocumentChoice) -> None:
         self._refuse_when_finishing()
 
-    def _choose(self, document_ids: tuple[str, ...]) -> None:
-        if len(document_ids) > MOST_CHOSEN:
+    def _set_choice(self, document_ids: tuple[str, ...]) -> None:
+        if len(document_ids) > MAX_CHOSEN_DOCUMENTS:
             document_ids = ()
         self._progress = replace(self._progress, widened=True)
         self._process = replace(self._process, document_ids=document_ids)
@@ -163,13 +158,13 @@ class DownloadProcess:
         if self._ending is not None:
             raise ApplicationError("The run is finishing; start a new one.", type="run_finishing")
 
-    # The way from the listing to an ending.
+    # From the listing to the ending.
 
-    async def _reach_ending(self) -> RunEnding:
+    async def _run_to_ending(self) -> RunEnding:
         if not self._progress.listed:
-            self._enter(Phase.LISTING)
-            await self._open()
-            failure = await self._list()
+            self._enter_phase(Phase.LISTING)
+            await self._record_opening()
+            failure = await self._list_process()
             if failure is not None:
                 return RunEnding(Outcome.FAILED, failure.code, failure.answer)
             self._progress = replace(self._progress, listed=True)
@@ -177,27 +172,27 @@ class DownloadProcess:
             if is_cancel_requested():
                 raise asyncio.CancelledError
             if self._progress.widened:
-                # What failed among the documents that have come is to be tried as well.
-                await self._open()
-            asked_for = self._process
+                # Failed documents among those that were added are retried as well.
+                await self._record_opening()
+            requested = self._process
             self._counts = await workflow.execute_activity_method(
-                CatalogActivities.check_completeness, asked_for, **CATALOG
+                CatalogActivities.check_completeness, requested, **CATALOG
             )
-            if asked_for is not self._process:
+            if requested is not self._process:
                 continue
             if self._counts.pending == 0:
-                # A retry that has been accepted makes documents pending again.
+                # An accepted retry makes documents pending again.
                 if workflow.all_handlers_finished():
                     return RunEnding(self._counts.outcome)
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 continue
             await self._download_pending()
-            if self._trouble is not None:
-                await self._wait_out(self._trouble)
+            if self._interruption is not None:
+                await self._wait_for_recovery(self._interruption)
             if self._must_continue_as_new:
                 await self._drain_and_continue_as_new()
 
-    async def _open(self) -> None:
+    async def _record_opening(self) -> None:
         opening = RunOpening(
             *(self._request.process_number, self._run_id, self._request.client, self._process.document_ids),
             retry_permanent=self._request.retry_permanent and not self._progress.listed,
@@ -206,13 +201,13 @@ class DownloadProcess:
         self._progress = replace(self._progress, widened=False, named=())
         await workflow.execute_activity_method(CatalogActivities.open_run, opening, **CATALOG)
 
-    async def _list(self) -> JudgedFailure | None:
-        """List the process. Returns the failure if the process cannot be listed."""
+    async def _list_process(self) -> JudgedFailure | None:
+        """List the process. Returns the failure, or None if it was listed."""
         while True:
-            await self._while_paused()
+            await self._wait_while_paused()
             if self._must_continue_as_new:
                 await self._drain_and_continue_as_new()
-            self._enter(Phase.LISTING)
+            self._enter_phase(Phase.LISTING)
             try:
                 await workflow.execute_activity_method(CourtActivities.list_documents, self._process, **LISTING)
             except (ActivityError, asyncio.CancelledError) as error:
@@ -221,35 +216,35 @@ class DownloadProcess:
                     raise asyncio.CancelledError from error
                 if failure.blame is not Blame.COURT:
                     return failure
-                await self._wait_out(failure)
+                await self._wait_for_recovery(failure)
             else:
                 return None
 
     async def _download_pending(self) -> None:
-        self._enter(Phase.DOWNLOADING)
-        self._pending, self._trouble = PendingDocuments(self._process), None
+        self._enter_phase(Phase.DOWNLOADING)
+        self._pending, self._interruption = PendingDocuments(self._process), None
         window = min(DOWNLOAD_WINDOW, self._counts.pending)
         # An exception must not leave the other pullers running behind the workflow's back.
-        ended = await asyncio.gather(*(self._pull() for _ in range(window)), return_exceptions=True)
+        ended = await asyncio.gather(*(self._download_until_done() for _ in range(window)), return_exceptions=True)
         for error in ended:
             if error is not None:
                 raise error
 
-    async def _pull(self) -> None:
-        while await self._may_go_on():
+    async def _download_until_done(self) -> None:
+        while await self._may_continue():
             document = await self._pending.next()
-            # While the page was on its way, things may have changed.
-            if document is None or not await self._may_go_on():
+            # The state may have changed while the page of ids was read.
+            if document is None or not await self._may_continue():
                 return
             await self._download(document)
 
-    async def _may_go_on(self) -> bool:
-        await self._while_paused()
-        stopping = self._trouble is not None or is_cancel_requested()
+    async def _may_continue(self) -> bool:
+        await self._wait_while_paused()
+        stopping = self._interruption is not None or is_cancel_requested()
         return not stopping and not self._must_continue_as_new
 
-    async def _while_paused(self) -> None:
-        """Wait while the run is paused, but not beyond the length of a history: signals make it grow meanwhile."""
+    async def _wait_while_paused(self) -> None:
+        """Wait while the run is paused, but not beyond the size limit of a history: signals make it grow."""
         if self._progress.paused:
             await workflow.wait_condition(lambda: not self._progress.paused or self._must_continue_as_new)
 
@@ -262,7 +257,7 @@ class DownloadProcess:
                 **DOWNLOAD,
             )
         except (ActivityError, asyncio.CancelledError) as error:
-            await self._take_failure(document, judge_failure(error, cancel_requested=is_cancel_requested()))
+            await self._handle_failure(document, judge_failure(error, cancel_requested=is_cancel_requested()))
         else:
             self._progress = replace(
                 self._progress,
@@ -271,15 +266,15 @@ class DownloadProcess:
             )
         self._describe()
 
-    async def _take_failure(self, document: DocumentRef, failure: JudgedFailure) -> None:
+    async def _handle_failure(self, document: DocumentRef, failure: JudgedFailure) -> None:
         match failure.blame:
             case Blame.CANCELLATION:
                 raise asyncio.CancelledError
             case Blame.COURT | Blame.STORE:
-                self._trouble = failure
+                self._interruption = failure
                 return
             case Blame.DEFECT:
-                # The activity could not record it.
+                # The activity could not record the failure itself.
                 await workflow.execute_activity_method(
                     CatalogActivities.give_up_document,
                     DocumentGivenUp(document, failure.code, failure.answer),
@@ -287,24 +282,24 @@ class DownloadProcess:
                 )
         self._progress = replace(self._progress, failed=self._progress.failed + 1)
 
-    async def _wait_out(self, trouble: JudgedFailure) -> None:
-        """Wait until the court answers, or the store takes writes. This run itself asks neither."""
-        store = trouble.blame is Blame.STORE
-        consult = StorageActivities.consult_store if store else CourtWatchActivities.consult_court
-        self._enter(Phase.WAITING_FOR_STORE if store else Phase.WAITING_FOR_COURT, trouble.code)
+    async def _wait_for_recovery(self, interruption: JudgedFailure) -> None:
+        """Wait until the court answers or the store takes writes. The run only reads the circuit breaker."""
+        is_store = interruption.blame is Blame.STORE
+        read_state = StorageActivities.read_store_state if is_store else CourtMonitorActivities.read_court_state
+        self._enter_phase(Phase.WAITING_FOR_STORE if is_store else Phase.WAITING_FOR_COURT, interruption.code)
         while True:
-            self._court_news = False
-            advice = await workflow.execute_activity_method(consult, **CATALOG)
-            if advice.answers:
+            self._court_signalled = False
+            state = await workflow.execute_activity_method(read_state, **CATALOG)
+            if state.answers:
                 return
             if self._must_continue_as_new:
                 await self._drain_and_continue_as_new()
-            # Look again when somebody says so, or when nobody has said anything for so long.
+            # Read the state again at the signal, or after this time without one.
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._court_news,
-                    timeout=timedelta(seconds=advice.look_again_seconds),
-                    timeout_summary=f"waiting for the {'store' if store else 'court'}: {trouble.code}",
+                    lambda: self._court_signalled,
+                    timeout=timedelta(seconds=state.look_again_seconds),
+                    timeout_summary=f"waiting for the {'store' if is_store else 'court'}: {interruption.code}",
                 )
 
     @property
@@ -315,10 +310,10 @@ class DownloadProcess:
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._continue_as_new()
 
-    # The end.
+    # Finishing.
 
-    async def _finish_unhurt(self, ending: RunEnding) -> RunResult | None:
-        """Finish even if the run is cancelled meanwhile: its end has been reached, and subscribers wait for it."""
+    async def _finish_despite_cancellation(self, ending: RunEnding) -> RunResult | None:
+        """Finish even if the run is cancelled meanwhile: its end is known, and subscribers wait for it."""
         finishing = asyncio.ensure_future(self._finish(ending))
         while not finishing.done():
             try:
@@ -329,11 +324,11 @@ class DownloadProcess:
         return finishing.result()
 
     async def _finish(self, ending: RunEnding) -> RunResult | None:
-        """Record the ending and start a delivery per subscriber; none if that must go on in a new execution."""
-        # An execution that only goes on telling does not end the run a second time; one that was reset does.
+        """Record the ending and start a delivery per subscriber. Returns None if a new execution must continue."""
+        # An execution that only continues the notifications does not end the run again. One that was reset does.
         execution = self._progress.ending_execution or workflow.info().run_id
         self._progress = replace(self._progress, ending=ending, ending_execution=execution)
-        self._enter(Phase.FINISHING)
+        self._enter_phase(Phase.FINISHING)
         while True:
             self._subscribed = False
             closed = await workflow.execute_activity_method(
@@ -377,7 +372,7 @@ class DownloadProcess:
         return workflow.info().first_execution_run_id
 
     def _continue_as_new(self) -> NoReturn:
-        # The memo of the first execution is handed on, not what was put in its place since.
+        # Continue-as-new would hand on the memo of the first execution, not the one that was upserted since.
         chosen = len(self._process.document_ids)
         memo = {CHOSEN_DOCUMENTS: chosen} if CHOSEN_DOCUMENTS in workflow.memo() else None
         workflow.continue_as_new(replace(self._request, progress=self._progress), memo=memo)
@@ -386,11 +381,11 @@ class DownloadProcess:
     def _visible_phase(self) -> Phase:
         return Phase.PAUSED if self._progress.paused and self._ending is None else self._phase
 
-    def _enter(self, phase: Phase, reason: FailureCode | None = None) -> None:
+    def _enter_phase(self, phase: Phase, reason: FailureCode | None = None) -> None:
         self._phase = phase
-        self._show(reason)
+        self._show_phase(reason)
 
-    def _show(self, reason: FailureCode | None = None) -> None:
+    def _show_phase(self, reason: FailureCode | None = None) -> None:
         if self._visible_phase is not self._shown_phase:
             self._shown_phase = self._visible_phase
             show_phase(self._visible_phase, self._counts)

@@ -1,4 +1,4 @@
-"""The one place where a workflow decides what an activity's failure means."""
+"""Decide what an activity's failure means: the one place where workflows do so."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Blame(Enum):
-    """Whose trouble a failure is."""
+    """What a failure is attributed to."""
 
     CANCELLATION = auto()
     COURT = auto()
     STORE = auto()
-    # The document or the process that the activity was about.
+    # The document or the process that the activity worked on.
     SUBJECT = auto()
     DEFECT = auto()
 
@@ -39,7 +39,7 @@ class JudgedFailure:
 
 
 def is_cancel_requested() -> bool:
-    """Whether the run's cancellation is requested.
+    """Return whether the cancellation of the run was requested.
 
     An activity that completes although its run was cancelled swallows the cancellation on its way.
     """

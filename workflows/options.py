@@ -11,20 +11,19 @@ from temporalio.workflow import ActivityCancellationType
 PROCESSES_QUEUE = "processes"
 COURT_QUEUE = "court"
 
-# Documents of one process on their way at once. Twice what the local stack asks the court for at once: a finished
-# download gives its place free only when Temporal has heard of it. More would be a little faster without a court's
-# latency, but those on their way are finished even when a run is terminated. Changing it breaks the replay of runs
-# that are open.
+# Concurrent downloads of one run. Twice the local stack's concurrency at the court, since a finished download frees
+# its slot only after Temporal has recorded it. A larger window is slightly faster at zero latency, but downloads in
+# progress continue even when a run is terminated. Changing it breaks the replay of open runs.
 DOWNLOAD_WINDOW = 32
 PENDING_PAGE = 200
-# A run that is asked for more documents than this, by whomever, takes all.
-MOST_CHOSEN = 2_000
+# A run for more chosen documents than this becomes a run for all.
+MAX_CHOSEN_DOCUMENTS = 2_000
 
-# Of runs, and so of all that they have done: 1 is served first, 5 last. Batches come behind single requests.
+# Priority of a run, inherited by its activities: 1 is served first, 5 last. Batches come after single requests.
 DEFAULT_PRIORITY = 3
 BATCH_PRIORITY = 4
 
-# How soon a killed worker is noticed. Activities beat far more often.
+# How soon a killed worker is noticed. Activities send heartbeats far more often.
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 
 
@@ -40,7 +39,7 @@ class ActivityOptions(TypedDict, total=False):
     priority: Priority
 
 
-# Trouble with the catalog is ours and passes: it is tried until it has.
+# Failures of the catalog are ours and temporary: retry without a limit.
 _UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
@@ -59,9 +58,9 @@ LISTING: ActivityOptions = {
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
-# The five attempts that a document has are counted in the catalog, by the activity: Temporal would also count those
-# that a worker's shutdown or trouble with our own parts has cut short. There is no time limit over all attempts: it
-# would also count the time in the task queue, while no worker is there. The activity counts the time at work.
+# The activity counts a document's five attempts in the catalog: Temporal's counter would include attempts that a
+# worker's shutdown or our own infrastructure cut short. There is no schedule-to-close timeout: it would include the
+# time in the task queue while no worker is running. The activity counts the time at work.
 DOWNLOAD: ActivityOptions = {
     "task_queue": COURT_QUEUE,
     "start_to_close_timeout": timedelta(hours=2),
@@ -72,8 +71,8 @@ DOWNLOAD: ActivityOptions = {
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
-# The watch's own requests. They go ahead of all documents that queue for a court which does not answer.
-COURT_ERRAND: ActivityOptions = {
+# Requests of the court monitor. They come before all downloads that are queued while the court is down.
+MONITORING: ActivityOptions = {
     "task_queue": COURT_QUEUE,
     "start_to_close_timeout": timedelta(minutes=5),
     "heartbeat_timeout": HEARTBEAT_TIMEOUT,

@@ -1,4 +1,4 @@
-"""The documents that a run still has to take, a page of ids at a time."""
+"""The documents that a run still has to download, read a page of ids at a time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from workflows.options import CATALOG, PENDING_PAGE
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
-    from domain.messages import DocumentRef, PendingPageRequest, ProcessRef
+    from domain.run_messages import DocumentRef, PendingPageRequest, ProcessRef
 
 
 class PendingDocuments:
-    """A queue for many pullers, filled from the catalog when it is empty.
+    """A queue for concurrent consumers, filled from the catalog when it is empty.
 
     Args:
         process: whose documents, and which of them.
@@ -29,7 +29,7 @@ class PendingDocuments:
         self._exhausted = False
 
     async def next(self) -> DocumentRef | None:
-        """The next document, or none when there is no other."""
+        """Return the next document, or None at the end."""
         while not self._queue and not self._exhausted:
             async with self._refilling:
                 if not self._queue and not self._exhausted:

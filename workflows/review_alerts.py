@@ -1,4 +1,4 @@
-"""Looking whether the operator has to be told of something."""
+"""Raise and clear the alerts to the operator."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ with workflow.unsafe.imports_passed_through():
     from activities.alerts import AlertActivities
 
 
-# A look takes a moment, and ten seconds more while the store does not answer. One that died with its worker is
-# missed soon, since no other begins before.
-_LOOKING: ActivityOptions = {**CATALOG, "start_to_close_timeout": timedelta(seconds=20)}
+# A review takes a moment, and ten seconds more while the store does not answer. The timeout is short because no
+# other review starts while one is lost with its worker.
+_REVIEW: ActivityOptions = {**CATALOG, "start_to_close_timeout": timedelta(seconds=20)}
 
 
 @workflow.defn
 class ReviewAlerts:
-    """One look, which a schedule starts every minute.
+    """One review. A schedule starts it every minute.
 
-    What it finds is in the catalog before anything is started, so events whose starter dies are found overdue.
+    Its events are in the catalog before any delivery is started: if the worker dies in between, the sweep of
+    overdue deliveries finds them.
     """
 
     @workflow.run
     async def run(self) -> int:
-        """Have the operator told; how many events there were."""
+        """Review, and start the deliveries. Returns how many events there were."""
         found = await workflow.execute_activity_method(
-            AlertActivities.review_alerts, summary="what lasts, and what is over", **_LOOKING
+            AlertActivities.review_alerts, summary="what lasts, and what is over", **_REVIEW
         )
         await asyncio.gather(*(start_delivery(one, "the operator") for one in found))
         return len(found)

@@ -1,18 +1,17 @@
-"""Finding batches that nobody works off."""
+"""Continue batches whose workflow was lost."""
 
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from workflows.download_batch import DownloadBatch
 from workflows.options import CATALOG
-from workflows.search_attributes import CLIENT
+from workflows.starts import download_batch_options
 
 with workflow.unsafe.imports_passed_through():
     from activities.batches import BatchActivities
-    from domain.batches import BatchRequest, BatchSweepProgress
+    from domain.batch_messages import BatchRequest, BatchSweepProgress
 
 
 @workflow.defn
@@ -32,23 +31,19 @@ class SweepBatches:
             )
             taken_up = progress.taken_up
             for batch in page.batches:
-                taken_up += await self._take_up(batch)
+                taken_up += await self._continue_batch(batch)
             progress = BatchSweepProgress(page.following, taken_up)
             if progress.after_id is not None and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(progress)
         return progress.taken_up
 
-    async def _take_up(self, batch: BatchRequest) -> bool:
+    async def _continue_batch(self, batch: BatchRequest) -> bool:
         try:
             await workflow.start_child_workflow(
                 DownloadBatch.run,
                 batch,
-                id=f"batch-{batch.batch_id}",
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(CLIENT, batch.client)]),
-                static_summary=f"a batch of {batch.client}",
-                static_details="Starts a run for each process of the batch that needs one, a few at a time.",
-                priority=Priority(priority_key=batch.priority, fairness_key=batch.client),
+                **download_batch_options(batch),
             )
         except WorkflowAlreadyStartedError:
             return False

@@ -1,4 +1,4 @@
-"""Taking away what killed workers have left half uploaded."""
+"""Abort multipart uploads that killed workers left behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workflows.options import PROCESSES_QUEUE, ActivityOptions
 with workflow.unsafe.imports_passed_through():
     from activities.storage import StorageActivities
 
-# If the store is away for an hour, the next sweep will do.
+# If the store is down for an hour, the next sweep does the work.
 _SWEEPING: ActivityOptions = {
     "task_queue": PROCESSES_QUEUE,
     "start_to_close_timeout": timedelta(minutes=10),
@@ -23,11 +23,11 @@ _SWEEPING: ActivityOptions = {
 
 @workflow.defn
 class SweepUploads:
-    """One sweep over the whole bucket, which a schedule starts every few hours."""
+    """One sweep over the whole bucket. A schedule starts it every six hours."""
 
     @workflow.run
     async def run(self) -> int:
-        """Sweep; how many uploads were aborted."""
+        """Sweep. Returns how many uploads were aborted."""
         return await workflow.execute_activity_method(
             StorageActivities.sweep_uploads, summary="leftover uploads", **_SWEEPING
         )

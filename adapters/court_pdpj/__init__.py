@@ -1,15 +1,18 @@
 """The court: the PDPJ portal's API, over httpx.
 
-addresses   where a document is, given its href        listing         from the portal's JSON to our words
-answers     what a failed answer means                  health_check    whether it is the court that fails
-portal      one request: token, time-outs, answer       texts           the court's text of a document, unwrapped
-tokens      where tokens come from                      sign_in         how they are renewed
-client      listings and documents                      bodies          answers, unpacked within bounds
-pace        what each request waits for                 bounded_json    JSON, parsed within bounds
+client          listings and documents                  http            one request: token, timeouts, redirects
+diagnosis       whose failure it is                     health_check    does the court work at all?
+error_mapping   error responses to domain errors        urls            the portal's URLs; where the token may go
+listing         the portal's JSON to a `Listing`        shapes          the shapes in which the JSON comes
+merging         one document from several sources       secrecy         `nivelSigilo` to a secrecy level
+values          dates, numbers and texts                text_payload    a document's text, out of its JSON
+bodies          response bodies, decompressed in bounds bounded_json    JSON, parsed in bounds
+tokens          the source of bearer tokens             token_refresh   their renewal
+rate_limiter    what each request waits for
 """
 
-from adapters.court_pdpj.client import PdpjCourt
-from adapters.court_pdpj.sign_in import SignIn
-from adapters.court_pdpj.tokens import Tokens
+from adapters.court_pdpj.client import PdpjClient
+from adapters.court_pdpj.token_refresh import TokenRefreshClient
+from adapters.court_pdpj.tokens import TokenSource
 
-__all__ = ["PdpjCourt", "SignIn", "Tokens"]
+__all__ = ["PdpjClient", "TokenRefreshClient", "TokenSource"]

@@ -1,7 +1,7 @@
-"""Whose failure it is: the court's, or that of the one thing that was asked for.
+"""Does the court fail, or only the one resource that was requested?
 
-An answer such as 403, 404 or 503, or none at all, may mean that the court is down, or that one document or process
-is broken there or kept from us. One cheap search by number tells: a court that answers it works.
+A response such as 403, 404 or 503, or none at all, may mean that the court is down, or that one document or process
+is broken there or hidden from us. One cheap search by process number decides: a court that answers it works.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from enum import Enum, auto
 from domain.errors import CourtFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 
-_HOLDS_SECONDS = 2.0
+_RESULT_TTL_SECONDS = 2.0
 
 
 class SearchOutcome(Enum):
-    """What a search by number says of the process. The court works in each case."""
+    """What a search by number says about the process. In each case the court works."""
 
     LISTED = auto()
     ABSENT = auto()
@@ -30,17 +30,17 @@ class SearchOutcome(Enum):
 class _Result:
     number: ProcessNumber
     outcome: SearchOutcome | CourtFailure
-    known_at: float
+    finished_at: float
 
 
 class HealthCheck:
-    """Searches for a process to see whether the court works: one search at a time, shared by all who wait for it.
+    """Searches for a process to see whether the court works: one search at a time, shared by all waiting callers.
 
-    A result holds for two seconds, so that an outage with many requests under way costs one search.
+    A result is cached for two seconds, so that an outage with many requests in flight costs one search.
 
     Args:
-        search: Searches for a process at the court, once, and returns the answer's JSON.
-        clock: Returns seconds that only grow.
+        search: Sends one search for a process to the court, and returns the response's JSON.
+        clock: Returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -50,59 +50,62 @@ class HealthCheck:
     ) -> None:
         self._search = search
         self._clock = clock
-        # The latest comes first.
+        # The latest result comes first.
         self._results: list[_Result] = []
-        self._searching = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def of_court(self, number: ProcessNumber, *, sent_at: float = 0.0) -> CourtFailure | None:
-        """Return what is wrong with the court. None if it works.
+    async def check_court(self, number: ProcessNumber, *, sent_at: float = 0.0) -> CourtFailure | None:
+        """Return the court's failure. None if the court works.
 
         Args:
             number: The process to search for, if a search is needed.
-            sent_at: When the request was sent that has failed, by the clock. An outage from before may be over.
+            sent_at: When the failed request was sent, in seconds of the clock. An outage found before that may be
+                over, so it does not count.
         """
-        outcome = await self._run(number, sent_at, of_process=False)
+        outcome = await self._run(number, sent_at, about_process=False)
         return outcome if isinstance(outcome, CourtFailure) else None
 
-    async def of_process(self, number: ProcessNumber, *, sent_at: float = 0.0) -> SearchOutcome | CourtFailure:
-        """Return what is wrong with the court, or else what it says of this process. Arguments as above."""
-        return await self._run(number, sent_at, of_process=True)
+    async def search_process(self, number: ProcessNumber, *, sent_at: float = 0.0) -> SearchOutcome | CourtFailure:
+        """Return the court's failure, or what it says about this process. Arguments as in `check_court`."""
+        return await self._run(number, sent_at, about_process=True)
 
     async def _run(
-        self, number: ProcessNumber, sent_at: float, *, of_process: bool
+        self, number: ProcessNumber, sent_at: float, *, about_process: bool
     ) -> SearchOutcome | CourtFailure:
-        async with self._searching:
-            self._results = [result for result in self._results if self._clock() - result.known_at < _HOLDS_SECONDS]
+        async with self._lock:
+            self._results = [
+                result for result in self._results if self._clock() - result.finished_at < _RESULT_TTL_SECONDS
+            ]
             for result in self._results:
                 if isinstance(result.outcome, CourtFailure):
-                    tells = result.known_at >= sent_at
+                    is_usable = result.finished_at >= sent_at
                 else:
-                    # A court that works has told of one process only.
-                    tells = result.number == number or not of_process
-                if tells:
+                    # A successful search says that the court works, but describes one process only.
+                    is_usable = result.number == number or not about_process
+                if is_usable:
                     return result.outcome
             outcome = await classify_search(self._search(number))
             self._results.insert(0, _Result(number, outcome, self._clock()))
             return outcome
 
 
-# Empty keys may be missing, so any of them will do.
-_ENVELOPE = frozenset({"content", "total", "numberOfElements", "maxElementsSize"})
+# The court omits empty keys, so any one of them identifies the envelope.
+_ENVELOPE_KEYS = frozenset({"content", "total", "numberOfElements", "maxElementsSize"})
 _OUTCOMES = {FailureCode.NOT_FOUND: SearchOutcome.ABSENT, FailureCode.NO_ACCESS: SearchOutcome.OUT_OF_REACH}
 
 
 async def classify_search(search: Awaitable[object]) -> SearchOutcome | CourtFailure:
-    """Return what the answer to a search by number says. A failure of the court is returned, not raised."""
+    """Await a search by number and classify its response. A failure of the court is returned, not raised."""
     try:
-        found = await search
+        payload = await search
     except ProcessFailure as failure:
         return _OUTCOMES.get(failure.code) or CourtFailure(
             FailureCode.COURT_UNAVAILABLE, failure.answer, status=failure.status, retry_after=failure.retry_after
         )
     except CourtFailure as failure:
         return failure
-    if isinstance(found, dict) and not _ENVELOPE.isdisjoint(found):
-        found = found.get("content") or []
-    if isinstance(found, list):
-        return SearchOutcome.LISTED if found else SearchOutcome.ABSENT
-    return CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with JSON that is no search's answer.")
+    if isinstance(payload, dict) and not _ENVELOPE_KEYS.isdisjoint(payload):
+        payload = payload.get("content") or []
+    if isinstance(payload, list):
+        return SearchOutcome.LISTED if payload else SearchOutcome.ABSENT
+    return CourtFailure(FailureCode.COURT_UNAVAILABLE, "HTTP 200 with JSON that is not a search result.")

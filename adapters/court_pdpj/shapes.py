@@ -1,7 +1,7 @@
-"""The shapes in which the court describes a process, brought into one. A shape that is not understood is refused.
+"""Normalize the shapes in which the court describes a process. An unknown shape raises an error.
 
-A wrong shape must never be read as a process without documents, or with some of them: that would be `completed`
-without being complete.
+An unknown shape must never be parsed as a process without documents, or with only some of them: it would be
+reported as `completed` without being complete.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from adapters.court_pdpj.values import text
+from adapters.court_pdpj.values import parse_text
 from domain.errors import FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 
@@ -20,11 +20,11 @@ _TOTALS = ("total", "totalElements")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One run of the case through a court degree, as the court writes it.
+    """A `tramitação`: one run of the case through a court degree, in the court's own JSON.
 
     Attributes:
-        fields: Everything that is written of it.
-        documents: The objects of its documents.
+        fields: Its JSON object.
+        documents: The JSON objects of its documents.
     """
 
     fields: dict[str, Any]
@@ -33,11 +33,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A process as the court describes it.
+    """A process in the court's own JSON.
 
     Attributes:
-        roots: The objects that describe it. One, nearly always.
-        stages: All their stages, the current one first; never empty.
+        roots: The JSON objects that describe it, nearly always one.
+        stages: All their stages, the current one first. Never empty.
     """
 
     roots: tuple[dict[str, Any], ...]
@@ -45,100 +45,100 @@ class Description:
 
 
 def read_description(payload: object, number: ProcessNumber) -> Description:
-    """Bring the details of a process into one shape.
+    """Normalize the details of a process.
 
-    Understood are: an object; an array of objects, one for each court that has the case; either of them wrapped in
+    Known shapes: an object; an array of objects, one for each court that has the case; either of them wrapped in
     `{"content": …}`; `tramitacaoAtual` and `tramitacoes` each as an object or an array; `documentos` of a stage, or
-    of the whole, as an array or as a page that holds all.
+    of the whole process, as an array or as a page that contains all of them.
 
     Raises:
-        ProcessFailure: `not_found` for an empty answer; `invalid_listing`, which names the shape, for one that is
-            not understood or describes another process.
+        ProcessFailure: `not_found` for an empty response. `invalid_listing`, with the shape in its text, for an
+            unknown shape or for the details of another process.
     """
     roots = tuple(_roots(payload))
     stages: list[Stage] = []
     for root in roots:
         if _PROCESS_KEYS.isdisjoint(root):
-            _refuse("an object without any of the keys of a process")
-        stated = "".join(filter(str.isdigit, text(root.get("numeroProcesso")) or ""))
-        if stated and stated != number.digits:
-            _refuse("the description of another process")
+            _raise_unknown_shape("an object without any of the keys of a process")
+        stated_digits = "".join(filter(str.isdigit, parse_text(root.get("numeroProcesso")) or ""))
+        if stated_digits and stated_digits != number.digits:
+            _raise_unknown_shape("the description of another process")
         stages += _stages(root)
     return Description(roots, tuple(stages))
 
 
 def _roots(payload: object) -> Iterator[dict[str, Any]]:
-    roots = [root for root in _unwrapped(payload, "the answer") if root is not None]
+    roots = [root for root in _unwrap(payload, "the answer") if root is not None]
     if not roots:
         raise ProcessFailure(FailureCode.NOT_FOUND, "The court answered with an empty list.")
     yield from _objects(roots, "the answer")
 
 
-def _unwrapped(payload: object, name: str) -> Iterator[object]:
-    """Yield what an answer holds, out of its arrays and pages."""
+def _unwrap(payload: object, name: str) -> Iterator[object]:
+    """Yield the items of a response, out of its arrays and pages."""
     if isinstance(payload, list):
         for item in payload:
             if isinstance(item, list):
-                _refuse(f"{name} with an array where an object belongs")
-            yield from _unwrapped(item, name)
+                _raise_unknown_shape(f"{name} with an array where an object belongs")
+            yield from _unwrap(item, name)
     elif isinstance(payload, dict) and "content" in payload and _PROCESS_KEYS.isdisjoint(payload):
-        content = _whole_page(payload, name)
+        content = _complete_page(payload, name)
         yield from content if isinstance(content, list) else [content]
     else:
         yield payload
 
 
 def _stages(root: dict[str, Any]) -> list[Stage]:
-    written = [
+    objects = [
         *_objects(root.get("tramitacaoAtual"), "tramitacaoAtual"),
         *_objects(root.get("tramitacoes"), "tramitacoes"),
     ]
-    stages = [Stage(fields, tuple(_documents(fields))) for fields in written]
-    of_the_whole = tuple(_documents(root))
+    stages = [Stage(fields, tuple(_documents(fields))) for fields in objects]
+    process_documents = tuple(_documents(root))
     if not stages:
-        return [Stage({}, of_the_whole)]
-    return [Stage(stages[0].fields, stages[0].documents + of_the_whole), *stages[1:]]
+        return [Stage({}, process_documents)]
+    return [Stage(stages[0].fields, stages[0].documents + process_documents), *stages[1:]]
 
 
 def _documents(holder: dict[str, Any]) -> list[dict[str, Any]]:
     for key, value in holder.items():
         if key != "documentos" and key.lower().startswith("documento") and isinstance(value, list | dict) and value:
-            _refuse("documents under another name than documentos")
+            _raise_unknown_shape("documents under another name than documentos")
     value = holder.get("documentos")
     if isinstance(value, dict):
         if "content" not in value:
-            _refuse("documentos as an object that is no page")
-        value = _whole_page(value, "documentos")
+            _raise_unknown_shape("documentos as an object that is no page")
+        value = _complete_page(value, "documentos")
     if isinstance(value, dict):
-        _refuse("documentos as an object")
+        _raise_unknown_shape("documentos as an object")
     return list(_objects(value, "documentos"))
 
 
-def _whole_page(page: dict[str, Any], name: str) -> object:
-    """Return what a page holds, if there is nothing on a page behind it."""
+def _complete_page(page: dict[str, Any], name: str) -> object:
+    """Return the content of a page. Raises if there are further pages."""
     content = page["content"]
-    held = len(content) if isinstance(content, list) else 1
-    more = any(isinstance(page.get(key), int) and page[key] > held for key in _TOTALS)
-    if more or page.get("last") is False:
-        _refuse(f"{name} as one page of several")
+    count = len(content) if isinstance(content, list) else 1
+    has_more = any(isinstance(page.get(key), int) and page[key] > count for key in _TOTALS)
+    if has_more or page.get("last") is False:
+        _raise_unknown_shape(f"{name} as one page of several")
     return content
 
 
 def _objects(value: object, name: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of an array, or the one object; missing and null are none."""
+    """Yield the objects of an array, or the single object. Missing and null yield nothing."""
     if value is None:
         return
     items = value if isinstance(value, list) else [value]
     for item in items:
         if not isinstance(item, dict):
-            _refuse(f"{name} with {_kind(item)} where an object belongs")
+            _raise_unknown_shape(f"{name} with {_describe_type(item)} where an object belongs")
         yield item
 
 
-def _kind(value: object) -> str:
+def _describe_type(value: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "an array"}
     return names.get(type(value), "null")
 
 
-def _refuse(shape: str) -> NoReturn:
+def _raise_unknown_shape(shape: str) -> NoReturn:
     raise ProcessFailure(FailureCode.INVALID_LISTING, f"The court answered with {shape}.")

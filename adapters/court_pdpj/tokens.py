@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Tokens(Protocol):
-    """The tokens that the client sends; another may take the place of one while requests are under way."""
+class TokenSource(Protocol):
+    """The source of the tokens that the client sends. The token may change while requests are in flight."""
 
-    async def current(self) -> str | None:
-        """The token to send now, or none.
+    async def get_token(self) -> str | None:
+        """Return the token to send now. None if there is none.
 
         Raises:
-            CourtFailure: nothing is to be sent at all.
+            CourtFailure: No request may be sent now.
         """
 
-    async def replacement(self, rejected: str | None) -> str | None:
-        """Another token than the one that the court has just rejected, or none."""
+    async def replace_rejected(self, rejected: str | None) -> str | None:
+        """Return a token other than the one that the court has just rejected. None if there is none."""
 
-    async def accepted(self) -> None:
-        """The court has taken the current token after all: what it rejected was something else."""
+    async def mark_accepted(self) -> None:
+        """Record that the court accepts the current token: an earlier rejection had another cause."""

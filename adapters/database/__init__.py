@@ -1,6 +1,6 @@
-"""The catalog on SQLAlchemy: processes, documents, runs, clients, batches, webhooks; a module per table or list."""
+"""The catalog: processes, documents, runs, clients, batches and webhooks, on SQLAlchemy Core."""
 
-from adapters.database import client_tables  # noqa: F401 - its tables belong to the schema.
+from adapters.database import client_tables  # noqa: F401 - registers its tables in the schema.
 from adapters.database.catalog import Catalog
 from adapters.database.engine import Database
 

@@ -1,4 +1,4 @@
-"""Batches: what was asked for, and what became of each item."""
+"""Batches of processes: the request, and the result of each item."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database
 from adapters.database.tables import documents, processes, runs
 from adapters.database.upserts import insert_into
-from domain.batches import Batch, BatchItem, BatchItemRef, BatchRequest, ItemDecision, UnendedBatches
+from domain.batch_messages import BatchItemRef, BatchRequest, ItemDecision, UnendedBatches
+from domain.batches import Batch, BatchItem
 from domain.completeness import Decision, Outcome
 from domain.documents import DocumentStatus
 
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
-class Batches:
-    """The two tables of batches."""
+class BatchRepository:
+    """The tables of batches and their items."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, batch: Batch) -> None:
-        """Store a new batch with its items, all or nothing."""
+        """Insert a new batch with its items, in one transaction."""
         async with self._database.writing() as connection:
             await connection.execute(
                 insert_into(connection, batches),
@@ -53,49 +54,49 @@ class Batches:
                 ],
             )
 
-    async def remove(self, batch_id: str) -> None:
-        """Take a batch back with its items; one that is not there is none."""
+    async def delete(self, batch_id: str) -> None:
+        """Delete a batch with its items. No effect if there is no such batch."""
         async with self._database.writing() as connection:
             await connection.execute(delete(batches).where(batches.c.id == batch_id))
 
     async def get(self, batch_id: str) -> Batch | None:
-        """A batch with its items, in their order, as they are now; none if it is unknown."""
+        """Return a batch with its items in order, with their current outcomes. None if there is no such batch."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
             if row is None:
                 return None
             items = await connection.execute(
-                select(batch_items, _outcome().label("outcome"))
+                select(batch_items, _build_outcome().label("outcome"))
                 .where(batch_items.c.batch_id == batch_id)
                 .order_by(batch_items.c.position)
             )
-            return _batch(row, tuple(_item(item) for item in items))
+            return _to_batch(row, tuple(_to_item(item) for item in items))
 
-    async def terms(self, batch_id: str) -> Batch | None:
-        """A batch without its items; none if it is unknown."""
+    async def get_without_items(self, batch_id: str) -> Batch | None:
+        """Return a batch with ``items`` left empty. None if there is no such batch."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
-        return None if row is None else _batch(row, ())
+        return None if row is None else _to_batch(row, ())
 
-    async def unended(self, after_id: str, *, before: datetime) -> UnendedBatches:
-        """Return a page of the batches that were asked for before a moment and have not ended.
+    async def list_unended(self, after_id: str, *, before: datetime) -> UnendedBatches:
+        """Return a page of batches that have not ended, ordered by id.
 
         Args:
-            after_id: the last batch of the page before; empty for the first page.
-            before: leave out what was asked for later.
+            after_id: The last batch of the page before. Empty for the first page.
+            before: Leave out batches that were created later.
         """
         async with self._database.reading() as connection:
             rows = await connection.execute(
                 select(batches.c.id, batches.c.client, batches.c.priority)
                 .where(batches.c.ended_at.is_(None), batches.c.created_at < before, batches.c.id > after_id)
                 .order_by(batches.c.id)
-                .limit(_PAGE)
+                .limit(_PAGE_SIZE)
             )
-            found = tuple(BatchRequest(row.id, row.client, row.priority) for row in rows)
-        return UnendedBatches(found, found[-1].batch_id if len(found) == _PAGE else None)
+            page = tuple(BatchRequest(row.id, row.client, row.priority) for row in rows)
+        return UnendedBatches(page, page[-1].batch_id if len(page) == _PAGE_SIZE else None)
 
-    async def undecided(self, batch_id: str) -> tuple[BatchItemRef, ...]:
-        """The items whose turn has not come, in their order."""
+    async def list_undecided_items(self, batch_id: str) -> tuple[BatchItemRef, ...]:
+        """Return the valid items of a batch without a decision, in order."""
         async with self._database.reading() as connection:
             rows = await connection.execute(
                 select(batch_items.c.position, batch_items.c.process_number)
@@ -108,9 +109,9 @@ class Batches:
             )
             return tuple(BatchItemRef(batch_id, row.position, row.process_number) for row in rows)
 
-    async def decide(self, decided: ItemDecision) -> None:
-        """Record what was done about an item. What was recorded first stays."""
-        item = decided.item
+    async def record_decision(self, decision: ItemDecision) -> None:
+        """Record the decision about an item. The first recorded decision stays."""
+        item = decision.item
         async with self._database.writing() as connection:
             await connection.execute(
                 update(batch_items)
@@ -119,11 +120,11 @@ class Batches:
                     batch_items.c.position == item.position,
                     batch_items.c.decision.is_(None),
                 )
-                .values(decision=decided.decision, run_id=decided.run_id, decided_at=datetime.now(UTC))
+                .values(decision=decision.decision, run_id=decision.run_id, decided_at=datetime.now(UTC))
             )
 
-    async def end(self, batch_id: str) -> None:
-        """Note that a batch has ended; the first end stays."""
+    async def mark_ended(self, batch_id: str) -> None:
+        """Record that a batch has ended. The first recorded end stays."""
         async with self._database.writing() as connection:
             await connection.execute(
                 update(batches)
@@ -131,38 +132,47 @@ class Batches:
                 .values(ended_at=datetime.now(UTC))
             )
 
+    async def count_open(self) -> int:
+        """Count the batches that have not ended."""
+        async with self._database.reading() as connection:
+            statement = select(func.count()).select_from(batches).where(batches.c.ended_at.is_(None))
+            return await connection.scalar(statement) or 0
 
-def _outcome() -> ColumnElement[str | None]:
-    """How an item's run ended, or what the catalog had already. Each question is answered from an index."""
-    own = select(runs.c.outcome).where(runs.c.id == batch_items.c.run_id).scalar_subquery()
-    # The run that was joined had not come to the catalog yet when that was noted.
-    latest = (
+
+def _build_outcome() -> ColumnElement[str | None]:
+    """Return an expression for an item's outcome: how its run ended, or what the catalog had already.
+
+    Each subquery uses an index.
+    """
+    outcome_of_run = select(runs.c.outcome).where(runs.c.id == batch_items.c.run_id).scalar_subquery()
+    # Without a run id: the run that the item joined was not in the catalog yet when the decision was recorded.
+    outcome_of_latest_run = (
         select(runs.c.outcome)
         .where(runs.c.process_number == batch_items.c.process_number)
         .order_by(runs.c.started_at.desc())
         .limit(1)
         .scalar_subquery()
     )
-    failed = exists().where(
+    process_failed = exists().where(
         processes.c.number == batch_items.c.process_number, processes.c.failure_code.is_not(None)
     )
-    lacking = exists().where(
+    has_failed_document = exists().where(
         and_(
             documents.c.process_number == batch_items.c.process_number,
             documents.c.status == DocumentStatus.FAILED,
             documents.c.withdrawn.is_(False),
         )
     )
-    settled = case((failed, literal(Outcome.FAILED.value)), (lacking, Outcome.PARTIAL.value))
+    settled = case((process_failed, literal(Outcome.FAILED.value)), (has_failed_document, Outcome.PARTIAL.value))
     return case(
         (batch_items.c.decision == Decision.COMPLETE, literal(Outcome.COMPLETED.value)),
         (batch_items.c.decision == Decision.SETTLED, func.coalesce(settled, Outcome.COMPLETED.value)),
-        (batch_items.c.run_id.is_not(None), own),
-        (batch_items.c.decision.is_not(None), latest),
+        (batch_items.c.run_id.is_not(None), outcome_of_run),
+        (batch_items.c.decision.is_not(None), outcome_of_latest_run),
     )
 
 
-def _batch(row: Row[tuple[object, ...]], items: tuple[BatchItem, ...]) -> Batch:
+def _to_batch(row: Row[tuple[object, ...]], items: tuple[BatchItem, ...]) -> Batch:
     return Batch(
         id=row.id,
         client=row.client,
@@ -176,7 +186,7 @@ def _batch(row: Row[tuple[object, ...]], items: tuple[BatchItem, ...]) -> Batch:
     )
 
 
-def _item(row: Row[tuple[object, ...]]) -> BatchItem:
+def _to_item(row: Row[tuple[object, ...]]) -> BatchItem:
     return BatchItem(
         position=row.position,
         given=row.given,

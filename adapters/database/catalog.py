@@ -1,4 +1,4 @@
-"""The catalog as one thing to hand around."""
+"""The catalog: all repositories over one database."""
 
 from __future__ import annotations
 
@@ -6,68 +6,90 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from adapters.database.alerts import Alerts
-from adapters.database.batches import Batches
-from adapters.database.clients import Clients
+from adapters.database.alerts import AlertRepository
+from adapters.database.batches import BatchRepository
+from adapters.database.candidate_credentials import CandidateCredentialsRepository
+from adapters.database.clients import ClientRepository
 from adapters.database.conflicts import retry_conflicts
-from adapters.database.court import Court
-from adapters.database.court_candidate import CourtCandidateRepository
-from adapters.database.court_pace import CourtPaceRepository
-from adapters.database.delivery_log import DeliveryLog
-from adapters.database.documents import Documents
-from adapters.database.endpoints import Endpoints
+from adapters.database.court_rate_limit import CourtRateLimitRepository
+from adapters.database.court_state import CourtStateRepository
+from adapters.database.deliveries import DeliveryRepository
+from adapters.database.delivery_log import DeliveryLogRepository
+from adapters.database.documents import DocumentRepository
+from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
-from adapters.database.listings import Listings
-from adapters.database.overview import Overview
-from adapters.database.processes import Processes
-from adapters.database.runs import Runs
+from adapters.database.list_queries import ListRepository
+from adapters.database.listings import ListingRepository
+from adapters.database.processes import ProcessRepository
+from adapters.database.runs import RunRepository
 from adapters.database.store_circuit import StoreCircuitRepository
-from adapters.database.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from adapters.sealing import Seal
+    from adapters.security.encryption import Encryptor
 
 for _repository in (
-    *(Alerts, Batches, Clients, Court, Documents, Listings, Overview, Processes, Runs),
-    *(CourtCandidateRepository, CourtPaceRepository, StoreCircuitRepository),
-    *(Webhooks, DeliveryLog, Endpoints),
+    AlertRepository,
+    BatchRepository,
+    CandidateCredentialsRepository,
+    ClientRepository,
+    CourtRateLimitRepository,
+    CourtStateRepository,
+    DeliveryLogRepository,
+    DeliveryRepository,
+    DocumentRepository,
+    EndpointRepository,
+    ListRepository,
+    ListingRepository,
+    ProcessRepository,
+    RunRepository,
+    StoreCircuitRepository,
 ):
     retry_conflicts(_repository)
 
 
 class Catalog:
-    """Every table's room over one database.
+    """Every repository over one database.
 
     Args:
-        seal: for the court's credentials and the clients' webhook secrets; none on a deployment that stores none.
+        database: The database that all repositories share.
+        encryptor: Encrypts the court's credentials and the clients' webhook secrets. None if the deployment stores
+            neither.
+
+    Attributes:
+        lists: Pages over all processes and over all failures.
+        deliveries: Webhook deliveries, with their log and the failing endpoints.
+        court_state: The circuit breaker in front of the court, and the credentials in use.
+        candidate_credentials: New credentials that have not been tried at the court yet.
+        court_rate_limit: The rate limiter of requests to the court.
+        store_circuit: The circuit breaker of the object store.
     """
 
-    def __init__(self, database: Database, seal: Seal | None = None) -> None:
+    def __init__(self, database: Database, encryptor: Encryptor | None = None) -> None:
         self._database = database
-        self.processes = Processes(database)
-        self.listings = Listings(database)
-        self.documents = Documents(database)
-        self.overview = Overview(database)
-        self.runs = Runs(database)
-        self.webhooks = Webhooks(database)
-        self.court = Court(database, seal)
-        self.court_candidate = CourtCandidateRepository(database, seal)
-        self.court_pace = CourtPaceRepository(database)
-        self.clients = Clients(database, seal)
-        self.batches = Batches(database)
-        self.alerts = Alerts(database)
+        self.processes = ProcessRepository(database)
+        self.listings = ListingRepository(database)
+        self.documents = DocumentRepository(database)
+        self.lists = ListRepository(database)
+        self.runs = RunRepository(database)
+        self.deliveries = DeliveryRepository(database)
+        self.court_state = CourtStateRepository(database, encryptor)
+        self.candidate_credentials = CandidateCredentialsRepository(database, encryptor)
+        self.court_rate_limit = CourtRateLimitRepository(database)
+        self.clients = ClientRepository(database, encryptor)
+        self.batches = BatchRepository(database)
+        self.alerts = AlertRepository(database)
         self.store_circuit = StoreCircuitRepository(database)
 
     @property
     def transactions(self) -> int:
-        """How many transactions this process has begun; grows."""
+        """Number of transactions begun since this service started."""
         return self._database.transactions
 
     async def check(self) -> None:
-        """Ask the database for a sign of life, and whether it has been migrated at all.
+        """Check that the database answers and has been migrated.
 
         Raises:
-            DependencyUnavailable: there is none, or it has not.
+            DependencyUnavailable: It does not answer, or has no tables.
         """
         async with self._database.reading() as connection:
             await connection.execute(text("SELECT version_num FROM alembic_version"))

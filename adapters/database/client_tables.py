@@ -1,4 +1,4 @@
-"""The tables of the clients: their keys, and the batches that they have asked for."""
+"""Tables of clients: their API keys, and the batches they requested."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ clients = Table(
     "clients",
     metadata,
     Column("name", String(64), primary_key=True),
-    # Sealed: it has to be opened to sign with.
+    # Encrypted, not hashed: signing needs the plain secret.
     Column("webhook_secret", Text, nullable=False),
-    # Signs beside the present one until it ends, so that a receiver can change over.
+    # Also signs until it expires, so that a receiver has time to change over.
     Column("former_webhook_secret", Text),
     Column("former_webhook_secret_ends_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
@@ -21,10 +21,10 @@ clients = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    # The part of the key that is not secret, by which it is found.
+    # The part of the key that is not secret. Keys are looked up by it.
     Column("id", String(16), primary_key=True),
     Column("client", ForeignKey("clients.name"), nullable=False),
-    # SHA-256 of the whole key, which is random enough to need no salt.
+    # SHA-256 of the whole key. The key is random enough to need no salt.
     Column("digest", String(64), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("requests_per_minute", Integer),
@@ -41,7 +41,7 @@ batches = Table(
     Column("webhook_url", Text),
     Column("max_age_seconds", Integer),
     Column("priority", Integer, nullable=False),
-    # How many of the numbers in the request stood there before.
+    # How many numbers of the request were repetitions.
     Column("duplicates", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
@@ -57,15 +57,15 @@ batch_items = Table(
     "batch_items",
     metadata,
     Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
-    # The place in the request, from 1; a number that stood there twice has the place of the first.
+    # Position in the request, from 1. A repeated number keeps its first position.
     Column("position", Integer, primary_key=True),
-    # As it was sent, cut short.
+    # The text as it was sent, truncated.
     Column("given", String(64), nullable=False),
-    # None if it is not a process number; then the problem says why.
+    # NULL if the text is not a process number. The problem columns then say why.
     Column("process_number", String(25)),
     Column("problem_code", String(32)),
     Column("problem_detail", Text),
-    # What the batch did about it, and in which run; none until its turn comes.
+    # What the batch decided, and the run it started or joined. NULL until the item is handled.
     Column("decision", String(16)),
     Column("run_id", String(36)),
     Column("decided_at", UtcDateTime),

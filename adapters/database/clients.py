@@ -1,4 +1,4 @@
-"""Clients: their keys, of which only digests are kept, and the secrets that sign their webhooks."""
+"""Clients: their API keys, stored as digests, and their encrypted webhook secrets."""
 
 from __future__ import annotations
 
@@ -10,55 +10,61 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Row, func, literal, select, update
 
 from adapters.database.client_tables import api_keys, clients
+from adapters.database.encrypted_columns import WEBHOOK_SECRETS, require_encryptor
 from adapters.database.engine import Database
 from adapters.database.upserts import insert_into
 from domain.clients import Scope, check_client_name
 from domain.errors import ConfigurationError, InvalidInput
-from domain.keys import MOST_REQUESTS_PER_MINUTE, RESERVED_NAMES, ApiKey, NewKey, digest_of_key, new_key
+from domain.keys import MAX_REQUESTS_PER_MINUTE, RESERVED_NAMES, ApiKey, NewKey, generate_key, hash_key
 
 if TYPE_CHECKING:
-    from adapters.sealing import Seal
+    from adapters.security.encryption import Encryptor
 
-FORMER_SECRET_SIGNS_FOR = timedelta(hours=24)
+FORMER_SECRET_LIFETIME = timedelta(hours=24)
 
 
-class Clients:
-    """The clients' two tables.
+class ClientRepository:
+    """The tables of clients and API keys.
 
     Args:
-        seal: closes and opens the webhook secrets; none on a deployment that stores none.
+        database: The database.
+        encryptor: Encrypts the webhook secrets. None if the deployment stores none.
     """
 
-    def __init__(self, database: Database, seal: Seal | None) -> None:
+    def __init__(self, database: Database, encryptor: Encryptor | None) -> None:
         self._database = database
-        self._seal = seal
+        self._encryptor = encryptor
 
     async def add_key(self, client: str, scopes: frozenset[Scope], requests_per_minute: int | None) -> NewKey:
-        """Make a key. The client is made with its first one, and is given a webhook secret then.
+        """Create an API key. A client is created with its first key, and gets its webhook secret then.
 
         Args:
-            client: the client's name.
-            scopes: what the key lets its client do.
-            requests_per_minute: the key's rate limit; none is no limit.
+            client: The client's name.
+            scopes: The scopes of the key.
+            requests_per_minute: The key's rate limit. None means no limit.
 
         Raises:
-            InvalidInput: the name, the scopes or the limit cannot be used.
-            ConfigurationError: there is no key to seal the new client's webhook secret with.
+            InvalidInput: The name, the scopes or the limit is not valid.
+            ConfigurationError: There is no key to encrypt the new client's webhook secret with.
         """
-        _check(client, scopes, requests_per_minute)
+        _check_new_key(client, scopes, requests_per_minute)
         now = datetime.now(UTC)
-        key_id, text = new_key()
-        record = ApiKey(key_id, client, digest_of_key(text), scopes, requests_per_minute, now, None)
+        key_id, text = generate_key()
+        record = ApiKey(key_id, client, hash_key(text), scopes, requests_per_minute, now, None)
         async with self._database.writing() as connection:
             known = await connection.execute(select(clients.c.name).where(clients.c.name == client))
-            secret = _new_secret() if known.one_or_none() is None else None
+            secret = _generate_secret() if known.one_or_none() is None else None
             if secret is not None:
-                made = await connection.execute(
+                inserted = await connection.execute(
                     insert_into(connection, clients).on_conflict_do_nothing().returning(clients.c.name),
-                    {"name": client, "webhook_secret": self._need_seal().close(secret), "created_at": now},
+                    {
+                        "name": client,
+                        "webhook_secret": require_encryptor(self._encryptor, WEBHOOK_SECRETS).encrypt(secret),
+                        "created_at": now,
+                    },
                 )
-                # None if somebody else has made the client meanwhile: then it has that one's secret.
-                secret = secret if made.one_or_none() is not None else None
+                # Another request has created the client meanwhile: then its secret is the one that is stored.
+                secret = secret if inserted.one_or_none() is not None else None
             await connection.execute(
                 insert_into(connection, api_keys),
                 {
@@ -72,34 +78,34 @@ class Clients:
             )
         return NewKey(record, text, secret)
 
-    async def find(self, key_id: str) -> ApiKey | None:
-        """What is kept of the key with this id, be it revoked or not; none if there never was one."""
+    async def find_key(self, key_id: str) -> ApiKey | None:
+        """Return a key by its id, even if it is revoked. None if there is no such key."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).one_or_none()
-        return None if row is None else _key(row)
+        return None if row is None else _to_key(row)
 
-    async def keys(self) -> list[ApiKey]:
-        """Every key, revoked ones too, by client and age."""
+    async def list_keys(self) -> list[ApiKey]:
+        """Return every key, including revoked ones, ordered by client and age."""
         query = select(api_keys).order_by(api_keys.c.client, api_keys.c.created_at, api_keys.c.id)
         async with self._database.reading() as connection:
-            return [_key(row) for row in await connection.execute(query)]
+            return [_to_key(row) for row in await connection.execute(query)]
 
-    async def any_keys(self) -> bool:
-        """Whether a key was ever made. Revoking does not undo that."""
+    async def has_keys(self) -> bool:
+        """Return whether a key was ever created. Revoked keys count."""
         async with self._database.reading() as connection:
             return (await connection.execute(select(api_keys.c.id).limit(1))).first() is not None
 
-    async def any_usable_key(self) -> bool:
-        """Whether there is a key that lets anybody in."""
+    async def has_usable_key(self) -> bool:
+        """Return whether there is a key that is not revoked."""
         usable = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)
         async with self._database.reading() as connection:
             return (await connection.execute(usable)).first() is not None
 
-    async def revoke(self, key_id: str) -> ApiKey:
-        """End a key: it is dead from the next request on. Revoking it again changes nothing.
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """Revoke a key from the next request on. Idempotent.
 
         Raises:
-            InvalidInput: no key has this id.
+            InvalidInput: No key has this id.
         """
         now = literal(datetime.now(UTC), api_keys.c.revoked_at.type)
         async with self._database.writing() as connection:
@@ -112,37 +118,40 @@ class Clients:
                 )
             ).one_or_none()
         if row is None:
-            # What was given is not quoted: it may be a whole key.
+            # The input is not quoted: it may be a whole key.
             raise InvalidInput("No key has this id. `autos key list` shows them all.", field="id")
-        return _key(row)
+        return _to_key(row)
 
-    async def webhook_secrets(self, client: str) -> tuple[str, ...]:
-        """What a client's webhooks are signed with now: its secret, and the former one until that ends.
+    async def get_webhook_secrets(self, client: str) -> tuple[str, ...]:
+        """Return the secrets that currently sign a client's webhooks: its own, and the former one until it expires.
 
         Returns:
-            None at all for a client that has no secret of its own, as the operator has none.
+            Empty for a client without its own secret, such as the operator.
 
         Raises:
-            ConfigurationError: a secret cannot be opened.
+            ConfigurationError: There is no key that decrypts a secret.
         """
         async with self._database.reading() as connection:
             row = (await connection.execute(select(clients).where(clients.c.name == client))).one_or_none()
         if row is None:
             return ()
-        present = self._open(client, row.webhook_secret)
+        current = self._decrypt_secret(client, row.webhook_secret)
         ends_at = row.former_webhook_secret_ends_at
         if row.former_webhook_secret is None or ends_at is None or ends_at <= datetime.now(UTC):
-            return (present,)
-        return present, self._open(client, row.former_webhook_secret)
+            return (current,)
+        return current, self._decrypt_secret(client, row.former_webhook_secret)
 
     async def rotate_webhook_secret(self, client: str) -> str:
-        """Give a client a new webhook secret. The one before signs beside it for 24 hours; earlier ones end now.
+        """Create a new webhook secret for a client, and return it.
+
+        The secret before it also signs for another 24 hours. Older ones end now.
 
         Raises:
-            InvalidInput: there is no such client.
-            ConfigurationError: there is no key to seal it with.
+            InvalidInput: There is no such client.
+            ConfigurationError: There is no key to encrypt it with.
         """
-        seal, now, secret = self._need_seal(), datetime.now(UTC), _new_secret()
+        encryptor = require_encryptor(self._encryptor, WEBHOOK_SECRETS)
+        now, secret = datetime.now(UTC), _generate_secret()
         async with self._database.writing() as connection:
             row = (
                 await connection.execute(select(clients).where(clients.c.name == client).with_for_update())
@@ -150,58 +159,50 @@ class Clients:
             if row is None:
                 raise InvalidInput("There is no client of this name. `autos key list` shows them.", field="name")
             try:
-                former = seal.close(seal.open(row.webhook_secret))
+                former = encryptor.encrypt(encryptor.decrypt(row.webhook_secret))
             except ConfigurationError:
-                former = None  # Nobody can sign with it any more.
+                former = None  # Encrypted with a key that is gone: nobody can sign with it any more.
             await connection.execute(
                 update(clients)
                 .where(clients.c.name == client)
                 .values(
-                    webhook_secret=seal.close(secret),
+                    webhook_secret=encryptor.encrypt(secret),
                     former_webhook_secret=former,
-                    former_webhook_secret_ends_at=now + FORMER_SECRET_SIGNS_FOR if former else None,
+                    former_webhook_secret_ends_at=now + FORMER_SECRET_LIFETIME if former else None,
                 )
             )
         return secret
 
-    def _open(self, client: str, sealed: str) -> str:
-        seal = self._need_seal()
+    def _decrypt_secret(self, client: str, encrypted: str) -> str:
+        encryptor = require_encryptor(self._encryptor, WEBHOOK_SECRETS)
         try:
-            return seal.open(sealed)
+            return encryptor.decrypt(encrypted)
         except ConfigurationError:
             raise ConfigurationError(
-                f"The webhook secret of the client {client} was sealed with another AUTOS_SECRET_KEY: set that key "
-                "behind the new one, with a comma between them, or give the client a new secret "
+                f"The webhook secret of the client {client} was encrypted with another AUTOS_SECRET_KEY: add that "
+                "key after the new one, separated by a comma, or give the client a new secret "
                 f"(`autos key rotate-secret {client}`)."
             ) from None
 
-    def _need_seal(self) -> Seal:
-        if self._seal is None:
-            raise ConfigurationError(
-                "AUTOS_SECRET_KEY is not set: without it, webhook secrets are neither stored nor read. "
-                "Set it to the URL-safe base64 of 32 random bytes, the same for the API and the workers."
-            )
-        return self._seal
 
-
-def _check(client: str, scopes: frozenset[Scope], requests_per_minute: int | None) -> None:
+def _check_new_key(client: str, scopes: frozenset[Scope], requests_per_minute: int | None) -> None:
     check_client_name(client)
     if client in RESERVED_NAMES:
         raise InvalidInput(f"The name {client} is taken: choose another one.", field="name")
     if not scopes:
         raise InvalidInput("A key needs at least one scope.", field="scopes")
-    if requests_per_minute is not None and not 1 <= requests_per_minute <= MOST_REQUESTS_PER_MINUTE:
+    if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_REQUESTS_PER_MINUTE:
         raise InvalidInput(
-            f"A key's limit is 1 to {MOST_REQUESTS_PER_MINUTE} requests a minute, or none.",
+            f"A key's limit is 1 to {MAX_REQUESTS_PER_MINUTE} requests a minute, or none.",
             field="requests_per_minute",
         )
 
 
-def _new_secret() -> str:
+def _generate_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+def _to_key(row: Row[tuple[object, ...]]) -> ApiKey:
     return ApiKey(
         id=row.id,
         client=row.client,

@@ -1,4 +1,4 @@
-"""Trying a transaction again that the database aborted in favour of another one."""
+"""Retries of transactions that the database aborted in favour of another one."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from domain.errors import TransactionConflict
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-_TRIES = 5
-_LONGEST_PAUSE_SECONDS = 0.1
+_MAX_ATTEMPTS = 5
+_MAX_DELAY_SECONDS = 0.1
 
 
 def retry_conflicts(repository: type) -> None:
-    """Have every coroutine method of a repository tried again after a deadlock or a serialization failure.
+    """Wrap every coroutine method of a repository so that it is retried after a deadlock or serialization failure.
 
     The database has rolled the transaction back, and each method is one transaction, so nothing is done twice.
     """
     for name, method in vars(repository).items():
         if inspect.iscoroutinefunction(method):
-            setattr(repository, name, _retrying(method))
+            setattr(repository, name, _retry_on_conflict(method))
 
 
-def _retrying(
+def _retry_on_conflict(
     method: Callable[Arguments, Coroutine[Any, Any, Result]],
 ) -> Callable[Arguments, Coroutine[Any, Any, Result]]:
     @wraps(method)
-    async def attempt(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        for _ in range(_TRIES - 1):
+    async def call_with_retries(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        for _ in range(_MAX_ATTEMPTS - 1):
             try:
                 return await method(*args, **kwargs)
             except TransactionConflict:
-                # The one that won needs a moment, and two that lost should not meet again.
-                await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - guards nothing.
+                # The transaction that won needs a moment. Jitter keeps two losers from colliding again.
+                await asyncio.sleep(random.uniform(0, _MAX_DELAY_SECONDS))  # noqa: S311 - not for security.
         return await method(*args, **kwargs)
 
-    return attempt
+    return call_with_retries

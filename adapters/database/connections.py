@@ -1,4 +1,4 @@
-"""Engines, and what they must know of the way to the server."""
+"""SQLAlchemy engines, and the detection of a connection pooler (PgBouncer) in front of Postgres."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.database.urls import engine_arguments
 
-# A pooler in transaction mode may send each transaction to another server. A prepared statement with a name stays
-# behind on one of them; one without is gone with its transaction, and every transaction prepares its own.
-_WITHOUT_NAMES: dict[str, Any] = {
+# A pooler in transaction mode may send each transaction over another server connection, where a named prepared
+# statement of the one before does not exist. An unnamed one lasts for its transaction only.
+_UNNAMED_STATEMENTS: dict[str, Any] = {
     "prepared_statement_cache_size": 0,
     "statement_cache_size": 0,
     "prepared_statement_name_func": str,
@@ -22,15 +22,15 @@ _WITHOUT_NAMES: dict[str, Any] = {
 
 
 def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **options: Any) -> AsyncEngine:
-    """Make an engine for an operator's address. Nothing is connected yet.
+    """Create an engine for a database URL. It does not connect yet.
 
     Args:
-        url: The address, as in AUTOS_DATABASE_URL.
-        connect_args: Passed to the driver as they are, before those of the address.
-        options: SQLAlchemy's own.
+        url: The database URL, as in AUTOS_DATABASE_URL.
+        connect_args: Passed to the driver. They override those of the URL.
+        options: Options of `create_async_engine`.
 
     Raises:
-        ConfigurationError: The address cannot be used.
+        ConfigurationError: The URL cannot be used.
     """
     arguments = engine_arguments(url)
     options.setdefault("pool_pre_ping", arguments.url.get_backend_name() == "postgresql")
@@ -43,10 +43,10 @@ def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **optio
 
 
 class _PoolerGuard:
-    """Connects, and does without named prepared statements where a pooler (PgBouncer) stands in between.
+    """Connects, and turns off named prepared statements if a pooler (PgBouncer) is in between.
 
     Args:
-        pooled: Whether one does. None to find out.
+        pooled: Whether there is a pooler. None detects it at the first connection.
     """
 
     def __init__(self, pooled: bool | None) -> None:
@@ -55,18 +55,21 @@ class _PoolerGuard:
     def connect(
         self, dialect: Dialect, entry: ConnectionPoolEntry, cargs: list[Any], cparams: dict[str, Any]
     ) -> DBAPIConnection:
-        """Connect. SQLAlchemy calls this in the place of its own way."""
+        """Connect. SQLAlchemy calls this instead of its own connect."""
         if not self._pooled:
             connection: Any = dialect.connect(*cargs, **cparams)
             if self._pooled is False or not connection.run_async(_is_pooled):
                 return connection  # type: ignore[no-any-return]
             self._pooled = True
             connection.close()
-        return dialect.connect(*cargs, **cparams, **_WITHOUT_NAMES)
+        return dialect.connect(*cargs, **cparams, **_UNNAMED_STATEMENTS)
 
 
 async def _is_pooled(connection: Any) -> bool:
-    """Return whether the other end is a pooler: it makes up the process id by which a client may cancel."""
+    """Return whether the other end is a pooler.
+
+    A pooler invents the backend process id that a client needs to cancel a query, so it differs from the real one.
+    """
     async with connection.transaction():
         statement = await connection.prepare("SELECT pg_backend_pid()", name="")
         pid = await statement.fetchval()

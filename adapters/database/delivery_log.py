@@ -1,4 +1,4 @@
-"""The log of deliveries as their owners read it."""
+"""The delivery log, as clients read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.engine import Database
 from adapters.database.webhook_tables import attempts, deliveries
 from domain.webhooks import (
-    SHOWN_ATTEMPTS,
+    MAX_LISTED_ATTEMPTS,
     Delivery,
     DeliveryStatus,
     EventType,
@@ -20,14 +20,14 @@ from domain.webhooks import (
 )
 
 
-class DeliveryLog:
-    """What was sent to whom, and what came of it."""
+class DeliveryLogRepository:
+    """Read access to deliveries and their attempts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, delivery_id: str) -> LoggedDelivery | None:
-        """One delivery with its latest attempts, or none."""
+        """Return a delivery with its latest attempts. None if there is no such delivery."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
             if row is None:
@@ -45,15 +45,15 @@ class DeliveryLog:
         process_number: str | None = None,
         since: datetime | None = None,
     ) -> list[LoggedDelivery]:
-        """A client's deliveries, the newest first.
+        """Return a page of a client's deliveries, newest first.
 
         Args:
-            client: whose.
-            limit: at most so many.
-            before: only those that come behind the delivery with this number.
-            status: only those with this status.
-            process_number: only those of this process.
-            since: only those whose event happened then or later.
+            client: The client.
+            limit: Maximum number of deliveries.
+            before: Number of the last delivery of the page before. None for the first page.
+            status: Only deliveries with this status. None means all.
+            process_number: Only deliveries of this process. None means all.
+            since: Only deliveries created then or later. None means all.
         """
         statement = select(deliveries).where(deliveries.c.client == client)
         if status is not None:
@@ -65,20 +65,20 @@ class DeliveryLog:
         order = (deliveries.c.created_at.desc(), deliveries.c.number.desc())
         async with self._database.reading() as connection:
             if before is not None:
-                reached = await connection.scalar(
+                created_at = await connection.scalar(
                     select(deliveries.c.created_at).where(deliveries.c.number == before)
                 )
-                if reached is None:
+                if created_at is None:
                     return []
                 statement = statement.where(
-                    tuple_(deliveries.c.created_at, deliveries.c.number) < tuple_(reached, before)
+                    tuple_(deliveries.c.created_at, deliveries.c.number) < tuple_(created_at, before)
                 )
             rows = (await connection.execute(statement.order_by(*order).limit(limit))).all()
             return await _with_attempts(connection, rows)
 
 
 def to_delivery(row: Row[tuple[object, ...]]) -> Delivery:
-    """Read a row of ``webhook_deliveries``."""
+    """Convert a row of ``webhook_deliveries``."""
     return Delivery(
         id=row.id,
         number=row.number,
@@ -99,20 +99,20 @@ def to_delivery(row: Row[tuple[object, ...]]) -> Delivery:
 async def _with_attempts(
     connection: AsyncConnection, rows: Sequence[Row[tuple[object, ...]]]
 ) -> list[LoggedDelivery]:
-    made: dict[int, list[SentAttempt]] = {row.number: [] for row in rows}
-    from_the_latest = (
+    attempts_by_delivery: dict[int, list[SentAttempt]] = {row.number: [] for row in rows}
+    recency = (
         func.row_number()
         .over(partition_by=attempts.c.delivery_number, order_by=attempts.c.attempt.desc())
-        .label("from_the_latest")
+        .label("recency")
     )
-    numbered = select(attempts, from_the_latest).where(attempts.c.delivery_number.in_(made)).subquery()
+    numbered = select(attempts, recency).where(attempts.c.delivery_number.in_(attempts_by_delivery)).subquery()
     result = await connection.execute(
         select(numbered)
-        .where(numbered.c.from_the_latest <= SHOWN_ATTEMPTS)
+        .where(numbered.c.recency <= MAX_LISTED_ATTEMPTS)
         .order_by(numbered.c.delivery_number, numbered.c.attempt)
     )
     for row in result:
-        made[row.delivery_number].append(
+        attempts_by_delivery[row.delivery_number].append(
             SentAttempt(row.attempt, row.sent_at, row.status_code, row.latency_ms, row.excerpt, row.error)
         )
-    return [LoggedDelivery(to_delivery(row), tuple(made[row.number])) for row in rows]
+    return [LoggedDelivery(to_delivery(row), tuple(attempts_by_delivery[row.number])) for row in rows]

@@ -1,71 +1,28 @@
-"""Documents: which are missing, what became of each, and pages of them for readers."""
+"""Documents: pages for readers, what is left to download, and the result of each download."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.batching import Batcher
+from adapters.database.document_rows import SELECT_DOCUMENTS, SELECT_SOURCES, to_document, to_document_source
 from adapters.database.engine import Database
-from adapters.database.group_commit import GroupCommit
-from adapters.database.processes import RETRYABLE_CODES, counted
-from adapters.database.secrecy import LEVELS, UNLISTED_AT, level_of
-from adapters.database.tables import documents, instances, processes
-from adapters.database.versions import forget_equal_version, read_origin, with_versions
-from domain.documents import (
-    Document,
-    DocumentOrigin,
-    DocumentSource,
-    DocumentStatus,
-    Failure,
-    Instance,
-    StoredObject,
-    content_offers,
-)
+from adapters.database.processes import RETRYABLE_CODES, is_counted_in
+from adapters.database.tables import documents
+from adapters.database.versions import attach_versions, delete_equal_versions
+from domain.documents import Document, DocumentSource, DocumentStatus, StoredObject
 from domain.errors import FailureCode
-from domain.secrecy import Secrecy
 
-_WHOLE = documents.join(instances, documents.c.instance_id == instances.c.id).join(
-    processes, documents.c.process_number == processes.c.number
-)
-_READ = select(
-    *(column for column in documents.c if column is not documents.c.former_sources),
-    instances.c.key.label("instance_key"),
-    instances.c.degree.label("instance_degree"),
-    instances.c.name.label("instance_name"),
-    instances.c.court_unit.label("instance_court_unit"),
-    instances.c.filed_at.label("instance_filed_at"),
-    instances.c.current.label("instance_current"),
-    *LEVELS,
-    UNLISTED_AT,
-).select_from(_WHOLE)
-
-
-_SOURCES = select(
-    documents.c.id,
-    documents.c.position,
-    documents.c.status,
-    documents.c.name,
-    documents.c.binary_href,
-    documents.c.text_href,
-    documents.c.declared_media_type,
-    documents.c.declared_size_bytes,
-    documents.c.sources,
-    documents.c.version,
-    documents.c.failed_attempts,
-).where(
-    documents.c.process_number == bindparam("of_process"),
-    documents.c.id.in_(bindparam("of_ids", expanding=True)),
-)
 _MARK_AVAILABLE = (
     update(documents)
     .where(
         documents.c.process_number == bindparam("of_process"),
         documents.c.id == bindparam("of_id"),
-        # What a worker stores that was given up for dead may be of a content that is listed no more.
+        # A worker that was presumed dead may store a content that the court has replaced since.
         documents.c.version == bindparam("of_version"),
     )
     .values(
@@ -82,47 +39,58 @@ _MARK_AVAILABLE = (
 )
 
 
-class Documents:
-    """The documents' table."""
+class DocumentRepository:
+    """The table of documents."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # What every download asks and tells goes in groups: a transaction of its own for each would cost more
+        # Every download makes these two calls. They are batched because a transaction for each call would cost more
         # than the download.
-        self._sources = GroupCommit(self._read_sources)
-        self._marks = GroupCommit(self._mark_available)
+        self._load_source = Batcher(self._load_sources)
+        self._save_available = Batcher(self._save_all_available)
 
     async def page(
         self, number: str, *, after: int = 0, limit: int, status: DocumentStatus | None = None
     ) -> list[Document]:
-        """Up to ``limit`` documents behind a position, in the order of their positions."""
-        statement = _READ.where(counted(number), documents.c.position > after)
+        """Return up to ``limit`` documents after a position, ordered by position."""
+        statement = SELECT_DOCUMENTS.where(is_counted_in(number), documents.c.position > after)
         if status is not None:
             statement = statement.where(documents.c.status == status)
         async with self._database.reading() as connection:
             result = await connection.execute(statement.order_by(documents.c.position).limit(limit))
-            return await with_versions(connection, number, [_document(row) for row in result])
+            return await attach_versions(connection, number, [to_document(row) for row in result])
 
     async def get(self, number: str, document_id: str) -> Document | None:
-        """One document, or none."""
+        """Return one document. None if there is no such document."""
         async with self._database.reading() as connection:
-            row = (await connection.execute(_READ.where(_is(number, document_id)))).one_or_none()
-            found = await with_versions(connection, number, [_document(row)] if row else [])
-        return found[0] if found else None
+            row = (
+                await connection.execute(SELECT_DOCUMENTS.where(_is_document(number, document_id)))
+            ).one_or_none()
+            if row is None:
+                return None
+            [document] = await attach_versions(connection, number, [to_document(row)])
+        return document
 
-    async def unknown(self, number: str, document_ids: Collection[str]) -> list[str]:
-        """Those of the ids that are no document's of the process."""
+    async def find_unknown_ids(self, number: str, document_ids: Collection[str]) -> list[str]:
+        """Return those of the ids that the process has no document for."""
         async with self._database.reading() as connection:
             result = await connection.execute(
-                select(documents.c.id).where(counted(number), documents.c.id.in_(document_ids))
+                select(documents.c.id).where(is_counted_in(number), documents.c.id.in_(document_ids))
             )
-            found = {row.id for row in result}
-        return [document_id for document_id in document_ids if document_id not in found]
+            known = {row.id for row in result}
+        return [document_id for document_id in document_ids if document_id not in known]
 
-    async def pending(
+    async def list_pending(
         self, number: str, *, after: int, limit: int, document_ids: Collection[str] = ()
     ) -> list[tuple[str, int]]:
-        """Ids and positions of documents to download, behind a position; only of those named, if any are."""
+        """Return ids and positions of documents to download.
+
+        Args:
+            number: The process.
+            after: Leave out documents up to this position.
+            limit: Maximum number of documents.
+            document_ids: Only these. Empty means all.
+        """
         async with self._database.reading() as connection:
             result = await connection.execute(
                 select(documents.c.id, documents.c.position)
@@ -138,31 +106,31 @@ class Documents:
             )
             return [(row.id, row.position) for row in result]
 
-    async def source(self, number: str, document_id: str) -> DocumentSource | None:
-        """What a download needs to know of one document, or none if there is no such document."""
-        return await self._sources((number, document_id))
+    async def get_source(self, number: str, document_id: str) -> DocumentSource | None:
+        """Return what a download needs to know about a document. None if there is no such document."""
+        return await self._load_source((number, document_id))
 
     async def mark_available(
         self, number: str, document_id: str, stored: StoredObject, *, version: int = 1
     ) -> None:
-        """Record that a document's verified bytes are in the store. Its former failures are forgotten.
+        """Record that a document's verified bytes are in the store, and delete its former failure.
 
-        A version that the court lists no more is not recorded.
+        Does nothing if the court has replaced this version since.
         """
-        await self._marks((number, document_id, stored, version))
+        await self._save_available((number, document_id, stored, version))
 
-    async def _read_sources(self, asked: Sequence[tuple[str, str]]) -> list[DocumentSource | None]:
+    async def _load_sources(self, keys: Sequence[tuple[str, str]]) -> list[DocumentSource | None]:
         ids_by_number: dict[str, list[str]] = {}
-        for number, document_id in asked:
+        for number, document_id in keys:
             ids_by_number.setdefault(number, []).append(document_id)
-        found: dict[tuple[str, str], DocumentSource] = {}
+        sources: dict[tuple[str, str], DocumentSource] = {}
         async with self._database.reading() as connection:
             for number, ids in ids_by_number.items():
-                for row in await connection.execute(_SOURCES, {"of_process": number, "of_ids": ids}):
-                    found[number, row.id] = _source(number, row)
-        return [found.get(each) for each in asked]
+                for row in await connection.execute(SELECT_SOURCES, {"of_process": number, "of_ids": ids}):
+                    sources[number, row.id] = to_document_source(number, row)
+        return [sources.get(key) for key in keys]
 
-    async def _mark_available(self, marks: Sequence[tuple[str, str, StoredObject, int]]) -> list[None]:
+    async def _save_all_available(self, marks: Sequence[tuple[str, str, StoredObject, int]]) -> list[None]:
         now = datetime.now(UTC)
         rows = [
             {
@@ -181,22 +149,24 @@ class Documents:
             await connection.execute(_MARK_AVAILABLE, rows)
             for number, document_id, stored, version in marks:
                 if version > 1:
-                    await forget_equal_version(connection, number, document_id, stored.sha256)
+                    await delete_equal_versions(connection, number, document_id, stored.sha256)
         return [None] * len(rows)
 
     async def record_failed_attempt(
         self, number: str, document_id: str, code: FailureCode, answer: str, *, allowed_attempts: int
     ) -> int:
-        """Count an attempt that failed by the document's own fault; the last one allowed makes it ``failed``.
+        """Count a failed attempt that is the document's own fault. The last allowed attempt makes it ``failed``.
+
+        A document that is available stays available.
 
         Returns:
-            How many attempts have failed now, this one included. A document that is available stays so.
+            The number of failed attempts, including this one.
         """
         attempts = documents.c.failed_attempts + 1
         async with self._database.writing() as connection:
             count = await connection.scalar(
                 update(documents)
-                .where(_is(number, document_id), documents.c.status != DocumentStatus.AVAILABLE)
+                .where(_is_document(number, document_id), documents.c.status != DocumentStatus.AVAILABLE)
                 .values(
                     failed_attempts=attempts,
                     status=case(
@@ -212,7 +182,12 @@ class Documents:
         return count or 0
 
     async def retry_failed(self, number: str, document_ids: Collection[str] = ()) -> int:
-        """Make every failed document pending again, whatever it failed for, or those named; return how many."""
+        """Make failed documents pending again, whatever the failure, and return how many.
+
+        Args:
+            number: The process.
+            document_ids: Only these. Empty means all.
+        """
         async with self._database.writing() as connection:
             return await reopen_failed(connection, number, document_ids, permanent=True)
 
@@ -220,31 +195,31 @@ class Documents:
 async def reopen_failed(
     connection: AsyncConnection, number: str, document_ids: Collection[str] = (), *, permanent: bool = False
 ) -> int:
-    """Give documents of a process their full attempts again, and make those pending that have failed.
+    """Reset the attempts of a process's documents, and make failed documents pending again.
 
     Args:
-        connection: the transaction.
-        number: the process.
-        document_ids: only these. Empty means all.
-        permanent: also what failed for a reason that usually stays. Each costs the court one request at most, since
+        connection: The transaction.
+        number: The process.
+        document_ids: Only these. Empty means all.
+        permanent: Include failures that usually are permanent. Each costs the court one request at most, because
             such a failure ends at the first attempt.
 
     Returns:
-        How many had failed.
+        How many failed documents are pending now.
     """
-    these = documents.c.process_number == number
+    selected = documents.c.process_number == number
     if document_ids:
-        these &= documents.c.id.in_(document_ids)
+        selected &= documents.c.id.in_(document_ids)
     await connection.execute(
         update(documents)
         .where(
-            these,
+            selected,
             documents.c.status == DocumentStatus.PENDING,
             documents.c.failed_attempts > 0,
         )
         .values(failed_attempts=0)
     )
-    failed = these & (documents.c.status == DocumentStatus.FAILED) & documents.c.withdrawn.is_(False)
+    failed = selected & (documents.c.status == DocumentStatus.FAILED) & documents.c.withdrawn.is_(False)
     if not permanent:
         failed &= or_(documents.c.failure_code.is_(None), documents.c.failure_code.in_(RETRYABLE_CODES))
     result = await connection.execute(
@@ -253,57 +228,5 @@ async def reopen_failed(
     return result.rowcount
 
 
-def _source(number: str, row: Row[*tuple[Any, ...]]) -> DocumentSource:
-    described = DocumentOrigin(
-        row.id,
-        binary_href=row.binary_href,
-        text_href=row.text_href,
-        media_type=row.declared_media_type,
-        size_bytes=row.declared_size_bytes,
-    )
-    return DocumentSource(
-        process_number=number,
-        id=row.id,
-        position=row.position,
-        status=DocumentStatus(row.status),
-        name=row.name,
-        offers=content_offers(described, map(read_origin, row.sources)),
-        failed_attempts=row.failed_attempts,
-        version=row.version,
-    )
-
-
-def _is(number: str, document_id: str) -> ColumnElement[bool]:
+def _is_document(number: str, document_id: str) -> ColumnElement[bool]:
     return (documents.c.process_number == number) & (documents.c.id == document_id)
-
-
-def _document(row: Row[*tuple[Any, ...]]) -> Document:
-    status = DocumentStatus(row.status)
-    return Document(
-        id=row.id,
-        position=row.position,
-        status=status,
-        name=row.name,
-        type_name=row.type_name,
-        filed_at=row.filed_at,
-        instance=Instance(
-            key=row.instance_key,
-            degree=row.instance_degree,
-            name=row.instance_name,
-            court_unit=row.instance_court_unit,
-            filed_at=row.instance_filed_at,
-            current=row.instance_current,
-            secrecy=Secrecy(row.instance_secrecy),
-        ),
-        secrecy=level_of(row),
-        pages=row.pages,
-        sources=tuple(DocumentOrigin(origin["id"], origin["source"], origin["codex_id"]) for origin in row.sources),
-        stored=StoredObject(row.object_key, row.size_bytes, row.sha256, row.media_type)
-        if status is DocumentStatus.AVAILABLE
-        else None,
-        failure=Failure(FailureCode(row.failure_code), row.failure_answer or "", row.failed_attempts, row.failed_at)
-        if status is DocumentStatus.FAILED
-        else None,
-        unlisted_at=row.shown_until,
-        version=row.version,
-    )

@@ -1,4 +1,4 @@
-"""Listings: what the court says a process holds, laid over what the catalog knows."""
+"""Listings: merges the court's list of a process's documents into the catalog."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.document_matching import KnownDocument, match_known_documents
 from adapters.database.engine import Database
-from adapters.database.identities import KnownDocument, known_ids
 from adapters.database.tables import documents, instances, processes
-from adapters.database.upserts import insert_into, refreshing
-from adapters.database.versions import replace_changed, write_origin
-from domain.documents import DocumentStatus, ListedDocument, Listing
-from domain.messages import ListingSummary
+from adapters.database.upserts import insert_into, on_conflict_overwrite
+from adapters.database.versions import archive_replaced_contents, write_origin
+from domain.documents import DocumentStatus
+from domain.listings import ListedDocument, Listing
+from domain.run_messages import ListingSummary
 from domain.same_document import Description
 from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
 
-_DESCRIPTION = (
+_DESCRIPTION_COLUMNS = (
     "name",
     "sequence",
     "type_code",
@@ -32,33 +33,34 @@ _DESCRIPTION = (
     "pages",
     "origin_id",
 )
-_STATE = ("instance_id", "sources", "former_sources", "last_listed_at", "withdrawn", "unlisted_at")
+_LISTING_COLUMNS = ("instance_id", "sources", "former_sources", "last_listed_at", "withdrawn", "unlisted_at")
 
 
-class Listings:
-    """Writes listings into the catalog."""
+class ListingRepository:
+    """Writes listings to the catalog."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def record(self, listing: Listing) -> ListingSummary:
-        """Insert what is new, describe again what is known, keep what is available.
+        """Insert new documents, update known ones, and keep what is available.
 
-        A document that the listing no longer names is marked as withdrawn and counts only if it is stored. One
-        that the listing has under another id, because another of its sources is current, keeps the id that it
-        has here, and the level of a source that has closed it and is gone. One whose content the court has
-        replaced is pending again, and its former content stays as a version. The same listing recorded twice
-        changes nothing.
+        - A document that is no longer listed is marked as withdrawn, and counts only if it is stored.
+        - A document that is listed under another id, because another of its sources is current, keeps its id in
+          the catalog. It also keeps the secrecy level of a source that had restricted it and is gone.
+        - A document whose content the court has replaced is pending again. Its former content is kept as a version.
+
+        Idempotent: recording the same listing twice changes nothing.
         """
         async with self._database.writing() as connection:
             await _write_process(connection, listing)
             instance_ids = await _write_instances(connection, listing)
-            here = documents.c.process_number == listing.process_number
-            known = set(await connection.scalars(select(documents.c.id).where(here)))
-            renamed = await _known_under_other_ids(connection, listing, known)
-            await replace_changed(connection, listing, renamed, known)
-            closed_before = await _closed_sources(connection, listing.process_number) if known else {}
-            position = await connection.scalar(select(func.max(documents.c.position)).where(here)) or 0
+            of_process = documents.c.process_number == listing.process_number
+            known = set(await connection.scalars(select(documents.c.id).where(of_process)))
+            renamed = await _match_renamed_documents(connection, listing, known)
+            await archive_replaced_contents(connection, listing, renamed, known)
+            restricted = await _read_restricted_sources(connection, listing.process_number) if known else {}
+            position = await connection.scalar(select(func.max(documents.c.position)).where(of_process)) or 0
             rows: list[dict[str, Any]] = []
             new = 0
             for document in listing.documents:
@@ -66,32 +68,37 @@ class Listings:
                 if document_id not in known:
                     position += 1
                     new += 1
-                former = _former(closed_before.get(document_id, {}), document)
+                former = _without_current_sources(restricted.get(document_id, {}), document)
                 instance_id = instance_ids[document.instance_key]
-                rows.append(_row(listing, document, document_id, instance_id, position, former))
+                rows.append(_build_row(listing, document, document_id, instance_id, position, former))
             if rows:
-                statement = refreshing(
+                statement = on_conflict_overwrite(
                     insert_into(connection, documents),
                     key=("process_number", "id"),
-                    columns=(*_DESCRIPTION, *_STATE),
+                    columns=(*_DESCRIPTION_COLUMNS, *_LISTING_COLUMNS),
                 )
                 await connection.execute(statement, rows)
-            # Not by which is later: clocks of two workers differ, and what was recorded last is what counts.
+            # Compared by inequality, not by time: workers' clocks differ, and the listing recorded last wins.
             await connection.execute(
                 update(documents)
-                .where(here, documents.c.last_listed_at != listing.listed_at, documents.c.withdrawn.is_(False))
+                .where(
+                    of_process, documents.c.last_listed_at != listing.listed_at, documents.c.withdrawn.is_(False)
+                )
                 .values(withdrawn=True, unlisted_at=listing.listed_at)
             )
         return ListingSummary(total_documents=len(listing.documents), new_documents=new)
 
     async def mark_unlisted(self, number: str, at: datetime) -> None:
-        """Note that the court shows nothing of a process any more. The next listing undoes it."""
+        """Record that the court no longer shows a process. The next listing undoes it."""
         async with self._database.writing() as connection:
             await mark_unlisted(connection, number, at)
 
 
 async def mark_unlisted(connection: AsyncConnection, number: str, at: datetime) -> None:
-    """Note since when the court shows nothing of a process, unless it never did or this is known already."""
+    """Record since when the court no longer shows a process.
+
+    No effect on a process that was never listed or is marked already.
+    """
     await connection.execute(
         update(processes)
         .where(processes.c.number == number, processes.c.listed_at.is_not(None), processes.c.unlisted_at.is_(None))
@@ -115,7 +122,7 @@ async def _write_process(connection: AsyncConnection, listing: Listing) -> None:
         "failed_at": None,
         "unlisted_at": None,
     }
-    statement = refreshing(insert_into(connection, processes), key=("number",), columns=tuple(columns))
+    statement = on_conflict_overwrite(insert_into(connection, processes), key=("number",), columns=tuple(columns))
     await connection.execute(
         statement, {"number": listing.process_number, "created_at": listing.listed_at, **columns}
     )
@@ -136,7 +143,7 @@ async def _write_instances(connection: AsyncConnection, listing: Listing) -> dic
         for instance in listing.instances
     ]
     if rows:
-        statement = refreshing(
+        statement = on_conflict_overwrite(
             insert_into(connection, instances),
             key=("process_number", "key"),
             columns=("degree", "name", "court_unit", "filed_at", "current", "secrecy"),
@@ -148,7 +155,9 @@ async def _write_instances(connection: AsyncConnection, listing: Listing) -> dic
     return {row.key: row.id for row in result}
 
 
-async def _known_under_other_ids(connection: AsyncConnection, listing: Listing, known: set[str]) -> dict[str, str]:
+async def _match_renamed_documents(
+    connection: AsyncConnection, listing: Listing, known: set[str]
+) -> dict[str, str]:
     listed = {document.id for document in listing.documents}
     new = [document for document in listing.documents if document.id not in known]
     if not new or known <= listed:
@@ -168,10 +177,10 @@ async def _known_under_other_ids(connection: AsyncConnection, listing: Listing, 
         .order_by(documents.c.position)
     )
     degrees = {instance.key: instance.degree for instance in listing.instances}
-    return known_ids(new, degrees, (_known(row) for row in result if row.id not in listed))
+    return match_known_documents(new, degrees, (_to_known_document(row) for row in result if row.id not in listed))
 
 
-def _known(row: Row[*tuple[Any, ...]]) -> KnownDocument:
+def _to_known_document(row: Row[*tuple[Any, ...]]) -> KnownDocument:
     return KnownDocument(
         ids=(row.id, *(origin["id"] for origin in row.sources)),
         degree=row.degree,
@@ -181,32 +190,32 @@ def _known(row: Row[*tuple[Any, ...]]) -> KnownDocument:
     )
 
 
-async def _closed_sources(connection: AsyncConnection, number: str) -> dict[str, dict[str, Secrecy]]:
-    """Return the sources, by their ids, that have closed a document so far, with their levels, by document."""
+async def _read_restricted_sources(connection: AsyncConnection, number: str) -> dict[str, dict[str, Secrecy]]:
+    """Return the secrecy levels above public of all sources so far, by document id and source id."""
     result = await connection.execute(
         select(documents.c.id, documents.c.secrecy, documents.c.sources, documents.c.former_sources).where(
             documents.c.process_number == number, documents.c.secrecy.not_in(OPEN_LEVELS)
         )
     )
-    closed: dict[str, dict[str, Secrecy]] = {}
+    restricted: dict[str, dict[str, Secrecy]] = {}
     for row in result:
-        own = row.secrecy
-        levels = {origin["id"]: origin.get("secrecy") or own for origin in row.sources} or {row.id: own}
-        closed[row.id] = {
-            source_id: Secrecy(level)
-            for source_id, level in (row.former_sources | levels).items()
-            if level not in OPEN_LEVELS
+        level = row.secrecy
+        levels = {origin["id"]: origin.get("secrecy") or level for origin in row.sources} or {row.id: level}
+        restricted[row.id] = {
+            source_id: Secrecy(stated)
+            for source_id, stated in (row.former_sources | levels).items()
+            if stated not in OPEN_LEVELS
         }
-    return closed
+    return restricted
 
 
-def _former(closed: dict[str, Secrecy], document: ListedDocument) -> dict[str, Secrecy]:
-    """Return those sources that had closed a document and do not feed it now: they have not opened it since."""
-    present = {document.id, *(origin.id for origin in document.sources)}
-    return {source_id: level for source_id, level in closed.items() if source_id not in present}
+def _without_current_sources(restricted: dict[str, Secrecy], document: ListedDocument) -> dict[str, Secrecy]:
+    """Return the restricting sources that no longer feed a document: they never lifted their restriction."""
+    current = {document.id, *(origin.id for origin in document.sources)}
+    return {source_id: level for source_id, level in restricted.items() if source_id not in current}
 
 
-def _row(
+def _build_row(
     listing: Listing,
     document: ListedDocument,
     document_id: str,
@@ -215,14 +224,14 @@ def _row(
     former: dict[str, Secrecy],
 ) -> dict[str, Any]:
     return {
-        **{name: getattr(document, name) for name in _DESCRIPTION},
+        **{name: getattr(document, name) for name in _DESCRIPTION_COLUMNS},
         "secrecy": strictest([document.secrecy, *former.values()]),
         "former_sources": former,
         "process_number": listing.process_number,
         "id": document_id,
         "instance_id": instance_id,
         "sources": [write_origin(origin, document.secrecy) for origin in document.sources],
-        # For a known document this value is not used: its position never changes.
+        # Ignored for a known document: its position never changes.
         "position": position,
         "first_listed_at": listing.listed_at,
         "last_listed_at": listing.listed_at,

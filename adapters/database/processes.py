@@ -1,8 +1,9 @@
-"""Processes as the API reads them."""
+"""Processes as the API reads them, and the counts of their documents."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,20 +19,25 @@ from domain.processes import Process, Run
 RETRYABLE_CODES = tuple(code.value for code in FailureCode if code.retryable)
 
 
-def counted(number: str) -> ColumnElement[bool]:
-    """The documents of a process that count: those that the court still lists, and those that are stored."""
-    return and_(
-        documents.c.process_number == number,
-        or_(documents.c.withdrawn.is_(False), documents.c.status == DocumentStatus.AVAILABLE),
-    )
+# Documents that counts and pages include: those that the court still lists, and those that are stored.
+IS_COUNTED = or_(documents.c.withdrawn.is_(False), documents.c.status == DocumentStatus.AVAILABLE)
+
+
+def is_counted_in(number: str) -> ColumnElement[bool]:
+    """Return the condition for the documents of a process that counts and pages include."""
+    return and_(documents.c.process_number == number, IS_COUNTED)
 
 
 async def count_documents(
     connection: AsyncConnection, number: str, document_ids: Collection[str] = ()
 ) -> Completeness:
-    """Count the documents of a process from the index alone, or those of them that are named.
+    """Count the documents of a process by status, reading the index alone.
 
-    Of those named, one that the process does not have counts as failed for good.
+    Args:
+        connection: The transaction.
+        number: The process.
+        document_ids: Count only these. Empty means all. An id that the process does not have counts as failed for
+            good.
     """
     amount = func.count().label("amount")
     kind = case(
@@ -41,7 +47,7 @@ async def count_documents(
     ).label("kind")
     result = await connection.execute(
         select(documents.c.status, kind, amount, func.sum(documents.c.size_bytes).label("bytes"))
-        .where(counted(number), *([documents.c.id.in_(document_ids)] if document_ids else []))
+        .where(is_counted_in(number), *([documents.c.id.in_(document_ids)] if document_ids else []))
         .group_by(documents.c.status, kind)
     )
     counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0, "no_content": 0}
@@ -58,14 +64,14 @@ async def count_documents(
     return Completeness(**counts, available_bytes=available_bytes)
 
 
-class Processes:
-    """Reads processes."""
+class ProcessRepository:
+    """Read access to processes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, number: str) -> Process | None:
-        """The process with its counts and latest run, at one moment; none if nothing is known of it."""
+        """Return the process with its counts and latest run, from one snapshot. None if it is unknown."""
         async with self._database.reading() as connection:
             run_row = (
                 await connection.execute(
@@ -81,44 +87,41 @@ class Processes:
             court=row.court if row else ProcessNumber.parse(number).court,
             listed_at=row.listed_at if row else None,
             listed_documents=(row.listed_documents or 0) if row else 0,
-            failure=_failure(row) if row else None,
+            failure=to_failure(row, attempts=1) if row and row.failure_code else None,
             documents=counts,
             latest_run=to_run(run_row) if run_row else None,
         )
 
-    async def completeness(self, number: str, document_ids: Collection[str] = ()) -> Completeness:
-        """The count of the documents of a process, or of those named; all zero if it is unknown.
+    async def count_documents(self, number: str, document_ids: Collection[str] = ()) -> Completeness:
+        """Count the documents of a process by status. All counts are zero for an unknown process.
 
-        Of those named, one that the process does not have counts as failed for good.
+        Args:
+            number: The process.
+            document_ids: Count only these. Empty means all. An id that the process does not have counts as failed
+                for good.
         """
         async with self._database.reading() as connection:
             return await count_documents(connection, number, document_ids)
 
-    async def failures_by_code(self, number: str) -> dict[str, int]:
-        """How many documents of a process failed, by the failure's code."""
+    async def count_failures_by_code(self, number: str) -> dict[str, int]:
+        """Count the failed documents of a process by failure code."""
         async with self._database.reading() as connection:
             result = await connection.execute(
                 select(documents.c.failure_code, func.count().label("amount"))
-                .where(counted(number), documents.c.status == DocumentStatus.FAILED)
+                .where(is_counted_in(number), documents.c.status == DocumentStatus.FAILED)
                 .group_by(documents.c.failure_code)
                 .order_by(documents.c.failure_code)
             )
             return {row.failure_code: row.amount for row in result}
 
 
-def _failure(row: Row[tuple[object, ...]]) -> Failure | None:
-    if row.failure_code is None:
-        return None
-    return Failure(
-        code=FailureCode(row.failure_code),
-        answer=row.failure_answer or "",
-        attempts=1,
-        failed_at=row.failed_at,
-    )
+def to_failure(row: Row[*tuple[Any, ...]], *, attempts: int) -> Failure:
+    """Convert the failure columns of a process or a document that has failed."""
+    return Failure(FailureCode(row.failure_code), row.failure_answer or "", attempts, row.failed_at)
 
 
-def to_run(row: Row[tuple[object, ...]]) -> Run:
-    """Read a row of ``runs``."""
+def to_run(row: Row[*tuple[Any, ...]]) -> Run:
+    """Convert a row of ``runs``."""
     ended = row.total_documents is not None
     return Run(
         id=row.id,

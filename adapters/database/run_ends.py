@@ -1,4 +1,4 @@
-"""Ends that a run does not tell itself: it was killed, or was reset in Temporal after it had ended."""
+"""Ends that a run does not record itself: it was killed, or it was reset in Temporal after it had ended."""
 
 from __future__ import annotations
 
@@ -28,23 +28,31 @@ _NO_END: dict[str, Any] = {
 
 
 async def lock_run(connection: AsyncConnection, run_id: str) -> CursorResult[Any]:
-    """Read a run's row, and keep every other writer from it until the transaction ends.
+    """Read a run's row and lock it against other writers until the transaction ends.
 
-    Foreign keys to the row may still be taken: the lock of Postgres is the one that an update takes.
+    On Postgres this is the lock that an UPDATE takes, so rows with a foreign key to it can still be inserted.
     """
     return await connection.execute(select(runs).where(runs.c.id == run_id).with_for_update(key_share=True))
 
 
-def others_of(number: str, run_id: str) -> ColumnElement[bool]:
-    """Return the condition that names every other run of a process."""
+def is_other_run(number: str, run_id: str) -> ColumnElement[bool]:
+    """Return the condition for every run of a process but one."""
     return (runs.c.process_number == number) & (runs.c.id != run_id)
 
 
-async def close_killed(connection: AsyncConnection, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    """Close those of the runs as cancelled that have no end, and announce it. Returns their rows."""
+async def close_killed_runs(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    """Close runs without an end as cancelled, and create their deliveries.
+
+    Args:
+        connection: The transaction.
+        condition: Which runs. Those that have an end are left alone.
+
+    Returns:
+        The rows of the runs that were closed.
+    """
     closed = await connection.execute(
         update(runs)
-        .where(which, runs.c.outcome.is_(None))
+        .where(condition, runs.c.outcome.is_(None))
         .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
         .returning(runs)
     )
@@ -55,12 +63,21 @@ async def close_killed(connection: AsyncConnection, which: ColumnElement[bool]) 
 
 
 async def reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> bool:
-    """Take back the end of a run if another execution than the one that recorded it works now."""
+    """Remove the end of a run if another execution works on it than the one that recorded the end.
+
+    Args:
+        connection: The transaction that holds the lock on the run.
+        run: The run's current row.
+        execution: Temporal's id of the execution that works. Nothing happens if it is empty.
+
+    Returns:
+        True if the end was removed.
+    """
     if run.outcome is None or not execution or run.ended_by == execution:
         return False
-    # Whatever was started for the process since then has been terminated by the reset.
-    await close_killed(connection, others_of(run.process_number, run.id))
-    # It begins anew, and is the latest one again.
+    # The reset has terminated any run that was started for the process since then.
+    await close_killed_runs(connection, is_other_run(run.process_number, run.id))
+    # The run starts again, so it becomes the latest one.
     await connection.execute(
         update(runs).where(runs.c.id == run.id).values(**_NO_END, started_at=datetime.now(UTC))
     )

@@ -1,4 +1,4 @@
-"""Runs: opened once, closed once per end, and each subscriber told once of each end."""
+"""Runs: opened once, closed once per end. Each subscriber is notified once of each end."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from adapters.database.engine import Database
 from adapters.database.listings import mark_unlisted
 from adapters.database.outbox import create_deliveries, reopen_deliveries
 from adapters.database.processes import count_documents
-from adapters.database.run_ends import close_killed, lock_run, others_of, reopen_if_reset
+from adapters.database.run_ends import close_killed_runs, is_other_run, lock_run, reopen_if_reset
 from adapters.database.tables import processes, runs
-from adapters.database.upserts import insert_into, refreshing
+from adapters.database.upserts import insert_into, on_conflict_overwrite
 from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Completeness
+from domain.delivery_messages import DeliveryRef
 from domain.errors import FailureCode
-from domain.messages import ClosedRun, DeliveryRef, RunClosing, RunOpening, RunRef, UnendedRunsPage
 from domain.process_number import ProcessNumber
+from domain.run_messages import ClosedRun, RunClosing, RunOpening, RunRef
 from domain.secrecy import UNLISTING_CODES
+from domain.sweep_messages import UnendedRunsPage
 from domain.webhooks import DeliveryStatus
 
-_PAGE = 100
+_PAGE_SIZE = 100
 
 
-class Runs:
-    """The runs' table, and the moment in which a run's end becomes its subscribers' events.
+class RunRepository:
+    """The table of runs. It creates the subscribers' deliveries in the transaction that records a run's end.
 
-    Recording an end and subscribing to a run both lock the run's row, and both announce the end (``outbox``).
+    Recording an end and subscribing to a run both lock the run's row, and both create the deliveries (``outbox``).
     """
 
     def __init__(self, database: Database) -> None:
@@ -42,25 +44,25 @@ class Runs:
             await _register(connection, opening)
 
     async def open(self, opening: RunOpening, *, execution: str = "") -> None:
-        """Record that a run works, and give its documents their full attempts. Idempotent.
+        """Record that a run works, and reset the attempts of its documents. Idempotent.
 
-        Runs of the same process that never said how they ended were killed, since Temporal lets only one be
-        open: they are closed as cancelled.
+        Temporal allows only one open run of a process. So other runs of the process without an end were killed, and
+        are closed as cancelled.
 
         Args:
-            opening: the run.
+            opening: The run.
             execution: Temporal's id of the execution that works.
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
             await reopen_if_reset(connection, (await lock_run(connection, opening.run_id)).one(), execution)
-            # A run may have been asked for more since then.
+            # More documents may have been requested of the run since it was registered.
             await connection.execute(
                 update(runs)
                 .where(runs.c.id == opening.run_id, runs.c.outcome.is_(None))
                 .values(chosen_documents=len(opening.document_ids) or None)
             )
-            await close_killed(connection, others_of(opening.process_number, opening.run_id))
+            await close_killed_runs(connection, is_other_run(opening.process_number, opening.run_id))
             await reopen_failed(
                 connection,
                 opening.process_number,
@@ -71,14 +73,14 @@ class Runs:
                 await reopen_failed(connection, opening.process_number, opening.named, permanent=True)
 
     async def reopen(self, run_id: str, *, execution: str) -> bool:
-        """Take back the end of a run that works again, because it was reset in Temporal.
+        """Remove the end of a run that works again because it was reset in Temporal.
 
         Args:
-            run_id: the run.
-            execution: the execution that works. Nothing happens if it is the one that recorded the end.
+            run_id: The run.
+            execution: The execution that works. Nothing happens if it is the one that recorded the end.
 
         Returns:
-            True if the run had ended and now has not.
+            True if an end was removed.
         """
         async with self._database.writing() as connection:
             run = (await lock_run(connection, run_id)).one_or_none()
@@ -87,11 +89,11 @@ class Runs:
     async def close(self, closing: RunClosing) -> ClosedRun:
         """Record how a run ended, and create a delivery for each of its subscriptions.
 
-        May be called again by the same execution, for further pages: the end stays the first one. Another execution
-        of the same run is a reset in Temporal: it records an end of its own.
+        The same execution may call this again for further pages: the first end stays. Another execution of the same
+        run means a reset in Temporal: it records another end.
 
         Returns:
-            The count of the documents, and up to a page of deliveries behind ``closing.after_delivery``.
+            The counts of the documents, and up to 100 deliveries after ``closing.after_delivery``.
         """
         async with self._database.writing() as connection:
             counts = await count_documents(connection, closing.process_number)
@@ -101,31 +103,31 @@ class Runs:
             if run.outcome is None or await reopen_if_reset(connection, run, closing.execution):
                 run = await _record_end(connection, closing, counts)
             await create_deliveries(connection, run)
-            return ClosedRun(counts, await _deliveries_of(connection, run, after=closing.after_delivery))
+            return ClosedRun(counts, await _list_deliveries(connection, run, after=closing.after_delivery))
 
     async def close_killed(self, run_id: str) -> tuple[DeliveryRef, ...]:
-        """Close a run as cancelled that Temporal does not have open any more, unless it said how it ended.
+        """Close a run as cancelled that is no longer open in Temporal, unless it recorded its end.
 
         Returns:
-            Up to a page of the deliveries that announce it, for the caller to start. The sweep finds the others.
+            Up to 100 of the new deliveries, for the caller to start. The sweep finds the others.
         """
         async with self._database.writing() as connection:
-            killed = await close_killed(connection, runs.c.id == run_id)
-            return await _deliveries_of(connection, killed[0], after=0) if killed else ()
+            closed = await close_killed_runs(connection, runs.c.id == run_id)
+            return await _list_deliveries(connection, closed[0], after=0) if closed else ()
 
     async def subscribe(
         self, opening: RunOpening, client: str, url: str, *, again: bool = False
     ) -> DeliveryRef | None:
-        """Have the end of a run announced to an address, once.
+        """Subscribe a webhook URL to the end of a run. Idempotent.
 
         Args:
-            opening: the run, which is registered if the catalog has not heard of it yet.
-            client: whose address it is.
-            url: the address.
-            again: if the address has been told of the end already, tell it again under the same id.
+            opening: The run. It is registered if the catalog does not have it yet.
+            client: The client that the URL belongs to.
+            url: The webhook URL.
+            again: If the URL was already notified of this end, notify it again, with the same event id.
 
         Returns:
-            The delivery, for the caller to start. None while the run is open, and if the address was told.
+            The delivery, for the caller to start. None while the run is open, or if the URL was already notified.
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
@@ -161,41 +163,41 @@ class Runs:
                 return None
             return (await reopen_deliveries(connection, deliveries.c.number == delivery.number))[0]
 
-    async def is_over(self, run_id: str) -> bool:
-        """Return whether a run has said how it ended: then it takes nothing more, even if Temporal has it open."""
+    async def has_ended(self, run_id: str) -> bool:
+        """Return whether a run has recorded its end: it then accepts nothing more, even if open in Temporal."""
         async with self._database.reading() as connection:
             return await connection.scalar(select(runs.c.outcome).where(runs.c.id == run_id)) is not None
 
-    async def is_latest_over(self, number: str) -> bool:
-        """Return whether the latest run of a process has said how it ended."""
+    async def has_latest_ended(self, number: str) -> bool:
+        """Return whether the latest run of a process has recorded its end."""
         latest = select(runs.c.outcome).where(runs.c.process_number == number).order_by(runs.c.started_at.desc())
         async with self._database.reading() as connection:
             return await connection.scalar(latest.limit(1)) is not None
 
-    async def unended(self, after: RunRef | None, *, older_than: timedelta) -> UnendedRunsPage:
-        """Return a page of the runs that have not said how they ended: they are open in Temporal, or were killed.
+    async def list_unended(self, after: RunRef | None, *, older_than: timedelta) -> UnendedRunsPage:
+        """Return a page of runs without a recorded end, oldest first: open in Temporal, or killed.
 
         Args:
-            after: the last run of the page before.
-            older_than: leave out what was started more recently.
+            after: The last run of the page before. None for the first page.
+            older_than: Leave out runs that were started more recently.
         """
-        place = (runs.c.started_at, runs.c.id)
-        statement = select(runs.c.process_number, *place).where(
+        key = (runs.c.started_at, runs.c.id)
+        statement = select(runs.c.process_number, *key).where(
             runs.c.outcome.is_(None), runs.c.started_at < datetime.now(UTC) - older_than
         )
         if after is not None:
             statement = statement.where(
-                tuple_(*place) > tuple_(datetime.fromisoformat(after.started_at), after.run_id)
+                tuple_(*key) > tuple_(datetime.fromisoformat(after.started_at), after.run_id)
             )
         async with self._database.reading() as connection:
-            rows = (await connection.execute(statement.order_by(*place).limit(_PAGE))).all()
-        found = tuple(RunRef(row.process_number, row.id, row.started_at.isoformat()) for row in rows)
-        return UnendedRunsPage(found, found[-1] if len(found) == _PAGE else None)
+            rows = (await connection.execute(statement.order_by(*key).limit(_PAGE_SIZE))).all()
+        page = tuple(RunRef(row.process_number, row.id, row.started_at.isoformat()) for row in rows)
+        return UnendedRunsPage(page, page[-1] if len(page) == _PAGE_SIZE else None)
 
 
 async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
     now = datetime.now(UTC)
-    # A process is known from its first run on, though the court may not have listed it yet.
+    # A process is in the catalog from its first run on, even if the court has not listed it yet.
     await connection.execute(
         insert_into(connection, processes).on_conflict_do_nothing(index_elements=["number"]),
         {
@@ -216,13 +218,13 @@ async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
     )
 
 
-async def _deliveries_of(connection: AsyncConnection, run: Row[Any], *, after: int) -> tuple[DeliveryRef, ...]:
-    """Return a page of the deliveries that announce a run's present end, behind one of them by its number."""
+async def _list_deliveries(connection: AsyncConnection, run: Row[Any], *, after: int) -> tuple[DeliveryRef, ...]:
+    """Return a page of the deliveries of a run's current end, after the delivery with the number ``after``."""
     result = await connection.execute(
         select(deliveries.c.id, deliveries.c.number)
         .where(deliveries.c.run_id == run.id, deliveries.c.run_end == run.end_count, deliveries.c.number > after)
         .order_by(deliveries.c.number)
-        .limit(_PAGE)
+        .limit(_PAGE_SIZE)
     )
     return tuple(DeliveryRef(row.id, row.number) for row in result)
 
@@ -258,7 +260,7 @@ async def _record_process_failure(connection: AsyncConnection, number: str, code
     now = datetime.now(UTC)
     failure = {"failure_code": code, "failure_answer": answer, "failed_at": now}
     await connection.execute(
-        refreshing(insert_into(connection, processes), key=("number",), columns=tuple(failure)),
+        on_conflict_overwrite(insert_into(connection, processes), key=("number",), columns=tuple(failure)),
         {
             "number": number,
             "court": ProcessNumber.parse(number).court,

@@ -1,4 +1,4 @@
-"""What a query has to read so that the rule of secrecy can be applied to its rows."""
+"""Columns that a query must select so that the secrecy rules can be applied to its rows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from sqlalchemy import Row, func
 from adapters.database.tables import documents, instances, processes
 from domain.secrecy import Secrecy, strictest
 
-# For a query over documents with their instances and processes, beside the documents' own.
+# For a query over documents joined with their instances and processes. Select `documents.secrecy` as well.
 LEVELS = (
     instances.c.secrecy.label("instance_secrecy"),
     processes.c.secrecy.label("process_secrecy"),
 )
-# Since when the court does not show the document, or its whole process.
-UNLISTED_AT = func.coalesce(documents.c.unlisted_at, processes.c.unlisted_at).label("shown_until")
+# Since when the court no longer shows the document, or its whole process. NULL while it shows both.
+UNLISTED_AT = func.coalesce(documents.c.unlisted_at, processes.c.unlisted_at).label("effective_unlisted_at")
 
 
-def level_of(row: Row[*tuple[Any, ...]]) -> Secrecy:
-    """Return the strictest level that is stated of a document, whose row has its own and ``LEVELS``."""
+def strictest_level(row: Row[*tuple[Any, ...]]) -> Secrecy:
+    """Return the strictest level of a document, its instance and its process.
+
+    Args:
+        row: A row with ``secrecy`` and the columns of ``LEVELS``.
+    """
     return strictest(map(Secrecy, {row.secrecy, row.instance_secrecy, row.process_secrecy}))

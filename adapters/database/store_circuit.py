@@ -6,33 +6,31 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Row, select, update
 
+from adapters.database.deployment_tables import SINGLE_ROW_ID, store_circuit
 from adapters.database.engine import Database
-from adapters.database.tables import store_circuit
 from adapters.database.upserts import insert_into
 from domain.store_circuit import StoreCircuit, probe_delay
 
-_THE_ROW = 1
-
 
 class StoreCircuitRepository:
-    """Reads and changes the circuit. Every change is conditional, so that of many callers one takes effect."""
+    """Read and change the circuit. Every change is conditional, so that only one of several callers succeeds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def read(self) -> StoreCircuit:
-        """Return the circuit as it is now."""
+        """Return the current state of the circuit."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(store_circuit))).one_or_none()
         return to_store_circuit(row)
 
     async def open(self, reason: str, *, generation: int) -> bool:
-        """Open the circuit, unless it has changed since ``generation`` was read. Returns whether it did."""
+        """Open the circuit, unless it has changed since ``generation`` was read. Return whether it was opened."""
         now = datetime.now(UTC)
         async with self._database.writing() as connection:
             await connection.execute(
                 insert_into(connection, store_circuit).on_conflict_do_nothing(index_elements=["id"]),
-                {"id": _THE_ROW, "generation": 0, "probes": 0},
+                {"id": SINGLE_ROW_ID, "generation": 0, "probes": 0},
             )
             opened = await connection.execute(
                 update(store_circuit)
@@ -48,7 +46,7 @@ class StoreCircuitRepository:
             return opened.rowcount == 1
 
     async def close(self, *, generation: int) -> bool:
-        """Close the circuit after a write that succeeded. Returns whether it was open."""
+        """Close the circuit after a successful write. Return whether it was open."""
         async with self._database.writing() as connection:
             closed = await connection.execute(
                 update(store_circuit)
@@ -60,9 +58,12 @@ class StoreCircuitRepository:
             return closed.rowcount == 1
 
     async def claim_probe(self, circuit: StoreCircuit) -> datetime | None:
-        """Claim the probe that is due. Returns when the next one is due, to exactly one caller; None to the others.
+        """Atomically claim the probe that is due.
 
-        The claim counts the probe as failed at once: if the claimer dies, the next probe is due a delay later.
+        The claim counts the probe as failed at once: if the claimer dies, the next probe is due one delay later.
+
+        Returns:
+            When the next probe is due, for exactly one caller. None for the others.
         """
         now = datetime.now(UTC)
         next_probe_at = now + probe_delay(circuit.probes + 1)
@@ -80,7 +81,7 @@ class StoreCircuitRepository:
 
 
 def to_store_circuit(row: Row[tuple[object, ...]] | None) -> StoreCircuit:
-    """Read a row of ``store_circuit``. No row is a circuit that never opened."""
+    """Convert a row of ``store_circuit``. No row means that the circuit never opened."""
     if row is None:
         return StoreCircuit()
     return StoreCircuit(row.generation, row.reason, row.since, row.probes, row.next_probe_at)

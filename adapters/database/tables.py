@@ -1,4 +1,4 @@
-"""The catalog's tables. Uniqueness is kept by constraints, counts are made by queries."""
+"""Tables of processes, documents and runs. Constraints keep rows unique; counts are queried, never stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
-    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -25,18 +24,18 @@ from sqlalchemy import (
     text,
 )
 
-# SQLite numbers rows by itself only for its own INTEGER type.
+# SQLite autoincrements only its own INTEGER type.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: aware on both sides, UTC in between. SQLite has no zones, so there it is stored without one."""
+    """Timezone-aware datetime, stored as UTC. SQLite has no time zones, so it stores naive values."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times: they would be read as another zone's."""
+        """Convert to UTC. Raises TypeError for a naive datetime, whose zone would be guessed."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -45,7 +44,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the moment back in UTC."""
+        """Return the stored value as an aware datetime in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -62,7 +61,7 @@ metadata = MetaData(
 
 
 def _unrecognized_secrecy(table: str) -> Index:
-    """The rows whose level of secrecy was not understood, which are counted for the operator."""
+    """Index the rows whose secrecy level was not understood. The operator's metrics count them."""
     condition = text("secrecy = 'unrecognized'")
     return Index(f"ix_{table}_unrecognized_secrecy", "secrecy", sqlite_where=condition, postgresql_where=condition)
 
@@ -79,18 +78,18 @@ processes = Table(
     Column("filed_at", UtcDateTime),
     Column("value", Numeric(18, 2, asdecimal=True)),
     Column("listed_at", UtcDateTime),
-    # What the court's last listing named, so that rows lost since then are noticed.
+    # How many documents the last listing had, so that rows lost since then are noticed.
     Column("listed_documents", Integer),
     Column("failure_code", String(32)),
     Column("failure_answer", Text),
     Column("failed_at", UtcDateTime),
-    # Since when the court shows nothing of a process that it listed before; null from the next listing on.
+    # Since when the court no longer shows a process that it listed before. The next listing sets it to NULL.
     Column("unlisted_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
-    # What is there, the newest first.
+    # The list of processes, newest first.
     Index("ix_processes_created_at_number", "created_at", "number"),
     Index("ix_processes_court_created_at_number", "court", "created_at", "number"),
-    # What failed, everywhere.
+    # The list of failures over all processes.
     Index(
         "ix_processes_failed",
         "failed_at",
@@ -122,7 +121,7 @@ documents = Table(
     metadata,
     Column("process_number", ForeignKey("processes.number", ondelete="CASCADE"), primary_key=True),
     Column("id", String(36), primary_key=True),
-    # The place in the process, given when the document is first listed and never changed: pages stand on it.
+    # Assigned when the document is first listed and never changed: keyset pagination depends on it.
     Column("position", Integer, nullable=False),
     Column("instance_id", ForeignKey("instances.id"), nullable=False),
     Column("name", Text),
@@ -130,7 +129,7 @@ documents = Table(
     Column("type_code", Integer),
     Column("type_name", Text),
     Column("filed_at", UtcDateTime),
-    # The strictest level of all sources, former ones too. The process and the instance have their own.
+    # The strictest level of all sources, including former ones. The process and the instance have their own.
     Column("secrecy", String(16), nullable=False),
     Column("binary_href", Text),
     Column("text_href", Text),
@@ -138,15 +137,15 @@ documents = Table(
     Column("declared_size_bytes", BigInteger),
     Column("pages", Integer),
     Column("origin_id", Text),
-    # Every id under which the last listing has the document, as it comes from several of the court's systems.
+    # Every id under which the last listing has the document: several of the court's systems may feed it.
     Column("sources", JSON, nullable=False, server_default="[]"),
-    # The levels of sources that are gone from the listing and had closed the document, by their ids.
+    # Secrecy levels by source id, of restricted sources that are gone from the listing.
     Column("former_sources", JSON, nullable=False, server_default="{}"),
     Column("first_listed_at", UtcDateTime, nullable=False),
     Column("last_listed_at", UtcDateTime, nullable=False),
-    # True once a listing no longer names the document: then it counts only if it is stored already.
+    # True once a listing no longer contains the document. Then it counts only if it is stored already.
     Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
-    # Since when. Not null exactly while it is withdrawn.
+    # Since when it is withdrawn. Not NULL exactly while `withdrawn` is true.
     Column("unlisted_at", UtcDateTime),
     Column("status", String(16), nullable=False),
     Column("failed_attempts", Integer, nullable=False, server_default="0"),
@@ -158,12 +157,12 @@ documents = Table(
     Column("sha256", String(64)),
     Column("media_type", Text),
     Column("stored_at", UtcDateTime),
-    # Counts the contents that the court has listed under this id.
+    # Incremented each time the court replaces the content under this id.
     Column("version", Integer, nullable=False, server_default="1"),
     Index("uq_documents_process_number_position", "process_number", "position", unique=True),
-    # Pages of one status, and of what is still to be downloaded.
+    # Pages of one status, and of documents still to download.
     Index("ix_documents_process_number_status", "process_number", "status", "position"),
-    # Counts, from the index alone.
+    # Covers the counts, so that they read no table rows.
     Index(
         "ix_documents_counted",
         "process_number",
@@ -173,7 +172,7 @@ documents = Table(
         "position",
         "size_bytes",
     ),
-    # What failed, everywhere.
+    # The list of failures over all processes.
     Index(
         "ix_documents_failed",
         "failed_at",
@@ -185,7 +184,7 @@ documents = Table(
     _unrecognized_secrecy("documents"),
 )
 
-# Contents that the court has replaced under the same id.
+# Former contents that the court has replaced under the same id.
 document_versions = Table(
     "document_versions",
     metadata,
@@ -211,7 +210,7 @@ document_versions = Table(
 runs = Table(
     "runs",
     metadata,
-    # Temporal's id of the first execution, the same over every continue-as-new.
+    # Temporal's id of the first execution. It stays the same over every continue-as-new.
     Column("id", String(36), primary_key=True),
     Column("process_number", String(25), nullable=False),
     Column("client", String(64), nullable=False),
@@ -223,17 +222,17 @@ runs = Table(
     Column("total_documents", Integer),
     Column("available_documents", Integer),
     Column("failed_documents", Integer),
-    # Listed without a file or a text.
+    # Listed by the court without a file or a text.
     Column("no_content_documents", Integer, nullable=False, server_default="0"),
     Column("available_bytes", BigInteger),
-    # How many documents were asked for; none if all were.
+    # How many documents were requested by id. NULL if all of the process were.
     Column("chosen_documents", Integer),
-    # The execution that said how the run ended; none if it was killed. If another one works, the run was reset in
-    # Temporal, and may end again.
+    # The execution that recorded the end. NULL if the run was killed. If another execution works on the run, it was
+    # reset in Temporal and may end again.
     Column("ended_by", String(36)),
     Column("end_count", Integer, nullable=False, server_default="0"),
     Index("ix_runs_process_number_started_at", "process_number", "started_at"),
-    # What is open, or was killed.
+    # Runs without an end: open in Temporal, or killed.
     Index(
         "ix_runs_unended",
         "started_at",
@@ -241,77 +240,4 @@ runs = Table(
         sqlite_where=text("outcome IS NULL"),
         postgresql_where=text("outcome IS NULL"),
     ),
-)
-
-# One row each: a deployment has one court and one identity there.
-court = Table(
-    "court",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("generation", Integer, nullable=False, server_default="0"),
-    Column("failure_code", String(32)),
-    Column("failure_answer", Text),
-    # Where the trouble was met: probes ask for the same process.
-    Column("process_number", String(25)),
-    Column("since", UtcDateTime),
-    Column("not_before", UtcDateTime),
-    Column("probes", Integer, nullable=False, server_default="0"),
-    Column("next_probe_at", UtcDateTime),
-    Column("asked_at", UtcDateTime),
-    # A digest of the token, cut short.
-    Column("refused_token", String(16)),
-    Column("relapses", Integer, nullable=False, server_default="0"),
-    # What may be told of the token in use, as a worker last saw it.
-    Column("token_source", String(16)),
-    Column("token_expires_at", UtcDateTime),
-    Column("token_renewable", Boolean, nullable=False, server_default=text("false")),
-    Column("token_rejected", Boolean, nullable=False, server_default=text("false")),
-)
-
-court_credentials = Table(
-    "court_credentials",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    # Both are sealed: a copy of the database is no way into the court.
-    Column("access_token", Text),
-    Column("refresh_token", Text),
-    Column("expires_at", UtcDateTime),
-    Column("refresh_expires_at", UtcDateTime),
-    Column("stored_at", UtcDateTime, nullable=False),
-    Column("version", Integer, nullable=False),
-)
-
-# What was brought while good credentials were in use, until the court has been asked: one row.
-court_candidate = Table(
-    "court_candidate",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    # Sealed, and emptied with the verdict.
-    Column("access_token", Text),
-    Column("refresh_token", Text),
-    Column("expires_at", UtcDateTime),
-    Column("refresh_expires_at", UtcDateTime),
-    Column("version", Integer, nullable=False),
-    Column("verdict", String(16), nullable=False),
-)
-
-# The circuit breaker of the object store: one row.
-store_circuit = Table(
-    "store_circuit",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("generation", Integer, nullable=False),
-    Column("reason", Text),
-    Column("since", UtcDateTime),
-    Column("probes", Integer, nullable=False),
-    Column("next_probe_at", UtcDateTime),
-)
-
-# The rate limiter of the requests to the court: one row.
-court_pace = Table(
-    "court_pace",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    # When the next request may be sent, in epoch seconds of the database's own clock.
-    Column("next_slot", Double, nullable=False),
 )

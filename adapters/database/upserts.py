@@ -1,4 +1,4 @@
-"""``INSERT … ON CONFLICT``, which SQLite and Postgres spell alike but SQLAlchemy keeps in their dialects."""
+"""``INSERT … ON CONFLICT``: the same in SQLite and Postgres, but SQLAlchemy has it only in their dialects."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> PostgresInsert | SqliteInsert:
-    """An insert of the connection's dialect, which has ``on_conflict_do_nothing`` and ``…_do_update``."""
+    """Return an insert of the connection's dialect, which has the ``on_conflict_…`` methods."""
     if connection.dialect.name == "postgresql":
         return postgres_insert(table)
     return sqlite_insert(table)
 
 
-def refreshing(
+def on_conflict_overwrite(
     statement: PostgresInsert | SqliteInsert, *, key: tuple[str, ...], columns: tuple[str, ...]
 ) -> PostgresInsert | SqliteInsert:
-    """Make the insert overwrite ``columns`` of the row that has the same ``key``, if there is one."""
+    """Make the insert an upsert: it overwrites ``columns`` of the row with the same ``key``, if there is one."""
     return statement.on_conflict_do_update(
         index_elements=list(key), set_={name: statement.excluded[name] for name in columns}
     )

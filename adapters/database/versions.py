@@ -1,4 +1,4 @@
-"""Contents that the court has replaced under the same id: the former ones stay, named as such."""
+"""Document versions: when the court replaces a content under the same id, the former one is kept."""
 
 from __future__ import annotations
 
@@ -12,28 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.tables import document_versions, documents
 from adapters.database.upserts import insert_into
-from domain.documents import (
-    Document,
-    DocumentOrigin,
-    DocumentStatus,
-    FormerVersion,
-    ListedDocument,
-    Listing,
-    StoredObject,
-)
+from domain.documents import Document, DocumentStatus, FormerVersion, StoredObject
+from domain.listings import DocumentOrigin, ListedDocument, Listing
 from domain.secrecy import Secrecy
 
-_KEPT = ("name", "filed_at", "object_key", "size_bytes", "sha256", "media_type", "stored_at")
+_COPIED_COLUMNS = ("name", "filed_at", "object_key", "size_bytes", "sha256", "media_type", "stored_at")
 
 
 def write_origin(origin: DocumentOrigin, secrecy: Secrecy) -> dict[str, Any]:
-    """Return a source as it is stored in a document's row."""
+    """Convert a source to JSON for a document's row."""
     filed_at = origin.filed_at.isoformat() if origin.filed_at else None
     return {**asdict(origin), "secrecy": origin.secrecy or secrecy, "filed_at": filed_at}
 
 
 def read_origin(stored: Mapping[str, Any]) -> DocumentOrigin:
-    """Return a source from a document's row. Rows of an older version state less."""
+    """Convert a source from a document's row. Rows written by older releases lack some fields."""
     level, filed_at = stored.get("secrecy"), stored.get("filed_at")
     return DocumentOrigin(
         id=stored["id"],
@@ -48,22 +41,22 @@ def read_origin(stored: Mapping[str, Any]) -> DocumentOrigin:
     )
 
 
-async def replace_changed(
+async def archive_replaced_contents(
     connection: AsyncConnection, listing: Listing, ids: Mapping[str, str], known: Iterable[str]
 ) -> int:
-    """Make documents pending again whose content the court has replaced, and keep the former content as a version.
+    """Keep replaced contents as former versions, and make their documents pending again.
 
-    A content is another one if a source that fed the document before states another size or another filing now.
-    What two different sources state is not compared: which of them is current may change.
+    A content counts as replaced if a source that already fed the document now states another size or filing date.
+    Different sources are not compared with each other: which of them is current may change.
 
     Args:
-        connection: The transaction, before the listing's descriptions are written.
-        listing: What the court lists now.
-        ids: The catalog's ids of listed documents that have another one there, by the ids in the listing.
+        connection: The transaction, before the listing is written to the documents.
+        listing: The new listing.
+        ids: The catalog's ids of documents that are listed under another id, by the listed ids.
         known: The ids of the process's documents in the catalog.
 
     Returns:
-        How many were replaced.
+        The number of replaced contents.
     """
     listed = {ids.get(document.id, document.id): document for document in listing.documents}
     candidates = listed.keys() & set(known)
@@ -75,7 +68,9 @@ async def replace_changed(
         )
     )
     changed = [
-        row for row in result if row.id in candidates and _is_another(map(read_origin, row.sources), listed[row.id])
+        row
+        for row in result
+        if row.id in candidates and _is_replaced(map(read_origin, row.sources), listed[row.id])
     ]
     for row in changed:
         await connection.execute(
@@ -85,7 +80,7 @@ async def replace_changed(
                 "document_id": row.id,
                 "version": row.version,
                 "replaced_at": listing.listed_at,
-                **{name: getattr(row, name) for name in _KEPT},
+                **{name: getattr(row, name) for name in _COPIED_COLUMNS},
             },
         )
         await connection.execute(
@@ -105,7 +100,7 @@ async def replace_changed(
     return len(changed)
 
 
-def _is_another(before: Iterable[DocumentOrigin], document: ListedDocument) -> bool:
+def _is_replaced(before: Iterable[DocumentOrigin], document: ListedDocument) -> bool:
     now = {origin.id: origin for origin in document.sources}
     return any(
         _differ(origin.size_bytes, now[origin.id].size_bytes) or _differ(origin.filed_at, now[origin.id].filed_at)
@@ -115,12 +110,12 @@ def _is_another(before: Iterable[DocumentOrigin], document: ListedDocument) -> b
 
 
 def _differ(before: object, now: object) -> bool:
-    # What is stated only once says nothing of a change.
+    # A value that only one of the listings states does not show a change.
     return before is not None and now is not None and before != now
 
 
-async def forget_equal_version(connection: AsyncConnection, number: str, document_id: str, sha256: str) -> None:
-    """Forget former versions with the same bytes as the present one: only the description had changed."""
+async def delete_equal_versions(connection: AsyncConnection, number: str, document_id: str, sha256: str) -> None:
+    """Delete former versions with the same bytes as the current one: only the description had changed."""
     await connection.execute(
         delete(document_versions).where(
             document_versions.c.process_number == number,
@@ -130,11 +125,11 @@ async def forget_equal_version(connection: AsyncConnection, number: str, documen
     )
 
 
-async def with_versions(connection: AsyncConnection, number: str, found: Sequence[Document]) -> list[Document]:
-    """Return documents of a process with their former versions, the latest first."""
-    ids = [document.id for document in found if document.version > 1]
+async def attach_versions(connection: AsyncConnection, number: str, current: Sequence[Document]) -> list[Document]:
+    """Return documents of a process with their former versions, latest first."""
+    ids = [document.id for document in current if document.version > 1]
     if not ids:
-        return list(found)
+        return list(current)
     result = await connection.execute(
         select(document_versions)
         .where(document_versions.c.process_number == number, document_versions.c.document_id.in_(ids))
@@ -145,4 +140,4 @@ async def with_versions(connection: AsyncConnection, number: str, found: Sequenc
         stored = StoredObject(row.object_key, row.size_bytes, row.sha256, row.media_type)
         former = FormerVersion(row.version, row.name, row.filed_at, stored, row.stored_at, row.replaced_at)
         versions.setdefault(row.document_id, []).append(former)
-    return [replace(document, versions=tuple(versions.get(document.id, ()))) for document in found]
+    return [replace(document, versions=tuple(versions.get(document.id, ()))) for document in current]

@@ -1,4 +1,4 @@
-"""The tables of the webhooks: who waits for what, what is sent to whom, which addresses take nothing, alerts."""
+"""Tables of webhooks: subscriptions, deliveries (the outbox), attempts, failing endpoints and alerts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ subscriptions = Table(
     Column("client", String(64), nullable=False),
     Column("url", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    # The run whose end is announced to it. There is no row before that run is known: nothing is promised yet.
+    # The run whose end it is notified of. A subscription exists only once its run is recorded.
     Column("run_id", ForeignKey("runs.id"), nullable=False),
-    # A client that asks for the same run again is not called twice.
+    # A client that asks for the same run again is not notified twice.
     Index("uq_webhook_subscriptions_run_id", "run_id", "client", "url", unique=True),
 )
 
@@ -25,10 +25,10 @@ deliveries = Table(
     metadata,
     Column("number", RowNumber, primary_key=True, autoincrement=True),
     Column("id", String(64), nullable=False, unique=True),
-    # A test has neither subscription, run nor process.
+    # A test delivery has no subscription, run or process.
     Column("subscription_id", ForeignKey("webhook_subscriptions.id")),
     Column("run_id", ForeignKey("runs.id")),
-    # Which of the run's ends it tells of: a run that is reset in Temporal has another.
+    # Which end of the run it reports, from 1: a run that is reset in Temporal ends again.
     Column("run_end", Integer),
     Column("process_number", String(25)),
     Column("client", String(64), nullable=False),
@@ -38,11 +38,11 @@ deliveries = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("delivered_at", UtcDateTime),
     Column("given_up_at", UtcDateTime),
-    # While it is pending. If this is long past, whoever should have attempted it is gone.
+    # Set while it is pending. If this is long past, the workflow that should attempt it is gone.
     Column("next_attempt_at", UtcDateTime),
     Index("uq_webhook_deliveries_subscription_id_run_end", "subscription_id", "run_end", unique=True),
     Index("ix_webhook_deliveries_run_id_number", "run_id", "number"),
-    # The log of a client, the newest first.
+    # The delivery log of a client, newest first.
     Index("ix_webhook_deliveries_client", "client", "created_at", "number"),
     Index("ix_webhook_deliveries_client_status", "client", "status", "created_at", "number"),
     Index("ix_webhook_deliveries_process_number", "process_number", "client", "created_at", "number"),
@@ -67,11 +67,11 @@ attempts = Table(
     Column("error", Text),
 )
 
-# The addresses that take nothing at present: the first success takes a row away.
+# Endpoints that currently accept nothing. The first success deletes the row.
 failing_endpoints = Table(
     "webhook_failing_endpoints",
     metadata,
-    # Made of the client and the address.
+    # Derived from the client and the URL.
     Column("id", String(40), primary_key=True),
     Column("client", String(64), nullable=False),
     Column("url", Text, nullable=False),
@@ -87,7 +87,7 @@ failing_endpoints = Table(
     ),
 )
 
-# What the operator has been told of.
+# Alerts raised for the operator.
 alerts = Table(
     "alerts",
     metadata,
@@ -98,10 +98,10 @@ alerts = Table(
     Column("details", JSON, nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
     Column("cleared_at", UtcDateTime),
-    # The deliveries that tell of it, if the operator wants any.
+    # Ids of the deliveries that announce it. NULL if the operator has no webhook URL.
     Column("raised_event", String(64), unique=True),
     Column("cleared_event", String(64), unique=True),
-    # Raised once: not again before it is cleared.
+    # An alert is raised once, and not again before it is cleared.
     Index(
         "uq_alerts_open",
         "kind",
@@ -112,7 +112,7 @@ alerts = Table(
     ),
 )
 
-# The runs that there may be an alert for, the latest first.
+# Runs that may need an alert, latest first.
 Index(
     "ix_runs_mostly_failed",
     runs.c.ended_at,

@@ -1,4 +1,4 @@
-"""The way to a bucket: its client, and how and where the bucket is addressed."""
+"""The S3 client of a bucket, with detection of its region and addressing style."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ import structlog
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
-from adapters.storage.errors import STORE_ERRORS, code_of, is_refusal, may_refuse_path_style, naming_ended_keys
+from adapters.storage.errors import (
+    STORE_ERRORS,
+    error_code,
+    is_refusal,
+    may_refuse_path_style,
+    translating_expired_keys,
+)
 from domain.storage import WRITE_CHECK_KEY, AddressingStyle, StorageAddress
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-# Whoever signs a link waits no longer for the store, and asks again no sooner.
-_PATIENCE_SECONDS = 2.0
-_ASK_AGAIN_SECONDS = 30.0
+# Signing a link waits at most this long for the store, and retries at most this often.
+_LOCATE_TIMEOUT_SECONDS = 2.0
+_RETRY_INTERVAL_SECONDS = 30.0
 
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def open_s3(address: StorageAddress, *, connections: int = 32) -> AsyncIterator[S3Client]:
-    """Open an S3 client for as long as the block lasts. Connecting happens at the first call."""
+    """Open an S3 client for the duration of the block. It connects at the first request."""
     session = aioboto3.Session()
     config = AioConfig(
         signature_version="s3v4",
@@ -37,10 +43,10 @@ async def open_s3(address: StorageAddress, *, connections: int = 32) -> AsyncIte
         connect_timeout=5,
         read_timeout=60,
         retries={"mode": "standard", "max_attempts": 3},
-        # Without a style botocore signs links for AWS's global host, which redirects to the region's own one, where
-        # the signature is wrong.
+        # Without an explicit style, botocore signs links for AWS's global host. That host redirects to the region's
+        # host, where the signature is wrong.
         s3={
-            "addressing_style": first_style(address).value,
+            "addressing_style": initial_addressing_style(address).value,
             "us_east_1_regional_endpoint": "regional",
         },
         # Every put carries its own SHA-256; a second checksum would only cost time.
@@ -58,10 +64,10 @@ async def open_s3(address: StorageAddress, *, connections: int = 32) -> AsyncIte
         yield client
 
 
-def first_style(address: StorageAddress) -> AddressingStyle:
-    """Return how the bucket is addressed as long as the store does not refuse it.
+def initial_addressing_style(address: StorageAddress) -> AddressingStyle:
+    """Return the addressing style to use until the store refuses it.
 
-    A store of one's own seldom has a name for each bucket; AWS has.
+    Self-hosted stores seldom have a host name for each bucket. AWS has.
     """
     if address.addressing_style is not AddressingStyle.AUTO:
         return address.addressing_style
@@ -70,30 +76,30 @@ def first_style(address: StorageAddress) -> AddressingStyle:
 
 @dataclass(frozen=True, slots=True)
 class BucketLocation:
-    """What was found out about how and where a bucket is addressed.
+    """The detected region and addressing style of a bucket.
 
     Attributes:
         region: The region that requests are signed for.
-        refuses_path: The store does not take the bucket in the path of requests.
+        refuses_path: The store does not accept the bucket in the path of requests.
     """
 
     region: str
     refuses_path: bool = False
 
     def applied_to(self, address: StorageAddress) -> StorageAddress:
-        """Return the address of the bucket, or another way to it, with what was found out."""
+        """Return an address of the bucket with the detected region and style."""
         style = AddressingStyle.VIRTUAL if self.refuses_path else address.addressing_style
         return replace(address, region=self.region, addressing_style=style)
 
 
 class BucketLocator:
-    """Finds out once how and where the bucket is addressed, and has the client keep to it.
+    """Detects the region and addressing style of the bucket once, and applies them to the client.
 
-    Stores differ: some take the bucket in the path of requests only, others in the host's name only. AWS redirects
-    to the region that the bucket is in.
+    Stores differ: some accept the bucket only in the path of requests, others only in the host name. AWS redirects
+    to the bucket's region.
 
     Args:
-        client: The client of the bucket. What is found out changes how it sends requests.
+        client: The client of the bucket. The detected values change how it sends requests.
         address: The bucket.
     """
 
@@ -103,43 +109,43 @@ class BucketLocator:
         self._refuses_path = False
         self._region = address.region
         self._configured = BucketLocation(address.region)
-        told = address.endpoint_url is not None and address.addressing_style is not AddressingStyle.AUTO
-        self._found = self._configured if told else None
-        self._ask_again_at = 0.0
+        explicit = address.endpoint_url is not None and address.addressing_style is not AddressingStyle.AUTO
+        self._detected = self._configured if explicit else None
+        self._retry_at = 0.0
         self._lock = asyncio.Lock()
         client.meta.events.register("before-endpoint-resolution.s3", self._before_each_request)
 
     async def locate(self) -> BucketLocation:
-        """Return how and where the bucket is addressed. Asks the store until it has answered once.
+        """Return the location of the bucket. Asks the store until it has answered once.
 
         Raises:
-            BotoCoreError, ClientError: As the client does. The store did not answer, or refused to.
+            BotoCoreError, ClientError: The store did not answer, or refused the request.
         """
-        if self._found is None:
+        if self._detected is None:
             async with self._lock:
-                if self._found is None:
-                    with naming_ended_keys():
-                        self._found = await self._find_out()
-        return self._found
+                if self._detected is None:
+                    with translating_expired_keys():
+                        self._detected = await self._detect()
+        return self._detected
 
-    async def locate_soon(self) -> BucketLocation:
-        """Return how and where the bucket is addressed, as it is set if the store does not say so at once."""
-        if self._found is None and time.monotonic() >= self._ask_again_at:
+    async def locate_or_default(self) -> BucketLocation:
+        """Return the location of the bucket, or the configured one if the store does not answer at once."""
+        if self._detected is None and time.monotonic() >= self._retry_at:
             try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(_LOCATE_TIMEOUT_SECONDS):
                     return await self.locate()
             except (*STORE_ERRORS, TimeoutError) as error:
-                self._ask_again_at = time.monotonic() + _ASK_AGAIN_SECONDS
-                _log.warning("bucket not located", bucket=self._address.bucket, reason=code_of(error))
-        return self._found or self._configured
+                self._retry_at = time.monotonic() + _RETRY_INTERVAL_SECONDS
+                _log.warning("bucket not located", bucket=self._address.bucket, reason=error_code(error))
+        return self._detected or self._configured
 
-    async def _find_out(self) -> BucketLocation:
+    async def _detect(self) -> BucketLocation:
         try:
-            await self._ask()
+            await self._send_probe()
         except ClientError as error:
             auto = self._address.addressing_style is AddressingStyle.AUTO
             if auto and self._address.endpoint_url and may_refuse_path_style(error):
-                await self._try_virtual(error)
+                await self._try_virtual_style(error)
             elif not is_refusal(error):
                 raise
         located = BucketLocation(self._region, self._refuses_path)
@@ -147,21 +153,21 @@ class BucketLocator:
             _log.info("bucket located", region=located.region, refuses_path=located.refuses_path)
         return located
 
-    async def _try_virtual(self, refused: ClientError) -> None:
+    async def _try_virtual_style(self, path_style_error: ClientError) -> None:
         self._refuses_path = True
         try:
-            await self._ask()
+            await self._send_probe()
         except STORE_ERRORS as error:
             if not is_refusal(error):
                 self._refuses_path = False
-                raise refused from None
+                raise path_style_error from None
 
-    async def _ask(self) -> None:
-        # Not HEAD, which is answered without a code.
+    async def _send_probe(self) -> None:
+        # Not HEAD: its error responses have no body, and so no error code.
         await self._client.list_objects_v2(Bucket=self._address.bucket, Prefix=WRITE_CHECK_KEY, MaxKeys=1)
 
     def _before_each_request(self, builtins: dict[str, Any], **_: object) -> None:
-        # By now botocore has put the region there that AWS redirected it to.
+        # After a redirect by AWS, botocore has put the right region here.
         self._region = builtins["AWS::Region"]
         if self._refuses_path:
             builtins["AWS::S3::ForcePathStyle"] = False

@@ -1,7 +1,7 @@
-"""What a store's refusals mean, and what to do about them.
+"""Classification of S3 errors, and advice for operators.
 
-S3 fixes the codes of errors, but stores differ in which one they choose. What differs between stores is therefore
-found out by trying the other way; the codes here only say when that is worth trying.
+S3 defines the error codes, but stores differ in which one they use. So features that differ between stores are
+detected by trying the alternative. The codes here only decide when that is worth trying.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from domain.errors import StorageFailure
 
-# Whatever a request to the store can end with.
+# All exceptions that a request to the store can raise.
 STORE_ERRORS = (BotoCoreError, ClientError, HTTPClientError, ClientPayloadError)
 
 _NOT_ALLOWED = frozenset(
@@ -23,7 +23,7 @@ _NOT_ALLOWED = frozenset(
 )
 _NO_BUCKET = frozenset({"NoSuchBucket", "404"})
 _UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "InvalidClientTokenId", "NotSignedUp", "InvalidSecurity"})
-_ENDED_KEY = frozenset(
+_EXPIRED_KEY = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "KeysEnded"}
 )
 _OTHER_REGION = frozenset(
@@ -33,23 +33,23 @@ _FULL = frozenset(
     {"QuotaExceeded", "QuotaExceededException", "BucketQuotaExceeded", "InsufficientCapacity", "StorageFull"}
     | {"InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507"}
 )
-_NOT_REACHED = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "SSLError", "InvalidEndpointError"})
+_UNREACHABLE = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "SSLError", "InvalidEndpointError"})
 
-# The body was damaged, cut short or late on its way: it is worth sending again.
+# The body was damaged, truncated or late in transit: it is worth a retry.
 _DAMAGED = frozenset(
     {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody", "RequestTimeout"}
 )
-# They say nothing about the object that was refused.
-_PASSING = (
+# Errors that say nothing about the refused object itself.
+_TRANSIENT = (
     _DAMAGED
     | _NO_BUCKET
     | _UNKNOWN_KEY
-    | _ENDED_KEY
+    | _EXPIRED_KEY
     | _OTHER_REGION
     | {"SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "NoSuchUpload", "InvalidPart", "SlowDown"}
     | {"TooManyRequests", "Throttling", "ThrottlingException", "OperationAborted", "RequestLimitExceeded"}
 )
-_PASSING_STATUSES = frozenset({408, 409, 412, 425, 429})
+_TRANSIENT_STATUSES = frozenset({408, 409, 412, 425, 429})
 _NOT_SUPPORTED = frozenset({400, 405, 501})
 
 _PATH_STYLE_CODES = frozenset({"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess"})
@@ -57,14 +57,14 @@ _NAMES_A_STYLE = re.compile(r"virtual.?host|path.?style", re.IGNORECASE)
 
 
 class KeysEnded(BotoCoreError):
-    """Temporary keys have ended, and what renews them gives no others."""
+    """Temporary keys have expired, and renewing them returned the same keys."""
 
-    fmt = "The temporary keys have ended."
+    fmt = "The temporary keys have expired."
 
 
 @contextmanager
-def naming_ended_keys() -> Iterator[None]:
-    """Raise `KeysEnded` where botocore has nothing better than a `RuntimeError`."""
+def translating_expired_keys() -> Iterator[None]:
+    """Raise ``KeysEnded`` instead of botocore's plain ``RuntimeError`` for expired keys."""
     try:
         yield
     except RuntimeError as error:
@@ -73,41 +73,41 @@ def naming_ended_keys() -> Iterator[None]:
         raise KeysEnded from None
 
 
-def code_of(error: Exception) -> str:
-    """Return the store's own code, or the kind of error if there was no answer.
+def error_code(error: Exception) -> str:
+    """Return the store's error code, or the class name of the exception if there was no response.
 
-    Never the error's text: it may hold the address with its signature.
+    Never the error's text: it may contain a URL with its signature.
     """
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "unknown"))
     return type(error).__name__
 
 
-def failure_of(error: Exception, what: str, *, right: str, where: str) -> StorageFailure:
-    """Return the failure to report for a request that ended with an error.
+def storage_failure(error: Exception, what: str, *, right: str, where: str) -> StorageFailure:
+    """Return the ``StorageFailure`` for a failed request, with advice for the operator.
 
     Args:
-        error: One of `STORE_ERRORS`.
+        error: One of ``STORE_ERRORS``.
         what: What failed, as the beginning of a sentence.
         right: The S3 action that the request needs.
-        where: The bucket, or the objects in it, that the action is needed for.
+        where: The bucket or the objects that the action is needed for.
     """
-    code = code_of(error)
+    code = error_code(error)
     advice = _advice(code, right=right, where=where)
     text = f"{what} ({code})." + (f" {advice}" if advice else "")
     return StorageFailure(text, permanent=_is_permanent(error))
 
 
 def _advice(code: str, *, right: str, where: str) -> str | None:
-    """Say what a person has to do about an error that does not pass by itself. None if it may."""
+    """Return what an operator has to do about an error. None if it may be temporary."""
     for codes, advice in (
-        (_NOT_ALLOWED, f"The key may not do this: allow it {right} on {where}."),
+        (_NOT_ALLOWED, f"The key has no permission for this: allow it {right} on {where}."),
         (_NO_BUCKET, "There is no such bucket: create it, or set AUTOS_S3_BUCKET."),
         (_UNKNOWN_KEY, "The store does not know the key: set AUTOS_S3_ACCESS_KEY_ID."),
-        (_ENDED_KEY, "The temporary keys have ended: bring new ones."),
+        (_EXPIRED_KEY, "The temporary keys have expired: provide new ones."),
         (_OTHER_REGION, "The bucket is in another region: set AUTOS_S3_REGION, and its endpoint if there is one."),
         (_FULL, "The store is full: raise its quota, or free space."),
-        (_NOT_REACHED, "The store is not reached: look at AUTOS_S3_ENDPOINT_URL."),
+        (_UNREACHABLE, "The store cannot be reached: check AUTOS_S3_ENDPOINT_URL."),
         (_PATH_STYLE_CODES, "The store wants the bucket in its host name: set AUTOS_S3_ADDRESSING_STYLE=virtual."),
         (
             {"SignatureDoesNotMatch"},
@@ -125,28 +125,28 @@ def _advice(code: str, *, right: str, where: str) -> str | None:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store does not know the request, or does not allow it to our key: asking again is of no use."""
-    return isinstance(error, ClientError) and (_status(error) in (405, 501) or code_of(error) in _NOT_ALLOWED)
+    """Return whether the store does not support the request, or denies it to our key. A retry is useless."""
+    return isinstance(error, ClientError) and (_status(error) in (405, 501) or error_code(error) in _NOT_ALLOWED)
 
 
 def may_refuse_checksums(error: ClientError) -> bool:
-    """Whether a write may have been refused for having a checksum, and not for one that differs."""
-    return _status(error) in _NOT_SUPPORTED and code_of(error) not in _PASSING
+    """Return whether a write may have been refused because it has a checksum, not because the checksum differs."""
+    return _status(error) in _NOT_SUPPORTED and error_code(error) not in _TRANSIENT
 
 
 def may_refuse_path_style(error: ClientError) -> bool:
-    """Whether a request may have been refused because the bucket stood in its path."""
+    """Return whether a request may have been refused because the bucket was in its path."""
     message = str(error.response.get("Error", {}).get("Message", ""))
-    return code_of(error) in _PATH_STYLE_CODES | _OTHER_REGION or bool(_NAMES_A_STYLE.search(message))
+    return error_code(error) in _PATH_STYLE_CODES | _OTHER_REGION or bool(_NAMES_A_STYLE.search(message))
 
 
 def _is_permanent(error: Exception) -> bool:
-    """Whether the same request would be refused again, as long as the store takes others."""
-    if not isinstance(error, ClientError) or code_of(error) in _PASSING:
+    """Return whether the same request would be refused again, although the store accepts others."""
+    if not isinstance(error, ClientError) or error_code(error) in _TRANSIENT:
         return False
     status = _status(error)
     refused = 400 <= status < 500 or status == 501
-    return code_of(error) in _FULL or (refused and status not in _PASSING_STATUSES)
+    return error_code(error) in _FULL or (refused and status not in _TRANSIENT_STATUSES)
 
 
 def _status(error: ClientError) -> int:

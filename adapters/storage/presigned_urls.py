@@ -1,4 +1,4 @@
-"""Links to stored documents, signed when they are handed out and never kept."""
+"""Presigned URLs of stored documents. They are signed when they are returned and never stored."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
     from adapters.storage.object_store import ObjectStore
 
-_SIGNED_IN_A_ROW = 16
-# Where renewing temporary keys gives the same ones, it is not tried at each link.
-_RENEW_AGAIN_SECONDS = 60.0
-# What botocore does by itself: it renews keys a quarter of an hour before their end.
-_RENEWED_BEFORE_END = timedelta(minutes=15)
+_LINKS_BETWEEN_YIELDS = 16
+# If a renewal returns the same temporary keys, it is retried only this often, not for every link.
+_RENEWAL_RETRY_SECONDS = 60.0
+# The default of botocore: it renews keys a quarter of an hour before they expire.
+_DEFAULT_RENEWAL_LEAD = timedelta(minutes=15)
 
 _log = structlog.get_logger()
 
 
 class LinkSigner:
-    """Signs links with the store's own keys, without asking the store.
+    """Signs links with the store's keys, without a request to the store.
 
-    Uses botocore's signer itself: its client would resolve the same address anew for every link, which takes five
+    Uses botocore's signer directly. Its client would resolve the same endpoint for every link, which takes five
     times as long as the signature.
 
     Args:
-        keys: Whose links they are.
-        address: Where the bucket is for those who open links.
-        ttl: How long a link lives at most; the store counts whole seconds.
-        store: Knows how and where the bucket is addressed. None for what the address says.
+        keys: The keys to sign with.
+        address: The bucket's address for those who open links.
+        ttl: Maximum lifetime of a link. The store counts whole seconds.
+        store: Provides the detected location of the bucket. None means the location in ``address``.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class LinkSigner:
 
     @classmethod
     async def open(cls, address: StorageAddress, ttl: timedelta, store: ObjectStore | None = None) -> Self:
-        """Return a signer for the bucket at this address.
+        """Open a signer for the bucket at this address.
 
         Raises:
             ConfigurationError: There are no keys to sign with.
@@ -70,7 +70,7 @@ class LinkSigner:
         session = aioboto3.Session(
             aws_access_key_id=address.access_key_id, aws_secret_access_key=address.secret_access_key
         )
-        # The published types have it synchronous.
+        # The type stubs declare it as synchronous.
         credentials = await session.get_credentials()  # type: ignore[misc]
         if credentials is None:
             raise ConfigurationError(
@@ -79,29 +79,31 @@ class LinkSigner:
         return cls(SigningKeys(credentials, renew_before_end=ttl), address, ttl, store)
 
     async def sign(self, document: Document) -> Link | None:
-        """Return a fresh link that saves the document under its own name. None while it is not available."""
+        """Return a new link that saves the document under its own name. None if the document is not available."""
         return (await self.sign_all([document])).get(document.id)
 
     async def sign_all(self, documents: Sequence[Document]) -> dict[str, Link]:
-        """Return fresh links for those documents that are available, by id.
+        """Return new links for the documents that are available, by id.
 
         Raises:
-            DependencyUnavailable: The temporary keys have ended and are not renewed.
+            DependencyUnavailable: The temporary keys have expired and could not be renewed.
         """
-        base_url = await self._locate()
-        keys, keys_end_at = await self._keys.current()
-        # Taken before signing and cut to whole seconds, as the signatures' own time is: no link ends before the
-        # moment that we state.
+        base_url = await self._resolve_base_url()
+        keys, keys_expire_at = await self._keys.current()
+        # Read before signing and truncated to whole seconds, as in the signatures. So no link expires before the
+        # time that we state.
         now = datetime.now(UTC).replace(microsecond=0)
-        expires_at = min(now + self._ttl, (keys_end_at or datetime.max.replace(tzinfo=UTC)).replace(microsecond=0))
+        expires_at = min(
+            now + self._ttl, (keys_expire_at or datetime.max.replace(tzinfo=UTC)).replace(microsecond=0)
+        )
         if expires_at <= now:
-            raise DependencyUnavailable("storage", "The temporary S3 keys have ended: bring new ones.")
+            raise DependencyUnavailable("storage", "The temporary S3 keys have expired: provide new ones.")
         seconds = int((expires_at - now).total_seconds())
         signer = S3SigV4QueryAuth(keys, "s3", self._location.region, expires=seconds)
         links = {}
-        for place, document in enumerate(documents):
-            if place % _SIGNED_IN_A_ROW == _SIGNED_IN_A_ROW - 1:
-                # A page takes tens of milliseconds, in which nobody else would be answered.
+        for index, document in enumerate(documents):
+            if index % _LINKS_BETWEEN_YIELDS == _LINKS_BETWEEN_YIELDS - 1:
+                # Signing a page takes tens of milliseconds. Yield, so that the event loop serves other requests.
                 await asyncio.sleep(0)
             stored = document.stored
             if stored is None:
@@ -119,14 +121,14 @@ class LinkSigner:
             links[document.id] = Link(str(request.url), expires_at)
         return links
 
-    async def _locate(self) -> str:
-        """Return where the bucket's objects are for those who open links, with a slash at the end."""
+    async def _resolve_base_url(self) -> str:
+        """Return the base URL of the bucket's objects for those who open links, with a slash at the end."""
         location = await self._store.location() if self._store else self._location
         if self._base_url is None or location != self._location:
-            # Signed with no real keys: only its address is of use.
-            nobody = replace(self._address, access_key_id="nobody", secret_access_key="nothing")  # noqa: S106
-            async with open_s3(location.applied_to(nobody)) as client:
-                # By path or by host, and which host: botocore knows where a bucket is.
+            # Signed with dummy keys, because only the URL is used.
+            dummy_keys = replace(self._address, access_key_id="nobody", secret_access_key="nothing")  # noqa: S106
+            async with open_s3(location.applied_to(dummy_keys)) as client:
+                # Let botocore decide between path and host name, and which host.
                 sample = await client.generate_presigned_url(
                     "get_object", Params={"Bucket": self._address.bucket, "Key": "k"}
                 )
@@ -136,39 +138,39 @@ class LinkSigner:
 
 
 class SigningKeys:
-    """The keys that links are signed with, and when they end. A link is good for no longer than they are.
+    """The keys that sign links, and when they expire. A link is valid no longer than its keys.
 
     Args:
-        credentials: As botocore finds them. Temporary ones are renewed as it does it, or sooner.
-        renew_before_end: Keys that live no longer than this are renewed, if that gives others.
+        credentials: The credentials found by botocore. Temporary ones are renewed by botocore, but earlier.
+        renew_before_end: Keys that expire within this time are renewed, if a renewal returns new ones.
     """
 
     def __init__(self, credentials: AioCredentials, *, renew_before_end: timedelta) -> None:
         self._credentials = credentials
-        self._renew_before_end = max(renew_before_end, _RENEWED_BEFORE_END)
+        self._renew_before_end = max(renew_before_end, _DEFAULT_RENEWAL_LEAD)
         self._renewed_at: float | None = None
-        # botocore knows the end of what it renews itself: the keys of roles, machines and containers.
+        # botocore knows the expiry of keys that it renews itself: those of roles, machines and containers.
         self._renewable = hasattr(credentials, "_expiry_time")
         if not self._renewable and credentials.token:
             _log.warning(
-                "session token without AWS_CREDENTIAL_EXPIRATION: links may end before the time they state"
+                "session token without AWS_CREDENTIAL_EXPIRATION: links may expire before the time they state"
             )
 
     async def current(self) -> tuple[ReadOnlyCredentials, datetime | None]:
-        """Return the keys and the moment of their end. None if they do not end, or do not say when.
+        """Return the keys and when they expire. None if they do not expire, or the time is unknown.
 
         Raises:
-            DependencyUnavailable: They have ended and could not be renewed.
+            DependencyUnavailable: They have expired and could not be renewed.
         """
         if not self._renewable:
             return await self._credentials.get_frozen_credentials(), None
         credentials: Any = self._credentials
-        due = self._renewed_at is None or time.monotonic() - self._renewed_at > _RENEW_AGAIN_SECONDS
+        due = self._renewed_at is None or time.monotonic() - self._renewed_at > _RENEWAL_RETRY_SECONDS
         if due:
             self._renewed_at = time.monotonic()
-        # botocore has no other way to say when keys are renewed, or to ask when they end.
+        # botocore has no public API to set when keys are renewed, or to read when they expire.
         credentials._advisory_refresh_timeout = (
-            self._renew_before_end if due else _RENEWED_BEFORE_END
+            self._renew_before_end if due else _DEFAULT_RENEWAL_LEAD
         ).total_seconds()
         try:
             frozen = await credentials.get_frozen_credentials()
@@ -176,5 +178,5 @@ class SigningKeys:
             raise DependencyUnavailable(
                 "storage", f"The temporary S3 keys could not be renewed ({type(error).__name__})."
             ) from None
-        ends_at: datetime | None = credentials._expiry_time
-        return frozen, ends_at.astimezone(UTC) if ends_at else None
+        expires_at: datetime | None = credentials._expiry_time
+        return frozen, expires_at.astimezone(UTC) if expires_at else None

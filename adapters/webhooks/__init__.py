@@ -1,6 +1,6 @@
-"""Webhooks on their way out: where names lead, and signed events that go to no other place."""
+"""Sending webhooks: signed events, and the guard that keeps them from reaching private addresses."""
 
-from adapters.webhooks.destinations import Destinations
+from adapters.webhooks.address_guard import AddressGuard
 from adapters.webhooks.sender import Reply, WebhookSender
 
-__all__ = ["Destinations", "Reply", "WebhookSender"]
+__all__ = ["AddressGuard", "Reply", "WebhookSender"]

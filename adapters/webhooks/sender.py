@@ -1,4 +1,4 @@
-"""Sending webhooks: signed by ``standardwebhooks``, over httpcore, to public addresses only."""
+"""Sending webhooks: signed by ``standardwebhooks``, over httpcore, to checked addresses only."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from urllib.parse import unquote, urlsplit
 import httpcore
 from standardwebhooks import Webhook
 
-from adapters.webhooks.destinations import Destinations, InwardDestination
+from adapters.webhooks.address_guard import AddressGuard, NonPublicAddress
 from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
-# For the beginning of the body, once the status is known.
+# For reading the beginning of the body, after the status was received.
 _EXCERPT_SECONDS = 2.0
 _EXCERPT_BYTES = 4096
-# As long as the published schedule's own longest wait.
+# The longest delay of the published retry schedule.
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
-_LOST = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
+_CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 _REFUSED = "destination refused or unreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a receiver answered.
+    """A receiver's response.
 
     Attributes:
-        status_code: none if there was no answer.
-        excerpt: the beginning of the answer's body.
-        error: why there was no answer, in words that do not tell an open port from a closed one.
-        retry_after: seconds that the receiver asked us to wait.
+        status_code: None if there was no response.
+        excerpt: The beginning of the response body.
+        error: Why there was no response, in words that do not reveal whether a port is open or closed.
+        retry_after: Seconds that the receiver asked us to wait.
     """
 
     status_code: int | None = None
@@ -50,36 +50,36 @@ class WebhookSender:
     """Signs and posts events.
 
     Args:
-        secret: the deployment's own, for clients that have none: ``whsec_`` and the base64 of 24 to 64 bytes.
-        destinations: where events may go.
-        proxy_url: an egress proxy, which then decides what may be reached; without one, every address is checked
-            here before it is connected to.
+        secret: The deployment's secret, for clients without one: ``whsec_`` and the base64 of 24 to 64 bytes.
+        address_guard: Checks the addresses.
+        proxy_url: An egress proxy, which then decides what may be reached. Without one, every address is checked
+            here before the connection.
 
     Raises:
-        ConfigurationError: the secret is not one.
+        ConfigurationError: The secret is not valid.
     """
 
-    def __init__(self, secret: str, destinations: Destinations, *, proxy_url: str | None = None) -> None:
-        if not _is_secret(secret):
+    def __init__(self, secret: str, address_guard: AddressGuard, *, proxy_url: str | None = None) -> None:
+        if not _is_valid_secret(secret):
             raise ConfigurationError(
                 "AUTOS_WEBHOOK_SECRET must be whsec_ followed by the base64 of 24 to 64 random bytes."
             )
         self._secret = secret
-        # A connection per event: where a name leads is checked anew each time. As many as the worker sends at once:
-        # an event must not wait for the answers of others' receivers.
+        # No keep-alive: the name is resolved and checked for each event. No limit on connections: an event must not
+        # wait for the responses of other receivers.
         if proxy_url is None:
             self._pool = httpcore.AsyncConnectionPool(
-                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(destinations)
+                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(address_guard)
             )
         else:
-            if destinations.policy.allow_http:
+            if address_guard.policy.allow_http:
                 raise ConfigurationError(
                     "AUTOS_WEBHOOK_ALLOW_HTTP and AUTOS_WEBHOOK_PROXY_URL exclude each other: the proxy's own "
-                    "refusals would look like the receiver's answers. Leave one of them out."
+                    "refusals would look like the receiver's responses. Set only one of them."
                 )
-            address, user = _without_user(proxy_url)
+            address, credentials = _split_credentials(proxy_url)
             self._pool = httpcore.AsyncHTTPProxy(
-                address, proxy_auth=user, max_keepalive_connections=0, max_connections=None
+                address, proxy_auth=credentials, max_keepalive_connections=0, max_connections=None
             )
 
     async def close(self) -> None:
@@ -89,15 +89,15 @@ class WebhookSender:
     async def send(
         self, url: str, *, event_id: str, sent_at: datetime, body: bytes, secrets: Sequence[str] = ()
     ) -> Reply:
-        """Post the very bytes that are signed. Redirects are not followed; nothing is raised for a bad answer.
+        """Post exactly the bytes that are signed. Redirects are not followed. No response status raises.
 
         Args:
-            url: the subscriber's address.
-            event_id: the same at every attempt.
-            sent_at: the moment of this attempt, aware, in UTC.
-            body: the event's JSON.
-            secrets: the client's; each signs, so that a receiver can change from one to the next. The
-                deployment's own signs for a client without any.
+            url: The subscriber's endpoint.
+            event_id: The same at every attempt.
+            sent_at: Time of this attempt, timezone-aware, in UTC.
+            body: The event's JSON.
+            secrets: The client's secrets. All of them sign, so that a receiver can rotate its secret. If empty, the
+                deployment's secret signs.
         """
         signatures = [
             Webhook(secret).sign(event_id, sent_at, body.decode()) for secret in secrets or (self._secret,)
@@ -115,26 +115,26 @@ class WebhookSender:
                     response = await stack.enter_async_context(self._post(url, headers, body))
             except TimeoutError:
                 return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
-            except (*_LOST, httpcore.UnsupportedProtocol, OSError, ValueError):
+            except (*_CONNECTION_ERRORS, httpcore.UnsupportedProtocol, OSError, ValueError):
                 return Reply(error=_REFUSED)
-            # From here on there is an answer, whatever becomes of its body.
+            # The receiver has responded. Errors while reading the body do not change that.
             return Reply(
                 status_code=response.status,
-                excerpt=await _excerpt(response),
-                retry_after=_retry_after(response),
+                excerpt=await _read_excerpt(response),
+                retry_after=_read_retry_after(response),
             )
 
     def _post(
         self, url: str, headers: dict[bytes | str, bytes | str], body: bytes
     ) -> AbstractAsyncContextManager[httpcore.Response]:
-        if (host := host_of(url)) is not None:
+        if (host := host_header(url)) is not None:
             headers = {"Host": host, **headers}
         limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
         return self._pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limit})
 
 
-def host_of(url: str) -> bytes | None:
-    """Return the ``Host`` of an IPv6 address, whose brackets httpcore leaves out. None for other hosts."""
+def host_header(url: str) -> bytes | None:
+    """Return the ``Host`` header for an IPv6 address, because httpcore omits the brackets. None for other hosts."""
     parsed = httpcore.URL(url)
     if b":" not in parsed.host:
         return None
@@ -143,10 +143,10 @@ def host_of(url: str) -> bytes | None:
     return f"[{parsed.host.decode()}]:{parsed.port}".encode()
 
 
-async def _excerpt(response: httpcore.Response) -> str:
-    """Return the beginning of an answer's body: as much as comes soon, before it breaks off."""
+async def _read_excerpt(response: httpcore.Response) -> str:
+    """Return the beginning of a response body: what arrives in time, before the connection is lost."""
     excerpt = bytearray()
-    with suppress(TimeoutError, *_LOST):
+    with suppress(TimeoutError, *_CONNECTION_ERRORS):
         async with asyncio.timeout(_EXCERPT_SECONDS):
             async for chunk in response.aiter_stream():
                 excerpt += chunk
@@ -155,12 +155,12 @@ async def _excerpt(response: httpcore.Response) -> str:
     return bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", "")
 
 
-def _retry_after(response: httpcore.Response) -> float | None:
+def _read_retry_after(response: httpcore.Response) -> float | None:
     values = (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after")
     return parse_retry_after(next(values, None), longest=_LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _is_secret(secret: str) -> bool:
+def _is_valid_secret(secret: str) -> bool:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -168,8 +168,8 @@ def _is_secret(secret: str) -> bool:
     return secret.startswith("whsec_") and 24 <= len(key) <= 64
 
 
-def _without_user(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
-    """A proxy's address, and the name and password that stand in it."""
+def _split_credentials(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
+    """Split a proxy URL into the address without credentials, and the user name and password, if any."""
     parts = urlsplit(proxy_url)
     address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     if parts.username is None:
@@ -178,10 +178,10 @@ def _without_user(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to checked addresses only, so that a name cannot change its mind between check and connection."""
+    """Connects to the checked addresses, so that DNS cannot change between check and connection (rebinding)."""
 
-    def __init__(self, destinations: Destinations) -> None:
-        self._destinations = destinations
+    def __init__(self, address_guard: AddressGuard) -> None:
+        self._address_guard = address_guard
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -192,11 +192,11 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        if not (await self._destinations.policy_now()).allows_port(port):
+        if not (await self._address_guard.current_policy()).allows_port(port):
             raise httpcore.ConnectError(_REFUSED)
         try:
-            addresses = await self._destinations.addresses_of(host, port)
-        except InwardDestination:
+            addresses = await self._address_guard.resolve(host, port)
+        except NonPublicAddress:
             raise httpcore.ConnectError(_REFUSED) from None
         failure: Exception = httpcore.ConnectError(_REFUSED)
         for address in addresses:

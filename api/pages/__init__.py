@@ -1,21 +1,15 @@
-"""The page for people: one field for a process number, and what became of its documents.
+"""The web page: one field for a process number, and the documents of a process.
 
-    routes      the pages, and what the script and the styles are served from
+    routes      the pages, and the script and styles
     actions     what the buttons do
     sign_in     signing in with an API key, and out
-    session     the cookie that stands for the key, and who may send it
-    view        what a page of a process shows
-    reference   the page for developers, made from the API's description
-    rendering   templates to answers; problems become pages
-    texts       every word, in English and Portuguese
-    formats     numbers, sizes and dates as each language writes them
+    session     the session cookie, and the CSRF checks
+    view        the view models of the pages
+    reference   the API reference, rendered from the OpenAPI description
+    rendering   renders templates; problems become pages
+    texts       all texts, in English and Portuguese
+    formats     numbers, sizes and dates in each language
 
-The pages are made on the server and work without their script, which only keeps a page up to date while a run is
-open. Nothing is fetched from any other host.
+The pages are rendered on the server and work without their script, which only refreshes a page while a run is open.
+Nothing is loaded from another host.
 """
-
-from __future__ import annotations
-
-from api.pages.routes import router
-
-__all__ = ["router"]

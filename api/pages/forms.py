@@ -1,4 +1,4 @@
-"""What a form of ours has sent."""
+"""Forms, with their CSRF check."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
 
-from api.pages.session import Sessions
-from api.problem_codes import ProblemCode
-from api.problems import Problem
+from api.deps import SessionsDep
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem
 from domain.errors import InvalidInput
 
-_MOST_FIELDS = 10
+_MAX_FIELDS = 10
 
 
-async def _fields(request: Request) -> dict[str, str]:
-    sessions: Sessions = request.app.state.sessions
+async def _read_form(request: Request, sessions: SessionsDep) -> dict[str, str]:
     sessions.require_own_page(request)
-    # The API's bodies are JSON; for forms as small as these the standard library reads enough.
+    # The API's own bodies are JSON. For forms this small, the standard library is enough.
     try:
-        pairs = parse_qsl((await request.body()).decode(errors="replace"), max_num_fields=_MOST_FIELDS)
+        pairs = parse_qsl((await request.body()).decode(errors="replace"), max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise InvalidInput(f"A form has {_MOST_FIELDS} fields at most.") from None
+        raise InvalidInput(f"A form may have at most {_MAX_FIELDS} fields.") from None
     fields = dict(pairs)
     if not hmac.compare_digest(fields.get("form_token", "").encode(), sessions.form_token(request).encode()):
-        raise Problem(ProblemCode.FOREIGN_HOST, "This form is of another session. Open the page again.")
+        raise Problem(ProblemCode.FOREIGN_HOST, "This form belongs to another session. Open the page again.")
     return fields
 
 
-# The fields of a form that a page of ours has sent, in the session that it was made for.
-Form = Annotated[dict[str, str], Depends(_fields)]
+# The fields of a form that was sent from a page of this API, in the session that the page was rendered for.
+Form = Annotated[dict[str, str], Depends(_read_form)]

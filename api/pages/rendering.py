@@ -1,4 +1,4 @@
-"""From templates to answers, with the headers that every page carries."""
+"""Renders templates, with the headers of every page. Problems become pages."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from api.deps import sessions_of
 from api.pages import formats
-from api.pages.session import COOKIE, Sessions
+from api.pages.session import COOKIE
 from api.pages.texts import TEXTS, Language, preferred_language
-from api.problem_codes import ProblemCode
-from api.problems import Problem, misconfigured
+from api.problems.codes import ProblemCode
+from api.problems.handlers import KnownError, to_problem
+from api.problems.problem import Problem
 from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput
 
 _HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ _HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # Not no-referrer: under it browsers hide from us which page has sent a form.
+    # Not no-referrer: with it, browsers do not send the Origin of a form's page.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",
@@ -38,7 +39,6 @@ _HEADERS = {
 STATIC = {path.name: path.read_bytes() for path in (_HERE / "static").iterdir()}
 _VERSION = sha256(b"".join(STATIC[name] for name in sorted(STATIC))).hexdigest()[:12]
 
-_log = structlog.get_logger()
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
@@ -48,68 +48,67 @@ _templates = Environment(
 )
 
 
-class Words:
-    """The words of one language, and how it writes numbers, sizes and moments."""
+class Translator:
+    """The texts of one language, and its formats of numbers, sizes and times."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
         self._texts = TEXTS[language]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text with this name."""
+        """Return the text with this name."""
         return self._texts[key].format(**values) if values else self._texts[key]
 
     def has(self, key: str) -> bool:
-        """Whether there is a text with this name."""
+        """Return whether there is a text with this name."""
         return key in self._texts
 
     def number(self, value: float) -> str:
-        """A whole number."""
+        """Format a whole number."""
         return formats.number(value, self.language)
 
     def size(self, amount: int) -> str:
-        """An amount of bytes."""
+        """Format a number of bytes."""
         return formats.size(amount, self.language)
 
     def date(self, moment: datetime) -> str:
-        """A day."""
+        """Format a date."""
         return formats.date(moment, self.language)
 
     def moment(self, moment: datetime) -> str:
-        """A day and a time."""
+        """Format a date and time."""
         return formats.day_and_time(moment, self.language)
 
 
-def page(request: Request, template: str, *, status: int = 200, **content: object) -> Response:
-    """A page made from a template, in the language that the browser asks for.
+def render_page(request: Request, template: str, *, status: int = 200, **content: object) -> Response:
+    """Render a template in the language that the browser prefers.
 
     Args:
-        request: whose answer it is.
-        template: the template's name without its endings.
-        status: the HTTP status.
-        content: what the template shows.
+        request: The request.
+        template: The template's name, without its suffixes.
+        status: The HTTP status.
+        content: The variables of the template.
     """
-    sessions: Sessions = request.app.state.sessions
     text = _templates.get_template(f"{template}.html.jinja").render(
-        t=Words(preferred_language(request.headers.get("accept-language"))),
+        t=Translator(preferred_language(request.headers.get("accept-language"))),
         version=_VERSION,
         signed_in=COOKIE in request.cookies,
-        form_token=sessions.form_token(request),
+        form_token=sessions_of(request).form_token(request),
         **content,
     )
     return HTMLResponse(text, status)
 
 
 class PageRoute(APIRoute):
-    """A route whose problems are pages too. Who has not signed in is asked to."""
+    """A route whose problems are rendered as pages. Without a session, it redirects to the sign-in page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's own handler between the pages for problems and the headers of every page."""
-        answer = super().get_route_handler()
+        """Return the route's handler, wrapped to render problems and add the headers of every page."""
+        handle = super().get_route_handler()
 
-        async def answer_with_page(request: Request) -> Response:
+        async def handle_with_page(request: Request) -> Response:
             try:
-                response = await answer(request)
+                response = await handle(request)
             except (
                 Problem,
                 InvalidInput,
@@ -117,34 +116,27 @@ class PageRoute(APIRoute):
                 ConfigurationError,
                 RequestValidationError,
             ) as error:
-                response = _problem_page(request, _problem(error))
+                response = _render_problem(request, _to_page_problem(error))
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
 
-        return answer_with_page
+        return handle_with_page
 
 
-def _problem(error: Exception) -> Problem:
-    match error:
-        case Problem():
-            return error
-        case InvalidInput():
-            return Problem(ProblemCode(error.code), str(error))
-        case DependencyUnavailable():
-            _log.error("dependency unavailable", dependency=error.dependency, detail=str(error))
-            return Problem(ProblemCode(f"{error.dependency}_unavailable"), str(error), headers={"Retry-After": "5"})
-        case ConfigurationError():
-            _log.error("misconfigured", detail=str(error))
-            return misconfigured()
-        case _:
-            return Problem(ProblemCode.INVALID_REQUEST, "The request is not valid.")
+def _to_page_problem(error: KnownError) -> Problem:
+    if isinstance(error, RequestValidationError):
+        # The parameters of a page's routes mean nothing to a person.
+        return Problem(ProblemCode.INVALID_REQUEST, "The request is not valid.")
+    return to_problem(error)
 
 
-def _problem_page(request: Request, problem: Problem) -> Response:
+def _render_problem(request: Request, problem: Problem) -> Response:
     if problem.code is ProblemCode.UNAUTHORIZED:
         back = {"next": request.url.path} if request.method == "GET" else {}
         return RedirectResponse(f"/ui/sign-in?{urlencode(back)}".rstrip("?"), 303)
-    response = page(request, "problem", status=problem.status, code=problem.code.value, detail=problem.detail)
+    response = render_page(
+        request, "problem", status=problem.status, code=problem.code.value, detail=problem.detail
+    )
     response.headers.update(problem.headers)
     return response

@@ -1,4 +1,4 @@
-"""The pages: the first one, a process, and the files they bring along."""
+"""The pages: the home page, a process, and their static files."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import RedirectResponse, Response
 
-from api.access import Gatekeeper, Reader
-from api.answers import Answers
-from api.downloads import Downloads
+from api.deps import AuthenticatorDep, DownloadServiceDep, PresenterDep, Reader
+from api.middleware.rate_headers import READ_COST, START_COST
 from api.pages import actions, sign_in
 from api.pages.forms import Form
-from api.pages.rendering import STATIC, PageRoute, page
-from api.pages.view import latest, look
-from api.parameters import Number, decode_cursor, decode_process_cursor
-from api.problem_codes import ProblemCode
-from api.problems import Problem
-from api.rates import ASKING, STARTING
+from api.pages.rendering import STATIC, PageRoute, render_page
+from api.pages.view import read_latest, read_process
+from api.pagination import POSITION_CURSOR, PROCESS_CURSOR
+from api.presenters import ProcessPresenter
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem
+from api.schemas.parameters import Number
 from domain.clients import Client, Scope
 from domain.errors import InvalidProcessNumber
 from domain.process_number import ProcessNumber
@@ -28,7 +28,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 class PageQuery(BaseModel):
-    """The query of a page: where its list begins, and what the page says on top."""
+    """The query of a page: the cursor of its list, and the code of a notice to show."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -37,82 +37,103 @@ class PageQuery(BaseModel):
 
 
 @router.get("/")
-async def get_home(request: Request, client: Reader, query: Annotated[PageQuery, Query()]) -> Response:
+async def get_home(
+    request: Request, client: Reader, query: Annotated[PageQuery, Query()], presenter: PresenterDep
+) -> Response:
     """One field for a process number, and the latest processes."""
-    return await _home(request, client, cursor=query.cursor)
+    return await _render_home(request, client, presenter, cursor=query.cursor)
 
 
 @router.post("/ui/processes")
-async def open_process(request: Request, client: Reader, form: Form) -> Response:
-    """Lead to the process with the number that was entered; have it downloaded, if the client may."""
+async def open_process(
+    request: Request,
+    client: Reader,
+    form: Form,
+    authenticator: AuthenticatorDep,
+    downloads: DownloadServiceDep,
+    presenter: PresenterDep,
+) -> Response:
+    """Start a download of the entered number, if the client may, and redirect to the process."""
     entered = form.get("number", "")
     try:
         number = ProcessNumber.parse(entered)
     except InvalidProcessNumber as error:
         if error.suggestion:
-            return await _home(request, client, entered, "number_digits", error.suggestion)
-        return await _home(request, client, entered, "number_shape" if entered.strip() else "number_missing")
+            return await _render_home(request, client, presenter, entered, "number_digits", error.suggestion)
+        key = "number_shape" if entered.strip() else "number_missing"
+        return await _render_home(request, client, presenter, entered, key)
     if client.may(Scope.DOWNLOAD):
-        gatekeeper: Gatekeeper = request.app.state.gatekeeper
-        # Reading the page has been paid for.
-        await gatekeeper.charge(request, client, STARTING - ASKING)
-        downloads: Downloads = request.app.state.downloads
+        # READ_COST has been charged already.
+        await authenticator.charge(request, client, START_COST - READ_COST)
         await downloads.request(number, client.name)
     return RedirectResponse(f"/ui/processes/{number}", 303)
 
 
 @router.get("/ui/processes/{number}")
 async def get_process(
-    request: Request, number: Number, client: Reader, query: Annotated[PageQuery, Query()]
+    request: Request,
+    number: Number,
+    client: Reader,
+    query: Annotated[PageQuery, Query()],
+    presenter: PresenterDep,
 ) -> Response:
     """A process with a page of its documents."""
-    return await _process(request, "process", number, client, query)
+    return await _render_process(request, "process", number, client, query, presenter)
 
 
 @router.get("/ui/processes/{number}/live")
 async def get_live(
-    request: Request, number: Number, client: Reader, query: Annotated[PageQuery, Query()]
+    request: Request,
+    number: Number,
+    client: Reader,
+    query: Annotated[PageQuery, Query()],
+    presenter: PresenterDep,
 ) -> Response:
-    """The part of a process's page that changes, for its script."""
-    return await _process(request, "live", number, client, query)
+    """The changing part of a process's page, for its script."""
+    return await _render_process(request, "live", number, client, query, presenter)
 
 
 @router.get("/ui/static/{name}")
 async def get_static(request: Request, name: str) -> Response:
-    """A file that the pages bring along. Its address changes with its content."""
+    """A static file. Its URL has a version that changes with the content."""
     content = STATIC.get(name)
     if content is None:
         raise Problem(ProblemCode.NOT_FOUND, "There is no such file.")
-    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(content, headers=kept, media_type=mimetypes.guess_type(name)[0])
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(content, headers=headers, media_type=mimetypes.guess_type(name)[0])
 
 
-async def _process(
-    request: Request, template: str, number: ProcessNumber, client: Client, query: PageQuery
+async def _render_process(
+    request: Request,
+    template: str,
+    number: ProcessNumber,
+    client: Client,
+    query: PageQuery,
+    presenter: ProcessPresenter,
 ) -> Response:
-    answers: Answers = request.app.state.answers
-    view = await look(answers, number, client, after=decode_cursor(query.cursor), cursor=query.cursor)
-    return page(request, template, process=view, notice=query.notice)
+    after = POSITION_CURSOR.decode(query.cursor) or 0
+    view = await read_process(presenter, number, client, after=after, cursor=query.cursor)
+    return render_page(request, template, process=view, notice=query.notice)
 
 
-async def _home(
+async def _render_home(
     request: Request,
     client: Client,
+    presenter: ProcessPresenter,
     entered: str = "",
     error: str | None = None,
     suggestion: str | None = None,
     *,
     cursor: str | None = None,
 ) -> Response:
-    answers: Answers = request.app.state.answers
-    return page(
+    return render_page(
         request,
         "home",
         status=422 if error else 200,
         entered=entered[:100],
         error=error,
         suggestion=suggestion,
-        latest=await latest(answers, decode_process_cursor(cursor)),
+        latest=await read_latest(presenter, PROCESS_CURSOR.decode(cursor)),
         cursor=cursor,
         may_download=client.may(Scope.DOWNLOAD),
     )

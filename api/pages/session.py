@@ -1,7 +1,7 @@
-"""Who has signed in: a cookie that stands for an API key, and who may send it.
+"""Sessions: an encrypted cookie with an API key, and the checks against cross-site requests.
 
-The cookie holds the key itself, sealed, with an end: nothing is stored here, every API process can read it, and a
-key that is revoked is refused at the very next request, as if it had been sent in the open.
+The cookie contains the key itself and an expiry. Nothing is stored on the server, every API instance can read it,
+and a revoked key is refused at the next request, as if it had been sent in the header.
 """
 
 from __future__ import annotations
@@ -17,50 +17,50 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.origins import Origins, Sender
-from api.problem_codes import ProblemCode
-from api.problems import Problem
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from adapters.sealing import Seal
+    from adapters.security.encryption import Encryptor
 
 COOKIE = "autos_session"
 LIFETIME_SECONDS = 12 * 3600
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Apart from whatever else the same seal closes: a sealed token of the court is no session.
+# Tells a session from other texts encrypted with the same key: an encrypted court token is not a session.
 _KIND = "session"
 
 
 class Sessions:
-    """Gives out sessions, and finds the key behind one.
+    """Creates session cookies and reads the key in them.
 
     Args:
-        seal: closes the cookies; without one nobody can sign in.
-        public_url: where browsers reach the API; under https the cookie goes over https alone.
+        encryptor: Encrypts the cookies. None means that nobody can sign in.
+        public_url: Where browsers reach the API. With https, the cookie is sent over https only.
     """
 
-    def __init__(self, seal: Seal | None, public_url: str) -> None:
-        self._seal = seal
+    def __init__(self, encryptor: Encryptor | None, public_url: str) -> None:
+        self._encryptor = encryptor
         self._origins = Origins(public_url)
         self._secure = urlsplit(public_url).scheme == "https"
 
     @property
     def possible(self) -> bool:
-        """Whether anybody can sign in: not without ``AUTOS_SECRET_KEY``."""
-        return self._seal is not None
+        """Whether signing in is possible. It requires ``AUTOS_SECRET_KEY``."""
+        return self._encryptor is not None
 
     def begin(self, response: Response, key: str) -> None:
-        """Have the browser stand for this key for twelve hours, or until it signs out.
+        """Begin a session with this key. It lasts twelve hours, or until the browser signs out.
 
         Raises:
-            Problem: 409, there is nothing to seal with.
+            Problem: 409, there is no encryption key.
         """
-        if self._seal is None:
-            raise Problem(ProblemCode.SECRET_KEY_MISSING, "Set AUTOS_SECRET_KEY; without it nobody can sign in.")
+        if self._encryptor is None:
+            raise Problem(ProblemCode.SECRET_KEY_MISSING, "Nobody can sign in because AUTOS_SECRET_KEY is not set.")
         content = json.dumps({"kind": _KIND, "key": key, "ends": int(time.time()) + LIFETIME_SECONDS})
         response.set_cookie(
             COOKIE,
-            self._seal.close(content),
+            self._encryptor.encrypt(content),
             max_age=LIFETIME_SECONDS,
             path="/",
             secure=self._secure,
@@ -69,46 +69,46 @@ class Sessions:
         )
 
     def end(self, response: Response) -> None:
-        """Have the browser forget its session."""
+        """End the browser's session."""
         response.delete_cookie(COOKIE, path="/", secure=self._secure, httponly=True, samesite="strict")
 
     def key_of(self, request: Request) -> str | None:
-        """The key behind a request's cookie; none without a session, or if it has ended or is not ours.
+        """Return the key in a request's session cookie. None without a valid session.
 
         Raises:
-            Problem: 403, the request would change something and does not come from a page of ours: a browser adds
-                its cookies to whatever page sends a request.
+            Problem: 403, the request may change something and is not from a page of this API: browsers add cookies
+                to requests from any page (CSRF).
         """
         cookie = request.cookies.get(COOKIE)
-        key = self._open(cookie) if cookie else None
-        if key is not None and _may_change_something(request):
+        key = self._decrypt(cookie) if cookie else None
+        if key is not None and _may_change_state(request):
             self.require_own_page(request)
         return key
 
     def require_own_page(self, request: Request) -> None:
-        """Raise unless the browser says that a page of this API has sent the request.
+        """Raise unless the browser states that the request is from a page of this API.
 
         Raises:
-            Problem: 403, another page has, or the browser does not say which.
+            Problem: 403, it is from another page, or the browser does not state it.
         """
-        # Browsers say so over https and to this machine; elsewhere they name the page's origin.
+        # Browsers send Sec-Fetch-Site over https and to this machine. Elsewhere they send the page's Origin.
         if self._origins.sender(request) is not Sender.OWN_PAGE:
             raise Problem(
-                ProblemCode.FOREIGN_HOST, "A page elsewhere cannot act in the name of who has signed in here."
+                ProblemCode.FOREIGN_HOST, "A page of another origin may not use the session of this browser."
             )
 
     def form_token(self, request: Request) -> str:
-        """What the forms of this session carry; empty without a session."""
+        """Return the CSRF token for the forms of this session. Empty without a session."""
         cookie = request.cookies.get(COOKIE)
         return hmac.new(cookie.encode(), b"form", sha256).hexdigest() if cookie else ""
 
-    def _open(self, cookie: str) -> str | None:
-        if self._seal is None:
+    def _decrypt(self, cookie: str) -> str | None:
+        if self._encryptor is None:
             return None
         try:
-            content = json.loads(self._seal.open(cookie))
+            content = json.loads(self._encryptor.decrypt(cookie))
         except (ConfigurationError, ValueError):
-            # Somebody else's, or sealed with a key that is gone: no session, like no cookie at all.
+            # Not ours, or encrypted with a key that was removed: the same as no cookie.
             return None
         if not isinstance(content, dict) or content.get("kind") != _KIND or content["ends"] <= time.time():
             return None
@@ -116,6 +116,6 @@ class Sessions:
         return key
 
 
-def _may_change_something(request: Request) -> bool:
-    # The one GET that may: SameSite alone would let a neighbour under the same domain have downloads started.
+def _may_change_state(request: Request) -> bool:
+    # One GET starts downloads. SameSite alone would let another subdomain of the same site send it.
     return request.method not in _SAFE_METHODS or "auto_download" in request.query_params

@@ -1,4 +1,4 @@
-"""Signing in with an API key, and out."""
+"""Sign in with an API key, and sign out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from api.access import Gatekeeper
+from api.auth import Authenticator
+from api.deps import AuthenticatorDep, SessionsDep
 from api.pages.forms import Form
-from api.pages.rendering import PageRoute, page
+from api.pages.rendering import PageRoute, render_page
 from api.pages.session import Sessions
-from api.problem_codes import ProblemCode
-from api.problems import Problem
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem
 
-# Where signing in may lead: nowhere else than to our own pages.
-_OURS = re.compile(r"/(?:ui/processes/[0-9.-]{20,25})?")
+# The pages that signing in may redirect to: only our own (no open redirect).
+_OWN_PATHS = re.compile(r"/(?:ui/processes/[0-9.-]{20,25})?")
 
 _log = structlog.get_logger()
 
@@ -24,54 +25,51 @@ router = APIRouter(prefix="/ui", route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/sign-in")
-async def get_sign_in(request: Request) -> Response:
-    """A form for the key; straight on for those who need none or have signed in."""
-    following = _following(request.query_params.get("next", ""))
-    sessions: Sessions = request.app.state.sessions
-    if await _is_admitted(request, sessions.key_of(request), of_session=True):
-        return RedirectResponse(following, 303)
-    return _form(request, following)
+async def get_sign_in(request: Request, authenticator: AuthenticatorDep, sessions: SessionsDep) -> Response:
+    """Show a form for the key. Redirect if no key is needed or the browser is signed in."""
+    target = _safe_target(request.query_params.get("next", ""))
+    if await _is_valid(authenticator, request, sessions.key_of(request), of_session=True):
+        return RedirectResponse(target, 303)
+    return _show_form(request, sessions, target)
 
 
 @router.post("/sign-in")
-async def sign_in(request: Request, form: Form) -> Response:
-    """Begin a session with the key that was entered."""
-    following = _following(form.get("next", ""))
+async def sign_in(request: Request, form: Form, authenticator: AuthenticatorDep, sessions: SessionsDep) -> Response:
+    """Begin a session with the entered key."""
+    target = _safe_target(form.get("next", ""))
     key = form.get("key", "").strip()
-    if not await _is_admitted(request, key):
-        return _form(request, following, wrong=True)
-    response = RedirectResponse(following, 303)
-    sessions: Sessions = request.app.state.sessions
+    if not await _is_valid(authenticator, request, key):
+        return _show_form(request, sessions, target, wrong=True)
+    response = RedirectResponse(target, 303)
     sessions.begin(response, key)
     _log.info("signed in")
     return response
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, form: Form) -> Response:
+async def sign_out(form: Form, sessions: SessionsDep) -> Response:
     """End the session in this browser."""
     response = RedirectResponse("/ui/sign-in", 303)
-    sessions: Sessions = request.app.state.sessions
     sessions.end(response)
     return response
 
 
-def _form(request: Request, following: str, *, wrong: bool = False) -> Response:
-    sessions: Sessions = request.app.state.sessions
-    return page(
+def _show_form(request: Request, sessions: Sessions, target: str, *, wrong: bool = False) -> Response:
+    return render_page(
         request,
         "sign_in",
         status=401 if wrong else 200,
-        following=following,
+        target=target,
         wrong=wrong,
         possible=sessions.possible,
     )
 
 
-async def _is_admitted(request: Request, key: str | None, *, of_session: bool = False) -> bool:
-    gatekeeper: Gatekeeper = request.app.state.gatekeeper
+async def _is_valid(
+    authenticator: Authenticator, request: Request, key: str | None, *, of_session: bool = False
+) -> bool:
     try:
-        await gatekeeper.admit(request, key, of_session=of_session)
+        await authenticator.authenticate(request, key, of_session=of_session)
     except Problem as problem:
         if problem.code is not ProblemCode.UNAUTHORIZED:
             raise
@@ -79,5 +77,5 @@ async def _is_admitted(request: Request, key: str | None, *, of_session: bool = 
     return True
 
 
-def _following(wanted: str) -> str:
-    return wanted if _OURS.fullmatch(wanted) else "/"
+def _safe_target(path: str) -> str:
+    return path if _OWN_PATHS.fullmatch(path) else "/"

@@ -1,4 +1,4 @@
-"""What the page of a process shows, apart from how it is written."""
+"""The view models of the pages: what they show, without the markup."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.answers import FIRST_PAGE, Answers
-from api.parameters import encode_cursor, encode_process_cursor
-from api.runs import OpenRun
+from api.pagination import POSITION_CURSOR, PROCESS_CURSOR
+from api.presenters import FIRST_PAGE_SIZE, ProcessPresenter, status_of
 from domain.clients import Client, Scope
-from domain.completeness import Completeness, Outcome, Phase, ProcessStatus, process_status
-from domain.documents import Document, Failure, Instance
+from domain.completeness import Completeness, Outcome, Phase, ProcessStatus
+from domain.documents import Document, Failure
+from domain.listings import Instance
+from domain.open_runs import OpenRun
 from domain.process_number import ProcessNumber
 from domain.processes import Process
 from domain.secrecy import is_withheld
 
-_LISTED = 20
+_PROCESSES_PER_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class InstanceGroup:
     """The documents of one instance on a page, in their order."""
 
     instance: Instance
@@ -30,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class CourtTrouble:
-    """Why a run waits for the court: what the court said, and when it is asked again."""
+    """Why a run waits for the court: the failure, the court's answer, and the time of the next probe."""
 
     code: str
     answer: str
@@ -39,13 +40,14 @@ class CourtTrouble:
 
 @dataclass(frozen=True, slots=True)
 class ProcessView:
-    """A process as its page shows it to one client.
+    """A process's page for one client.
 
     Attributes:
-        status: none if nothing is known of the process.
-        phase: what the open run is doing; none without one.
-        trouble: why the run waits, if it waits for the court.
-        following: the cursor of the next page of documents; none on the last one.
+        status: None if the process is unknown.
+        phase: What the open run is doing. None if no run is open.
+        trouble: Why the run waits, if it waits for the court.
+        cursor: The cursor of this page of documents. None on the first page.
+        following: The cursor of the next page of documents. None on the last page.
     """
 
     number: str
@@ -57,7 +59,7 @@ class ProcessView:
     failure: Failure | None
     cancelled: bool
     trouble: CourtTrouble | None
-    groups: tuple[Group, ...]
+    groups: tuple[InstanceGroup, ...]
     cursor: str | None
     following: str | None
     may_act: bool
@@ -65,29 +67,29 @@ class ProcessView:
 
     @property
     def is_open(self) -> bool:
-        """Whether a run is open, so that the page changes by itself."""
+        """Whether a run is open, so that the page refreshes itself."""
         return self.phase is not None
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What can be done now, the most useful first, by the names of the routes."""
+        """The possible actions, most useful first, by the names of their routes."""
         if not self.may_act:
             return ()
         if self.phase is not None:
-            stop = {Phase.PAUSED: ("resume", "cancel"), Phase.FINISHING: ()}
-            return stop.get(self.phase, ("pause", "cancel"))
+            by_phase = {Phase.PAUSED: ("resume", "cancel"), Phase.FINISHING: ()}
+            return by_phase.get(self.phase, ("pause", "cancel"))
         if self.status is None or self.status is ProcessStatus.PENDING:
             return ("download",)
         return ("retry", "update") if self.counts.failed_retryable else ("update",)
 
     def shows(self, document: Document) -> bool:
-        """Whether this client may read a document, and so much as its name."""
+        """Return whether this client may see a document, including its name."""
         return not is_withheld(document, self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A process as a line of the list of processes."""
+class ProcessRow:
+    """A row of the list of processes."""
 
     number: str
     court: str
@@ -97,97 +99,94 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
+class ProcessPage:
     """A page of the list of processes.
 
     Attributes:
-        following: the cursor of the next page; none on the last one.
+        following: The cursor of the next page. None on the last page.
     """
 
-    processes: tuple[Summary, ...]
+    processes: tuple[ProcessRow, ...]
     following: str | None
 
 
-async def latest(answers: Answers, after: tuple[datetime, str] | None) -> Latest:
-    """Read a page of the list of processes, the newest first.
+async def read_latest(presenter: ProcessPresenter, after: tuple[datetime, str] | None) -> ProcessPage:
+    """Read a page of the list of processes, newest first.
+
+    Args:
+        presenter: Reads the catalog and Temporal.
+        after: Sort key after which the page begins. None for the first page.
 
     Raises:
-        DependencyUnavailable: the database or Temporal does not answer.
+        DependencyUnavailable: The database or Temporal does not answer.
     """
-    found = await answers.catalog.overview.processes(after=after, limit=_LISTED + 1)
-    shown = found[:_LISTED]
-    processes = await asyncio.gather(*(_summary(answers, known.process) for known in shown))
-    last = shown[-1] if len(found) > _LISTED else None
-    return Latest(tuple(processes), encode_process_cursor(last.created_at, last.process.number) if last else None)
+    entries = await presenter.catalog.lists.list_processes(after=after, limit=_PROCESSES_PER_PAGE + 1)
+    shown = entries[:_PROCESSES_PER_PAGE]
+    rows = await asyncio.gather(*(_read_row(presenter, entry.process) for entry in shown))
+    following = None
+    if len(entries) > _PROCESSES_PER_PAGE:
+        following = PROCESS_CURSOR.encode((shown[-1].created_at, shown[-1].process.number))
+    return ProcessPage(tuple(rows), following)
 
 
-async def _summary(answers: Answers, process: Process) -> Summary:
+async def _read_row(presenter: ProcessPresenter, process: Process) -> ProcessRow:
     open_run = None
     if process.latest_run is not None and process.latest_run.outcome is None:
-        # Whether it is open still, only Temporal knows.
-        process, open_run = await answers.current(ProcessNumber.parse(process.number)) or (process, None)
+        # Only Temporal knows whether the run is still open.
+        process, open_run = await presenter.find_state(ProcessNumber.parse(process.number)) or (process, None)
     phase = open_run.phase if open_run else None
-    return Summary(process.number, process.court, _status(process, open_run), phase, process.documents)
+    return ProcessRow(process.number, process.court, status_of(process, open_run), phase, process.documents)
 
 
-async def look(
-    answers: Answers, number: ProcessNumber, client: Client, *, after: int, cursor: str | None
+async def read_process(
+    presenter: ProcessPresenter, number: ProcessNumber, client: Client, *, after: int, cursor: str | None
 ) -> ProcessView:
     """Read what the page of a process shows.
 
     Args:
-        answers: where it is read from.
-        number: the process.
-        client: who looks.
-        after: the position behind which the page of documents begins.
-        cursor: the same, as the page's address has it.
+        presenter: Reads the catalog and Temporal.
+        number: The process.
+        client: The client that views the page.
+        after: Position after which the page of documents begins.
+        cursor: The same, as in the page's URL.
 
     Raises:
-        DependencyUnavailable: the database or Temporal does not answer.
+        DependencyUnavailable: The database or Temporal does not answer.
     """
-    known = await answers.current(number)
-    process, open_run = known or (Process(number.canonical, number.court), None)
-    found = await answers.catalog.documents.page(process.number, after=after, limit=FIRST_PAGE + 1)
-    shown = found[:FIRST_PAGE]
-    latest = process.latest_run
+    state = await presenter.find_state(number)
+    process, open_run = state or (Process(number.canonical, number.court), None)
+    documents = await presenter.catalog.documents.page(process.number, after=after, limit=FIRST_PAGE_SIZE + 1)
+    shown = documents[:FIRST_PAGE_SIZE]
+    run = process.latest_run
     return ProcessView(
         number=process.number,
         court=process.court,
-        status=_status(process, open_run) if known else None,
+        status=status_of(process, open_run) if state else None,
         phase=open_run.phase if open_run else None,
         counts=process.documents,
         listed_at=process.listed_at,
         failure=process.failure,
-        cancelled=latest is not None and latest.outcome is Outcome.CANCELLED,
-        trouble=await _trouble(answers, open_run),
-        groups=_by_instance(shown),
+        cancelled=run is not None and run.outcome is Outcome.CANCELLED,
+        trouble=await _read_trouble(presenter, open_run),
+        groups=_group_by_instance(shown),
         cursor=cursor,
-        following=encode_cursor(shown[-1].position) if len(found) > FIRST_PAGE else None,
+        following=POSITION_CURSOR.encode(shown[-1].position) if len(documents) > FIRST_PAGE_SIZE else None,
         may_act=client.may(Scope.DOWNLOAD),
         scopes=client.scopes,
     )
 
 
-def _status(process: Process, open_run: OpenRun | None) -> ProcessStatus:
-    return process_status(
-        process.documents,
-        listed=process.listed_at is not None,
-        process_failed=process.failure is not None,
-        run_open=open_run is not None,
-    )
-
-
-async def _trouble(answers: Answers, open_run: OpenRun | None) -> CourtTrouble | None:
+async def _read_trouble(presenter: ProcessPresenter, open_run: OpenRun | None) -> CourtTrouble | None:
     if open_run is None or open_run.phase is not Phase.WAITING_FOR_COURT:
         return None
-    condition, _ = await answers.catalog.court.overview()
-    if condition.failure_code is None:
+    state, _ = await presenter.catalog.court_state.read_state_and_token()
+    if state.failure_code is None:
         return None
-    return CourtTrouble(condition.failure_code.value, condition.answer or "", condition.next_probe_at)
+    return CourtTrouble(state.failure_code.value, state.answer or "", state.next_probe_at)
 
 
-def _by_instance(documents: Sequence[Document]) -> tuple[Group, ...]:
-    grouped: dict[Instance, list[Document]] = {}
+def _group_by_instance(documents: Sequence[Document]) -> tuple[InstanceGroup, ...]:
+    groups: dict[Instance, list[Document]] = {}
     for document in documents:
-        grouped.setdefault(document.instance, []).append(document)
-    return tuple(Group(instance, tuple(of_it)) for instance, of_it in grouped.items())
+        groups.setdefault(document.instance, []).append(document)
+    return tuple(InstanceGroup(instance, tuple(members)) for instance, members in groups.items())

@@ -5,9 +5,9 @@
     with Autos("https://autos.example", api_key="…") as autos:
         report = autos.download("1011745-77.2025.8.11.0041", to="autos/1011745-77.2025.8.11.0041")
 
-The map: ``calls`` says what each request is and how its answer is read, ``flows`` and ``saving`` what takes several
-steps; ``client`` and ``async_client`` send. ``files`` is about files, ``sse`` about streams, ``webhooks`` about
-events that come in.
+The modules: ``requests`` describes each request and parses its answer; ``flows`` and ``saving`` are operations of
+several steps, without I/O; ``client`` and ``async_client`` do the I/O. ``files`` is about files, ``sse`` about
+streams, ``webhooks`` about incoming events. The command line is the package ``autos_client_cli``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from autos_client.errors import (
     ApiProblem,
     AutosError,
     Conflict,
-    DownloadFailed,
     Forbidden,
     Invalid,
     NoAnswer,
@@ -46,9 +45,10 @@ from autos_client.models import (
     Status,
     WebhookEvent,
 )
-from autos_client.reports import DownloadReport, FailedFile, Progress, SavedFile
+from autos_client.reports import DownloadFailed, DownloadReport, FailedFile, Progress, SavedFile
 from autos_client.webhooks import verify_webhook
 
+# The client's version is written here alone; its pyproject.toml reads it.
 __version__ = "0.1.0"
 
 __all__ = [

@@ -1,45 +1,42 @@
-"""What can go wrong, as exceptions.
+"""The exceptions.
 
 AutosError
-├── ApiProblem             the API answered with a problem; its code says which
+├── ApiProblem             the API answered with a problem (RFC 9457); its code says which
 │   ├── Invalid            422, 400, 413, 415: what was sent cannot be used
-│   ├── Unauthorized       401: no key, or not a good one
+│   ├── Unauthorized       401: no key, or not a valid one
 │   ├── Forbidden          403: the key may not do this
 │   ├── NotFound           404
-│   ├── Conflict           409: not as things are now
+│   ├── Conflict           409: not possible in the current state
 │   ├── RateLimited        429
 │   └── Unavailable        502, 503, 504
 │       └── NoAnswer       the API was not reached, or the connection broke
-├── UnexpectedAnswer       whatever answered does not speak as the API does
-├── TookTooLong            the run has not ended in the time that was given
-├── DownloadFailed         asked for by DownloadReport.check(): not every document is there
+├── UnexpectedAnswer       what answered is not the API
+├── TookTooLong            the run has not ended within the timeout
+├── DownloadFailed         raised by DownloadReport.check(), and defined beside it in ``reports``
 └── WebhookRefused         a webhook that is not genuine
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from autos_client.reports import DownloadReport
+from typing import Any
 
 
 class AutosError(Exception):
-    """Root of every error that this package raises on purpose. Its text holds no key and no link."""
+    """Base class of every error that this package raises on purpose. Its text holds no key and no link."""
 
 
 class ApiProblem(AutosError):
     """The API answered with a problem (RFC 9457).
 
     Attributes:
-        code: a stable word for programs; each has a page at ``/problems/{code}`` of the API.
-        detail: what happened and what to do, for people.
-        status: the HTTP status; none if there was no answer.
-        request_id: names the request in the service's logs.
-        retry_after: seconds that the API asked to wait, if it did.
-        errors: the parameters that cannot be used, each with ``parameter`` and ``detail``.
-        suggestion: the process number that was probably meant.
+        code: A stable word for programs. Each has a page at ``/problems/{code}`` of the API.
+        detail: What happened and what to do, for people.
+        status: The HTTP status. ``None`` if there was no answer.
+        request_id: Identifies the request in the service's logs.
+        retry_after: Seconds that the API asked to wait, or ``None``.
+        errors: The invalid parameters, each with ``parameter`` and ``detail``.
+        suggestion: The process number that was probably meant, or ``None``.
     """
 
     def __init__(
@@ -68,11 +65,11 @@ class Invalid(ApiProblem):
 
 
 class Unauthorized(ApiProblem):
-    """There is no API key, or it is not a good one."""
+    """The API key is missing or not valid."""
 
 
 class Forbidden(ApiProblem):
-    """The key may not do this, or not see this."""
+    """The key is not allowed to do this or to see this."""
 
 
 class NotFound(ApiProblem):
@@ -80,42 +77,27 @@ class NotFound(ApiProblem):
 
 
 class Conflict(ApiProblem):
-    """It cannot be done as things are now; nothing was changed."""
+    """It is not possible in the current state; nothing was changed."""
 
 
 class RateLimited(ApiProblem):
-    """The key has used up its requests of this minute."""
+    """The key has reached its requests per minute."""
 
 
 class Unavailable(ApiProblem):
-    """The service, or a part that it stands on, does not answer now. Nothing is lost; ask again later."""
+    """The service, or something that it depends on, does not answer now. Nothing is lost; try again later."""
 
 
 class NoAnswer(Unavailable):
-    """The API was not reached, or the connection broke before its answer was here."""
+    """The API was not reached, or the connection broke before the answer was complete."""
 
 
 class UnexpectedAnswer(AutosError):
-    """Whatever answered does not speak as the API does: the base address may be that of something else."""
+    """The answer is not one of the API: the base address may be that of something else."""
 
 
 class TookTooLong(AutosError):
-    """The run has not ended in the time that was given. It goes on at the service."""
-
-
-class DownloadFailed(AutosError):
-    """Not every document is there.
-
-    Attributes:
-        report: what is there, and what is not and why.
-    """
-
-    def __init__(self, report: DownloadReport) -> None:
-        super().__init__(
-            f"{report.process_number} is {report.status.status}: "
-            f"{len(report.failed)} documents failed, {report.pending} are still to come."
-        )
-        self.report = report
+    """The run has not ended within the timeout. It goes on at the service."""
 
 
 class WebhookRefused(AutosError):
@@ -133,17 +115,17 @@ _BY_STATUS: dict[int, type[ApiProblem]] = {
 }
 
 
-def problem_of(status: int, body: object, retry_after: float | None) -> AutosError:
-    """The exception for an answer that is not a success.
+def error_for(status: int, body: object, retry_after: float | None) -> AutosError:
+    """Return the exception for an answer that is not a success.
 
     Args:
-        status: the answer's HTTP status.
-        body: its JSON; none if it is not JSON.
-        retry_after: seconds that its headers ask to wait.
+        status: The HTTP status.
+        body: The parsed JSON. ``None`` if the answer is not JSON.
+        retry_after: Seconds that the headers ask to wait, or ``None``.
     """
     kind = _BY_STATUS.get(status, ApiProblem)
     if not isinstance(body, dict) or not isinstance(body.get("code"), str):
-        # A gateway before the API speaks for itself, and has no code.
+        # A gateway in front of the API answered: it has no code.
         if issubclass(kind, Unavailable | RateLimited):
             return kind("unavailable", f"The answer is HTTP {status}.", status=status, retry_after=retry_after)
         return UnexpectedAnswer(f"The answer is HTTP {status}, and not as the API writes it. Is the address right?")

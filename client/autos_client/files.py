@@ -1,4 +1,4 @@
-"""Files on this machine: their names, bytes that are verified while they are written, and the manifest."""
+"""Files on this machine: their names, verification while they are written, and the manifest."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from autos_client.reports import SavedFile
 
 MANIFEST = "autos.json"
 
-# Characters that a file system or a shell gives a meaning of its own.
+# Characters with a special meaning in file systems or shells.
 _RESERVED = frozenset('/\\:*?"<>|')
 _MAX_NAME_BYTES = 180
-_FEWEST_DIGITS = 3
-# Nobody lists more documents than that.
-_MOST_DIGITS = 6
+_MIN_DIGITS = 3
+# A process with a million documents does not exist.
+_MAX_DIGITS = 6
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
-# Without the tables of this machine: a document has the same name everywhere.
+# Without this machine's own tables, so that a document has the same name everywhere.
 _TYPES = mimetypes.MimeTypes(filenames=())
 for _type, _ending in (
-    # What courts keep, and not every version of Python knows.
+    # Types that courts use, and that not every version of Python knows.
     ("application/rtf", ".rtf"),
     ("application/pkcs7-signature", ".p7s"),
     ("application/vnd.oasis.opendocument.text", ".odt"),
@@ -40,20 +40,20 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 class Damaged(Exception):
-    """The bytes are not those that were stated."""
+    """The bytes have another size or SHA-256 than the service states."""
 
 
 class Stopped(Exception):
     """The download was ended early."""
 
 
-def digits_of(documents: int) -> int:
-    """Return how many digits the numbers of so many files have, so that their names sort as they are numbered."""
-    return max(_FEWEST_DIGITS, len(str(documents)))
+def digits_for(documents: int) -> int:
+    """Return how many digits the position has in the file names, so that the names sort by position."""
+    return max(_MIN_DIGITS, len(str(documents)))
 
 
-def adopt_former_name(folder: Path, position: int, document: Document, digits: int) -> None:
-    """Give a file its present name, if it was saved when the process had more or fewer digits.
+def rename_former_file(folder: Path, position: int, document: Document, digits: int) -> None:
+    """Rename a file that was saved when the positions of the process had another number of digits.
 
     Raises:
         OSError: The folder cannot be read or written to.
@@ -61,20 +61,20 @@ def adopt_former_name(folder: Path, position: int, document: Document, digits: i
     path = folder / file_name(position, document, digits)
     if path.exists():
         return
-    for former in range(_FEWEST_DIGITS, _MOST_DIGITS + 1):
-        saved = folder / file_name(position, document, former)
-        if saved != path and is_the_document(saved, document):
-            saved.rename(path)
+    for former_digits in range(_MIN_DIGITS, _MAX_DIGITS + 1):
+        former_path = folder / file_name(position, document, former_digits)
+        if former_path != path and has_content(former_path, document):
+            former_path.rename(path)
             return
 
 
-def file_name(position: int, document: Document, digits: int = _FEWEST_DIGITS) -> str:
-    """A document's file name: ``NNN - name.ext``, the same at each download, harmless on every system.
+def file_name(position: int, document: Document, digits: int = _MIN_DIGITS) -> str:
+    """Return a document's file name: ``NNN - name.ext``, the same at each download, safe on every system.
 
     Args:
-        position: its place among the process's documents, from 1, which makes the name the only one.
-        document: the document, whose own name may be anything.
-        digits: with how many its place is written; zeros stand before it.
+        position: Its place among the process's documents, from 1. It makes the name unique.
+        document: The document, whose own name may be anything.
+        digits: The width of the position, padded with zeros.
     """
     composed = unicodedata.normalize("NFC", document.name or document.type or "")
     kept = "".join(
@@ -91,40 +91,42 @@ def file_name(position: int, document: Document, digits: int = _FEWEST_DIGITS) -
 
 
 def _split(name: str, media_type: str) -> tuple[str, str]:
-    """A name without its extension, and the extension for its media type: its own, if it means that type."""
+    """Return a name's stem, and its own extension if it fits the media type; otherwise the type's extension."""
     stem, suffix = Path(name).stem, Path(name).suffix
-    own = suffix if _SUFFIX.fullmatch(suffix) else ""
-    usual = _TYPES.guess_extension(media_type)
-    if own and (usual is None or _TYPES.guess_type(f"x{own.lower()}")[0] == media_type):
-        return stem, own
-    return name, usual or ".bin"
+    own_extension = suffix if _SUFFIX.fullmatch(suffix) else ""
+    default_extension = _TYPES.guess_extension(media_type)
+    fits = default_extension is None or _TYPES.guess_type(f"x{own_extension.lower()}")[0] == media_type
+    if own_extension and fits:
+        return stem, own_extension
+    return name, default_extension or ".bin"
 
 
 class VerifiedFile:
-    """A file that gets its name only when all its bytes have come and are the right ones.
+    """A file that gets its name only when all its bytes are there and are verified.
 
     Args:
-        path: its name in the end.
-        document: states size and SHA-256.
-        tell: called with the number of bytes that have come; may raise to stop.
+        path: Its final path.
+        document: States the size and the SHA-256.
+        on_bytes: Called with the number of bytes of each write. May raise to stop.
     """
 
-    def __init__(self, path: Path, document: Document, tell: Callable[[int], None]) -> None:
-        """Name it; ``open`` begins."""
+    def __init__(self, path: Path, document: Document, on_bytes: Callable[[int], None]) -> None:
+        """Prepare the file. ``open`` creates it."""
         self._path = path
         self._document = document
-        self._tell = tell
+        self._on_bytes = on_bytes
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 
     @contextmanager
     def open(self) -> Iterator[VerifiedFile]:
-        """Take bytes for as long as the block lasts. What is left unfinished is removed.
+        """Write a temporary file during the block, then verify and rename it. An unfinished one is deleted.
 
         Raises:
-            OSError: the folder does not take it.
+            Damaged: The bytes are not those that the document states.
+            OSError: The folder cannot be written to.
         """
-        # Named apart, so that two downloads into one folder do not write into each other's.
+        # A random name, so that two downloads into one folder do not write into the same file.
         part = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}.part")
         try:
             with part.open("xb") as self._file:
@@ -135,15 +137,15 @@ class VerifiedFile:
             part.unlink(missing_ok=True)
 
     def write(self, piece: bytes) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
-            Damaged: these are more than there should be.
+            Damaged: The file is longer than the document states.
         """
         self._file.write(piece)
         self._digest.update(piece)
         self.size_bytes += len(piece)
-        self._tell(len(piece))
+        self._on_bytes(len(piece))
         if self.size_bytes > (self._document.size_bytes or 0):
             raise Damaged(f"It is longer than the {self._document.size_bytes} bytes that were stated.")
 
@@ -154,11 +156,11 @@ class VerifiedFile:
             raise Damaged("Its SHA-256 is not the one that was stated.")
 
 
-def is_the_document(path: Path, document: Document) -> bool:
-    """Whether a file is there and is the document.
+def has_content(path: Path, document: Document) -> bool:
+    """Return whether a file exists and has the document's size and SHA-256.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: It cannot be read.
     """
     if not path.is_file() or path.stat().st_size != document.size_bytes:
         return False
@@ -170,16 +172,16 @@ def is_the_document(path: Path, document: Document) -> bool:
 
 
 def write_manifest(folder: Path, process_number: str, files: list[SavedFile]) -> None:
-    """Write which file is which document, in one step.
+    """Write the manifest, which says which file is which document. The write is atomic.
 
     Raises:
-        OSError: the folder does not take it.
+        OSError: The folder cannot be written to.
     """
     content = {
         "process_number": process_number,
         "documents": [
-            {"id": each.id, "file": each.path.name, "sha256": each.sha256, "size_bytes": each.size_bytes}
-            for each in sorted(files, key=lambda each: each.path.name)
+            {"id": file.id, "file": file.path.name, "sha256": file.sha256, "size_bytes": file.size_bytes}
+            for file in sorted(files, key=lambda file: file.path.name)
         ],
     }
     part = folder / f"{MANIFEST}.{secrets.token_hex(4)}.part"

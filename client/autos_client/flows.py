@@ -1,7 +1,7 @@
-"""What takes several steps, without doing any of them.
+"""Operations of several steps, without I/O (the sans-I/O pattern).
 
-A flow is a generator: it yields a step and is sent its result. ``Autos`` and ``AsyncAutos`` only carry steps out,
-one by waiting and one by awaiting, so that what is done is written once.
+A flow is a generator: it yields a step and receives its result. ``Autos`` runs the steps by blocking and
+``AsyncAutos`` by awaiting, so each operation is written once.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from autos_client import calls
-from autos_client.calls import Answer, Call
+from autos_client import requests
 from autos_client.errors import NotFound, RateLimited, TookTooLong, Unavailable, UnexpectedAnswer
 from autos_client.models import Status
+from autos_client.requests import Answer, Call
 from autos_client.sse import EventParser
 
 T = TypeVar("T")
 
-_TRIES = 4
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_ATTEMPTS = 4
+_MAX_SLEEP_SECONDS = 60.0
 _POLL_SECONDS = 2.0
-_LEAST_SECONDS = 1.0
-# Streams in a row that end soon and tell nothing.
-_MOST_EMPTY_STREAMS = 20
-_SOON_SECONDS = 5.0
-# The largest document that the service takes, unless its operator says otherwise.
-_MOST_IN_MEMORY_BYTES = 2 * 1024**3
+_MIN_SECONDS_BETWEEN_POLLS = 1.0
+# Streams in a row that end soon and without an event.
+_MAX_EMPTY_STREAMS = 20
+_EMPTY_STREAM_SECONDS = 5.0
+# The service's default limit for a document.
+_MAX_IN_MEMORY_BYTES = 2 * 1024**3
 
 
 class Sink(Protocol):
-    """Takes the bytes of a file."""
+    """Where the bytes of a document are written."""
 
     def write(self, piece: bytes) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +45,34 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait."""
+class Sleep:
+    """Sleep."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
-    """Bring the bytes behind a link. The result is the HTTP status; only those of a 200 go into the sink."""
+class Download:
+    """Download from a link into the sink. The result is the HTTP status; the sink gets bytes only if it is 200."""
 
     url: str = field(repr=False)
     sink: Sink = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Do something that keeps this machine busy, such as reading a file. The result is what it returns."""
+class RunBlocking:
+    """Call a blocking function, such as one that reads a file. The result is what it returns."""
 
     task: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Carry out flows, a few at once. The result is the list of theirs.
+class Parallel:
+    """Run flows concurrently. The result is the list of their results.
 
     Attributes:
-        stop: called if they must end early.
+        at_once: How many run at the same time.
+        stop: Called if they must end early.
     """
 
     flows: Iterable[Generator[Any, Any, Any]]
@@ -79,187 +80,191 @@ class Together:
     stop: Callable[[], None]
 
 
-Step = Send | Pause | Fetch | Work | Together
+Step = Send | Sleep | Download | RunBlocking | Parallel
 Flow = Generator[Step, Any, T]
 
 
-def asking(call: Call[T]) -> Flow[T]:
-    """Send a request, again if that is harmless and may help, and read its answer.
+def send(call: Call[T]) -> Flow[T]:
+    """Send a request with retries, and return its parsed answer.
 
     Raises:
-        AutosError: the API refused, or did not answer.
+        AutosError: The API refused, or did not answer.
     """
-    return call.read((yield from sending(call)))
+    return call.read((yield from send_with_retries(call)))
 
 
-def sending(call: Call[Any]) -> Flow[Answer]:
-    """As ``asking``, up to the answer."""
-    for tried in range(1, _TRIES + 1):
+def send_with_retries(call: Call[Any]) -> Flow[Answer]:
+    """Send a request, and again after a backoff if it is repeatable. Return the answer unparsed."""
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
         try:
             answer: Answer = yield Send(call)
             return call.check(answer)
         except (Unavailable, RateLimited) as problem:
-            pause = problem.retry_after if problem.retry_after is not None else growing(tried)
-            if tried == _TRIES or not call.repeatable or pause > _LONGEST_PAUSE_SECONDS:
+            delay = problem.retry_after if problem.retry_after is not None else backoff_seconds(attempt)
+            if attempt == _MAX_ATTEMPTS or not call.repeatable or delay > _MAX_SLEEP_SECONDS:
                 raise
-        yield Pause(pause)
-    raise AssertionError("The last try returns or raises.")
+        yield Sleep(delay)
+    raise AssertionError("The last attempt returns or raises.")
 
 
-def growing(tried: int) -> float:
-    """Seconds to wait after so many tries in vain."""
-    return float(min(0.125 * 2 ** min(tried, 10), 10.0))
+def backoff_seconds(failed_attempts: int) -> float:
+    """Return the seconds to wait after this many failed attempts: exponential, at most 10."""
+    return float(min(0.125 * 2 ** min(failed_attempts, 10), 10.0))
 
 
-def waiting(
+def wait_until_ended(
     number: str,
     timeout: float | None,
     *,
-    hold: float = calls.LONGEST_HOLD_SECONDS,
-    tell: Callable[[Status], None] = lambda _: None,
+    hold: float = requests.LONGEST_HOLD_SECONDS,
+    on_status: Callable[[Status], None] = lambda _: None,
 ) -> Flow[Status]:
-    """Wait until no run is open.
+    """Wait until no run is open, by long polling.
 
     Args:
-        number: the process.
-        timeout: seconds to wait at most; for as long as it takes if none.
-        hold: how long each answer may be held back, in seconds.
-        tell: called with each status.
+        number: The process.
+        timeout: Seconds to wait at most. ``None`` means no limit.
+        hold: Seconds that the API may hold each answer back (``Prefer: wait``).
+        on_status: Called with each status.
 
     Raises:
-        TookTooLong: the time is over.
-        AutosError: the API refused, or did not answer.
+        TookTooLong: The time is over.
+        AutosError: The API refused, or did not answer.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    held = 0.0
+    next_hold = 0.0
     while True:
-        call, begun = calls.status(number, wait=held), time.monotonic()
-        answer = yield from sending(call)
+        call, sent_at = requests.status(number, wait=next_hold), time.monotonic()
+        answer = yield from send_with_retries(call)
         status = call.read(answer)
-        tell(status)
+        on_status(status)
         if status.ended:
             return status
-        left = hold if deadline is None else deadline - time.monotonic()
-        if left <= 0:
+        seconds_left = hold if deadline is None else deadline - time.monotonic()
+        if seconds_left <= 0:
             raise TookTooLong(f"{status.process_number} is still being downloaded. Ask again later.")
-        asked, held = held, min(hold, left)
-        if held < 1 or (asked and "preference-applied" not in answer.headers):
-            yield Pause(min(answer.retry_after or _POLL_SECONDS, left))
-        elif asked and (early := _LEAST_SECONDS - (time.monotonic() - begun)) > 0:
-            # Held back as asked, but only until something had changed.
-            yield Pause(early)
+        requested_hold, next_hold = next_hold, min(hold, seconds_left)
+        if next_hold < 1 or (requested_hold and "preference-applied" not in answer.headers):
+            # The server does not hold answers back, so poll.
+            yield Sleep(min(answer.retry_after or _POLL_SECONDS, seconds_left))
+        elif requested_hold and (rest := _MIN_SECONDS_BETWEEN_POLLS - (time.monotonic() - sent_at)) > 0:
+            # The answer was held back, but only until something changed, which may be often.
+            yield Sleep(rest)
 
 
-class Watching:
-    """One watch over the events of a process, over as many connections as it takes."""
+class StatusStream:
+    """The status stream of a process (server-sent events), over as many connections as it takes."""
 
     def __init__(self, number: str) -> None:
-        """Begin with the present state."""
+        """Start from the current status of the process."""
         self._number = number
         self._parser = EventParser()
         self._last_id = ""
-        self._in_vain = 0
-        self._over = False
+        self._failed_attempts = 0
+        self._is_over = False
         self._opened_at = 0.0
         self._empty_streams = 0
 
     def call(self) -> Call[None]:
-        """The request for the stream, from where it broke off."""
+        """Return the request for the stream, resumed after the last event (``Last-Event-ID``)."""
         self._parser = EventParser()
-        return calls.events(self._number, self._last_id)
+        return requests.events(self._number, self._last_id)
 
     def is_over(self) -> bool:
-        """Whether the end was told."""
-        return self._over
+        """Whether the run has ended."""
+        return self._is_over
 
     def opened(self, answer: Answer) -> None:
-        """Look at the answer before its stream.
+        """Check the answer before its stream is read.
 
         Raises:
-            AutosError: the API refused.
+            AutosError: The API refused.
         """
         self._opened_at = time.monotonic()
         if answer.status == 204:
-            self._over = True
+            self._is_over = True
         elif answer.status != 200:
             raise answer.problem()
         elif not answer.headers.get("content-type", "").startswith("text/event-stream"):
             raise UnexpectedAnswer("The answer is no stream of events.")
 
     def feed(self, piece: bytes) -> list[Status]:
-        """The statuses that are told by now."""
-        told = []
+        """Return the statuses that are complete with these bytes."""
+        statuses = []
         for event in self._parser.feed(piece):
-            self._last_id, self._in_vain, self._empty_streams = event.id, 0, 0
+            self._last_id, self._failed_attempts, self._empty_streams = event.id, 0, 0
             if event.type in ("progress", "ended"):
-                told.append(calls.read_status(event.data))
-                self._over = self._over or event.type == "ended"
-        return told
+                statuses.append(requests.read_status(event.data))
+                self._is_over = self._is_over or event.type == "ended"
+        return statuses
 
-    def broken(self, problem: Unavailable | RateLimited | None) -> float:
-        """Say how long to wait before the next connection.
+    def reconnect_delay(self, problem: Unavailable | RateLimited | None) -> float:
+        """Return the seconds to wait before the next connection.
+
+        Args:
+            problem: What broke the connection. ``None`` if the stream ended normally.
 
         Raises:
-            ApiProblem: it has been tried often enough.
-            UnexpectedAnswer: one stream after the other ends at once, without a word.
+            ApiProblem: Too many attempts have failed.
+            UnexpectedAnswer: Too many streams have ended at once, without an event.
         """
-        self._in_vain += 1
+        self._failed_attempts += 1
         if problem is None:
-            soon = time.monotonic() - self._opened_at < _SOON_SECONDS
-            self._empty_streams = self._empty_streams + 1 if soon else 0
-            if self._empty_streams > _MOST_EMPTY_STREAMS:
-                raise UnexpectedAnswer("The streams of events end without a word.")
-        if problem is not None and self._in_vain >= _TRIES:
+            ended_at_once = time.monotonic() - self._opened_at < _EMPTY_STREAM_SECONDS
+            self._empty_streams = self._empty_streams + 1 if ended_at_once else 0
+            if self._empty_streams > _MAX_EMPTY_STREAMS:
+                raise UnexpectedAnswer("The streams of events end without an event.")
+        if problem is not None and self._failed_attempts >= _MAX_ATTEMPTS:
             raise problem
         if problem is not None and problem.retry_after is not None:
-            return min(problem.retry_after, _LONGEST_PAUSE_SECONDS)
-        asked = min(self._parser.retry_seconds or 0.0, _LONGEST_PAUSE_SECONDS)
-        return max(growing(self._in_vain), asked)
+            return min(problem.retry_after, _MAX_SLEEP_SECONDS)
+        server_delay = min(self._parser.retry_seconds or 0.0, _MAX_SLEEP_SECONDS)
+        return max(backoff_seconds(self._failed_attempts), server_delay)
 
 
-def linking(number: str, document_id: str) -> Flow[str]:
-    """A fresh link to a document.
+def fetch_link(number: str, document_id: str) -> Flow[str]:
+    """Return a fresh link to a document.
 
     Raises:
-        UnexpectedAnswer: the API gave none.
-        AutosError: the API refused, or did not answer.
+        UnexpectedAnswer: The API returned no link.
+        AutosError: The API refused, or did not answer.
     """
-    link = yield from asking(calls.content(number, document_id))
+    link = yield from send(requests.content(number, document_id))
     if not link:
         raise UnexpectedAnswer("The API led to no link.")
     return link
 
 
-def reading(number: str, document_id: str) -> Flow[bytes]:
-    """The bytes of a document.
+def fetch_content(number: str, document_id: str) -> Flow[bytes]:
+    """Return the bytes of a document.
 
     Raises:
-        AutosError: the API refused, or it or the store did not answer.
+        AutosError: The API refused, or the API or the store did not answer.
     """
-    for tried in range(1, _TRIES + 1):
-        link = yield from linking(number, document_id)
-        memory = _Memory()
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        link = yield from fetch_link(number, document_id)
+        buffer = _MemorySink()
         try:
-            status = yield Fetch(link, memory)
+            status = yield Download(link, buffer)
         except Unavailable:
-            if tried == _TRIES:
+            if attempt == _MAX_ATTEMPTS:
                 raise
         else:
             if status == 200:
-                return b"".join(memory.pieces)
+                return b"".join(buffer.pieces)
             if status == 404:
                 raise NotFound("object_missing", "The store does not have this document.", status=status)
-        yield Pause(growing(tried))
+        yield Sleep(backoff_seconds(attempt))
     raise Unavailable("storage_unavailable", f"The store answers HTTP {status}.", status=status)
 
 
 @dataclass(slots=True)
-class _Memory:
+class _MemorySink:
     pieces: list[bytes] = field(default_factory=list)
     size_bytes: int = 0
 
     def write(self, piece: bytes) -> None:
         self.pieces.append(piece)
         self.size_bytes += len(piece)
-        if self.size_bytes > _MOST_IN_MEMORY_BYTES:
-            raise UnexpectedAnswer("The document is larger than any that is brought into memory.")
+        if self.size_bytes > _MAX_IN_MEMORY_BYTES:
+            raise UnexpectedAnswer("The document is too large for memory. Use download.")

@@ -1,7 +1,7 @@
-"""What the API answers, typed.
+"""The API's answers as pydantic models.
 
-Words of closed lists (a status, a failure's code) are plain text, and members that are not known are left out: a
-newer server does not break an older client. Links are secrets while they live: no model shows them when printed.
+Enumerations (a status, a failure's code) are plain strings and unknown fields are ignored, so that a newer server
+does not break an older client. Links are secrets while they are valid: no model shows them in its ``repr``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Model(BaseModel):
-    # An error that quoted its input would quote links.
+    # A validation error that quotes its input would quote links.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
@@ -21,10 +21,10 @@ class Failure(_Model):
     """Why a document or a process failed.
 
     Attributes:
-        code: one of the service's failure codes, such as ``sealed`` or ``source_unavailable``.
+        code: One of the service's failure codes, such as ``sealed`` or ``source_unavailable``.
         scope: ``document``, ``process`` or ``court``.
-        retryable: whether the next request tries it again; otherwise a retry, ``max_age=0`` and its id do.
-        answer: what the court answered last.
+        retryable: Whether the next request tries it again. Otherwise a retry, ``max_age=0`` or its id does.
+        answer: What the court answered last.
     """
 
     code: str
@@ -39,8 +39,8 @@ class Run(_Model):
     """One run of the download.
 
     Attributes:
-        outcome: ``completed``, ``partial``, ``failed`` or ``cancelled``; none while it is open.
-        chosen_documents: how many documents were asked for; none if all were.
+        outcome: ``completed``, ``partial``, ``failed`` or ``cancelled``. ``None`` while it is open.
+        chosen_documents: How many documents were requested. ``None`` means all.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Run(_Model):
 
 
 class Instance(_Model):
-    """One run of the case through a court degree."""
+    """One passage of the process through a court degree."""
 
     degree: str | None = None
     name: str | None = None
@@ -63,14 +63,14 @@ class Instance(_Model):
 
 
 class Source(_Model):
-    """One of the places at the court from which the same document comes."""
+    """One of the places at the court that hold the same document."""
 
     id: str
     source: int | None = None
 
 
 class Version(_Model):
-    """A content of a document that the court has replaced under the same id."""
+    """A former content of a document, which the court has replaced under the same id."""
 
     version: int
     name: str | None = None
@@ -89,14 +89,14 @@ class Document(_Model):
 
     Attributes:
         status: ``pending``, ``available`` or ``failed``.
-        secrecy: the strictest level of its process, its instance, itself and its sources.
-        withheld: above public secrecy or not listed, and the key lacks the scope ``sealed``: nothing describes it.
-        listed: whether the court still shows it.
-        unlisted_at: since when the court does not.
-        sha256: lower-case hexadecimal digest of its bytes.
-        download_url: opens it for whoever holds it, until ``download_url_expires_at``; ask again for a fresh one.
-        version: counts the contents that the court has listed under this id, from 1. None if withheld.
-        versions: the stored contents before the present one, the latest first.
+        secrecy: The strictest level of its process, its instance, itself and its sources.
+        withheld: Above public secrecy or not listed, and the key lacks the scope ``sealed``. Details are hidden.
+        listed: Whether the court still lists it.
+        unlisted_at: Since when the court does not list it.
+        sha256: Lower-case hexadecimal digest of its bytes.
+        download_url: Works for anyone until ``download_url_expires_at``. Get the document again for a fresh one.
+        version: Counts the contents that the court has listed under this id, from 1. ``None`` if withheld.
+        versions: The stored contents before the current one, the latest first.
     """
 
     id: str
@@ -148,7 +148,7 @@ class Process(_Head):
 
     Attributes:
         status: ``processing``, ``completed``, ``partial``, ``failed``, ``empty`` or ``pending``.
-        decision: what a request led to: ``complete``, ``settled``, ``active`` or ``started``.
+        decision: What a request led to: ``complete``, ``settled``, ``active`` or ``started``.
     """
 
     decision: str | None = None
@@ -157,10 +157,10 @@ class Process(_Head):
 
 
 class Status(_Head):
-    """A process without its documents: how it goes.
+    """The status of a process, without its documents.
 
     Attributes:
-        retried_documents: how many documents a retry takes up again; none in other answers.
+        retried_documents: How many documents a retry tries again. ``None`` in other answers.
     """
 
     failures_by_code: dict[str, int] = Field(default_factory=dict)
@@ -168,13 +168,13 @@ class Status(_Head):
 
 
 class ProcessSummary(_Head):
-    """A process in the list of all."""
+    """A process in the list of processes."""
 
     created_at: datetime | None = None
 
 
 class FailedDocument(_Model):
-    """What is told of a document in the list of failures."""
+    """A document in the list of failures."""
 
     id: str
     name: str | None = None
@@ -183,7 +183,7 @@ class FailedDocument(_Model):
 
 
 class FailureEntry(_Model):
-    """One entry of the list of failures; without a document, the process itself failed."""
+    """One entry of the list of failures. Without a document, the process itself failed."""
 
     process_number: str
     court: str
@@ -195,8 +195,8 @@ class Attempt(_Model):
     """One attempt at a delivery.
 
     Attributes:
-        excerpt: the beginning of what the receiver answered.
-        error: why there was no answer.
+        excerpt: The beginning of the receiver's answer.
+        error: Why there was no answer.
     """
 
     number: int
@@ -225,14 +225,14 @@ class Delivery(_Model):
 
 
 class Redelivered(_Model):
-    """What came of sending again all that had failed."""
+    """The result of redelivering what failed."""
 
     redelivered: int
     more: bool
 
 
 class Endpoint(_Model):
-    """An address that takes nothing at present; ``switched_off_at`` is set once nothing is sent to it any more."""
+    """A failing endpoint. ``switched_off_at`` is set once it is disabled."""
 
     id: str
     client: str
@@ -242,7 +242,7 @@ class Endpoint(_Model):
 
 
 class EndpointList(_Model):
-    """Addresses that take nothing, the longest first."""
+    """Failing endpoints, those that have failed longest first."""
 
     endpoints: tuple[Endpoint, ...]
 
@@ -267,7 +267,7 @@ class BatchItem(_Model):
 
 
 class Batch(_Model):
-    """Many processes asked for at once, line by line."""
+    """Many processes requested at once, line by line."""
 
     id: str
     client: str
@@ -287,9 +287,9 @@ class CourtFailure(_Model):
 
 
 class Token(_Model):
-    """What may be told of the token in use; ``source`` is none without any.
+    """The token in use, without the token itself. ``source`` is ``None`` if there is none.
 
-    ``candidate`` tells of credentials that were brought meanwhile: ``pending`` or ``refused``.
+    ``candidate`` is the state of newer credentials: ``pending`` or ``refused``.
     """
 
     source: str | None = None
@@ -300,7 +300,7 @@ class Token(_Model):
 
 
 class CourtStatus(_Model):
-    """What the deployment knows of the court: ``answering`` or ``unavailable``."""
+    """The court monitor's state: ``answering`` or ``unavailable``."""
 
     status: str
     since: datetime | None = None
@@ -339,12 +339,12 @@ class DeliveryPage(_Page):
 
 
 class ProcessEnd(_Model):
-    """What a ``process.*`` event tells: how a run ended.
+    """The content of a ``process.*`` event: how a run ended.
 
     Attributes:
-        total_documents: of the run's end, like the other counts; none if the run was killed.
-        documents: up to 100, with links signed for this attempt; none if there are more, then the pages at
-            ``documents_url`` have them.
+        total_documents: At the run's end, like the other counts. ``None`` if the run was terminated.
+        documents: Up to 100, with links signed for this attempt. ``None`` if there are more: get the pages at
+            ``documents_url``.
     """
 
     process_number: str
@@ -364,13 +364,13 @@ class ProcessEnd(_Model):
 
 
 class WebhookEvent(_Model):
-    """A genuine event.
+    """A verified event.
 
     Attributes:
-        id: the same at every attempt: keep it, and drop what you have seen.
-        type: such as ``process.completed``.
-        data: the event's own content, as it was sent.
-        process: the same, typed; none unless the type begins with ``process.``.
+        id: An idempotency key, the same at every attempt: drop events whose id you have seen.
+        type: Such as ``process.completed``.
+        data: The event's content as it was sent.
+        process: The same as a model. ``None`` unless the type begins with ``process.``.
     """
 
     id: str

@@ -1,22 +1,22 @@
-"""What a download has led to."""
+"""The progress and the result of a download."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from autos_client.errors import DownloadFailed
+from autos_client.errors import AutosError
 from autos_client.models import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a download goes.
+    """The progress of a download.
 
     Attributes:
-        status: the process as the service told it last.
-        files: documents that are done with: saved, there already, or failed.
-        bytes: what was brought so far, or was there already.
+        status: The newest status of the process at the service.
+        files: Documents that are finished: saved, already there, or failed.
+        bytes: Bytes that were downloaded so far, or were already there.
     """
 
     status: Status
@@ -26,7 +26,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """A document that is in the folder, whole and verified."""
+    """A document that is in the folder, complete and verified."""
 
     id: str
     path: Path
@@ -39,9 +39,9 @@ class FailedFile:
     """A document that is not in the folder.
 
     Attributes:
-        code: why. One of the service's failure or problem codes if it failed there; else ``damaged`` (size or
-            SHA-256 are not as stated), ``not_fetched`` (the store did not give it), ``file_exists`` (something else
-            has its name) or ``not_saved`` (the folder did not take it).
+        code: Why. One of the service's failure or problem codes if it failed there. Otherwise ``damaged`` (wrong
+            size or SHA-256), ``not_fetched`` (the store did not return it), ``file_exists`` (a file with its name
+            has other content) or ``not_saved`` (the folder cannot be written to).
     """
 
     id: str
@@ -52,15 +52,15 @@ class FailedFile:
 
 @dataclass(frozen=True, slots=True)
 class DownloadReport:
-    """What a download has led to.
+    """The result of a download.
 
     Attributes:
-        folder: where the files are.
-        status: the process as the service told it last.
-        saved: what was brought now.
-        skipped: what was there already, with the right digest.
-        failed: what is not there, and why.
-        pending: how many documents the service has not brought from the court yet.
+        folder: Where the files are.
+        status: The newest status of the process at the service.
+        saved: The files that were downloaded now.
+        skipped: The files that were already there, with the right digest.
+        failed: The documents that are not there, and why.
+        pending: How many documents the service has not downloaded from the court yet.
     """
 
     process_number: str
@@ -82,11 +82,26 @@ class DownloadReport:
         return self.status.status in ("completed", "empty") and not self.failed and not self.pending
 
     def check(self) -> DownloadReport:
-        """Give the report back if it is complete.
+        """Return the report itself if it is complete.
 
         Raises:
-            DownloadFailed: it is not.
+            DownloadFailed: It is not.
         """
         if not self.complete:
             raise DownloadFailed(self)
         return self
+
+
+class DownloadFailed(AutosError):
+    """Not every document is there.
+
+    Attributes:
+        report: What is there, and what is not and why.
+    """
+
+    def __init__(self, report: DownloadReport) -> None:
+        super().__init__(
+            f"{report.process_number} is {report.status.status}: "
+            f"{len(report.failed)} documents failed, {report.pending} are still to come."
+        )
+        self.report = report

@@ -1,4 +1,7 @@
-"""Server-sent events, from the bytes of a stream (the WHATWG's HTML standard, 9.2.6)."""
+"""An incremental parser of server-sent events (WHATWG HTML standard, section 9.2.6).
+
+``httpx-sse`` is not used: it reads whole lines of any length into memory, and this parser limits them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class ServerEvent:
     """One event.
 
     Attributes:
-        id: the last id that the stream gave, to go on from; empty if it gave none.
+        id: The last id of the stream so far, to resume from. Empty if there was none.
     """
 
     type: str
@@ -25,15 +28,15 @@ class ServerEvent:
 
 
 class EventParser:
-    """Makes events of the pieces in which a stream comes.
+    """Parses a stream that arrives in pieces of any size.
 
-    Lines end with CR, LF or both and with nothing else: data may hold every other separator of Unicode.
+    Lines end with CR, LF or CRLF only: data may hold the other line separators of Unicode.
     """
 
     def __init__(self) -> None:
-        """Begin at the beginning of a stream."""
+        """Start before the first byte of a stream."""
         self._rest = b""
-        self._begun = False
+        self._has_started = False
         self._type = ""
         self._data: list[str] = []
         self._data_bytes = 0
@@ -41,36 +44,36 @@ class EventParser:
         self.retry_seconds: float | None = None
 
     def feed(self, piece: bytes) -> Iterator[ServerEvent]:
-        """The events that are whole now.
+        """Yield the events that are complete with these bytes.
 
         Raises:
-            UnexpectedAnswer: this is no stream of events.
+            UnexpectedAnswer: A line or an event is too long.
         """
         text = self._rest + piece
-        if not self._begun:
+        if not self._has_started:
             if len(text) < 3 and b"\xef\xbb\xbf".startswith(text):
                 self._rest = text
                 return
             text = text.removeprefix(b"\xef\xbb\xbf")
-            self._begun = True
-        # A CR at the end may be half of a CR LF.
-        held = text.endswith(b"\r")
-        lines = text[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._rest = lines.pop() + (b"\r" if held else b"")
+            self._has_started = True
+        # A CR at the end may be the first half of a CRLF.
+        ends_with_cr = text.endswith(b"\r")
+        lines = text[: -1 if ends_with_cr else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest = lines.pop() + (b"\r" if ends_with_cr else b"")
         if len(self._rest) > _MAX_EVENT_BYTES:
             raise UnexpectedAnswer("A line of the stream of events has no end.")
         for line in lines:
-            if event := self._take(line.decode(errors="replace")):
+            if event := self._parse_line(line.decode(errors="replace")):
                 yield event
 
-    def _take(self, line: str) -> ServerEvent | None:
+    def _parse_line(self, line: str) -> ServerEvent | None:
         if not line:
             return self._dispatch()
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":
             self._data.append(value)
-            # Empty lines of data take memory, too.
+            # Empty data lines take memory too.
             self._data_bytes += len(value) + 1
             if self._data_bytes > _MAX_EVENT_BYTES:
                 raise UnexpectedAnswer("An event of the stream has no end.")

@@ -1,4 +1,4 @@
-"""What both clients send with: their settings checked, their requests made, and nothing secret logged."""
+"""What both clients share of HTTP: checked settings, httpx arguments, limits on answers, and no secrets in logs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 
 import httpx
 
-from autos_client.calls import Answer, Call
 from autos_client.errors import NoAnswer, UnexpectedAnswer
+from autos_client.requests import Answer, Call
 
-# Longer than the pauses between two signs of life in a stream of events.
+# Longer than the interval between two keep-alive comments in a stream of events.
 EVENTS_SECONDS = 60.0
-# A page of the largest things in a list has less than a megabyte.
+# A page of the largest items has less than a megabyte.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-# In timeouts: an answer that comes byte by byte passes each of them.
-_LONGEST_ANSWER = 10
-# The store is asked for the very bytes whose digest is known.
+# An answer that comes byte by byte never exceeds the read timeout, so it is also limited as a whole.
+_MAX_TIMEOUTS_PER_ANSWER = 10
+# No compression: the digest is that of the stored bytes.
 FETCH_HEADERS = {"Accept-Encoding": "identity"}
-# What else than a lost connection may come of a link that leads nowhere.
-LOST = (httpx.HTTPError, httpx.InvalidURL)
+# A link that is not a URL raises InvalidURL.
+DOWNLOAD_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
 
 _holds_links: ContextVar[bool] = ContextVar("autos_client_holds_links", default=False)
 
 
 class _NoLinks(logging.Filter):
-    """Drops the log lines of exchanges that hold signed links; httpx and httpcore log whole addresses."""
+    """Drops log lines about requests with signed links: httpx and httpcore log whole URLs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not _holds_links.get()
@@ -42,8 +42,8 @@ for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2
 
 
 @contextmanager
-def unlogged() -> Iterator[None]:
-    """Keep the exchanges of the block out of the logs of the HTTP libraries."""
+def without_http_logs() -> Iterator[None]:
+    """Keep the requests of the block out of the logs of the HTTP libraries."""
     token = _holds_links.set(True)
     try:
         yield
@@ -51,11 +51,11 @@ def unlogged() -> Iterator[None]:
         _holds_links.reset(token)
 
 
-def checked_url(base_url: str) -> str:
-    """An address without a slash at the end.
+def checked_base_url(base_url: str) -> str:
+    """Return a base URL without a slash at its end.
 
     Raises:
-        ValueError: it is none, or holds a password.
+        ValueError: It is not an HTTP URL, or holds a user or a password.
     """
     try:
         url = httpx.URL(base_url)
@@ -67,10 +67,10 @@ def checked_url(base_url: str) -> str:
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:
-    """The header that shows the key.
+    """Return the headers that authenticate. Empty without a key.
 
     Raises:
-        ValueError: it cannot be one; the text does not repeat it.
+        ValueError: The text cannot be a key. The error does not quote it.
     """
     if api_key is None:
         return {}
@@ -79,8 +79,8 @@ def key_headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-def arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
-    """A call as httpx takes it."""
+def httpx_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
+    """Return a call as the arguments of ``httpx.Client.stream``."""
     return {
         "method": call.method,
         "url": call.path,
@@ -92,31 +92,31 @@ def arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
 
 
 class AnswerReader:
-    """Reads the body of an answer, up to a size and a time that no answer of the API comes near.
+    """Collects the body of an answer, up to a size and a time that no answer of the API comes near.
 
     Args:
-        response: the answer, whose body is still to come.
-        timeout: seconds that each part of it may take.
+        response: The answer, whose body is not yet read.
+        timeout: Seconds that each part of it may take.
     """
 
     def __init__(self, response: httpx.Response, timeout: float) -> None:
-        """Begin with an empty body."""
+        """Start with an empty body."""
         self._response = response
         self._body = bytearray()
-        self._deadline = time.monotonic() + _LONGEST_ANSWER * timeout
+        self._deadline = time.monotonic() + _MAX_TIMEOUTS_PER_ANSWER * timeout
 
     def take(self, piece: bytes) -> None:
-        """Take the next bytes of the body, decompressed.
+        """Add the next bytes of the body, decompressed.
 
         Raises:
-            UnexpectedAnswer: it has no end.
+            UnexpectedAnswer: The body is too large or takes too long.
         """
         self._body += piece
         if len(self._body) > MAX_ANSWER_BYTES or time.monotonic() > self._deadline:
             raise UnexpectedAnswer("The answer has no end. Is the address right?")
 
     def answer(self) -> Answer:
-        """Return the answer with the body that has come."""
+        """Return the answer with the body that was collected."""
         body = None
         if "json" in self._response.headers.get("content-type", ""):
             try:
@@ -126,11 +126,14 @@ class AnswerReader:
         return Answer(self._response.status_code, self._response.headers, body)
 
 
-def no_answer(url: str, error: Exception) -> NoAnswer:
-    """The exception for a request that was not answered; raised where ``error``, which holds the request, ended."""
+def no_answer_error(url: str, error: Exception) -> NoAnswer:
+    """Return the exception for a request without an answer.
+
+    Raise it outside of the ``except`` block: ``error`` holds the request with its key, and must not be its context.
+    """
     return NoAnswer("no_answer", f"No API answers at {url} ({type(error).__name__}).")
 
 
-def no_bytes(error: Exception) -> NoAnswer:
-    """As ``no_answer``, for a link: it is not named."""
+def download_error(error: Exception) -> NoAnswer:
+    """Return the same for a download from a link. The text does not contain the link."""
     return NoAnswer("not_fetched", f"The store did not answer to the end ({type(error).__name__}).")

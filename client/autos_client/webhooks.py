@@ -1,4 +1,4 @@
-"""Receiving webhooks: nothing is believed before its signature is verified."""
+"""Receive webhooks. Nothing of an event is used before its signature is verified."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from autos_client.models import ProcessEnd, WebhookEvent
 
 
 def verify_webhook(secret: str | Sequence[str], headers: Mapping[str, str], body: bytes) -> WebhookEvent:
-    """The event in a request, once its signature and its age (at most five minutes) are verified.
+    """Verify a request's signature and age (at most five minutes), and return its event.
 
     Args:
-        secret: ``whsec_…``; several while one is changed for another.
-        headers: the request's headers, in any case.
-        body: the very bytes of its body.
+        secret: ``whsec_…``. Several while a secret is being rotated.
+        headers: The request's headers, in upper or lower case.
+        body: The exact bytes of its body.
 
     Raises:
-        WebhookRefused: it is not genuine, or too old.
-        ValueError: a secret is not one.
+        WebhookRefused: The request is not genuine, or too old.
+        ValueError: A secret has the wrong form.
     """
-    verifiers = [_verifier(each) for each in ([secret] if isinstance(secret, str) else secret)]
-    given = {name.lower(): value for name, value in headers.items()}
+    verifiers = [_verifier_for(key) for key in ([secret] if isinstance(secret, str) else secret)]
+    lower_headers = {name.lower(): value for name, value in headers.items()}
     for verifier in verifiers:
-        # The library lets a signature that is not even base64 through as a ValueError.
+        # The library raises a plain ValueError for a signature that is not base64.
         with suppress(WebhookVerificationError, ValueError):
-            content = verifier.verify(body, given)
-            return _event(given["webhook-id"], content)
+            content = verifier.verify(body, lower_headers)
+            return _parse_event(lower_headers["webhook-id"], content)
     raise WebhookRefused("The signature is not ours, or the event is older than five minutes.")
 
 
-def _verifier(secret: str) -> Webhook:
+def _verifier_for(secret: str) -> Webhook:
     try:
         return Webhook(secret)
     except (EmptyWebhookSecretError, ValueError):
@@ -43,12 +43,12 @@ def _verifier(secret: str) -> Webhook:
     raise ValueError("A webhook secret is whsec_ and the base64 of its bytes.")
 
 
-def _event(event_id: str, content: object) -> WebhookEvent:
+def _parse_event(event_id: str, content: object) -> WebhookEvent:
     if not isinstance(content, dict):
         raise WebhookRefused("The signature is right, but this is not an event.")
     try:
-        ended = str(content.get("type")).startswith("process.")
-        process = ProcessEnd.model_validate(content.get("data")) if ended else None
+        is_process_end = str(content.get("type")).startswith("process.")
+        process = ProcessEnd.model_validate(content.get("data")) if is_process_end else None
         return WebhookEvent.model_validate({**content, "id": event_id, "process": process})
     except ValidationError:
         pass

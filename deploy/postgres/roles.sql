@@ -1,5 +1,5 @@
--- Run once by the Postgres image, as the superuser, when its volume is empty: for each of the two that use this
--- server a role of its own, and databases that only it can open.
+-- Run once by the Postgres image, as the superuser, when its volume is empty. Creates one role for the catalog and one
+-- for Temporal, with databases that no other role can connect to.
 \getenv catalog_password CATALOG_DB_PASSWORD
 \getenv temporal_password TEMPORAL_DB_PASSWORD
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes the namespace where it is missing, and sets how long it keeps finished runs.
+# Creates the namespace if it is missing, and sets the retention of finished workflows.
 set -eu
 
-# The server's port opens a little before all of its services answer.
+# The server's port opens shortly before all of its services respond.
 attempt=1
 until temporal operator cluster health >/dev/null 2>&1; do
     if [ "$attempt" -ge 30 ]; then

@@ -1,4 +1,4 @@
-"""The catalog."""
+"""The tables of the catalog."""
 
 from __future__ import annotations
 

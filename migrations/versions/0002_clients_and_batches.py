@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create them."""
+    """Create the tables and indexes."""
     op.create_table(
         "clients",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -96,7 +96,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables and indexes."""
     op.drop_index("ix_batches_open", table_name="batches")
     op.drop_index("ix_documents_failed", table_name="documents")
     op.drop_index("ix_processes_failed", table_name="processes")

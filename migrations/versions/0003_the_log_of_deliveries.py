@@ -1,4 +1,4 @@
-"""Deliveries that can be listed, sent again and found when overdue; tests without a run; failing addresses."""
+"""Delivery log: listing, redelivery and overdue deliveries, deliveries without a run, failing endpoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Widen the deliveries, and create the failing addresses."""
+    """Extend the deliveries, and create the failing endpoints."""
     with op.batch_alter_table("webhook_deliveries") as deliveries:
         deliveries.alter_column("subscription_id", existing_type=_NUMBER, nullable=True)
         deliveries.alter_column("run_id", existing_type=sa.String(length=36), nullable=True)
@@ -25,7 +25,7 @@ def upgrade() -> None:
     op.execute(
         "UPDATE webhook_deliveries SET status = 'failed' WHERE given_up_at IS NOT NULL AND delivered_at IS NULL"
     )
-    # When each was to be tried again stood with its last attempt.
+    # The time of the next attempt was stored with the last attempt.
     op.execute(
         "UPDATE webhook_deliveries SET next_attempt_at = coalesce((SELECT max(webhook_attempts.next_attempt_at)"
         " FROM webhook_attempts WHERE delivery_number = number), created_at) WHERE status = 'pending'"
@@ -74,7 +74,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo it. Deliveries without a run have no place there, and are lost."""
+    """Revert. Deliveries without a run cannot be stored in the former schema and are lost."""
     op.drop_table("webhook_failing_endpoints")
     for index in (
         "ix_webhook_deliveries_pending",

@@ -1,4 +1,4 @@
-"""Alerts to the operator, and the indexes by which their causes are found."""
+"""Alerts to the operator, and the indexes of the queries that find their causes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the alerts."""
+    """Create the table and indexes."""
     op.create_table(
         "alerts",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -55,7 +55,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them. Events that told of them cannot be read there, and are lost."""
+    """Drop them. Alert events cannot be read by the former version and are deleted."""
     op.drop_index("ix_runs_mostly_failed", table_name="runs")
     op.drop_index("ix_webhook_failing_endpoints_off", table_name="webhook_failing_endpoints")
     op.drop_table("alerts")

@@ -1,4 +1,4 @@
-"""The generation of the court's circuit breaker takes the place of a moment to compare with."""
+"""A generation counter in the court's circuit breaker, instead of a timestamp for comparison."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the generation."""
+    """Replace the timestamp by the generation."""
     with op.batch_alter_table("court") as court:
         court.add_column(sa.Column("generation", sa.Integer(), server_default="0", nullable=False))
         court.drop_column("answered_at")
 
 
 def downgrade() -> None:
-    """Undo it."""
+    """Revert."""
     with op.batch_alter_table("court") as court:
         court.add_column(sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True))
         court.drop_column("generation")

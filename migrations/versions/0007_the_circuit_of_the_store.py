@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create its one row's table."""
+    """Create the table, which has a single row."""
     op.create_table(
         "store_circuit",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -26,5 +26,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("store_circuit")

@@ -1,4 +1,4 @@
-"""Subscriptions are bound to the run that they wait for; a run that is reset in Temporal may end again."""
+"""Bind subscriptions to the run that they wait for. A run that is reset in Temporal may end more than once."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-_WAITING = "run_id IS NULL"
-_DOUBLES = (
+_PENDING = "run_id IS NULL"
+_DUPLICATES = (
     "SELECT one.id FROM webhook_subscriptions AS one JOIN webhook_subscriptions AS other"
     " ON one.run_id = other.run_id AND one.client = other.client AND one.url = other.url AND one.id > other.id"
 )
 
 
 def upgrade() -> None:
-    """Bind what waits to the run that is open. Where none is, nothing would ever have come: it is dropped."""
+    """Bind pending subscriptions to the open run. Delete those without one: they would never be notified."""
     op.drop_index("uq_webhook_subscriptions_waiting", table_name="webhook_subscriptions")
     op.execute(
         "UPDATE webhook_subscriptions SET run_id = (SELECT runs.id FROM runs"
@@ -26,9 +26,9 @@ def upgrade() -> None:
         " ORDER BY runs.started_at DESC LIMIT 1) WHERE run_id IS NULL"
     )
     op.execute("DELETE FROM webhook_subscriptions WHERE run_id IS NULL")
-    op.execute(f"UPDATE webhook_deliveries SET subscription_id = NULL WHERE subscription_id IN ({_DOUBLES})")  # noqa: S608 - no input.
-    # SQLite and Postgres read the whole list before they delete the first.
-    op.execute(f"DELETE FROM webhook_subscriptions WHERE id IN ({_DOUBLES})")  # noqa: S608 - no input.
+    op.execute(f"UPDATE webhook_deliveries SET subscription_id = NULL WHERE subscription_id IN ({_DUPLICATES})")  # noqa: S608 - no input.
+    # SQLite and Postgres evaluate the subquery completely before they delete the first row.
+    op.execute(f"DELETE FROM webhook_subscriptions WHERE id IN ({_DUPLICATES})")  # noqa: S608 - no input.
     with op.batch_alter_table("webhook_subscriptions") as subscriptions:
         subscriptions.alter_column("run_id", existing_type=sa.String(length=36), nullable=False)
     op.create_index(
@@ -58,7 +58,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo it. Of a run that ended more than once, the events of the first end are kept."""
+    """Revert. If a run ended more than once, the events of the first end are kept."""
     op.drop_index("uq_webhook_deliveries_subscription_id_run_end", table_name="webhook_deliveries")
     op.execute("UPDATE webhook_deliveries SET subscription_id = NULL WHERE run_end > 1")
     with op.batch_alter_table("webhook_deliveries") as deliveries:
@@ -70,7 +70,7 @@ def downgrade() -> None:
     op.drop_index("uq_webhook_subscriptions_run_id", table_name="webhook_subscriptions")
     with op.batch_alter_table("webhook_subscriptions") as subscriptions:
         subscriptions.alter_column("run_id", existing_type=sa.String(length=36), nullable=True)
-    # There, whoever waits is bound to no run.
+    # In the former schema, pending subscriptions have no run.
     op.execute(
         "UPDATE webhook_subscriptions SET run_id = NULL WHERE NOT EXISTS"
         " (SELECT 1 FROM webhook_deliveries WHERE subscription_id = webhook_subscriptions.id)"
@@ -84,6 +84,6 @@ def downgrade() -> None:
         "webhook_subscriptions",
         ["process_number", "client", "url"],
         unique=True,
-        sqlite_where=sa.text(_WAITING),
-        postgresql_where=sa.text(_WAITING),
+        sqlite_where=sa.text(_PENDING),
+        postgresql_where=sa.text(_PENDING),
     )

@@ -1,4 +1,4 @@
-"""The rate limiter of the requests to the court."""
+"""The rate limiter of requests to the court."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create its one row's table."""
+    """Create the table, which has a single row."""
     op.create_table(
         "court_pace",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -22,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("court_pace")

@@ -1,4 +1,4 @@
-"""Credentials that were brought and have yet to be tried at the court."""
+"""Candidate credentials that still have to be tried at the court."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table of the one candidate."""
+    """Create the table, which has a single row."""
     op.create_table(
         "court_candidate",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("court_candidate")

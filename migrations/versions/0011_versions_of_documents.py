@@ -1,4 +1,4 @@
-"""Contents that the court replaces under the same id, and pieces that have none."""
+"""Versions of documents that the court replaces under the same id, and documents without content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the former contents, and count versions and pieces without content."""
+    """Create the former versions, and count versions and documents without content."""
     with op.batch_alter_table("documents") as documents:
         documents.add_column(sa.Column("version", sa.Integer(), server_default="1", nullable=False))
     with op.batch_alter_table("runs") as runs:
@@ -41,7 +41,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo it. Former contents stay in the store, and are forgotten here."""
+    """Revert. Former versions stay in the store but are no longer recorded."""
     op.drop_table("document_versions")
     with op.batch_alter_table("runs") as runs:
         runs.drop_column("no_content_documents")

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHandle
 
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
-from tests.support.receiver import Receiver, receiving
+from tests.support.receiver import Receiver, running_receiver
 from tests.support.stack import RunningStack, running_stack
 from workflows.download_process import DownloadProcess
 
@@ -27,74 +27,74 @@ Scenario = Callable[[RunningStack, Receiver, str], Awaitable[None]]
 
 async def completed(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """A fresh process with two subscribers, one of whom joins later and is away at first."""
-    await stack.prepare(number, 5)
-    await stack.latency(0.3)
-    receiver.failures[f"/{number}/second"] = [503]
-    await stack.request(number, webhook_url=f"{receiver.url}/{number}/first")
-    await stack.request(number, webhook_url=f"{receiver.url}/{number}/second")
-    await stack.ended(number)
+    await stack.create_process(number, 5)
+    await stack.set_latency(0.3)
+    receiver.planned_failures[f"/{number}/second"] = [503]
+    await stack.request_download(number, webhook_url=f"{receiver.url}/{number}/first")
+    await stack.request_download(number, webhook_url=f"{receiver.url}/{number}/second")
+    await stack.wait_until_ended(number)
 
     async def both() -> bool:
-        return bool(receiver.at(f"/{number}/first") and receiver.at(f"/{number}/second"))
+        return bool(receiver.events_at(f"/{number}/first") and receiver.events_at(f"/{number}/second"))
 
     await eventually(both, "both events")
 
 
 async def partial(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """Two pieces are sealed, one needs a second attempt."""
-    await stack.prepare(number, 6)
-    await stack.fault("sealed", number, documents=[0, 3])
-    await stack.fault("codex_error", number, documents=[1], times=1)
-    await stack.request(number)
-    await stack.ended(number)
+    await stack.create_process(number, 6)
+    await stack.inject_fault("sealed", number, documents=[0, 3])
+    await stack.inject_fault("codex_error", number, documents=[1], times=1)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
 
 
 async def not_found(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """The court does not know the process."""
-    await stack.prepare(number, 1, exists=False)
-    await stack.request(number)
-    await stack.ended(number)
+    await stack.create_process(number, 1, exists=False)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
 
 
 async def throttled(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """The court asks for patience."""
-    await stack.prepare(number, 8)
-    await stack.fault("throttled", number, documents=1.0, times=1, retry_after=1)
-    await stack.request(number)
-    await stack.ended(number)
+    await stack.create_process(number, 8)
+    await stack.inject_fault("throttled", number, documents=1.0, times=1, retry_after=1)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
 
 
 async def refused(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """The court refuses the token, and the watch renews it."""
-    granted = (await stack.simulator.post("/_simulator/token")).json()
+    granted = await stack.create_court_token()
     credentials = {"token": "no-token-of-the-courts", "refresh_token": granted["refresh_token"]}
-    (await stack.api.put("/court/credentials", json=credentials)).raise_for_status()
-    await stack.prepare(number, 3)
-    await stack.request(number)
-    await stack.ended(number)
+    await stack.put_credentials(**credentials)
+    await stack.create_process(number, 3)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
 
 
 async def paused(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """An operator pauses and resumes, and asks for what failed."""
-    await stack.prepare(number, 80)
-    await stack.latency(0.3)
-    await stack.request(number)
-    await stack.reaches(number, 5)
+    await stack.create_process(number, 80)
+    await stack.set_latency(0.3)
+    await stack.request_download(number)
+    await stack.wait_until_available(number, 5)
     run = stack.temporal.get_workflow_handle(number)
     await run.execute_update(DownloadProcess.pause)
     await run.execute_update(DownloadProcess.retry_failed)
     await run.execute_update(DownloadProcess.resume)
-    await stack.ended(number)
+    await stack.wait_until_ended(number)
 
 
 async def cancelled(stack: RunningStack, receiver: Receiver, number: str) -> None:
     """An operator cancels; a subscriber is told."""
-    await stack.prepare(number, 80)
-    await stack.latency(0.3)
-    await stack.request(number, webhook_url=f"{receiver.url}/{number}")
-    await stack.reaches(number, 5)
+    await stack.create_process(number, 80)
+    await stack.set_latency(0.3)
+    await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
+    await stack.wait_until_available(number, 5)
     await stack.temporal.get_workflow_handle(number).cancel()
-    await stack.ended(number)
+    await stack.wait_until_ended(number)
 
 
 async def batch(stack: RunningStack, receiver: Receiver, number: str) -> str:
@@ -105,17 +105,17 @@ async def batch(stack: RunningStack, receiver: Receiver, number: str) -> str:
     whole, joined, killed = fresh_number(), fresh_number(), number
     others = [fresh_number() for _ in range(20)]
     for each in (whole, *others):
-        await stack.prepare(each, 1)
-    await stack.request(whole)
-    await stack.ended(whole)
+        await stack.create_process(each, 1)
+    await stack.request_download(whole)
+    await stack.wait_until_ended(whole)
     for each in (joined, killed):
-        await stack.prepare(each, 40)
-    await stack.latency(0.3)
-    await stack.request(joined)
-    await stack.reaches(joined, 1)
+        await stack.create_process(each, 40)
+    await stack.set_latency(0.3)
+    await stack.request_download(joined)
+    await stack.wait_until_available(joined, 1)
     asked = {"process_numbers": [whole, joined, killed, *others], "webhook_url": f"{receiver.url}/{number}"}
     taken = (await stack.api.post("/batches", json=asked)).raise_for_status().json()
-    await eventually(lambda: stack.runs(killed), "the run that is to be killed")
+    await eventually(lambda: stack.list_run_ids(killed), "the run that is to be killed")
     await stack.temporal.get_workflow_handle(killed).terminate()
     await stack.temporal.get_workflow_handle(f"batch-{taken['id']}").result()
     return str(taken["id"])
@@ -123,32 +123,32 @@ async def batch(stack: RunningStack, receiver: Receiver, number: str) -> str:
 
 async def batch_cancelled(stack: RunningStack, receiver: Receiver, number: str) -> str:
     """An operator cancels a batch whose runs are open. Gives the batch's id."""
-    await stack.prepare(number, 40)
-    await stack.latency(0.3)
+    await stack.create_process(number, 40)
+    await stack.set_latency(0.3)
     taken = (await stack.api.post("/batches", json={"process_numbers": [number]})).raise_for_status().json()
-    await eventually(lambda: stack.runs(number), "the run of the batch")
+    await eventually(lambda: stack.list_run_ids(number), "the run of the batch")
     await stack.temporal.get_workflow_handle(f"batch-{taken['id']}").cancel()
-    await stack.ended(number)
+    await stack.wait_until_ended(number)
     return str(taken["id"])
 
 
 async def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running_stack(Path(folder)) as stack:
-            with receiving(stack.addresses["webhook_secret"]) as receiver:
+            with running_receiver(stack.addresses["webhook_secret"]) as receiver:
                 for scenario in (completed, partial, not_found, throttled, refused, paused, cancelled):
                     number = fresh_number()
                     await scenario(stack, receiver, number)
-                    await stack.latency(0)
-                    (await stack.simulator.delete("/_simulator/faults")).raise_for_status()
+                    await stack.set_latency(0)
+                    await stack.end_all_faults()
                     await _write(stack.temporal.get_workflow_handle(number), f"download-{scenario.__name__}")
-                    await stack.recovered()
+                    await stack.recover_court()
                 for of_batch in (batch, batch_cancelled):
                     batch_id = await of_batch(stack, receiver, fresh_number())
-                    await stack.latency(0)
+                    await stack.set_latency(0)
                     name = of_batch.__name__.replace("_", "-")
                     await _write(stack.temporal.get_workflow_handle(f"batch-{batch_id}"), name)
-                await _write(stack.temporal.get_workflow_handle("court"), "watch-throttled-and-refused")
+                await _write(stack.temporal.get_workflow_handle("court"), "monitor-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()
                     # The one that needed a second attempt is the one worth keeping.

@@ -12,7 +12,7 @@ from temporalio.worker import Replayer
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
-from workflows.watch_court import WatchCourt
+from workflows.monitor_court import MonitorCourt
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
 
@@ -29,13 +29,13 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-paused",
         "download-throttled",
         "download-refused",
-        "watch-throttled-and-refused",
+        "monitor-throttled-and-refused",
     }
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    await Replayer(workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, WatchCourt]).replay_workflow(
+    await Replayer(workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt]).replay_workflow(
         _history(path)
     )
 

@@ -1,4 +1,4 @@
-"""A stack's bucket, seen from outside the service."""
+"""A stack's bucket, read from outside the service."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
 
 class Bucket:
-    """The stack's bucket, as a tool beside the service sees it."""
+    """A client of the stack's bucket."""
 
     def __init__(self, client: S3Client, name: str) -> None:
         self._client = client
         self._name = name
 
-    async def begin(self, number: str) -> str:
-        """Begin an upload that nobody goes on with; its id."""
-        begun = await self._client.create_multipart_upload(
+    async def begin_upload(self, number: str) -> str:
+        """Begin a multipart upload that is never continued, and return its id."""
+        upload = await self._client.create_multipart_upload(
             Bucket=self._name, Key=f"{DOCUMENTS_PREFIX}{number}/a.pdf"
         )
-        return begun["UploadId"]
+        return upload["UploadId"]
 
-    async def uploads(self, number: str) -> list[str]:
-        """The uploads for a process that have neither been completed nor aborted."""
+    async def list_uploads(self, number: str) -> list[str]:
+        """Return the ids of a process's multipart uploads that are neither completed nor aborted."""
         return [upload["UploadId"] for upload in await self._uploads(number)]
 
-    async def keys(self, number: str) -> list[str]:
-        """The objects of a process."""
+    async def list_keys(self, number: str) -> list[str]:
+        """Return the keys of a process's objects."""
         listed = await self._client.list_objects_v2(Bucket=self._name, Prefix=f"{DOCUMENTS_PREFIX}{number}/")
         return [item["Key"] for item in listed.get("Contents", [])]
 
-    async def half_way(self, number: str, *, parts: int = 1) -> None:
-        """Wait until so many parts of the process's one document have arrived, and not yet all."""
+    async def wait_until_half_uploaded(self, number: str, *, parts: int = 1) -> None:
+        """Wait until so many parts of a process's one document are uploaded. The upload must not be complete."""
 
         async def arrived() -> bool:
             for upload in await self._uploads(number):
@@ -52,7 +52,7 @@ class Bucket:
             return False
 
         await eventually(arrived, f"{parts} parts of the document of {number}")
-        assert await self.keys(number) == []
+        assert await self.list_keys(number) == []
 
     async def _uploads(self, number: str) -> list[MultipartUploadTypeDef]:
         listed = await self._client.list_multipart_uploads(Bucket=self._name, Prefix=f"{DOCUMENTS_PREFIX}{number}/")
@@ -60,16 +60,16 @@ class Bucket:
 
 
 @asynccontextmanager
-async def bucket_of(stack: RunningStack) -> AsyncIterator[Bucket]:
-    """The bucket, with the keys that the stack has left for its own parts."""
-    kept = json.loads((stack.data_dir / "local.json").read_text())
+async def open_bucket(stack: RunningStack) -> AsyncIterator[Bucket]:
+    """Open the bucket with the access key that the stack keeps for its own services."""
+    local = json.loads((stack.data_dir / "local.json").read_text())
     name = stack.addresses["bucket"]
     address = StorageAddress(
         bucket=name,
         endpoint_url=stack.addresses["s3"],
         region="us-east-1",
-        access_key_id=kept["s3_access_key_id"],
-        secret_access_key=kept["s3_secret_access_key"],
+        access_key_id=local["s3_access_key_id"],
+        secret_access_key=local["s3_secret_access_key"],
     )
     async with open_s3(address) as client:
         yield Bucket(client, name)

@@ -1,4 +1,4 @@
-"""docker-compose.yml as a real Compose parser reads it."""
+"""docker-compose.yml, read by a real Compose parser."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 
-# Everything that the file has no default for.
+# Every variable that the file has no default for.
 SECRETS = {
     "POSTGRES_PASSWORD": "the superuser's passw%rd",
     "CATALOG_DB_PASSWORD": "it's our pa$$w@rd: / ? #",
@@ -26,11 +27,11 @@ SECRETS = {
     "AUTOS_SECRET_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 }
 
-Service = dict[str, Any]
+ComposeService = dict[str, Any]
 
 
 def parse(folder: Path, variables: Mapping[str, str], *more_files: Path) -> subprocess.CompletedProcess[str]:
-    """Have the parser read the file with these variables and no others."""
+    """Parse the file with these variables and no others."""
     files = [argument for file in (COMPOSE_FILE, *more_files) for argument in ("-f", str(file))]
     return subprocess.run(
         [sys.executable, "-m", "podman_compose", "--dry-run", *files, "config"],
@@ -43,9 +44,9 @@ def parse(folder: Path, variables: Mapping[str, str], *more_files: Path) -> subp
     )
 
 
-def services_with(folder: Path, variables: Mapping[str, str], *more_files: Path) -> dict[str, Service]:
-    """The services with all secrets and these variables set."""
+def services_with(folder: Path, variables: Mapping[str, str], *more_files: Path) -> dict[str, ComposeService]:
+    """Return the services, parsed with all secrets and these variables."""
     parsed = parse(folder, {**SECRETS, **variables}, *more_files)
     assert parsed.returncode == 0, parsed.stderr
-    services: dict[str, Service] = yaml.safe_load(parsed.stdout)["services"]
+    services: dict[str, ComposeService] = yaml.safe_load(parsed.stdout)["services"]
     return services

@@ -1,4 +1,4 @@
-"""Levels of secrecy as the court could state them, in each of the places where it does."""
+"""Secrecy levels that the court could send, in each of the places where it sends them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.portal_json import Json, details, piece, stage
 
-# The words that documents have, and the numbers of processes and instances, which may come as text.
+# The words of documents, and the numbers of processes and instances, which may also be sent as text.
 WORDS = (
     *("PUBLICO", "SEGREDO_JUSTICA", "SIGILO_MINIMO", "SIGILO_MEDIO", "SIGILO_INTENSO", "SIGILO_ABSOLUTO"),
     *("0", "1", "2", "3", "4", "5"),
@@ -42,12 +42,12 @@ anything = st.recursive(
 
 
 def states_openness(value: object) -> bool:
-    """Whether a value is nothing, or one of those that the court is known to write for public."""
+    """Return whether a value is `None` or one of the values that the court is known to send for public."""
     return any(type(value) is type(known) and value == known for known in OPEN)
 
 
 def stated(values: dict[str, Any], *, ids: tuple[str, str]) -> list[Json]:
-    """One document from two sources, with a level in each of the places; None leaves the key out."""
+    """Return details with one document from two sources and a level in each of the places; `None` omits the key."""
     first, second = (
         stage(
             piece(document_id, idOrigem="1", nivelSigilo=values.get(of_piece)),

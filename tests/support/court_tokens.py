@@ -1,26 +1,26 @@
-"""Tokens for the court adapter, given in a test."""
+"""A token source for the court adapter with tokens that a test sets."""
 
 from __future__ import annotations
 
 
-class GivenTokens:
-    """These tokens one after another: each takes the place of the one before when that is rejected."""
+class FixedTokens:
+    """A token source that moves to its next token when the present one is rejected."""
 
     def __init__(self, *tokens: str) -> None:
         self._tokens = list(tokens)
         self.rejected: list[str | None] = []
 
-    async def current(self) -> str | None:
-        """The first of those that are left."""
+    async def get_token(self) -> str | None:
+        """Return the present token, `None` if there is none."""
         return self._tokens[0] if self._tokens else None
 
-    async def replacement(self, rejected: str | None) -> str | None:
-        """The one behind the rejected one."""
+    async def replace_rejected(self, rejected: str | None) -> str | None:
+        """Return another token than the rejected one, `None` if there is none."""
         self.rejected.append(rejected)
         if self._tokens[1:] and self._tokens[0] == rejected:
             del self._tokens[0]
         return next((token for token in self._tokens if token != rejected), None)
 
-    async def accepted(self) -> None:
-        """Note that what was rejected was not the token."""
+    async def mark_accepted(self) -> None:
+        """Record that the last rejection was not the token's fault."""
         self.rejected.append("cleared")

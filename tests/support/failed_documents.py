@@ -1,4 +1,4 @@
-"""Documents that have failed, without the half minute that five attempts take."""
+"""Failed documents, without the half minute that five real attempts take."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from domain.errors import FailureCode
 from tests.support.stack import RunningStack
 
 
-def fail_documents(
+def mark_documents_failed(
     stack: RunningStack, number: str, positions: list[int], code: FailureCode, answer: str = ""
 ) -> None:
-    """Have the catalog say of stored documents of a stack's process that five attempts at them have failed.
+    """Mark stored documents in the catalog as failed after five attempts.
 
     Args:
         stack: the stack.
-        number: the process; no run is open for it.
-        positions: the documents' places, from 1.
-        code: why.
-        answer: what the court said.
+        number: the process, without an open run.
+        positions: the positions of the documents, from 1.
+        code: the failure's code.
+        answer: the court's answer in the failure.
     """
     with closing(sqlite3.connect(stack.data_dir / "autos.db")) as catalog, catalog:
         for position in positions:

@@ -1,4 +1,4 @@
-"""Process numbers that exist nowhere."""
+"""Unused process numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _random = random.SystemRandom()
 
 
 def fresh_number() -> str:
-    """A number with right check digits that no other test has used."""
+    """Return a number with right check digits that no other test uses."""
     sequence, unit = f"{_random.randrange(10**7):07}", f"{_random.randrange(10**4):04}"
     check = 98 - int(f"{sequence}2026811{unit}00") % 97
     return f"{sequence}-{check:02}.2026.8.11.{unit}"

@@ -1,4 +1,4 @@
-"""A real S3 for the tests: SeaweedFS from its package, alone."""
+"""A real S3 store for the tests: SeaweedFS from its package."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 
 import httpx
 
+from devstack.object_store import mini_arguments, mutual_tls, signed_bucket_request
+from devstack.ports import LOOPBACK, S3_INTERNAL, free_ports
 from domain.storage import StorageAddress
-from local.object_store import mini_arguments, mutual_tls, signed_bucket_request
-from local.ports import LOOPBACK, S3_INTERNAL, free_ports
 
 _BUCKET = "autos-tests"
-# The store takes the bucket in the host's name too: bucket.s3.test.
+# The store also accepts the bucket in the host's name: bucket.s3.test.
 DOMAIN = "s3.test"
 _START_SECONDS = 30.0
 
 
 @contextmanager
 def running_object_store(folder: Path) -> Iterator[StorageAddress]:
-    """A store of its own that keeps its data in a folder, for as long as the block lasts."""
+    """Run a store that keeps its data in a folder for as long as the block lasts, and yield its address."""
     s3_port, *internal = free_ports(1 + len(S3_INTERNAL))
-    named = dict(zip(S3_INTERNAL, internal, strict=True))
+    internal_ports = dict(zip(S3_INTERNAL, internal, strict=True))
     address = StorageAddress(
         bucket=_BUCKET,
         endpoint_url=f"http://{LOOPBACK}:{s3_port}",
@@ -35,8 +35,8 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
         secret_access_key="a-synthetic-secret-of-the-tests",
     )
     command = [
-        _weed(),
-        *mini_arguments(folder, bucket=_BUCKET, s3_port=s3_port, internal_ports=named),
+        _find_weed(),
+        *mini_arguments(folder, bucket=_BUCKET, s3_port=s3_port, internal_ports=internal_ports),
         f"-s3.domainName={DOMAIN}",
     ]
     keys = {
@@ -48,7 +48,7 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, env={"HOME": str(folder), **keys}, stdout=output, stderr=output)
     try:
-        _wait_until_it_answers(process, log, address)
+        _wait_until_ready(process, log, address)
         yield address
     finally:
         process.terminate()
@@ -57,19 +57,19 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # Unix sockets whose place cannot be changed and that are left behind.
+        # The store leaves Unix sockets behind; their folder cannot be configured.
         for port in (s3_port, *internal):
             for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 socket.unlink(missing_ok=True)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], log: Path, address: StorageAddress) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, address: StorageAddress) -> None:
     deadline = time.monotonic() + _START_SECONDS
     with httpx.Client(trust_env=False, timeout=2) as http:
         while not _answers(http, signed_bucket_request(address)):
-            said = log.read_text(errors="replace")[-2000:]
-            assert process.poll() is None, f"weed ended with {process.returncode}: {said}"
-            assert time.monotonic() < deadline, f"weed is not ready: {said}"
+            output = log.read_text(errors="replace")[-2000:]
+            assert process.poll() is None, f"weed ended with {process.returncode}: {output}"
+            assert time.monotonic() < deadline, f"weed is not ready: {output}"
             time.sleep(0.05)
 
 
@@ -80,7 +80,7 @@ def _answers(http: httpx.Client, request: httpx.Request) -> bool:
         return False
 
 
-def _weed() -> str:
+def _find_weed() -> str:
     beside_python = Path(sys.executable).parent / "weed"
     found = shutil.which(str(beside_python)) or shutil.which("weed")
     assert found is not None, "weed is missing: install autos with its extra [local]"

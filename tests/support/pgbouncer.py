@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode, in front of the tests' Postgres."""
+"""A real PgBouncer in transaction mode in front of the tests' Postgres."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ _DEADLINE_SECONDS = 10
 
 @contextmanager
 def running_pgbouncer(server_url: str, *, servers: int = 2) -> Iterator[str]:
-    """Run one with few connections to the server, so that transactions change places; gives an address."""
+    """Run a PgBouncer, and yield its address; skip the test where there is none, except in CI.
+
+    It has few connections to the server, so that the transactions of one client run on different ones.
+    """
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
-        missing = "The tests of poolers need PgBouncer (Debian: apt-get install pgbouncer)."
+        missing = "The tests of poolers need the program pgbouncer (Debian: apt-get install pgbouncer)."
         assert not os.environ.get("CI"), missing
         pytest.skip(missing)
     server = engine_arguments(server_url).connect_args
@@ -55,26 +58,26 @@ def running_pgbouncer(server_url: str, *, servers: int = 2) -> Iterator[str]:
         )
         command = [program, "-q", str(configuration)]
         if os.getuid() == 0:
-            # It refuses to run as root. The server's own user may enter the folder of the server's socket.
+            # PgBouncer refuses to run as root. The server's user may enter the folder of the server's socket.
             owner = Path(server["host"][0]).owner()
-            _give_to(owner, Path(folder))
+            _change_owner(owner, Path(folder))
             command[1:1] = ["-u", owner]
         bouncer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            _wait_for(port, bouncer)
+            _wait_until_listening(port, bouncer)
             yield f"postgresql://{server['user']}@127.0.0.1:{port}/{server['database']}"
         finally:
             bouncer.terminate()
             bouncer.wait(10)
 
 
-def _give_to(name: str, folder: Path) -> None:
+def _change_owner(name: str, folder: Path) -> None:
     owner = pwd.getpwnam(name).pw_uid
     for path in (folder, *folder.iterdir()):
         os.chown(path, owner, -1)
 
 
-def _wait_for(port: int, bouncer: subprocess.Popen[bytes]) -> None:
+def _wait_until_listening(port: int, bouncer: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while True:
         try:

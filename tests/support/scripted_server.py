@@ -1,4 +1,4 @@
-"""A server that answers with the very bytes it is given, for what no well-behaved server does."""
+"""A server that answers with given bytes, for what no well-behaved server does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-Reply = Callable[["Asked", asyncio.StreamWriter], Awaitable[None]]
+Reply = Callable[["ReceivedRequest", asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as it came."""
+class ReceivedRequest:
+    """A request as it was received."""
 
     method: str
     target: str
@@ -22,20 +22,25 @@ class Asked:
 
 @dataclass
 class ScriptedServer:
-    """What came, and where to send more."""
+    """A running server.
+
+    Attributes:
+        connections: how many connections were opened.
+        requests: every request that was received.
+    """
 
     origin: str
     connections: int = 0
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
 
     @property
     def targets(self) -> list[str]:
-        """The paths that were asked for."""
-        return [asked.target for asked in self.requests]
+        """The paths that were requested."""
+        return [request.target for request in self.requests]
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """A whole answer; underscores in header names become hyphens."""
+    """Return a whole response; underscores in header names become hyphens."""
     fields = {"content-length": str(len(body)), "connection": "close"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -43,27 +48,27 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 def always(reply: bytes) -> Reply:
-    """The same bytes to everybody."""
+    """Reply to every request with the same bytes."""
 
-    async def send(_: Asked, writer: asyncio.StreamWriter) -> None:
+    async def send(_: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(reply)
 
     return send
 
 
 def by_path(replies: dict[str, bytes]) -> Reply:
-    """The bytes for the first of these beginnings that the path has, else 404."""
+    """Reply with the bytes of the first prefix that the path starts with, or with 404."""
 
-    async def send(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        found = next((reply for start, reply in replies.items() if asked.target.startswith(start)), answer(404))
-        writer.write(found)
+    async def send(request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        matching = (reply for prefix, reply in replies.items() if request.target.startswith(prefix))
+        writer.write(next(matching, answer(404)))
 
     return send
 
 
 @asynccontextmanager
 async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator[ScriptedServer]:
-    """A server on the loopback for as long as the block lasts; it closes each connection after its answer."""
+    """Run a server on the loopback for as long as the block lasts; it closes each connection after its response."""
     handlers: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,9 +77,9 @@ async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator
         handlers.add(task)
         server.connections += 1
         try:
-            asked = await _read(reader)
-            server.requests.append(asked)
-            await reply(asked, writer)
+            request = await _read_request(reader)
+            server.requests.append(request)
+            await reply(request, writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -96,10 +101,10 @@ async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator
         await asyncio.gather(*handlers, return_exceptions=True)
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked:
+async def _read_request(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     start, *lines = head.strip().split("\r\n")
     method, target, _ = start.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Asked(method, target, headers, body)
+    return ReceivedRequest(method, target, headers, body)

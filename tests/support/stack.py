@@ -1,4 +1,4 @@
-"""A whole local stack, as a person starts it, and the ways in that tests need."""
+"""A whole local stack, started as a person starts it, and what tests do with it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
 from tests.support.conditions import eventually
-
-ROOT = Path(__file__).parents[2]
+from tests.support.numbers import fresh_number
+from tests.support.paths import CLI
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what would change a stack's settings."""
+    """Return the tests' environment without variables that change a stack's settings, plus these variables."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUTOS_", "TEMPORAL_", "AWS_"))
     }
@@ -33,7 +33,13 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 @dataclass
 class RunningStack:
-    """A stack that is up."""
+    """A running stack.
+
+    Attributes:
+        addresses: what ``autos up --json`` printed: addresses, secrets and the services' PIDs.
+        stderr: the file with what the stack wrote to standard error.
+        simulator: a client of the simulated court.
+    """
 
     addresses: dict[str, Any]
     data_dir: Path
@@ -42,138 +48,174 @@ class RunningStack:
     simulator: httpx.AsyncClient
     temporal: Client
 
-    async def prepare(self, number: str, documents: int, **settings: int | bool) -> None:
-        """Make the court have a process with so many documents."""
+    # What the simulated court has and does.
+
+    async def create_process(self, number: str, documents: int, **settings: int | bool) -> None:
+        """Create a process with so many documents at the simulated court, or replace it."""
         answer = await self.simulator.put(
             f"/_simulator/processes/{number}", json={"documents": documents, **settings}
         )
         answer.raise_for_status()
 
-    async def fault(self, kind: str, number: str | None = None, **details: Any) -> str:
-        """Make the court fail; gives the fault's id."""
+    async def inject_fault(self, kind: str, number: str | None = None, **details: Any) -> str:
+        """Make the court fail for one process, or for all if there is no number. Returns the fault's id."""
         answer = await self.simulator.post("/_simulator/faults", json={"kind": kind, "number": number, **details})
         answer.raise_for_status()
         return str(answer.json()["id"])
-
-    async def latency(self, seconds: float) -> None:
-        """Make every answer of the court take so long."""
-        (await self.simulator.put("/_simulator/latency", json={"seconds": seconds})).raise_for_status()
-
-    async def forget_requests(self) -> None:
-        """Begin counting at the court anew."""
-        (await self.simulator.delete("/_simulator/stats")).raise_for_status()
-
-    async def court(self) -> dict[str, Any]:
-        """What the court has counted."""
-        counted: dict[str, Any] = (await self.simulator.get("/_simulator/stats")).json()
-        return counted
-
-    async def request(self, number: str, **query: str | int) -> httpx.Response:
-        """Ask for a download."""
-        return await self.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
-
-    async def status(self, number: str) -> dict[str, Any]:
-        """The process's status."""
-        body: dict[str, Any] = (await self.api.get(f"/processes/{number}/status")).json()
-        return body
-
-    async def ended(self, number: str, *, seconds: float = 60.0) -> dict[str, Any]:
-        """Wait for the end of the run that is open, and give the status then."""
-
-        # Temporal tells by itself; asking the API over and over would cost more than what is waited for.
-        with suppress(WorkflowFailureError, RPCError, TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.temporal.get_workflow_handle(number).result()
-
-        async def closed() -> dict[str, Any] | None:
-            status = await self.status(number)
-            return status if status["status"] != "processing" else None
-
-        return await eventually(closed, f"the end of the run for {number}", seconds=seconds)
-
-    async def reaches(self, number: str, available: int, *, seconds: float = 30.0) -> dict[str, Any]:
-        """Wait until so many documents are available."""
-
-        async def reached() -> dict[str, Any] | None:
-            status = await self.status(number)
-            return status if status["available_documents"] >= available else None
-
-        return await eventually(reached, f"{available} documents of {number}", seconds=seconds)
-
-    async def documents(self, number: str) -> list[dict[str, Any]]:
-        """Every document, over all pages."""
-        found: list[dict[str, Any]] = []
-        address: str | None = f"/processes/{number}/documents"
-        while address:
-            page = (await self.api.get(address)).json()
-            found += page["documents"]
-            address = page["documents_next"]
-        return found
-
-    async def runs(self, number: str) -> list[str]:
-        """Every execution that Temporal has seen for a process, by its run id."""
-        return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
 
     async def end_fault(self, fault: str) -> None:
         """End one fault."""
         (await self.simulator.delete(f"/_simulator/faults/{fault}")).raise_for_status()
 
-    async def waits(self, number: str, *, seconds: float = 30.0) -> dict[str, Any]:
-        """Wait until the run waits for the court."""
+    async def end_all_faults(self) -> None:
+        """End every fault."""
+        (await self.simulator.delete("/_simulator/faults")).raise_for_status()
 
-        async def waiting() -> dict[str, Any] | None:
-            status = await self.status(number)
-            return status if status["phase"] == "waiting_for_court" else None
+    async def set_latency(self, seconds: float) -> None:
+        """Delay every answer of the court by so many seconds."""
+        (await self.simulator.put("/_simulator/latency", json={"seconds": seconds})).raise_for_status()
 
-        return await eventually(waiting, f"{number} waits for the court", seconds=seconds)
+    async def get_court_stats(self) -> dict[str, Any]:
+        """Return what the court has counted, for example ``requests`` and ``documents_served``."""
+        stats: dict[str, Any] = (await self.simulator.get("/_simulator/stats")).json()
+        return stats
 
-    async def court_status(self) -> dict[str, Any]:
-        """What the deployment knows of the court."""
+    async def reset_court_stats(self) -> None:
+        """Make the court count from zero."""
+        (await self.simulator.delete("/_simulator/stats")).raise_for_status()
+
+    async def create_court_token(self, **details: Any) -> dict[str, Any]:
+        """Have the court issue a token and a refresh token. The tokens before them become invalid."""
+        answer = await self.simulator.post("/_simulator/token", json=details)
+        issued: dict[str, Any] = answer.raise_for_status().json()
+        return issued
+
+    # What clients and operators do.
+
+    async def put_credentials(self, **credentials: str) -> dict[str, Any]:
+        """Hand credentials in, and return the court's status."""
+        answer = await self.api.put("/court/credentials", json=credentials)
+        body: dict[str, Any] = answer.raise_for_status().json()
+        return body
+
+    async def renew_credentials(self) -> None:
+        """Give the deployment a token of the court that lasts."""
+        await self.put_credentials(token=(await self.create_court_token())["token"])
+
+    async def request_download(self, number: str, **query: str | int) -> httpx.Response:
+        """Request the download of a process."""
+        return await self.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
+
+    async def create_ended_run(self, documents: int, **settings: int | bool) -> str:
+        """Create a process at the court and download it to the end of the run. Returns its number."""
+        number = fresh_number()
+        await self.create_process(number, documents, **settings)
+        await self.request_download(number)
+        await self.wait_until_ended(number)
+        return number
+
+    async def post_action(self, number: str, action: str) -> httpx.Response:
+        """Post an action of a process: ``retry``, ``pause``, ``resume`` or ``cancel``."""
+        return await self.api.post(f"/processes/{number}/{action}")
+
+    async def get_status(self, number: str) -> dict[str, Any]:
+        """Return the status of a process."""
+        body: dict[str, Any] = (await self.api.get(f"/processes/{number}/status")).json()
+        return body
+
+    async def get_court_status(self) -> dict[str, Any]:
+        """Return what the deployment knows about the court."""
         body: dict[str, Any] = (await self.api.get("/court/status")).json()
         return body
 
-    async def recovered(self, *, seconds: float = 60.0) -> None:
-        """Have a court that is well again probed until that is known."""
+    async def list_documents(self, number: str) -> list[dict[str, Any]]:
+        """Return every document of a process, from all pages."""
+        documents: list[dict[str, Any]] = []
+        address: str | None = f"/processes/{number}/documents"
+        while address:
+            page = (await self.api.get(address)).json()
+            documents += page["documents"]
+            address = page["documents_next"]
+        return documents
 
-        async def well() -> bool:
-            told = await self.court_status()
-            if told["status"] == "answering":
+    async def list_run_ids(self, number: str) -> list[str]:
+        """Return the run id of every execution that Temporal has for a process."""
+        return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
+
+    # What tests wait for.
+
+    async def wait_until_ended(self, number: str, *, seconds: float = 60.0) -> dict[str, Any]:
+        """Wait until the open run of a process has ended, and return the status then."""
+
+        # Temporal pushes the result; polling the API would cost more than the run itself.
+        with suppress(WorkflowFailureError, RPCError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.temporal.get_workflow_handle(number).result()
+
+        async def ended() -> dict[str, Any] | None:
+            status = await self.get_status(number)
+            return status if status["status"] != "processing" else None
+
+        return await eventually(ended, f"the end of the run for {number}", seconds=seconds)
+
+    async def wait_until_available(self, number: str, count: int, *, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait until at least so many documents are available, and return the status then."""
+
+        async def available() -> dict[str, Any] | None:
+            status = await self.get_status(number)
+            return status if status["available_documents"] >= count else None
+
+        return await eventually(available, f"{count} documents of {number}", seconds=seconds)
+
+    async def wait_until_phase(self, number: str, phase: str, *, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait until the run of a process is in a phase, and return the status then."""
+
+        async def in_phase() -> dict[str, Any] | None:
+            status = await self.get_status(number)
+            return status if status["phase"] == phase else None
+
+        return await eventually(in_phase, f"{number} is {phase}", seconds=seconds)
+
+    async def wait_until_waiting_for_court(self, number: str, *, seconds: float = 30.0) -> dict[str, Any]:
+        """Wait until the run of a process waits for the court, and return the status then."""
+        return await self.wait_until_phase(number, "waiting_for_court", seconds=seconds)
+
+    async def recover_court(self, *, seconds: float = 60.0) -> None:
+        """Probe a court without faults, with a new token if needed, until the deployment finds it answering."""
+
+        async def answering() -> bool:
+            court = await self.get_court_status()
+            if court["status"] == "answering":
                 return True
-            if told["failure"]["code"] == "credentials_rejected":
-                granted = (await self.simulator.post("/_simulator/token")).raise_for_status().json()
-                await self.api.put("/court/credentials", json={"token": granted["token"]})
+            if court["failure"]["code"] == "credentials_rejected":
+                token = (await self.create_court_token())["token"]
+                await self.api.put("/court/credentials", json={"token": token})
             await self.temporal.get_workflow_handle("court").signal("probe")
             return False
 
-        await eventually(well, "the court is found well", seconds=seconds)
+        await eventually(answering, "the court is found answering", seconds=seconds)
 
-    def kill(self, part: str) -> None:
-        """Kill a part as a power cut would."""
-        os.kill(self.pid(part), signal.SIGKILL)
+    # The stack's services.
 
-    def pid(self, part: str) -> int:
-        """The part's present process: the one announced, or the one that took its place."""
-        again = re.findall(
-            rf'"part": "{part}".*?"pid": (\d+)|"pid": (\d+).*?"part": "{part}"', self.stderr.read_text()
+    def kill_service(self, service: str) -> None:
+        """Kill a service with SIGKILL, as a power cut would."""
+        os.kill(self.get_pid(service), signal.SIGKILL)
+
+    def get_pid(self, service: str) -> int:
+        """Return the present PID of a service: the first one, or that of its latest restart."""
+        restarts = re.findall(
+            rf'"service": "{service}".*?"pid": (\d+)|"pid": (\d+).*?"service": "{service}"', self.stderr.read_text()
         )
-        return int(next(filter(None, again[-1]))) if again else int(self.addresses["pids"][part])
+        return int(next(filter(None, restarts[-1]))) if restarts else int(self.addresses["pids"][service])
 
 
 @asynccontextmanager
 async def running_stack(folder: Path, **variables: str) -> AsyncIterator[RunningStack]:
-    """Start ``autos up`` in a folder, and stop it as Ctrl-C does."""
+    """Start ``autos up`` in a folder, and stop it as Ctrl-C does when the block ends."""
     data_dir, stderr = folder / "data", folder / "stderr.log"
     with stderr.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                str(ROOT / "cli.py"),
-                "up",
-                "--ephemeral-ports",
-                "--json",
-                "--data-dir",
-                str(data_dir),
-            ),
+            *(sys.executable, str(CLI), "up", "--ephemeral-ports", "--json", "--data-dir", str(data_dir)),
             cwd=folder,
             env=clean_environment(**variables),
             stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What is said to a database, and how it goes about it."""
+"""The SQL statements that tests cause, and the database's plans for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from adapters.database import Database
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement with its parameters, as the driver got it."""
+    """One statement with its parameters, as the driver received it."""
 
     sql: str
     parameters: Any
@@ -23,7 +23,7 @@ class Statement:
 
 @contextmanager
 def statements() -> Iterator[list[Statement]]:
-    """Collect every statement of every engine while the block lasts; one for many rows counts once."""
+    """Collect every statement of every engine while the block lasts; an `executemany` counts once."""
     collected: list[Statement] = []
 
     def collect(_: object, __: object, sql: str, parameters: Any, *___: object) -> None:
@@ -37,7 +37,10 @@ def statements() -> Iterator[list[Statement]]:
 
 
 async def plan(database: Database, statement: Statement) -> str:
-    """The database's plan for a statement, forced away from sequential scans where it would choose by size."""
+    """Return the database's plan for a statement.
+
+    Postgres is kept from sequential scans, which it would choose for the small tables of the tests.
+    """
     postgres = database.dialect == "postgresql"
     async with database.reading() as connection:
         if postgres:

@@ -1,4 +1,4 @@
-"""Stand-ins for the kinds of object stores that there are, each a real one behind a proxy with its rules."""
+"""Kinds of object stores, each simulated by a real store behind a proxy that applies the rules of the kind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _asks_for(request: StoreRequest, *subresources: str) -> bool:
 
 
 def refuses_checksums(request: StoreRequest) -> Refusal | None:
-    """The rule of a store that knows no checksums, no tags and no ACLs, as Backblaze B2."""
+    """Refuse checksums, tags and ACLs, as Backblaze B2 does."""
     header = _checksum_header(request)
     if header is None:
         return _refuses_tags_and_acls(request, status=400, code="InvalidArgument")
@@ -43,7 +43,7 @@ def refuses_checksums(request: StoreRequest) -> Refusal | None:
 
 
 def implements_little(request: StoreRequest) -> Refusal | None:
-    """The rule of a store that answers 501 to what it does not know, which is nearly everything optional."""
+    """Answer 501 to nearly everything that is optional in S3."""
     header = _checksum_header(request)
     if header is not None:
         return Refusal(501, "NotImplemented", f"Header '{header}' not implemented")
@@ -53,7 +53,7 @@ def implements_little(request: StoreRequest) -> Refusal | None:
 
 
 def refuses_tags(request: StoreRequest) -> Refusal | None:
-    """The rule of a store that compares checksums and knows no tags and no ACLs, as Cloudflare R2."""
+    """Refuse tags and ACLs, but compare checksums, as Cloudflare R2 does."""
     return _refuses_tags_and_acls(request, status=501, code="NotImplemented")
 
 
@@ -63,7 +63,7 @@ def _refuses_tags_and_acls(request: StoreRequest, *, status: int, code: str) -> 
 
 
 def refuses_path_style(request: StoreRequest) -> Refusal | None:
-    """The rule of a store that takes the bucket in the host's name only, as Alibaba's OSS."""
+    """Refuse the bucket in the path: it has to be in the host's name, as with Alibaba's OSS."""
     if not request.headers["host"].startswith((DOMAIN, "127.0.0.1")):
         return None
     return Refusal(403, "SecondLevelDomainForbidden", "Please use virtual hosted style to access.")
@@ -74,10 +74,10 @@ class StoreKind:
     """A kind of store.
 
     Attributes:
-        rule: What it refuses.
+        rule: Which requests it refuses.
         confirms: Whether it compares checksums and confirms them.
-        lists_uploads: Whether it says which uploads in parts there are.
-        host: The name that its endpoint has.
+        lists_uploads: Whether it can list multipart uploads.
+        host: The host name of its endpoint.
     """
 
     rule: Rule = takes_everything
@@ -113,7 +113,7 @@ def resolving_store_names() -> Iterator[None]:
 
 @contextmanager
 def stand_in(kind: StoreKind, s3: StorageAddress) -> Iterator[tuple[StoreProxy, StorageAddress]]:
-    """Run a store of a kind in front of a real one, for as long as the block lasts. Yields it and its address."""
+    """Run a store of a kind in front of a real one for as long as the block lasts. Yields proxy and address."""
     with store_proxy(s3) as proxy, resolving_store_names():
         proxy.rule = kind.rule
         proxy.ignores_checksums = kind.rule is takes_everything and not kind.confirms

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
-import uvicorn
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -19,17 +16,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from domain.storage import StorageAddress
-from tests.support.conditions import eventually_sync
+from tests.support.threaded_server import serving_in_thread
 
 _NOT_FORWARDED = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "content-encoding"})
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as S3 answers it.
+    """An error response of S3.
 
     Attributes:
-        more: Elements besides code and message.
+        more: XML elements besides code and message.
         headers: Headers besides the usual ones.
     """
 
@@ -40,7 +37,7 @@ class Refusal:
     headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
-        """Return the answer."""
+        """Return the HTTP response."""
         inner = f"<Code>{self.code}</Code><Message>{self.message}</Message>{self.more}"
         body = f"<?xml version='1.0'?><Error>{inner}</Error>"
         return Response(body, self.status, self.headers, media_type="application/xml")
@@ -57,32 +54,32 @@ class StoreRequest:
 
 
 Rule = Callable[[StoreRequest], Refusal | None]
-# Returns the bytes to store in place of those that were sent. None loses them.
+# Returns the bytes to store in place of those that were sent. `None` loses them.
 Damage = Callable[[StoreRequest, bytes], bytes | None]
 
 
 def takes_everything(_: StoreRequest) -> None:
-    """The rule of a store that refuses nothing."""
+    """Accept every request: the rule of a store that refuses nothing."""
 
 
 def refuses_writes(request: StoreRequest) -> Refusal | None:
-    """The rule of a store whose policy allows reading only."""
+    """Refuse writes: the rule of a store whose policy allows reading only."""
     writes = request.method in ("PUT", "POST")
     return Refusal(403, "AccessDenied") if writes else None
 
 
 @dataclass
 class StoreProxy:
-    """The proxy while it runs.
+    """A running proxy.
 
     Attributes:
         rule: Decides about each request. May be replaced at any time.
         ignores_checksums: Whether checksums are neither compared nor confirmed, as by a store that knows none.
-        damage: What becomes of a body before it is stored, without a word. None for a store that keeps it.
-        requests: Every request, with the status that it was answered with.
+        damage: Silently changes each body before it is stored. `None` stores bodies as they are.
+        requests: Every request, with the status of its response.
     """
 
-    url: str
+    url: str = ""
     rule: Rule = takes_everything
     ignores_checksums: bool = False
     damage: Damage | None = None
@@ -92,8 +89,7 @@ class StoreProxy:
 @contextmanager
 def store_proxy(upstream: StorageAddress) -> Iterator[StoreProxy]:
     """Forward to the store at an address, for as long as the block lasts."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    proxy = StoreProxy(f"http://127.0.0.1:{listening.getsockname()[1]}")
+    proxy = StoreProxy()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -102,44 +98,38 @@ def store_proxy(upstream: StorageAddress) -> Iterator[StoreProxy]:
             yield
 
     async def forward(request: Request) -> Response:
-        asked = StoreRequest(request.method, request.url.path, request.url.query, dict(request.headers))
-        refusal = proxy.rule(asked)
+        store_request = StoreRequest(request.method, request.url.path, request.url.query, dict(request.headers))
+        refusal = proxy.rule(store_request)
         body = await request.body()
-        response = refusal.response() if refusal else await _answer(proxy, upstream, request, asked, body)
-        proxy.requests.append((asked, response.status_code))
+        response = refusal.response() if refusal else await _forward(proxy, upstream, request, store_request, body)
+        proxy.requests.append((store_request, response.status_code))
         return response
 
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", forward, methods=methods)], lifespan=lifespan)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", loop="asyncio", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    eventually_sync(lambda: server.started, "the proxy of the store")
-    try:
+    with serving_in_thread(app, timeout_graceful_shutdown=1) as url:
+        proxy.url = url
         yield proxy
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
-async def _answer(
-    proxy: StoreProxy, upstream: StorageAddress, request: Request, asked: StoreRequest, body: bytes
+async def _forward(
+    proxy: StoreProxy, upstream: StorageAddress, request: Request, store_request: StoreRequest, body: bytes
 ) -> Response:
-    damaged = proxy.damage(asked, body) if proxy.damage and asked.method == "PUT" else body
+    damaged = proxy.damage(store_request, body) if proxy.damage and store_request.method == "PUT" else body
     if damaged is None:
         return Response(headers={"ETag": '"lost"'})
     target = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
     url = f"{upstream.endpoint_url}{target}"
     if damaged == body and not proxy.ignores_checksums:
-        # The Host stays, since it is signed.
+        # The Host header stays, since it is signed.
         headers = {name: value for name, value in request.headers.items() if name != "connection"}
     else:
-        headers = _signed_anew(upstream, request, url, damaged)
-    return await _forwarded(request, url, headers, damaged)
+        headers = _sign_again(upstream, request, url, damaged)
+    return await _send_upstream(request, url, headers, damaged)
 
 
-def _signed_anew(upstream: StorageAddress, request: Request, url: str, body: bytes) -> dict[str, str]:
-    """Return the headers for a request that is changed behind the signature, without its checksums."""
+def _sign_again(upstream: StorageAddress, request: Request, url: str, body: bytes) -> dict[str, str]:
+    """Return new headers for a request whose body has changed after it was signed, without its checksums."""
     kept = {
         name: value
         for name, value in request.headers.items()
@@ -151,7 +141,7 @@ def _signed_anew(upstream: StorageAddress, request: Request, url: str, body: byt
     return dict(changed.headers.items())
 
 
-async def _forwarded(request: Request, url: str, headers: dict[str, str], body: bytes) -> Response:
+async def _send_upstream(request: Request, url: str, headers: dict[str, str], body: bytes) -> Response:
     client: httpx.AsyncClient = request.app.state.client
     answer = await client.request(request.method, url, headers=headers, content=body)
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _NOT_FORWARDED}

@@ -1,21 +1,21 @@
 "use strict";
 
-// Keeps the page of a process up to date while a run is open. Without it the page is the same, as of its loading.
+// Refreshes the page of a process while a run is open. Without this script the page shows the state when it was loaded.
 (() => {
-  const SHORTEST_PAUSE_MS = 1000;
+  const MIN_PAUSE_MS = 1000;
   const POLL_MS = 3000;
 
   const live = document.getElementById("live");
   const announcement = document.getElementById("announcement");
   if (!live || live.dataset.open !== "yes") return;
 
-  // Nobody has to reload a page that keeps itself up to date.
+  // Hides the reload button: the page refreshes itself.
   document.documentElement.classList.add("scripted");
 
   let busy = false;
   let wanted = false;
 
-  // Changes what differs and leaves the rest in its place, so that focus, scroll and selection stay.
+  // Changes only what differs, so that focus, scroll position and selection are kept.
   function morph(old, fresh) {
     if (old.isEqualNode(fresh)) return;
     if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
@@ -25,22 +25,22 @@
     for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
     for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     const before = [...old.childNodes];
-    [...fresh.childNodes].forEach((child, place, all) => {
-      if (place < before.length) morph(before[place], child);
+    [...fresh.childNodes].forEach((child, index) => {
+      if (index < before.length) morph(before[index], child);
       else old.append(child);
     });
     before.slice(fresh.childNodes.length).forEach((child) => child.remove());
   }
 
   async function load() {
-    const answer = await fetch(live.dataset.source, { cache: "no-store" });
-    if (answer.redirected) {
-      // The session has ended: the page itself leads to the sign-in.
+    const response = await fetch(live.dataset.source, { cache: "no-store" });
+    if (response.redirected) {
+      // The session has ended: reloading the page redirects to the sign-in form.
       location.reload();
       return;
     }
-    if (!answer.ok) throw new Error(`answered ${answer.status}`);
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const focused = document.activeElement;
     morph(live, page.getElementById("live"));
     if (focused && focused !== document.body && !focused.isConnected) {
@@ -60,10 +60,10 @@
         try {
           await load();
         } catch (error) {
-          console.warn("The page could not be brought up to date; it is tried again.", error);
+          console.warn("The page could not be refreshed. It will be tried again.", error);
           wanted = live.dataset.open === "yes";
         }
-        await new Promise((resolve) => setTimeout(resolve, SHORTEST_PAUSE_MS));
+        await new Promise((resolve) => setTimeout(resolve, MIN_PAUSE_MS));
       }
     } finally {
       busy = false;
@@ -84,7 +84,7 @@
     await refresh();
   });
   events.addEventListener("error", () => {
-    // A browser tries again by itself unless it was refused.
+    // A browser reconnects by itself unless the server refused the stream.
     if (events.readyState === EventSource.CLOSED) poll();
   });
 })();

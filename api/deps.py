@@ -1,0 +1,106 @@
+"""Dependencies of the routes: the objects in ``app.state`` and the authenticated client.
+
+``app.state`` is read here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from adapters.database import Catalog
+from api.auth import Authenticator, require_scope
+from api.middleware.rate_headers import READ_COST, START_COST
+from api.pages.session import Sessions
+from api.presenters import ProcessPresenter
+from api.services.actions import ProcessActionService
+from api.services.batches import BatchService
+from api.services.court import CourtService
+from api.services.downloads import DownloadService
+from api.services.lists import ListService
+from api.services.metrics import Metrics
+from api.services.readiness import Check
+from api.services.webhooks import WebhookService
+from api.status_stream import StatusBroadcaster
+from domain.clients import Client, Scope
+
+_TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
+_bearer = HTTPBearer(auto_error=False, description="An API key. Not needed on a deployment without keys.")
+
+
+def _from_state(name: str) -> Any:
+    """Return a dependency: the attribute of ``app.state`` with this name."""
+
+    # A coroutine: FastAPI would run a plain function in a thread.
+    async def read_state(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read_state)
+
+
+ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
+AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
+BatchServiceDep = Annotated[BatchService, _from_state("batches")]
+BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
+CatalogDep = Annotated[Catalog, _from_state("catalog")]
+CourtServiceDep = Annotated[CourtService, _from_state("court")]
+DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
+ListServiceDep = Annotated[ListService, _from_state("lists")]
+MetricsDep = Annotated[Metrics, _from_state("metrics")]
+PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]
+ReadinessChecksDep = Annotated[Mapping[str, Check], _from_state("readiness_checks")]
+SessionsDep = Annotated[Sessions, _from_state("sessions")]
+WebhookServiceDep = Annotated[WebhookService, _from_state("webhooks")]
+
+
+def sessions_of(request: Request) -> Sessions:
+    """Return the sessions, for code that renders a page outside a route's function."""
+    sessions: Sessions = request.app.state.sessions
+    return sessions
+
+
+def broadcaster_of(app: FastAPI) -> StatusBroadcaster:
+    """Return the status broadcaster, for the server that closes its streams before it stops."""
+    broadcaster: StatusBroadcaster = app.state.broadcaster
+    return broadcaster
+
+
+async def _authenticate(
+    request: Request,
+    authenticator: AuthenticatorDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Client:
+    key = credentials.credentials if credentials else authenticator.key_of_session(request)
+    client = await authenticator.authenticate(request, key, of_session=credentials is None)
+    structlog.contextvars.bind_contextvars(client=client.name)
+    return client
+
+
+def _client_with(scope: Scope, cost: int = READ_COST) -> Any:
+    """Return a dependency: the authenticated client, if its key has a scope and its rate limit allows the cost."""
+    return Depends(_checking(scope, cost))
+
+
+def _checking(scope: Scope, cost: int) -> Callable[..., Awaitable[Client]]:
+    async def check_client(
+        request: Request, authenticator: AuthenticatorDep, client: Annotated[Client, Depends(_authenticate)]
+    ) -> Client:
+        starts_download = request.query_params.get("auto_download", "").lower() in _TRUE
+        await authenticator.charge(request, client, START_COST if starts_download else cost)
+        require_scope(client, scope)
+        return client
+
+    return check_client
+
+
+Reader = Annotated[Client, _client_with(Scope.READ)]
+Downloader = Annotated[Client, _client_with(Scope.DOWNLOAD)]
+Administrator = Annotated[Client, _client_with(Scope.ADMIN)]
+# For routes that may start a run, which costs more.
+StartingDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, START_COST)]
+# For routes that charge the client themselves.
+UnchargedDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, 0)]

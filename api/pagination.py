@@ -1,0 +1,106 @@
+"""Keyset pagination: opaque cursors, and the URLs of pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+from domain.errors import InvalidInput
+
+Key = TypeVar("Key")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_POSITION = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CursorCodec(Generic[Key]):
+    """Encodes the sort key of a page's last row as a cursor, which is opaque to clients.
+
+    Attributes:
+        pattern: Matches the text inside the cursor. Its first letter names the list, so that the cursor of another
+            list is refused. A new format for the same list would get another letter.
+        write: Returns that text for a key.
+        read: Returns the key for the pattern's groups. Raises `ValueError` if there is no such key.
+    """
+
+    pattern: re.Pattern[str]
+    write: Callable[[Key], str]
+    read: Callable[..., Key]
+
+    def encode(self, key: Key) -> str:
+        """Return the cursor of the page that begins after this key."""
+        return _to_base64(self.write(key))
+
+    def decode(self, cursor: str | None) -> Key | None:
+        """Return the key after which the page begins. None for the first page.
+
+        Raises:
+            InvalidInput: This codec has not written the cursor.
+        """
+        if cursor is None:
+            return None
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+            match = self.pattern.fullmatch(text)
+            # Several base64 texts decode to the same bytes: only the one that was handed out is valid.
+            if match is None or _to_base64(text) != cursor:
+                raise ValueError
+            return self.read(*match.groups())
+        except ValueError:
+            raise InvalidInput(
+                "The cursor is not from this list. Start again without a cursor.",
+                code="invalid_cursor",
+                field="cursor",
+            ) from None
+
+
+def page_url(path: str, parameters: Mapping[str, object]) -> str:
+    """Return the URL of a page. Parameters that are None are left out."""
+    return f"{path}?{urlencode({name: value for name, value in parameters.items() if value is not None})}"
+
+
+def _to_base64(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_position(digits: str) -> int:
+    position = int(digits)
+    if position > _MAX_POSITION:
+        raise ValueError
+    return position
+
+
+def _to_microseconds(moment: datetime) -> int:
+    # A float of seconds would lose the last digits, and a page would miss some rows.
+    return (moment - _EPOCH) // timedelta.resolution
+
+
+def _from_microseconds(digits: str) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(digits))
+
+
+# A document's position in its process, or a delivery's number.
+POSITION_CURSOR: CursorCodec[int] = CursorCodec(
+    re.compile(r"p([0-9]{1,10})"),
+    write=lambda position: f"p{position}",
+    read=_read_position,
+)
+# When the process became known, and its number.
+PROCESS_CURSOR: CursorCodec[tuple[datetime, str]] = CursorCodec(
+    re.compile(r"c([0-9]{1,17})/([0-9.-]{25})"),
+    write=lambda key: f"c{_to_microseconds(key[0])}/{key[1]}",
+    read=lambda moment, number: (_from_microseconds(moment), number),
+)
+# When it failed, the process's number, and the document's id; an empty id is the process's own failure.
+FAILURE_CURSOR: CursorCodec[tuple[datetime, str, str]] = CursorCodec(
+    re.compile(r"f([0-9]{1,17})/([0-9.-]{25})/([0-9a-f-]{36}|)"),
+    write=lambda key: f"f{_to_microseconds(key[0])}/{key[1]}/{key[2]}",
+    read=lambda moment, number, document_id: (_from_microseconds(moment), number, document_id),
+)

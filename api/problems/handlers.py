@@ -1,0 +1,123 @@
+"""Exception handlers: every error becomes a problem."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem, problem_response
+from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
+
+# The errors of the application that `to_problem` knows.
+KnownError: TypeAlias = (
+    Problem | InvalidInput | DependencyUnavailable | ConfigurationError | RequestValidationError | HTTPException
+)
+KNOWN_ERRORS = (
+    Problem,
+    InvalidInput,
+    DependencyUnavailable,
+    ConfigurationError,
+    RequestValidationError,
+    HTTPException,
+)
+
+_RETRY_AFTER = {"Retry-After": "5"}
+_CODES_BY_STATUS = {
+    404: ProblemCode.NOT_FOUND,
+    405: ProblemCode.METHOD_NOT_ALLOWED,
+    413: ProblemCode.TOO_LARGE,
+    415: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+}
+_DETAILS_BY_STATUS = {
+    404: "There is nothing at this address. The API is described at /docs.",
+    405: "This address does not support this method. See the Allow header.",
+}
+
+_log = structlog.get_logger()
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    for error_class in KNOWN_ERRORS:
+        app.add_exception_handler(error_class, _handle_known_error)
+    app.add_exception_handler(Exception, _handle_bug)
+
+
+def to_problem(error: KnownError) -> Problem:
+    """Return the problem for an error, and log the errors that an operator has to know of."""
+    match error:
+        case Problem():
+            return error
+        case InvalidInput():
+            return _from_invalid_input(error)
+        case DependencyUnavailable():
+            _log.error("dependency unavailable", dependency=error.dependency, detail=str(error))
+            return Problem(
+                ProblemCode(f"{error.dependency}_unavailable"),
+                f"{error} Nothing is lost; send the request again.",
+                headers=_RETRY_AFTER,
+            )
+        case ConfigurationError():
+            # For example a changed database password. Only the log says which setting it is.
+            _log.error("misconfigured", detail=str(error))
+            return Problem(
+                ProblemCode.NOT_READY,
+                "A setting of the service is wrong. The operator's log says which one.",
+                headers=_RETRY_AFTER,
+            )
+        case RequestValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+
+
+def _handle_known_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KNOWN_ERRORS)  # noqa: S101 - Starlette types every handler's error as Exception.
+    return problem_response(request, to_problem(error))
+
+
+def _handle_bug(request: Request, error: Exception) -> Response:
+    request_id = getattr(request.state, "request_id", None)
+    _log.error("unexpected error", request_id=request_id, path=request.url.path, exc_info=error)
+    return problem_response(
+        request,
+        Problem(
+            ProblemCode.INTERNAL_ERROR,
+            "An unexpected error happened in the service. Report the request_id to the operator.",
+            # This answer is written outside the middleware that adds the header.
+            headers={"X-Request-Id": request_id} if request_id else None,
+        ),
+    )
+
+
+def _from_invalid_input(error: InvalidInput) -> Problem:
+    problem = Problem(ProblemCode(error.code), str(error))
+    if error.field:
+        problem.members["errors"] = [{"parameter": error.field, "detail": str(error)}]
+    if isinstance(error, InvalidProcessNumber) and error.suggestion:
+        problem.members["suggestion"] = error.suggestion
+    return problem
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    errors = [
+        {"parameter": ".".join(str(step) for step in item["loc"][1:]), "detail": item["msg"]}
+        for item in error.errors()
+    ]
+    summary = "; ".join(f"{item['parameter']}: {item['detail']}" for item in errors)
+    return Problem(ProblemCode.INVALID_REQUEST, f"The request is not valid. {summary}", errors=errors)
+
+
+def _from_http(error: HTTPException) -> Problem:
+    default = ProblemCode.INVALID_REQUEST if error.status_code < 500 else ProblemCode.INTERNAL_ERROR
+    code = _CODES_BY_STATUS.get(error.status_code, default)
+    detail = _DETAILS_BY_STATUS.get(error.status_code, str(error.detail))
+    # FastAPI answers 400 to a body that is not text. Here it gets 422, like every other invalid request.
+    status = 422 if error.status_code == 400 else error.status_code
+    return Problem(code, detail, status=status, headers=error.headers)

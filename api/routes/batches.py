@@ -1,0 +1,54 @@
+"""Routes: batches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.deps import AuthenticatorDep, BatchServiceDep, Reader, UnchargedDownloader
+from api.middleware.rate_headers import START_COST
+from api.problems.problem import documented_problems
+from api.schemas.batches import BatchBody, NewBatchBody
+from api.schemas.callbacks import run_end_callback
+from api.schemas.parameters import BatchId, NoQuery
+
+_NUMBERS_PER_COST_UNIT = 10
+
+router = APIRouter(prefix="/batches", tags=["batches"])
+
+
+@router.post(
+    "",
+    summary="Create a batch",
+    callbacks=run_end_callback("post_batch", "{$request.body#/webhook_url}"),
+    status_code=202,
+    responses=documented_problems(413),
+)
+async def post_batch(
+    request: Request,
+    response: Response,
+    client: UnchargedDownloader,
+    query: Annotated[NoQuery, Query()],
+    body: NewBatchBody,
+    authenticator: AuthenticatorDep,
+    batches: BatchServiceDep,
+) -> BatchBody:
+    """Request up to 1,000 processes. Each is answered from the catalog, joins the open run, or gets a new one.
+
+    Repeated numbers are processed once. Items that are not process numbers are marked in the answer and do not
+    stop the others.
+    """
+    # Charged as a whole before anything is done, so that a refused batch costs nothing.
+    await authenticator.charge(request, client, START_COST + len(body.process_numbers) // _NUMBERS_PER_COST_UNIT)
+    batch = await batches.create(client, body)
+    response.headers["Location"] = f"/batches/{batch.id}"
+    return batch
+
+
+@router.get("/{batch_id}", summary="Get a batch", responses=documented_problems(404))
+async def get_batch(
+    batch_id: BatchId, client: Reader, query: Annotated[NoQuery, Query()], batches: BatchServiceDep
+) -> BatchBody:
+    """Every item with its state, and the number of items in each state."""
+    return await batches.get(client, batch_id)

@@ -1,0 +1,36 @@
+"""Routes: health checks."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.deps import ReadinessChecksDep
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem, only_problems
+from api.schemas.health import ReadyBody
+from api.services.readiness import check_parts
+
+router = APIRouter(prefix="/health", tags=["operation"])
+
+
+@router.get("/live", summary="Liveness check")
+async def live() -> dict[str, str]:
+    """Answers as long as the API process can answer at all."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", summary="Readiness check", responses=only_problems(503))
+async def ready(checks: ReadinessChecksDep) -> ReadyBody:
+    """Check the database, the object store and Temporal, each for at most three seconds.
+
+    The store also has to accept a small object: a read-only store is not ready.
+    """
+    parts = await check_parts(checks)
+    if any(state != "ok" for state in parts.values()):
+        raise Problem(
+            ProblemCode.NOT_READY,
+            "A part that the service depends on does not answer.",
+            headers={"Retry-After": "5"},
+            parts=parts,
+        )
+    return ReadyBody(status="ok", parts=parts)

@@ -1,0 +1,33 @@
+"""Routes: the lists over all processes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.deps import ListServiceDep, Reader
+from api.problems.problem import documented_problems
+from api.schemas.lists import FailuresBody, FailuresQuery, ProcessesBody, ProcessesQuery
+
+router = APIRouter(tags=["lists"], responses=documented_problems())
+
+
+@router.get("/processes", summary="List processes")
+async def get_processes(
+    client: Reader, query: Annotated[ProcessesQuery, Query()], lists: ListServiceDep
+) -> ProcessesBody:
+    """All processes with their counts, newest first.
+
+    The status is derived from the catalog and, for runs without a recorded end, from Temporal. A page of one status
+    is taken from the next 2,000 processes: it may be short or empty while there is still a `next_cursor`.
+    """
+    return await lists.list_processes(query)
+
+
+@router.get("/failures", summary="List failures")
+async def get_failures(
+    client: Reader, query: Annotated[FailuresQuery, Query()], lists: ListServiceDep
+) -> FailuresBody:
+    """Failed documents and failed processes, newest first. A retry removes them from the list."""
+    return await lists.list_failures(client, query)

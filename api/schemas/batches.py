@@ -1,0 +1,106 @@
+"""Batches: bodies of the request and of the answers."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field
+
+from api.schemas.base import Age, BatchPriority, Body, ProcessNumberText, RequestBody, UtcTime, WebhookUrl
+from domain.batches import MAX_ITEMS, Batch, BatchItem, ItemState
+from domain.completeness import Decision
+from workflows.options import BATCH_PRIORITY
+
+
+class NewBatchBody(RequestBody):
+    """A request for a batch."""
+
+    process_numbers: list[ProcessNumberText] = Field(
+        min_length=1,
+        max_length=MAX_ITEMS,
+        description="CNJ numbers, with or without punctuation. Items that are not valid are marked in the answer.",
+        examples=[["1011745-77.2025.8.11.0041"]],
+    )
+    webhook_url: WebhookUrl | None = Field(None, description="Called once per process, when its run ends.")
+    max_age: Age | None = Field(
+        None, description="Maximum age of the court's listings, in seconds. 0 asks the court again."
+    )
+    priority: BatchPriority = Field(
+        BATCH_PRIORITY, description="Priority of the runs; 5 is last. Single requests have 3."
+    )
+
+
+class ItemProblemBody(Body):
+    """Why an item is not a process number."""
+
+    code: str
+    detail: str
+
+
+class BatchItemBody(Body):
+    """One item of a batch."""
+
+    position: int = Field(description="Position in the request, from 1.")
+    given: str = Field(description="The text in the request, truncated.")
+    process_number: str | None
+    state: ItemState
+    decision: Decision | None = Field(description="What the batch did about the item. Null until its turn comes.")
+    run_id: str | None
+    problem: ItemProblemBody | None
+
+    @classmethod
+    def of(cls, item: BatchItem) -> Self:
+        """Return the body of an item."""
+        problem = None
+        if item.problem_code:
+            problem = ItemProblemBody(code=item.problem_code, detail=item.problem_detail or "")
+        return cls(
+            position=item.position,
+            given=item.given,
+            process_number=item.process_number,
+            state=item.state,
+            decision=item.decision,
+            run_id=item.run_id,
+            problem=problem,
+        )
+
+
+class BatchCountsBody(Body):
+    """Number of items in each state, and of repeated numbers in the request."""
+
+    queued: int
+    processing: int
+    completed: int
+    partial: int
+    failed: int
+    cancelled: int
+    invalid: int
+    duplicates: int
+
+
+class BatchBody(Body):
+    """The current state of a batch."""
+
+    id: str
+    client: str
+    created_at: UtcTime
+    ended_at: UtcTime | None = Field(description="When nothing was left to start or to wait for.")
+    priority: int
+    webhook_url: str | None
+    counts: BatchCountsBody
+    items: list[BatchItemBody]
+
+    @classmethod
+    def of(cls, batch: Batch) -> Self:
+        """Return the body of a batch."""
+        counts = {state.value: count for state, count in batch.counts.items()}
+        return cls(
+            id=batch.id,
+            client=batch.client,
+            created_at=batch.created_at,
+            ended_at=batch.ended_at,
+            priority=batch.priority,
+            webhook_url=batch.webhook_url,
+            counts=BatchCountsBody(**counts, duplicates=batch.duplicates),
+            items=[BatchItemBody.of(item) for item in batch.items],
+        )

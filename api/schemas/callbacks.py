@@ -1,0 +1,52 @@
+"""OpenAPI callbacks: the request that is sent to a ``webhook_url``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.routing import APIRoute
+from pydantic import Field
+from starlette.routing import BaseRoute
+
+from api.schemas.webhook_events import ProcessCancelled, ProcessCompleted, ProcessFailed, ProcessPartial
+
+RunEndedEvent = Annotated[
+    ProcessCompleted | ProcessPartial | ProcessFailed | ProcessCancelled, Field(discriminator="type")
+]
+_EventId = Annotated[str, Header(alias="webhook-id", description="The event's id. The same at every attempt.")]
+_SentAt = Annotated[
+    int, Header(alias="webhook-timestamp", description="Time of this attempt, in seconds since 1970.")
+]
+_Signatures = Annotated[
+    str,
+    Header(
+        alias="webhook-signature",
+        description="`v1,` and base64. Several, separated by spaces, while secrets are rotated.",
+    ),
+]
+
+
+async def _receive(body: RunEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
+    """Called once when the run ends. Repeated with the same id until it is accepted."""
+
+
+def run_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:
+    """Return the OpenAPI callback of a route that takes a ``webhook_url``.
+
+    Args:
+        operation: The route's operation id.
+        url_expression: Where the URL is in the request, as an OpenAPI runtime expression.
+    """
+    route = APIRoute(
+        url_expression,
+        _receive,
+        methods=["POST"],
+        name="end_of_run",
+        operation_id=f"{operation}_end_of_run",
+        summary="Run ended",
+        status_code=204,
+        response_description="Accepted. Any 2xx status will do.",
+    )
+    router = APIRouter(routes=[route])
+    return router.routes

@@ -1,0 +1,65 @@
+"""Processes and their runs: bodies of answers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.base import Body, UtcTime
+from api.schemas.documents import DocumentBody, FailureBody
+from domain.completeness import Decision, Outcome, Phase, ProcessStatus
+from domain.errors import FailureCode
+
+
+class RunBody(Body):
+    """One run of the download."""
+
+    id: str
+    client: str
+    started_at: UtcTime
+    ended_at: UtcTime | None
+    outcome: Outcome | None
+    failure_code: FailureCode | None
+    chosen_documents: int | None = Field(description="Number of requested documents. Null means all.")
+
+
+class ProcessHead(Body):
+    """The fields that every body of a process has."""
+
+    process_number: str
+    court: str
+    status: ProcessStatus
+    phase: Phase | None = Field(description="What the open run is doing.")
+    total_documents: int
+    available_documents: int
+    pending_documents: int
+    failed_documents: int
+    no_content_documents: int = Field(
+        description="Documents that the court lists without a file or a text. They do not count as missing: a "
+        "process may be complete."
+    )
+    progress_percentage: float
+    available_bytes: int
+    listed_at: UtcTime | None
+    failure: FailureBody | None = Field(description="Why the process itself failed.")
+    run: RunBody | None = Field(description="The latest run.")
+
+
+class ProcessBody(ProcessHead):
+    """A process with the first page of its documents."""
+
+    decision: Decision | None = Field(description="What the request for a download led to.")
+    links_expire_at: UtcTime | None
+    documents: list[DocumentBody]
+    documents_next: str | None = Field(description="URL of the next page of documents.")
+
+
+class StatusBody(ProcessHead):
+    """A process without its documents."""
+
+    failures_by_code: dict[FailureCode, int]
+
+
+class RetriedBody(StatusBody):
+    """A process whose failed documents are being retried."""
+
+    retried_documents: int = Field(description="Number of failed documents that are being retried.")

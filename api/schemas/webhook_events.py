@@ -1,0 +1,209 @@
+"""The webhook events, for OpenAPI and as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.schemas.base import Body, UtcTime
+from api.schemas.documents import DocumentBody
+from api.schemas.processes import RunBody
+from domain.alerts import AlertState
+from domain.completeness import Outcome
+from domain.errors import FailureCode
+from domain.webhooks import EventType
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class EndedRunBody(Body):
+    """How a run ended, and the state of the process since then."""
+
+    process_number: str
+    court: str
+    outcome: Outcome
+    run: RunBody
+    total_documents: int | None = Field(None, description="The counts are null if the run was killed.")
+    available_documents: int | None = None
+    pending_documents: int | None = None
+    failed_documents: int | None = None
+    no_content_documents: int | None = None
+    progress_percentage: float | None = None
+    available_bytes: int | None = None
+    status_url: str
+    documents_url: str = Field(description="URL of all documents, in pages.")
+    documents: list[DocumentBody] | None = Field(
+        description="With links signed for this attempt. Null if there are more than 100 documents."
+    )
+
+
+class _Event(Body):
+    version: Literal[1] = Field(description="Version of the event's schema.")
+    timestamp: UtcTime = Field(description="When the event happened. The same at every attempt.")
+
+
+class _RunEnded(_Event):
+    data: EndedRunBody
+
+
+class ProcessCompleted(_RunEnded):
+    """A run has ended and every document is available."""
+
+    type: Literal[EventType.PROCESS_COMPLETED]
+
+
+class ProcessPartial(_RunEnded):
+    """A run has ended and some documents could not be downloaded."""
+
+    type: Literal[EventType.PROCESS_PARTIAL]
+
+
+class ProcessFailed(_RunEnded):
+    """A run has ended because the process itself could not be read."""
+
+    type: Literal[EventType.PROCESS_FAILED]
+
+
+class ProcessCancelled(_RunEnded):
+    """A run was cancelled."""
+
+    type: Literal[EventType.PROCESS_CANCELLED]
+
+
+class TestedBody(Body):
+    """The client that requested a test."""
+
+    client: str
+
+
+class WebhookTest(_Event):
+    """A test event, sent at a client's request."""
+
+    type: Literal[EventType.WEBHOOK_TEST]
+    data: TestedBody
+
+
+class _AlertBody(Body):
+    alert_id: str = Field(description="The same when the alert is raised and when it is cleared.")
+    state: AlertState
+    since: UtcTime = Field(description="When the condition began.")
+    raised_at: UtcTime
+    cleared_at: UtcTime | None = Field(description="Null in the event that raises the alert.")
+    status_url: str = Field(description="URL with more details.")
+
+
+class CourtUnavailableBody(_AlertBody):
+    """Why the court did not answer when the alert was raised."""
+
+    failure_code: FailureCode
+
+
+class CredentialsExpiringBody(_AlertBody):
+    """The token in use when the alert was raised."""
+
+    token_source: str | None = Field(description="`stored`, `file` or `environment`. Null if there is no token.")
+    token_expires_at: UtcTime | None
+
+
+class StoreUnavailableBody(_AlertBody):
+    """Why the store refused writes when the alert was raised."""
+
+    reason: str
+
+
+class FailuresHighBody(_AlertBody):
+    """The process and the run for which the alert was raised."""
+
+    process_number: str
+    run_id: str
+    total_documents: int
+    available_documents: int
+    failed_documents: int
+
+
+class EndpointDisabledBody(_AlertBody):
+    """An endpoint that is switched off. Its URL is not included."""
+
+    endpoint_id: str
+    client: str
+
+
+class AlertCourtUnavailable(_Event):
+    """To the operator: the court has not answered for some minutes or refuses us, or it answers again."""
+
+    type: Literal[EventType.ALERT_COURT_UNAVAILABLE]
+    data: CourtUnavailableBody
+
+
+class AlertCredentialsExpiring(_Event):
+    """To the operator: the court's token expires soon and is not renewed, or it has been replaced."""
+
+    type: Literal[EventType.ALERT_CREDENTIALS_EXPIRING]
+    data: CredentialsExpiringBody
+
+
+class AlertStoreUnavailable(_Event):
+    """To the operator: the object store has refused writes for a minute and runs wait, or it takes writes again."""
+
+    type: Literal[EventType.ALERT_STORE_UNAVAILABLE]
+    data: StoreUnavailableBody
+
+
+class AlertFailuresHigh(_Event):
+    """To the operator: most documents of a process failed in a run, or a later run ended better."""
+
+    type: Literal[EventType.ALERT_FAILURES_HIGH]
+    data: FailuresHighBody
+
+
+class AlertEndpointDisabled(_Event):
+    """To the operator: a client's endpoint was switched off, or it was switched on again."""
+
+    type: Literal[EventType.ALERT_ENDPOINT_DISABLED]
+    data: EndpointDisabledBody
+
+
+EVENTS: dict[EventType, type[BaseModel]] = {
+    EventType.PROCESS_COMPLETED: ProcessCompleted,
+    EventType.PROCESS_PARTIAL: ProcessPartial,
+    EventType.PROCESS_FAILED: ProcessFailed,
+    EventType.PROCESS_CANCELLED: ProcessCancelled,
+    EventType.WEBHOOK_TEST: WebhookTest,
+    EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
+    EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,
+    EventType.ALERT_STORE_UNAVAILABLE: AlertStoreUnavailable,
+    EventType.ALERT_FAILURES_HIGH: AlertFailuresHigh,
+    EventType.ALERT_ENDPOINT_DISABLED: AlertEndpointDisabled,
+}
+
+
+def event_schema(event_type: EventType) -> dict[str, Any]:
+    """Return the JSON Schema of an event."""
+    return {"$schema": _DIALECT, **EVENTS[event_type].model_json_schema()}
+
+
+def event_routes() -> APIRouter:
+    """Return the routes that describe the events in OpenAPI."""
+    router = APIRouter(tags=["events"])
+    for event_type, model in EVENTS.items():
+        router.add_api_route(
+            event_type,
+            _receiver_for(model),
+            methods=["POST"],
+            name=event_type,
+            summary=event_type,
+            description=model.__doc__,
+            status_code=204,
+            response_description="Accepted. Any 2xx status will do.",
+        )
+    return router
+
+
+def _receiver_for(model: type[BaseModel]) -> Any:
+    # Never called: FastAPI reads the type of the body from it.
+    async def receive(body: Any) -> None: ...
+
+    receive.__annotations__["body"] = model
+    return receive

@@ -1,0 +1,115 @@
+"""Prometheus metrics of an API instance: amounts only, no process numbers and no names."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from math import nan
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import generate_latest
+from starlette.types import Scope
+
+from domain.alerts import AlertKind
+from domain.errors import DependencyUnavailable
+
+if TYPE_CHECKING:
+    from adapters.database import Catalog
+
+# The longest are requests that wait for a change, at most 30 seconds.
+_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OTHER = "other"
+# What the court states a secrecy level for, as the catalog counts it.
+_SECRECY_SUBJECTS = ("processes", "instances", "documents")
+
+
+class Metrics:
+    """The metrics of one application, in a registry of its own."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._requests = Counter(
+            "autos_http_requests",
+            "Requests answered, by route template.",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "autos_http_response_seconds",
+            "Time from a request's arrival to the start of its answer.",
+            ["route", "method"],
+            buckets=_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self._streams = Gauge("autos_event_streams", "Open event streams.", registry=registry)
+        self._database = Gauge(
+            "autos_database_answering", "Whether the catalog's database answers: 1 or 0.", registry=registry
+        )
+        self._transactions = Counter(
+            "autos_database_transactions", "Transactions begun by this API instance.", registry=registry
+        )
+        self._counted_transactions = 0
+        self._court = Gauge(
+            "autos_court_answering", "Whether the court answered when it was last asked: 1 or 0.", registry=registry
+        )
+        self._batches = Gauge("autos_batches_open", "Batches that have not ended.", registry=registry)
+        self._alerts = Gauge(
+            "autos_alerts", "Alerts that are raised and not cleared, by kind.", ["kind"], registry=registry
+        )
+        self._unrecognized = Gauge(
+            "autos_unrecognized_secrecy_levels",
+            "Processes, instances and documents that are withheld because the court states a secrecy level that "
+            "this service does not know.",
+            ["of"],
+            registry=registry,
+        )
+        ProcessCollector(namespace="autos_api", registry=registry)
+
+    def track_stream(self) -> AbstractContextManager[object]:
+        """Count one more open event stream for as long as the block lasts."""
+        return self._streams.track_inprogress()
+
+    def count_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            scope: The request's scope, after routing.
+            status: Status of the answer.
+            seconds: Time until the answer started.
+        """
+        # A request without a route has no template, and its path may be anything.
+        route = getattr(scope.get("route"), "path", _OTHER)
+        method = scope["method"] if scope["method"] in _METHODS else _OTHER
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+
+    async def render(self, catalog: Catalog) -> bytes:
+        """Return all metrics in Prometheus's text format. NaN stands for what the catalog cannot tell now."""
+        try:
+            state = await catalog.court_state.read_state()
+            batches = await catalog.batches.count_open()
+            alerts = await catalog.alerts.count_open()
+            unrecognized = await catalog.lists.count_unrecognized_levels()
+        except DependencyUnavailable:
+            self._database.set(0)
+            self._court.set(nan)
+            self._batches.set(nan)
+            for kind in AlertKind:
+                self._alerts.labels(kind).set(nan)
+            for subject in _SECRECY_SUBJECTS:
+                self._unrecognized.labels(subject).set(nan)
+        else:
+            self._database.set(1)
+            self._court.set(state.failure_code is None)
+            self._batches.set(batches)
+            for kind, count in alerts.items():
+                self._alerts.labels(kind).set(count)
+            for subject in _SECRECY_SUBJECTS:
+                self._unrecognized.labels(subject).set(unrecognized[subject])
+        self._transactions.inc(catalog.transactions - self._counted_transactions)
+        self._counted_transactions = catalog.transactions
+        return generate_latest(self._registry)

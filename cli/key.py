@@ -1,0 +1,129 @@
+"""`autos key`: API keys and webhook secrets. Works on the database, so that the first key needs no running API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from autos_client_cli.printing import print_table
+from domain.clients import Scope
+from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE, ApiKey
+from domain.serializers import Json, format_timestamp
+
+if TYPE_CHECKING:
+    from adapters.database.clients import ClientRepository
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # They print local variables, and those hold keys.
+    help="API keys and webhook secrets: create, list, revoke, rotate. Works on the database, not through the API.",
+)
+
+T = TypeVar("T")
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The client's name. A client may have several keys.")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="What the key allows; repeat it.", show_default="read, download")
+    ] = None,
+    requests_per_minute: Annotated[
+        int, typer.Option(min=0, max=MAX_REQUESTS_PER_MINUTE, help="The key's rate limit; 0 is none.")
+    ] = DEFAULT_REQUESTS_PER_MINUTE,
+    as_json: _AsJson = False,
+) -> None:
+    """Create a key. It is printed only now; a new client's webhook secret is printed after it."""
+    scopes = frozenset(scope or (Scope.READ, Scope.DOWNLOAD))
+    created = _with_clients(lambda clients: clients.add_key(name, scopes, requests_per_minute or None))
+    if as_json:
+        typer.echo(
+            json.dumps({**_key_json(created.record), "key": created.text, "webhook_secret": created.webhook_secret})
+        )
+        return
+    typer.echo(created.text)
+    _print_note(f"This is the key {created.record.id} of {name}. It is not shown again: keep it now.")
+    if created.webhook_secret is not None:
+        typer.echo(created.webhook_secret)
+        _print_note(f"After it, the secret that signs the webhooks of {name}. It is not shown again either.")
+
+
+@app.command("list")
+def list_keys(as_json: _AsJson = False) -> None:
+    """List every key, revoked ones too. No secret is shown."""
+    keys = _with_clients(lambda clients: clients.list_keys())
+    if as_json:
+        typer.echo(json.dumps({"keys": [_key_json(key) for key in keys]}))
+        return
+    if not keys:
+        _print_note("There are no keys. Make one with `autos key new NAME`.")
+        return
+    print_table([("ID", "CLIENT", "SCOPES", "PER MINUTE", "CREATED", "REVOKED"), *map(_key_row, keys)])
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id: the part after `autos_`.")],
+) -> None:
+    """Revoke a key. The next request with it is refused."""
+    key = _with_clients(lambda clients: clients.revoke_key(key_id))
+    _print_note(f"The key {key.id} of {key.client} is revoked.")
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    name: Annotated[str, typer.Argument(help="The client's name.")],
+    as_json: _AsJson = False,
+) -> None:
+    """Create a new webhook secret for a client, printed only now. For 24 hours, events are signed with both."""
+    secret = _with_clients(lambda clients: clients.rotate_webhook_secret(name))
+    if as_json:
+        typer.echo(json.dumps({"client": name, "webhook_secret": secret}))
+        return
+    typer.echo(secret)
+    _print_note(f"Events for {name} are signed with this secret from now on, and for 24 hours with the old one.")
+
+
+def _with_clients(work: Callable[[ClientRepository], Awaitable[T]]) -> T:
+    """Run ``work`` on the client repository of the database that the settings name, and return its result."""
+    from adapters.database import Catalog, Database
+    from adapters.security.encryption import Encryptor
+    from settings import load_settings
+
+    settings = load_settings()
+    encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
+
+    async def run() -> T:
+        catalog = Catalog(Database(settings.effective_database_url), encryptor)
+        try:
+            return await work(catalog.clients)
+        finally:
+            await catalog.close()
+
+    return asyncio.run(run())
+
+
+def _key_json(key: ApiKey) -> Json:
+    return {
+        "id": key.id,
+        "client": key.client,
+        "scopes": sorted(key.scopes),
+        "requests_per_minute": key.requests_per_minute,
+        "created_at": format_timestamp(key.created_at),
+        "revoked_at": format_timestamp(key.revoked_at),
+    }
+
+
+def _key_row(key: ApiKey) -> tuple[str, ...]:
+    limit = str(key.requests_per_minute) if key.requests_per_minute else "no limit"
+    created, revoked = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.revoked_at))
+    return key.id, key.client, " ".join(sorted(key.scopes)), limit, created, revoked
+
+
+def _print_note(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,104 @@
+"""`court`: bring credentials to the service, and show whether the court answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autos_client_cli.access import command_context, open_client
+from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.printing import local_time, printable
+from autos_client_cli.text_input import read_standard_input
+
+if TYPE_CHECKING:
+    from autos_client import CourtStatus
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # They print local variables, and those hold tokens.
+    help="The court: does it answer, and when does the token expire; bring a new token.",
+)
+
+
+@app.command()
+def login(context: typer.Context) -> None:
+    """Bring a token to the running service: typed unseen, or from standard input.
+
+    Either the access token, or the whole JSON answer of the court's sign-in (from the browser's network tab,
+    the request to `/token`): then the refresh token comes along, and the service renews the token by itself.
+    """
+    if sys.stdin.isatty():
+        text = typer.prompt("Token, or the sign-in's JSON answer", hide_input=True, err=True)
+    else:
+        text = read_standard_input()
+    credentials = _parse_credentials(text)
+    with open_client(context) as autos:
+        _print_status(autos.bring_credentials(credentials), program=command_context(context).program)
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")] = False,
+) -> None:
+    """Show whether the court answers, since when, why not, and when the token expires. No token is shown."""
+    with open_client(context) as autos:
+        current = autos.court_status()
+    if as_json:
+        typer.echo(json.dumps(current.model_dump(mode="json")))
+    else:
+        _print_status(current, program=command_context(context).program)
+
+
+def _parse_credentials(text: str) -> dict[str, str]:
+    """Return the credentials in a text. The API checks and cleans the tokens themselves.
+
+    Raises:
+        CommandError: There are none.
+    """
+    text = text.strip(" \t\r\n\ufeff\u200b")
+    if not text:
+        raise CommandError("The token is not a token: nothing was given.", ExitCode.USAGE)
+    if not text.startswith("{"):
+        return {"token": text}
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        raise CommandError(
+            "This is neither a token nor JSON: copy the sign-in's answer whole.", ExitCode.USAGE
+        ) from None
+    credentials = {
+        field: answer[key]
+        for field, key in (("token", "access_token"), ("refresh_token", "refresh_token"))
+        if isinstance(answer.get(key), str) and answer[key]
+    }
+    if not credentials:
+        raise CommandError("This JSON holds neither access_token nor refresh_token.", ExitCode.USAGE)
+    return credentials
+
+
+def _print_status(status: CourtStatus, *, program: str) -> None:
+    failure, token = status.failure, status.credentials
+    if failure:
+        typer.echo(f"The court does not answer since {local_time(status.since)}: {failure.code}.")
+        if failure.answer:
+            typer.echo(f"  It said: {printable(failure.answer)}")
+        if status.next_probe_at:
+            typer.echo(f"  {status.probes} probes failed; the next one is at {local_time(status.next_probe_at)}.")
+    else:
+        typer.echo("The court answers, as far as is known.")
+    if token.candidate == "pending":
+        typer.echo("The new token is tried when the court answers; the former one stays until then.")
+    elif token.candidate == "refused":
+        typer.echo("The court has refused the newest token; the former one stays.")
+    if token.source is None:
+        typer.echo(f"There is no token. Bring one with `{program} court login`.")
+        return
+    expiry = f"ends at {local_time(token.expires_at)}" if token.expires_at else "does not say when it ends"
+    renewal = "is renewed by itself" if token.renewable else "is not renewed: bring a new one before that"
+    typer.echo(f"The token ({token.source}) {expiry} and {renewal}.")
+    if token.rejected:
+        typer.echo(f"The court has refused it. Bring a new one with `{program} court login`.")

@@ -1,0 +1,152 @@
+"""`deliveries`: list webhook deliveries, redeliver them, and test or enable an endpoint."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autos_client_cli.access import open_client
+from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
+from autos_client_cli.process_numbers import canonical_number
+
+if TYPE_CHECKING:
+    from autos_client import Delivery, Endpoint
+
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    invoke_without_command=True,
+    help="Webhook deliveries: list them, the newest first; redeliver; test or enable an endpoint.",
+)
+
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
+_AsLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+@app.callback()
+def deliveries(
+    context: typer.Context,
+    delivery_status: Annotated[
+        str | None, typer.Option("--status", help="Only pending, delivered or failed ones.")
+    ] = None,
+    process: Annotated[str | None, typer.Option(metavar="NUMBER", help="Only those of a process.")] = None,
+    as_json: _AsLines = False,
+) -> None:
+    """List webhook deliveries, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    number = canonical_number(process) if process else None
+    with open_client(context) as autos:
+        listed = autos.deliveries(status=delivery_status, process_number=number)
+        if as_json:
+            print_json_lines(listed)
+            return
+        rows = [_delivery_row(delivery) for delivery in listed]
+    if rows:
+        print_table([("ID", "EVENT", "PROCESS", "STATUS", "TRIES", "LAST ANSWER", "CREATED", "URL"), *rows])
+    else:
+        typer.echo("There are no such deliveries.", err=True)
+
+
+@app.command()
+def redeliver(
+    context: typer.Context,
+    delivery_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The delivery's id.")] = None,
+    failed_since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Instead: all that failed for good since, as in 2026-01-31T12:00."),
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Send an event again, under its own id; or all that failed, up to a hundred at a time."""
+    if (delivery_id is None) is (failed_since is None):
+        raise CommandError("Name a delivery, or give --failed-since.", ExitCode.USAGE)
+    with open_client(context) as autos:
+        if failed_since is not None:
+            redelivered = autos.redeliver_failed(_parse_time(failed_since))
+            if as_json:
+                print_json_lines([redelivered])
+                return
+            typer.echo(f"{redelivered.redelivered} are sent once more.")
+            if redelivered.more:
+                typer.echo("There are more: run the command again.", err=True)
+            return
+        delivery = autos.redeliver(delivery_id or "")
+    if as_json:
+        print_json_lines([delivery])
+    else:
+        typer.echo(f"{printable(delivery.event_type)} is sent to {printable(delivery.url)} once more.")
+
+
+@app.command("test")
+def send_test(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's URL.")],
+    as_json: _AsJson = False,
+) -> None:
+    """Send a signed webhook.test event to a URL. Its result appears in the list of deliveries."""
+    with open_client(context) as autos:
+        delivery = autos.test_webhook(url)
+    if as_json:
+        print_json_lines([delivery])
+    else:
+        typer.echo(f"{delivery.id} is sent to {printable(delivery.url)}.")
+
+
+@app.command()
+def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
+    """List failing endpoints, and those that are disabled because of it."""
+    with open_client(context) as autos:
+        failing = autos.endpoints()
+    if as_json:
+        print_json_lines(failing)
+    elif failing:
+        print_table([("ID", "FAILING SINCE", "SWITCHED OFF", "URL"), *map(_endpoint_row, failing)])
+    else:
+        typer.echo("No endpoint is failing.", err=True)
+
+
+@app.command()
+def enable(
+    context: typer.Context,
+    endpoint_id: Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")],
+    as_json: _AsJson = False,
+) -> None:
+    """Enable an endpoint that was disabled."""
+    with open_client(context) as autos:
+        endpoint = autos.enable_endpoint(endpoint_id)
+    if as_json:
+        print_json_lines([endpoint])
+    else:
+        typer.echo(f"Events go to {printable(endpoint.url)} again.")
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        # Without an offset it is this machine's time.
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise CommandError(
+            "A time is written as in 2026-01-31T12:00 or 2026-01-31T12:00:00Z.", ExitCode.USAGE
+        ) from None
+
+
+def _delivery_row(delivery: Delivery) -> tuple[str, ...]:
+    last = delivery.attempts[-1] if delivery.attempts else None
+    return (
+        delivery.id,
+        delivery.event_type,
+        delivery.process_number or "",
+        delivery.status,
+        str(len(delivery.attempts)),
+        str(last.status_code or last.error or "") if last else "",
+        local_time(delivery.created_at),
+        delivery.url,
+    )
+
+
+def _endpoint_row(endpoint: Endpoint) -> tuple[str, ...]:
+    disabled = local_time(endpoint.switched_off_at) if endpoint.switched_off_at else "no"
+    return (endpoint.id, local_time(endpoint.failing_since), disabled, endpoint.url)

@@ -1,1 +1,0 @@
-"""The commands of `autos` that speak to a running service or to its catalog, a module for each kind."""

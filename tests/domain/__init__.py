@@ -1,1 +1,0 @@
-"""Tests of what Autos knows without touching the world."""

@@ -1,0 +1,89 @@
+"""`autos get`."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tests.support.cli_commands import run_autos
+from tests.support.numbers import fresh_number
+from tests.support.ports import bound_socket
+from tests.support.stack import RunningStack
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return the names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+async def test_get_saves_the_documents_in_a_folder_for_each_process(stack: RunningStack, tmp_path: Path) -> None:
+    numbers = [fresh_number(), fresh_number()]
+    for number in numbers:
+        await stack.create_process(number, 3)
+    digits = numbers[1].replace("-", "").replace(".", "")
+
+    first = await run_autos(stack, "get", numbers[0], "-", "-o", tmp_path, "--json", stdin=f"{digits}\n# end\n")
+    again = await run_autos(stack, "get", *numbers, "-o", tmp_path)
+
+    assert (first.exit_code, first.stderr) == (0, "")
+    assert [each["process_number"] for each in first.json_lines] == numbers
+    for reported, number in zip(first.json_lines, numbers, strict=True):
+        assert (reported["status"], reported["complete"], len(reported["saved"])) == ("completed", True, 3)
+        for file in reported["saved"]:
+            content = (tmp_path / number / file["file"]).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (file["size_bytes"], file["sha256"])
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.count("3 of 3 documents") == again.stdout.count("(0 new)") == 2
+
+
+async def test_get_reads_numbers_with_a_byte_order_mark(stack: RunningStack, tmp_path: Path) -> None:
+    number = fresh_number()
+    await stack.create_process(number, 1)
+
+    saved = await run_autos(stack, "get", "-", "-o", tmp_path, "--json", stdin=f"\ufeff{number}\r\n")
+    (tmp_path / "numbers.txt").write_bytes(f"Processo n\xba {number}\r\n".encode("utf-16"))
+    again = await run_autos(stack, "get", "-i", tmp_path / "numbers.txt", "-o", tmp_path, "--json")
+
+    assert (saved.exit_code, saved.stderr) == (again.exit_code, again.stderr) == (0, "")
+    assert [each["process_number"] for each in (*saved.json_lines, *again.json_lines)] == [number, number]
+
+
+async def test_get_names_missing_documents_and_exits_with_a_code(stack: RunningStack, tmp_path: Path) -> None:
+    partial, unknown = fresh_number(), fresh_number()
+    await stack.create_process(partial, 3)
+    await stack.inject_fault("sealed", partial, documents=[1])
+    await stack.create_process(unknown, 0, exists=False)
+
+    one = await run_autos(stack, "get", partial, "-o", tmp_path)
+    both = await run_autos(stack, "get", partial, unknown, "-o", tmp_path, "--json")
+
+    assert one.exit_code == 6
+    assert "partial, 2 of 3 documents" in one.stdout
+    assert "sealed" in one.stderr
+    assert both.exit_code == 3
+    assert [(each["status"], len(each["failed"])) for each in both.json_lines] == [("partial", 1), ("failed", 0)]
+    assert both.json_lines[1]["failure"]["code"] == "not_found"
+    assert names_in(tmp_path) == {partial, unknown}
+
+
+async def test_get_refuses_a_wrong_number_and_downloads_nothing(stack: RunningStack, tmp_path: Path) -> None:
+    good, wrong = fresh_number(), "1011745-78.2025.8.11.0041"
+
+    refused = await run_autos(stack, "get", good, wrong, "-o", tmp_path)
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "1011745-77.2025.8.11.0041" in refused.stderr
+    assert (await stack.api.get(f"/processes/{good}")).status_code == 404
+    assert names_in(tmp_path) == set()
+    assert (await run_autos(stack, "get", "-i", tmp_path / "missing")).exit_code == 2
+    assert (await run_autos(stack, "get")).exit_code == 2
+
+
+async def test_get_without_an_api_prints_one_line(stack: RunningStack, tmp_path: Path) -> None:
+    with bound_socket() as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    failed = await run_autos(stack, "get", fresh_number(), "-o", tmp_path, AUTOS_PUBLIC_URL=url)
+
+    assert (failed.exit_code, failed.stdout) == (5, "")
+    assert failed.stderr.startswith(f"autos: No API answers at {url}/")
+    assert failed.stderr.count("\n") == 1

@@ -1,0 +1,1 @@
+"""Downloads through the whole stack: API, worker, Temporal, S3, database, and a simulated court."""

@@ -1,0 +1,162 @@
+"""Runs and sweeps that are too long for one execution continue as new and lose nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import update
+from temporalio.client import Client
+
+from adapters.database import Catalog, Database
+from adapters.database.tables import documents
+from adapters.database.webhook_tables import deliveries
+from adapters.temporal.run_client import RunClient
+from domain.completeness import Decision
+from domain.process_number import ProcessNumber
+from domain.run_messages import DocumentChoice, DownloadRequest, RunOpening, RunResult
+from settings import Settings
+from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
+from tests.support.receiver import Receiver
+from tests.support.stack import RunningStack
+from workflows.download_process import DownloadProcess
+from workflows.options import PROCESSES_QUEUE
+from workflows.search_attributes import PHASE
+
+
+async def test_a_run_that_continues_as_new_downloads_every_document_once(
+    stack: RunningStack, temporal: Client, settings: Settings, receiver: Receiver
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.create_process(number.canonical, 150, size_bytes=2_000)
+    catalog = Catalog(Database(settings.effective_database_url))
+    try:
+        subscribers = [f"/{number}/{index}" for index in range(40)]
+        runs = RunClient(temporal)
+        started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
+        for path in subscribers:
+            opening = RunOpening(number.canonical, started.run.id, "local")
+            assert await catalog.runs.subscribe(opening, "local", f"{receiver.url}{path}") is None
+
+        assert started.decision is Decision.STARTED
+        run = temporal.get_workflow_handle(number.canonical, result_type=RunResult)
+        result = await run.result()
+        executions = [each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]
+        assert len(executions) > 2
+        assert (result.available_documents, result.downloaded_documents) == (150, 150)
+        assert set((await stack.get_court_stats())["documents_served"].values()) == {1}
+        process = await catalog.processes.get(number.canonical)
+        assert process is not None
+        assert process.latest_run is not None
+        assert process.latest_run.id == started.run.id
+
+        for path in subscribers:
+            [_] = await receiver.wait_for_events(path)
+    finally:
+        await catalog.close()
+
+
+async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the_next(
+    stack: RunningStack, temporal: Client, settings: Settings
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.create_process(number.canonical, 60, size_bytes=2_000)
+    catalog = Catalog(Database(settings.effective_database_url))
+    try:
+        runs = RunClient(temporal)
+        await stack.inject_fault("sealed", number.canonical, documents=[0])
+        await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
+        handle = temporal.get_workflow_handle(number.canonical, result_type=RunResult)
+        assert (await handle.result()).failed_documents == 1
+        documents_page = await catalog.documents.page(number.canonical, limit=100)
+        sealed, stored = documents_page[0].id, [document.id for document in documents_page[1:]]
+        await mark_pending(settings, number.canonical, stored)
+        await stack.end_all_faults()
+        await stack.set_latency(1)
+        request = DownloadRequest(number.canonical, document_ids=tuple(stored))
+        first = await runs.start(request, is_over=catalog.runs.has_ended)
+
+        async def is_about_to_continue() -> bool:
+            # By now, it starts no further activity and waits for those under way.
+            described = await handle.describe()
+            return described.run_id == first.run.id and described.history_length > 50
+
+        await eventually(is_about_to_continue, "the first execution is about to continue as new")
+        await handle.execute_update(DownloadProcess.widen, DocumentChoice((sealed,)))
+        await stack.set_latency(0)
+
+        result = await handle.result()
+
+        assert (result.total_documents, result.available_documents) == (60, 60)
+        assert len([each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]) > 2
+    finally:
+        await catalog.close()
+
+
+async def mark_pending(settings: Settings, number: str, document_ids: list[str]) -> None:
+    """Mark stored documents as pending in the catalog."""
+    database = Database(settings.effective_database_url)
+    async with database.writing() as connection:
+        await connection.execute(
+            update(documents)
+            .where(documents.c.process_number == number, documents.c.id.in_(document_ids))
+            .values(status="pending", failed_attempts=0, object_key=None)
+        )
+    await database.close()
+
+
+async def test_a_sweep_that_continues_as_new_starts_every_overdue_delivery(
+    temporal: Client, settings: Settings, receiver: Receiver
+) -> None:
+    database = Database(settings.effective_database_url)
+    catalog = Catalog(database)
+    try:
+        path = f"/{uuid4()}"
+        event_ids = [
+            (await catalog.deliveries.create_test("local", f"{receiver.url}{path}")).id for _ in range(120)
+        ]
+        async with database.writing() as connection:
+            await connection.execute(
+                update(deliveries).values(next_attempt_at=datetime.now(UTC) - timedelta(hours=1))
+            )
+
+        started = await temporal.execute_workflow(
+            "SweepDeliveries", id="sweep", task_queue=PROCESSES_QUEUE, result_type=int
+        )
+
+        assert started == 120
+        assert len([each async for each in temporal.list_workflows("WorkflowId = 'sweep'")]) > 1
+
+        received = await receiver.wait_for_events(path, 120)
+        assert {event.event_id for event in received} == set(event_ids)
+    finally:
+        await catalog.close()
+
+
+async def test_a_paused_run_with_many_signals_continues_as_new_and_stays_paused(
+    stack: RunningStack, temporal: Client, settings: Settings
+) -> None:
+    number = ProcessNumber.parse(fresh_number())
+    await stack.create_process(number.canonical, 40, size_bytes=2_000)
+    await stack.set_latency(0.2)
+    catalog = Catalog(Database(settings.effective_database_url))
+    await RunClient(temporal).start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
+    await catalog.close()
+    run = temporal.get_workflow_handle(number.canonical, result_type=RunResult)
+    await run.execute_update(DownloadProcess.pause)
+
+    for _ in range(60):
+        await run.signal(DownloadProcess.subscribe)
+
+    async def has_continued() -> bool:
+        executions = [each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]
+        return len(executions) > 1
+
+    await eventually(has_continued, "a second execution")
+    described = await run.describe()
+    assert described.typed_search_attributes.get(PHASE) == "paused"
+    assert described.history_length < 200
+    await stack.set_latency(0)
+    await run.execute_update(DownloadProcess.resume)
+    assert (await run.result()).available_documents == 40

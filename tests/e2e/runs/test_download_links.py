@@ -1,0 +1,52 @@
+"""Links: they open the stored bytes, expire, and are signed again by the next read."""
+
+from __future__ import annotations
+
+import hashlib
+
+import httpx
+
+from tests.support.api_service import running_api_beside
+from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
+from tests.support.stack import RunningStack
+
+
+async def test_every_link_opens_the_stored_bytes(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
+
+    documents = await stack.list_documents(number)
+
+    async with httpx.AsyncClient() as reader:
+        for document in documents:
+            answer = await reader.get(document["download_url"])
+            assert answer.status_code == 200
+            assert hashlib.sha256(answer.content).hexdigest() == document["sha256"]
+            assert len(answer.content) == document["size_bytes"]
+            assert answer.headers["content-type"] == document["media_type"]
+            assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert len(documents) == (await stack.get_status(number))["total_documents"] > 0
+
+
+async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack: RunningStack) -> None:
+    number = await stack.create_ended_run(1)
+    async with (
+        running_api_beside(stack, AUTOS_LINK_TTL_SECONDS="2") as api,
+        httpx.AsyncClient() as reader,
+    ):
+
+        async def read_link() -> str:
+            answer = await reader.get(f"{api.url}/processes/{number}")
+            link: str = answer.json()["documents"][0]["download_url"]
+            return link
+
+        first = await read_link()
+        assert (await reader.get(first)).status_code == 200
+
+        async def has_expired() -> bool:
+            return (await reader.get(first)).status_code == 403
+
+        await eventually(has_expired, "the end of the link", seconds=4)
+        assert (await reader.get(await read_link())).status_code == 200

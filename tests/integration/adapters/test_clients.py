@@ -1,0 +1,192 @@
+"""Clients in the catalog: keys stored as digests, and encrypted webhook secrets that rotate."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import text, update
+
+from adapters.database import Catalog, Database
+from adapters.database.client_tables import clients as clients_table
+from adapters.database.clients import ClientRepository
+from adapters.security.encryption import Encryptor
+from domain.clients import Client, Scope
+from domain.errors import ConfigurationError, InvalidInput
+from tests.support.statements import plan, statements
+
+USUAL = frozenset({Scope.READ, Scope.DOWNLOAD})
+
+
+@pytest.fixture
+def secret_key() -> str:
+    """A key to encrypt with."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture
+async def clients(database: Database, secret_key: str) -> ClientRepository:
+    """The repository of clients, empty."""
+    async with database.writing() as connection:
+        await connection.execute(text("DELETE FROM api_keys"))
+        await connection.execute(text("DELETE FROM clients"))
+    return Catalog(database, Encryptor([secret_key])).clients
+
+
+async def dump_tables(database: Database) -> str:
+    """Return all rows of the tables as text."""
+    async with database.reading() as connection:
+        return str(
+            [
+                (await connection.execute(text(query))).all()
+                for query in ("SELECT * FROM api_keys", "SELECT * FROM clients")
+            ]
+        )
+
+
+async def test_a_key_is_found_by_its_id_and_verified_by_its_text(clients: ClientRepository) -> None:
+    made = await clients.add_key("desk", USUAL, 60)
+    other = await clients.add_key("desk", frozenset({Scope.ADMIN}), None)
+
+    found = await clients.find_key(made.record.id)
+
+    assert found == made.record
+    assert found.verify(made.text) == Client("desk", USUAL, made.record.id, 60)
+    assert found.verify(other.text) is None
+    assert await clients.find_key("aaaaaaaa") is None
+    assert [key.id for key in await clients.list_keys()] == [made.record.id, other.record.id]
+
+
+async def test_neither_keys_nor_secrets_are_in_the_database_or_in_a_repr(
+    database: Database, clients: ClientRepository
+) -> None:
+    made = await clients.add_key("desk", USUAL, None)
+    rotated = await clients.rotate_webhook_secret("desk")
+    kept = await dump_tables(database)
+
+    assert made.webhook_secret is not None
+    for secret in (made.text, made.text.rpartition(f"{made.record.id}_")[2], made.webhook_secret, rotated):
+        assert secret not in kept
+        assert secret not in repr(made)
+    assert made.record.digest in kept
+    assert made.record.digest not in repr(made)
+
+
+async def test_revoking_again_keeps_the_first_time(clients: ClientRepository) -> None:
+    made = await clients.add_key("desk", USUAL, None)
+    assert await clients.has_usable_key()
+
+    revoked = await clients.revoke_key(made.record.id)
+    again = await clients.revoke_key(made.record.id)
+
+    assert revoked == again == await clients.find_key(made.record.id)
+    assert revoked.revoked_at is not None
+    assert abs(datetime.now(UTC) - revoked.revoked_at) < timedelta(minutes=1)
+    assert revoked.verify(made.text) is None
+    assert await clients.has_keys()
+    assert not await clients.has_usable_key()
+
+
+async def test_an_unknown_key_is_not_quoted_in_the_error(clients: ClientRepository) -> None:
+    assert not await clients.has_keys()
+    with pytest.raises(InvalidInput) as refused:
+        await clients.revoke_key("autos_aaaaaaaa_secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "limit"),
+    [
+        ("operator", USUAL, None),
+        ("local", USUAL, None),
+        ("Desk", USUAL, None),
+        ("", USUAL, None),
+        ("desk", frozenset(), None),
+        ("desk", USUAL, 0),
+        ("desk", USUAL, 2**31),
+    ],
+)
+async def test_an_invalid_key_is_refused(
+    clients: ClientRepository, name: str, scopes: frozenset[Scope], limit: int | None
+) -> None:
+    with pytest.raises(InvalidInput):
+        await clients.add_key(name, scopes, limit)
+    assert not await clients.has_keys()
+
+
+async def test_a_client_created_concurrently_has_one_secret(clients: ClientRepository) -> None:
+    made = await asyncio.gather(*(clients.add_key("desk", USUAL, None) for _ in range(6)))
+
+    [secret] = [key.webhook_secret for key in made if key.webhook_secret is not None]
+    assert len(await clients.list_keys()) == 6
+    assert await clients.get_webhook_secrets("desk") == (secret,)
+    assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
+
+
+async def test_the_former_secret_also_signs_for_a_day(database: Database, clients: ClientRepository) -> None:
+    first = (await clients.add_key("desk", USUAL, None)).webhook_secret
+    second = await clients.rotate_webhook_secret("desk")
+    assert await clients.get_webhook_secrets("desk") == (second, first)
+
+    third = await clients.rotate_webhook_secret("desk")
+    assert await clients.get_webhook_secrets("desk") == (third, second)
+
+    async with database.writing() as connection:
+        ends = (await connection.execute(clients_table.select())).one().former_webhook_secret_ends_at
+        assert timedelta(hours=23) < ends - datetime.now(UTC) <= timedelta(hours=24)
+        await connection.execute(update(clients_table).values(former_webhook_secret_ends_at=datetime.now(UTC)))
+    assert await clients.get_webhook_secrets("desk") == (third,)
+
+
+async def test_the_operator_and_unknown_clients_have_no_secret(clients: ClientRepository) -> None:
+    assert await clients.get_webhook_secrets("operator") == ()
+    with pytest.raises(InvalidInput):
+        await clients.rotate_webhook_secret("nobody")
+
+
+async def test_without_an_encryption_key_no_client_is_created(
+    database: Database, clients: ClientRepository
+) -> None:
+    await clients.add_key("desk", USUAL, None)
+    without_key = Catalog(database).clients
+    for refused in (
+        without_key.add_key("archive", USUAL, None),
+        without_key.rotate_webhook_secret("desk"),
+        without_key.get_webhook_secrets("desk"),
+    ):
+        with pytest.raises(ConfigurationError, match="AUTOS_SECRET_KEY is not set"):
+            await refused
+    # A client that exists already can get another key.
+    assert (await without_key.add_key("desk", USUAL, None)).webhook_secret is None
+    assert {key.client for key in await clients.list_keys()} == {"desk"}
+
+
+async def test_a_secret_encrypted_with_another_key_is_reported_and_can_be_replaced(
+    database: Database, clients: ClientRepository, secret_key: str
+) -> None:
+    first = (await clients.add_key("desk", USUAL, None)).webhook_secret
+    new_key = Fernet.generate_key().decode()
+    both, alone = (Catalog(database, Encryptor(keys)).clients for keys in ([new_key, secret_key], [new_key]))
+    assert await both.get_webhook_secrets("desk") == (first,)
+    with pytest.raises(ConfigurationError, match=r"desk.*another AUTOS_SECRET_KEY.*rotate-secret desk"):
+        await alone.get_webhook_secrets("desk")
+
+    second = await alone.rotate_webhook_secret("desk")
+
+    assert await alone.get_webhook_secrets("desk") == (second,)
+
+
+async def test_queries_of_a_request_use_an_index(database: Database, clients: ClientRepository) -> None:
+    made = await clients.add_key("desk", USUAL, None)
+    with statements() as said:
+        await clients.find_key(made.record.id)
+        await clients.has_keys()
+        await clients.get_webhook_secrets("desk")
+    plans = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+
+    assert len(plans) == 3
+    for one in plans:
+        assert "Index" in one or "INDEX" in one

@@ -1,0 +1,198 @@
+"""Links are for the region's own host, and end when the keys that they are signed with do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
+from domain.documents import Document, DocumentStatus, Link, StoredObject
+from domain.errors import DependencyUnavailable, StorageFailure
+from domain.listings import Instance
+from domain.secrecy import Secrecy
+from domain.storage import AddressingStyle, StorageAddress
+
+TTL = timedelta(hours=1)
+DOCUMENT = Document(
+    id="a",
+    position=1,
+    status=DocumentStatus.AVAILABLE,
+    name="a.pdf",
+    type_name=None,
+    filed_at=None,
+    instance=Instance("G1:45"),
+    secrecy=Secrecy.PUBLIC,
+    pages=None,
+    stored=StoredObject("processes/1/a.pdf", 1, "0" * 64, "application/pdf"),
+)
+AT_AWS = StorageAddress("autos-of-a-firm", None, "sa-east-1")
+
+
+@dataclass
+class KeyServer:
+    """What gives a container its temporary keys.
+
+    Attributes:
+        lives: How long the keys live from now that are given next.
+        given: How often keys were given.
+    """
+
+    lives: timedelta
+    given: int = 0
+    url: str = ""
+    ends: list[datetime] = field(default_factory=list)
+
+    def keys(self) -> bytes:
+        """Return keys as AWS gives them to containers."""
+        self.given += 1
+        self.ends.append((datetime.now(UTC) + self.lives).replace(microsecond=0))
+        keys = {
+            "AccessKeyId": f"SYNTHETIC{self.given}",
+            "SecretAccessKey": "synthetic",
+            "Token": "synthetic-token",
+            "Expiration": self.ends[-1].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return json.dumps(keys).encode()
+
+
+@contextmanager
+def key_server(lives: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyServer]:
+    """Serve temporary keys as a container of ECS or EKS gets them, and have botocore find them."""
+    given = KeyServer(lives)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = given.keys()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's.
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/keys")
+    try:
+        yield given
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+async def signed(signer: LinkSigner) -> Link:
+    """Return a link that has to be given."""
+    link = await signer.sign(DOCUMENT)
+    assert link is not None
+    return link
+
+
+def lives_at_most(link: Link) -> datetime:
+    """Return the end that the signature itself states."""
+    query = httpx.URL(link.url).params
+    signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return signed_at + timedelta(seconds=int(query["X-Amz-Expires"]))
+
+
+async def test_a_link_ends_with_temporary_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+        link = await signed(await LinkSigner.open(AT_AWS, TTL))
+    assert link.expires_at == keys.ends[-1]
+    assert lives_at_most(link) - link.expires_at < timedelta(seconds=2)
+
+
+async def test_a_link_of_keys_that_outlive_it_lives_its_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with key_server(timedelta(hours=6), monkeypatch) as keys:
+        signer = await LinkSigner.open(AT_AWS, TTL)
+        link = await signed(signer)
+        await signed(signer)
+    assert abs(link.expires_at - datetime.now(UTC) - TTL) < timedelta(seconds=5)
+    assert keys.given == 1
+
+
+async def test_keys_that_end_too_soon_are_renewed_once_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+        signer = await LinkSigner.open(AT_AWS, TTL)
+        keys.lives = timedelta(hours=6)
+        assert abs((await signed(signer)).expires_at - datetime.now(UTC) - TTL) < timedelta(seconds=5)
+        assert keys.given == 2
+    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+        signer = await LinkSigner.open(AT_AWS, TTL)
+        for _ in range(5):
+            await signed(signer)
+        assert keys.given == 2
+
+
+async def test_no_link_is_signed_with_keys_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+        signer = await LinkSigner.open(AT_AWS, TTL)
+        keys.lives = timedelta(seconds=-1)
+        with pytest.raises(DependencyUnavailable, match="temporary S3 keys"):
+            await signed(signer)
+
+
+async def test_a_store_whose_keys_have_ended_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with key_server(timedelta(seconds=-1), monkeypatch):
+        async with AsyncExitStack() as stack:
+            store = await ObjectStore.open(stack, AT_AWS)
+            with pytest.raises(StorageFailure, match="temporary keys have expired"):
+                await store.check_write()
+            with pytest.raises(DependencyUnavailable, match="temporary keys have expired"):
+                await store.check()
+
+
+async def test_the_end_of_a_session_token_in_the_environment_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_at = (datetime.now(UTC) + timedelta(minutes=30)).replace(microsecond=0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SYNTHETIC")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "synthetic")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "synthetic-token")
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends_at.isoformat())
+    assert (await signed(await LinkSigner.open(AT_AWS, TTL))).expires_at == ends_at
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region", "style", "address"),
+    [
+        ("autos", "eu-central-1", "auto", "https://autos.s3.eu-central-1.amazonaws.com/processes/1/a.pdf"),
+        ("autos", "sa-east-1", "auto", "https://autos.s3.sa-east-1.amazonaws.com/processes/1/a.pdf"),
+        ("autos", "us-east-1", "auto", "https://autos.s3.us-east-1.amazonaws.com/processes/1/a.pdf"),
+        ("autos", "cn-north-1", "auto", "https://autos.s3.cn-north-1.amazonaws.com.cn/processes/1/a.pdf"),
+        ("autos", "eu-central-1", "path", "https://s3.eu-central-1.amazonaws.com/autos/processes/1/a.pdf"),
+        # Its dots would not fit the certificate of *.s3.….
+        ("au.tos", "eu-central-1", "auto", "https://s3.eu-central-1.amazonaws.com/au.tos/processes/1/a.pdf"),
+    ],
+)
+async def test_links_are_for_the_host_of_the_region(bucket: str, region: str, style: str, address: str) -> None:
+    place = StorageAddress(bucket, None, region, "SYNTHETIC", "synthetic", AddressingStyle(style))
+    link = await signed(await LinkSigner.open(place, TTL))
+    assert link.url.partition("?")[0] == address
+    assert f"%2F{region}%2Fs3%2F" in link.url
+
+
+@pytest.mark.parametrize(
+    ("style", "address"),
+    [
+        ("auto", "https://s3.example.org:9000/autos/processes/1/a.pdf"),
+        ("path", "https://s3.example.org:9000/autos/processes/1/a.pdf"),
+        ("virtual", "https://autos.s3.example.org:9000/processes/1/a.pdf"),
+    ],
+)
+async def test_links_to_a_store_of_ones_own_have_the_style_that_is_set(style: str, address: str) -> None:
+    endpoint = "https://s3.example.org:9000"
+    place = StorageAddress("autos", endpoint, "us-east-1", "SYNTHETIC", "synthetic", AddressingStyle(style))
+    assert (await signed(await LinkSigner.open(place, TTL))).url.partition("?")[0] == address

@@ -1,0 +1,210 @@
+"""Links open what they should, as it should be named, for as long as they say, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
+from domain.documents import Document, DocumentStatus
+from domain.filenames import safe_filename
+from domain.listings import Instance
+from domain.secrecy import Secrecy
+from domain.storage import StorageAddress, object_prefix
+from tests.support.conditions import eventually
+from tests.support.contents import content_of, pdf_of
+
+BODY = pdf_of(20_000)
+HOSTILE_NAMES = (
+    "Petição Inicial.pdf",
+    "文書 №1.pdf",
+    "RG/CPF - frente e verso.pdf",
+    "../../etc/passwd",
+    'a"; filename="evil.exe',
+    "a\r\nSet-Cookie: session=1",
+    "100% & mais? #1 + 2;.pdf",
+    "\u202efdp.exe",
+    "ç" * 300,
+    "\uff02; filename=\uff02evil.exe",
+    "",
+)
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    """A reader who has nothing but the link."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+async def signer(s3: StorageAddress) -> AsyncIterator[LinkSigner]:
+    """Signs links that live long enough."""
+    async with AsyncExitStack():
+        yield await LinkSigner.open(s3, timedelta(minutes=5))
+
+
+@pytest.fixture
+async def document(store: ObjectStore, number: str) -> Document:
+    """A stored document."""
+    document_id = str(uuid4())
+    stored = await store.store(
+        object_prefix(number, document_id), "a.pdf", content_of(BODY), lambda _: "application/pdf"
+    )
+    return Document(
+        id=document_id,
+        position=1,
+        status=DocumentStatus.AVAILABLE,
+        name="Petição Inicial.pdf",
+        type_name=None,
+        filed_at=None,
+        instance=Instance("G1:45"),
+        secrecy=Secrecy.PUBLIC,
+        pages=None,
+        stored=stored,
+    )
+
+
+async def url_of(signer: LinkSigner, document: Document) -> str:
+    """A link that has to be given."""
+    link = await signer.sign(document)
+    assert link is not None
+    return link.url
+
+
+def filename_in(header: str) -> str:
+    """The name under which a browser saves; the extended form wins."""
+    message = Message()
+    message["Content-Disposition"] = header
+    parameters = message.get_params(header="content-disposition")
+    assert parameters is not None
+    assert parameters[0] == ("attachment", "")
+    assert {name for name, _ in parameters[1:]} == {"filename"}
+    return collapse_rfc2231_value(parameters[-1][1])
+
+
+async def test_a_link_opens_the_very_bytes(signer: LinkSigner, document: Document, http: httpx.AsyncClient) -> None:
+    answer = await http.get(await url_of(signer, document))
+    assert answer.status_code == 200
+    assert document.stored is not None
+    assert hashlib.sha256(answer.content).hexdigest() == document.stored.sha256
+    assert answer.headers["content-type"] == "application/pdf"
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+async def test_a_link_saves_under_the_documents_name(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient, name: str
+) -> None:
+    answer = await http.get(await url_of(signer, replace(document, name=name)))
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    expected = safe_filename(name, fallback=document.id, media_type="application/pdf")
+    assert filename_in(answer.headers["content-disposition"]) == expected
+
+
+async def test_html_is_saved_and_not_shown(
+    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx.AsyncClient, number: str
+) -> None:
+    stored = await store.store(
+        object_prefix(number, "html"), "a", content_of(b"<p>Despacho</p>"), lambda _: "text/html"
+    )
+    answer = await http.get(await url_of(signer, replace(document, stored=stored)))
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+
+
+async def test_a_part_of_a_document_can_be_asked_for(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+) -> None:
+    answer = await http.get(await url_of(signer, document), headers={"Range": "bytes=9-20"})
+    assert (answer.status_code, answer.content) == (206, BODY[9:21])
+
+
+async def test_a_link_does_not_open_another_document(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+) -> None:
+    parts = urlsplit(await url_of(signer, document))
+    other = parts._replace(path=parts.path.replace(document.id, str(uuid4())))
+    assert (await http.get(urlunsplit(other))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "parameter", ["X-Amz-Expires", "X-Amz-Date", "X-Amz-Signature", "response-content-disposition"]
+)
+async def test_an_altered_link_opens_nothing(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient, parameter: str
+) -> None:
+    url = await url_of(signer, document)
+    [value] = parse_qs(urlsplit(url).query)[parameter]
+    altered = str(httpx.URL(url).copy_set_param(parameter, value[:-1] + ("1" if value[-1] != "1" else "2")))
+    assert altered != url
+    assert (await http.get(altered)).status_code in (400, 403)
+
+
+async def test_a_link_does_not_allow_to_write(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+) -> None:
+    url = await url_of(signer, document)
+    assert (await http.put(url, content=b"other")).status_code == 403
+    assert (await http.delete(url)).status_code == 403
+    assert (await http.get(url)).content == BODY
+
+
+async def test_a_link_lives_until_the_moment_it_states_and_not_much_longer(
+    s3: StorageAddress, document: Document, http: httpx.AsyncClient
+) -> None:
+    async with AsyncExitStack():
+        signer = await LinkSigner.open(s3, timedelta(seconds=2))
+        link = await signer.sign(document)
+    assert link is not None
+    assert (await http.get(link.url)).status_code == 200
+
+    async def dead_at() -> datetime | None:
+        refused = (await http.get(link.url)).status_code == 403
+        return datetime.now(UTC) if refused else None
+
+    refused_at = await eventually(dead_at, "the link's end", seconds=10)
+    assert refused_at >= link.expires_at
+    assert refused_at < link.expires_at + timedelta(seconds=2)
+
+
+async def test_a_link_states_its_end(signer: LinkSigner, document: Document) -> None:
+    before = datetime.now(UTC)
+    link = await signer.sign(document)
+    assert link is not None
+    assert before - timedelta(seconds=1) <= link.expires_at - timedelta(minutes=5) <= datetime.now(UTC)
+
+
+async def test_a_link_is_not_shown_by_accident(signer: LinkSigner, document: Document) -> None:
+    link = await signer.sign(document)
+    assert link is not None
+    assert "X-Amz-Signature" in link.url
+    assert "X-Amz" not in repr(link)
+
+
+async def test_what_is_not_stored_has_no_link(signer: LinkSigner, document: Document) -> None:
+    missing = replace(document, id=str(uuid4()), status=DocumentStatus.PENDING, stored=None)
+    assert await signer.sign(missing) is None
+    assert set(await signer.sign_all([document, missing])) == {document.id}
+
+
+async def test_a_page_of_links_lets_others_have_their_turn(signer: LinkSigner, document: Document) -> None:
+    page = [replace(document, id=str(uuid4())) for _ in range(200)]
+    turns, signed = 0, asyncio.ensure_future(signer.sign_all(page))
+    while not signed.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert len(await signed) == 200
+    assert turns > 200 / 20

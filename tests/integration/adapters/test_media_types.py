@@ -1,0 +1,101 @@
+"""What kind of file some bytes are."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.content.media_types import choose_media_type
+
+OFFICE = "application/vnd.openxmlformats-officedocument"
+ODT = "application/vnd.oasis.opendocument.text"
+
+
+def office(name: str) -> bytes:
+    """A document of Microsoft's, with its first names."""
+    return archive(**{"[Content_Types].xml": "<x/>", "_rels/.rels": "<x/>", name: "<x/>"})
+
+
+def archive(**files: str) -> bytes:
+    """A ZIP with these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name, text in files.items():
+            made.writestr(name, text)
+    return buffer.getvalue()
+
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x01\x00H\x00H\x00\x00"
+MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
+
+
+@pytest.mark.parametrize(
+    ("head", "media_type"),
+    [
+        (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "application/pdf"),
+        (b"{\\rtf1\\ansi\\deff0 Ata}", "application/rtf"),
+        (b"<div><p>Vistos.</p></div>", "text/html"),
+        (b"\r\n  <P align=center>DESPACHO</P>", "text/html"),
+        (b"\xef\xbb\xbf<html><body>", "text/html"),
+        (b"<!DOCTYPE html><html>", "text/html"),
+        (b"<table border=1>", "text/html"),
+        (archive(a="b"), "application/zip"),
+        (office("word/document.xml"), f"{OFFICE}.wordprocessingml.document"),
+        (office("xl/workbook.xml"), f"{OFFICE}.spreadsheetml.sheet"),
+        (archive(mimetype=ODT, **{"content.xml": "<x/>"}), ODT),
+        (PNG, "image/png"),
+        (JPEG, "image/jpeg"),
+        (MP4, "video/mp4"),
+    ],
+)
+@pytest.mark.parametrize("declared", [None, "application/pdf", "text/plain"])
+def test_what_the_bytes_say_comes_first(head: bytes, media_type: str, declared: str | None) -> None:
+    assert choose_media_type(head, declared, False) == media_type
+
+
+@pytest.mark.parametrize(
+    ("declared", "media_type"),
+    [
+        ("text/plain", "text/plain"),
+        ("Text/Plain; charset=UTF-8", "text/plain"),
+        ("text/richtext", "application/rtf"),
+        ("APPLICATION_PDF", "application/pdf"),
+        ("TEXT_HTML", "text/html"),
+        ("application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text"),
+        (None, "application/octet-stream"),
+        ("", "application/octet-stream"),
+        ("NAO_IDENTIFICADO", "application/octet-stream"),
+        ("nonsense", "application/octet-stream"),
+        ("text/plain\r\nX-Evil: 1", "application/octet-stream"),
+        ("text/plain/x", "application/octet-stream"),
+    ],
+)
+def test_what_the_court_declares_comes_second(declared: str | None, media_type: str) -> None:
+    assert choose_media_type(b"Vistos etc. Nada mais.", declared, False) == media_type
+
+
+def test_a_declared_pdf_may_have_its_mark_behind_a_line() -> None:
+    head = b"%!Made by a scanner\r\n%PDF-1.4\n"
+    assert choose_media_type(head, "APPLICATION_PDF", False) == "application/pdf"
+
+
+@given(st.binary(max_size=5000))
+def test_the_courts_text_is_text_whatever_it_holds(head: bytes) -> None:
+    assert choose_media_type(head, "application/pdf", True) == "text/plain"
+
+
+magic = st.sampled_from([b"", b"%PDF-", b"PK\x03\x04", b"\xff\xd8\xff", b"BM", b"MZ", b"\x7fELF", b"ID3", b"RIFF"])
+
+
+@given(st.builds(bytes.__add__, magic, st.binary(max_size=5000)), st.none() | st.text(st.characters(), max_size=40))
+def test_any_bytes_have_a_media_type_fit_for_a_header(head: bytes, declared: str | None) -> None:
+    media_type = choose_media_type(head, declared, False)
+    assert media_type.isascii()
+    assert media_type.isprintable()
+    assert media_type.count("/") == 1
+    assert not set(media_type) & set(' ;,"')

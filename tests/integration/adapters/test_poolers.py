@@ -1,0 +1,116 @@
+"""The catalog behind a pooler that sends each transaction to another server (PgBouncer in transaction mode)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+from sqlalchemy import text
+
+from adapters.database import Catalog, Database
+from adapters.database.connections import open_engine
+from adapters.database.migrate import upgrade
+from domain.errors import ConfigurationError
+from tests.support.listings import document_ids, listing_of
+from tests.support.numbers import fresh_number
+from tests.support.pgbouncer import running_pgbouncer
+from tests.support.postgres import create_database
+
+_COUNTER = count(1)
+
+
+@pytest.fixture(scope="module")
+async def pooled_url(postgres: str) -> AsyncIterator[str]:
+    """The address of a migrated database behind a pooler with two connections to the server."""
+    direct = await create_database(postgres, f"pooled_{next(_COUNTER)}")
+    with running_pgbouncer(direct) as url:
+        await asyncio.to_thread(upgrade, url)
+        yield url
+
+
+async def test_many_transactions_at_once_on_few_servers(pooled_url: str) -> None:
+    database = Database(pooled_url, pool_size=8)
+    catalog = Catalog(database)
+
+    async def work() -> None:
+        number = fresh_number()
+        await catalog.listings.record(listing_of(number, document_ids(3)))
+        for _ in range(10):
+            assert (await catalog.processes.count_documents(number)).pending == 3
+
+    try:
+        await asyncio.gather(*(work() for _ in range(16)))
+    finally:
+        await database.close()
+
+
+async def test_two_services_share_the_servers(pooled_url: str) -> None:
+    databases = [Database(pooled_url, pool_size=4) for _ in range(3)]
+    number = fresh_number()
+    await Catalog(databases[0]).listings.record(listing_of(number, document_ids(5)))
+    try:
+        found = await asyncio.gather(
+            *(Catalog(each).processes.count_documents(number) for each in databases for _ in range(20))
+        )
+    finally:
+        for each in databases:
+            await each.close()
+    assert {each.pending for each in found} == {5}
+
+
+async def test_no_statement_with_a_name_stays_behind_on_the_servers(pooled_url: str) -> None:
+    database = Database(pooled_url)
+    await Catalog(database).processes.count_documents(fresh_number())
+    await database.close()
+    engine = open_engine(pooled_url)
+    try:
+        for _ in range(4):
+            async with engine.connect() as connection:
+                left = (await connection.execute(text("SELECT name FROM pg_prepared_statements"))).scalars().all()
+                assert [name for name in left if name] == []
+    finally:
+        await engine.dispose()
+
+
+async def test_migrating_again_behind_a_pooler_changes_nothing(pooled_url: str) -> None:
+    await asyncio.to_thread(upgrade, pooled_url)
+
+
+async def test_without_a_pooler_statements_stay_prepared(postgres: str) -> None:
+    direct = await create_database(postgres, f"pooled_{next(_COUNTER)}")
+    engine = open_engine(direct)
+    try:
+        async with engine.connect() as connection:
+            for _ in range(2):
+                await connection.execute(text("SELECT 1"))
+            kept = await connection.scalar(
+                text("SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1'")
+            )
+            assert kept == 1
+    finally:
+        await engine.dispose()
+
+
+@pytest.mark.parametrize(("parameter", "kept"), [("prepared_statement_cache_size=0", 0), ("pgbouncer=true", 0)])
+async def test_an_address_may_say_that_there_is_a_pooler(postgres: str, parameter: str, kept: int) -> None:
+    direct = await create_database(postgres, f"pooled_{next(_COUNTER)}")
+    engine = open_engine(f"{direct}{'&' if '?' in direct else '?'}{parameter}")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+            found = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"))
+            assert found == kept
+    finally:
+        await engine.dispose()
+
+
+async def test_a_server_without_tls_is_not_asked_in_plain_text(pooled_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="TLS"):
+        await asyncio.to_thread(upgrade, f"{pooled_url}?sslmode=require")
+
+
+async def test_a_parameter_that_the_pooler_refuses(pooled_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="pooler"):
+        await asyncio.to_thread(upgrade, f"{pooled_url}?options=-csearch_path%3Dpublic")

@@ -1,0 +1,188 @@
+"""Without keys, a web page elsewhere starts nothing, whatever it has a browser send."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.database import Catalog, Database
+from adapters.database.migrate import upgrade
+from api.origins import Origins, Sender
+from tests.support.guarded_app import PUBLIC_URL, create_guarded_app
+
+KEY = "a key of sixteen characters"
+# Stops right after the authentication, at a parameter that there is not.
+PATH = "/read?unknown=1"
+LET_IN = (422, "invalid_request")
+REFUSED = (403, "foreign_host")
+
+Headers = dict[str, str] | list[tuple[bytes, bytes]]
+Ask = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture(scope="module")
+async def ask(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ask]:
+    """Tells what is answered to a request with some headers, on a catalog without keys."""
+    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('access') / 'autos.db'}"
+    await asyncio.to_thread(upgrade, url)
+    catalog = Catalog(Database(url))
+
+    async def answer(headers: Headers, api_key: str | None = None) -> tuple[int, str]:
+        transport = httpx.ASGITransport(create_guarded_app(catalog, api_key))
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+            answer = await client.get(PATH, headers=headers)
+        return answer.status_code, answer.json()["code"]
+
+    yield answer
+    await catalog.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Origin": "https://attacker.example"},
+        {"Origin": "https://localhost.attacker.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://attacker.example"},
+        {"Sec-Fetch-Site": "none", "Origin": "https://attacker.example"},
+        # A page on another port of this machine, or over another scheme, is another page.
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:8000"},
+        {"Sec-Fetch-Site": ""},
+        {"Sec-Fetch-Site": "same-origin, cross-site"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://localhost:9999"},
+        {"Origin": "http://127.0.0.1"},
+        {"Origin": "https://127.0.0.1:8000"},
+        {"Origin": "http://127.0.0.1:8000/"},
+        {"Origin": "http://someone@127.0.0.1:8000"},
+        {"Origin": "127.0.0.1:8000"},
+        {"Host": "127.0.0.1:9999", "Origin": "http://127.0.0.1:9998"},
+        {"Host": "attacker.example", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+async def test_a_page_elsewhere_is_refused(ask: Ask, headers: dict[str, str]) -> None:
+    assert await ask(headers) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8000"},
+        {"Origin": "http://localhost:8000"},
+        {"Host": "[::1]:8000", "Origin": "http://[::1]:8000"},
+        {"Host": "LOCALHOST:8000", "Origin": "http://localhost:8000"},
+        {"Host": "localhost"},
+        {"Host": "127.0.0.1:80", "Origin": "http://127.0.0.1"},
+        # A port that was led on to the API's own.
+        {"Host": "127.0.0.1:9999", "Origin": "http://127.0.0.1:9999"},
+    ],
+)
+async def test_people_and_programs_on_this_machine_are_let_in(ask: Ask, headers: dict[str, str]) -> None:
+    assert await ask(headers) == LET_IN
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("a`b.evil.example", "evil.example:", "127.0.0.1@evil", "127.0.0.1:80@evil.example", "", " ", ":8000"),
+        *("127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:+80", "127.0.0.1:8000:8000", "127.0.0.1:08x"),
+        *("127.0.0.1.", "127.0.0.1.evil.example", "localhost.", "localhost.evil.example", "127.1", "0.0.0.0"),
+        *(
+            "::1",
+            "::1:8000",
+            "[::1",
+            "[::1]8000",
+            "[::1]:",
+            "[127.0.0.1]",
+            "[::1%25lo]",
+            "localhost%00",
+            "127.0.0.1/",
+        ),
+        *(
+            "127.0.0.1,evil.example",
+            "http://127.0.0.1",
+            "127.0.0.1 evil",
+            "127.0.0.1\\evil",
+            "127.0.0.1#",
+            "[::1]?",
+        ),
+    ],
+)
+async def test_a_host_that_is_not_exactly_a_name_of_ours_is_refused(ask: Ask, host: str) -> None:
+    assert await ask([(b"host", host.encode())]) == REFUSED
+
+
+async def test_there_is_exactly_one_host(ask: Ask) -> None:
+    own = (b"host", b"127.0.0.1:8000")
+    assert await ask([own]) == LET_IN
+    assert await ask([own, own]) == REFUSED
+    assert await ask([own, (b"host", b"evil.example")]) == REFUSED
+    assert await ask([own, (b"origin", b"http://127.0.0.1:8000"), (b"origin", b"http://evil.example")]) == REFUSED
+    assert await ask([own, (b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site")]) == REFUSED
+
+
+OWN_HOST = re.compile(rb"(?i)(127\.0\.0\.1|localhost|\[::1\]|autos\.example)(:0*[1-9][0-9]*)?")
+PIECES = (
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    "autos.example",
+    "evil.example",
+    ":",
+    "8000",
+    "@",
+    ".",
+    "`",
+    "%",
+    "]",
+    "\t",
+)
+
+
+@given(
+    st.one_of(st.lists(st.sampled_from(PIECES), max_size=4).map("".join).map(str.encode), st.binary(max_size=30))
+)
+def test_only_exact_names_pass(host: bytes) -> None:
+    origins = Origins("https://autos.example")
+    request = Request({"type": "http", "headers": [(b"host", host)], "scheme": "http"})
+
+    if origins.is_own_name(request):
+        assert OWN_HOST.fullmatch(host)
+    elif OWN_HOST.fullmatch(host):
+        assert int(host.rpartition(b":")[2]) > 65_535 or len(host.rpartition(b":")[2]) > 5
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000", "https://autos.example", "https://autos.example:8443"])
+async def test_the_public_address_is_ours_behind_a_proxy_that_ends_tls(url: str) -> None:
+    host = url.partition("://")[2].encode()
+    origins = Origins(url)
+
+    def sent(origin: str) -> Request:
+        return Request(
+            {"type": "http", "headers": [(b"host", host), (b"origin", origin.encode())], "scheme": "http"}
+        )
+
+    assert origins.is_own_name(sent(url))
+    assert origins.sender(sent(url)) is Sender.OWN_PAGE
+    assert origins.sender(sent(f"{url}1")) is Sender.FOREIGN_PAGE
+
+
+async def test_with_a_key_it_does_not_matter_where_one_asks_from(ask: Ask) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://desk.example"}
+    assert await ask(headers, KEY) == (401, "unauthorized")
+    assert await ask({**headers, "Authorization": f"Bearer {KEY}"}, KEY) == LET_IN

@@ -1,0 +1,43 @@
+"""The interface describes itself, completely, and docs/openapi.json is what it says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.openapi import dump_description
+from settings import load_settings
+
+PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+OPERATIONS = [
+    pytest.param(operation, id=f"{method.upper()} {path}")
+    for path, methods in json.loads(PAGE.read_text())["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+def test_the_page_in_the_repository_is_what_the_service_says() -> None:
+    assert PAGE.read_text() == dump_description(create_app(load_settings())), "run `make openapi`"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_operation_says_what_it_does_and_all_that_it_answers(operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"]
+    for status, response in operation["responses"].items():
+        assert "X-Request-Id" in response["headers"]
+        if int(status) >= 400:
+            assert list(response["content"]) == ["application/problem+json"]
+        elif status not in ("204", "304", "307"):
+            assert response["content"]
+
+
+def test_each_operation_has_a_name_of_its_own() -> None:
+    names = Counter(operation.values[0]["operationId"] for operation in OPERATIONS)  # type: ignore[index]
+    assert max(names.values()) == 1

@@ -1,0 +1,61 @@
+"""Every problem has a page that helps, and every page has its problem."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.problems.codes import ProblemCode
+from api.problems.handlers import install_problem_handlers
+from api.problems.pages import page_of, router
+
+FOLDER = Path(__file__).parents[3] / "docs" / "problems"
+HEADINGS = ["What it means", "Why it happens", "What to do"]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """An application of nothing but the pages, that nobody has a key for."""
+    app = FastAPI()
+    install_problem_handlers(app)
+    app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.mark.parametrize("code", ProblemCode)
+def test_every_problem_has_a_page_that_says_what_to_do(code: ProblemCode) -> None:
+    lines = page_of(code).splitlines()
+    assert lines[0] == f"# {code}"
+    assert f"Status {code.status}." in lines
+    sections = [section.partition("\n")[::2] for section in page_of(code).split("\n## ")[1:]]
+    assert [heading for heading, _ in sections] == HEADINGS
+    assert [heading for heading, text in sections if len(text.strip()) < 30] == []
+
+
+def test_no_page_is_left_over() -> None:
+    pages = {page.stem for page in FOLDER.iterdir()}
+    assert pages == {*ProblemCode, "README"}
+
+
+def test_the_index_names_every_problem_with_its_status() -> None:
+    index = (FOLDER / "README.md").read_text()
+    missing = [code for code in ProblemCode if f"| [`{code}`]({code}.md) | {code.status} |" not in index]
+    assert missing == []
+
+
+async def test_the_address_that_a_problem_gives_leads_to_its_page(client: httpx.AsyncClient) -> None:
+    problem = (await client.get("/nothing/here")).json()
+    page = await client.get(problem["type"])
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/markdown; charset=utf-8")
+    assert page.text == page_of(ProblemCode.NOT_FOUND)
+
+
+@pytest.mark.parametrize("name", ["no_such_problem", "README", "not_found.md", "%2e%2e%2ffailures", "NOT_FOUND"])
+async def test_nothing_but_a_problem_has_a_page(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.get(f"/problems/{name}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -1,0 +1,45 @@
+"""What the tests of the client share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from autos_client import async_client, client
+from tests.integration.client.scripted import Script
+
+
+@pytest.fixture
+def script() -> Script:
+    """An API without planned answers."""
+    return Script()
+
+
+class _Sleepless(ModuleType):
+    """A module whose ``sleep`` is replaced for the clients only, because other threads sleep too."""
+
+    def __init__(self, module: ModuleType, sleep: Callable[[float], object]) -> None:
+        super().__init__(module.__name__)
+        self._module = module
+        self.sleep = sleep
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._module, name)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Replace the clients' sleeps, and collect their seconds."""
+    taken: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        taken.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(client, "time", _Sleepless(time, taken.append))
+    monkeypatch.setattr(async_client, "asyncio", _Sleepless(asyncio, pause))
+    return taken

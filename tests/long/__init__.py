@@ -1,1 +1,0 @@
-"""What takes minutes: ``make test-long``."""

@@ -1,0 +1,172 @@
+"""Names for files and links: any name in, a harmless one out."""
+
+from __future__ import annotations
+
+import unicodedata
+from email.message import Message
+from email.utils import collapse_rfc2231_value
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.filenames import content_disposition, file_extension, safe_filename
+
+PDF = "application/pdf"
+FALLBACK = "0f1e2d3c-4b5a-5678-9abc-def012345678"
+MEDIA_TYPES = {
+    PDF: ".pdf",
+    "text/html": ".html",
+    "text/plain": ".txt",
+    "application/rtf": ".rtf",
+    "image/jpeg": ".jpg",
+    "application/zip": ".zip",
+    "application/octet-stream": ".bin",
+    "APPLICATION/PDF; charset=binary": ".pdf",
+    "": ".bin",
+}
+# As Windows knows them: with any extension, and with blanks before it.
+RESERVED = {
+    *("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"),
+    *(f"{stem}{digit}" for stem in ("COM", "LPT") for digit in "0123456789\u00b9\u00b2\u00b3"),
+}
+# Surrogates too, which no file system takes.
+anything = st.text(st.characters(), max_size=300) | st.text("./\\ \r\n\x00\u202e\"';%=con.pdf", max_size=40)
+
+
+def safe(name: str | None, media_type: str = PDF) -> str:
+    """The safe name of a document."""
+    return safe_filename(name, fallback=FALLBACK, media_type=media_type)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows opens a device by this name."""
+    return name.partition(".")[0].rstrip(" ").upper() in RESERVED
+
+
+def parsed_parameters(header: str) -> dict[str, str]:
+    """The parameters of a header as the standard library's mail parser reads them; the extended form wins."""
+    message = Message()
+    message["Content-Disposition"] = header
+    parameters = message.get_params(header="content-disposition")
+    assert parameters is not None
+    assert parameters[0] == ("attachment", "")
+    return {name: collapse_rfc2231_value(value) for name, value in parameters[1:]}
+
+
+@given(anything, st.sampled_from(sorted(MEDIA_TYPES)))
+@example("../../etc/passwd", PDF)
+@example("..\\..\\boot.ini", PDF)
+@example("C:\\Windows\\a", PDF)
+@example("\u202efdp.exe", PDF)
+@example("\x00\r\n\t\u2028", PDF)
+@example("\uff0e\uff0e\uff0f", PDF)
+@example("con .txt", "application/octet-stream")
+def test_any_name_becomes_one_harmless_component(name: str, media_type: str) -> None:
+    made = safe(name, media_type)
+    assert made
+    assert not set(made) & set('/\\:*?"<>|')
+    assert all(unicodedata.category(character)[0] != "C" for character in made)
+    assert "\u2028" not in made
+    assert "\u2029" not in made
+    assert made[0] not in ". "
+    assert made[-1] not in ". "
+    assert len(made.encode()) <= 200
+    assert not is_reserved(made)
+
+
+@given(anything, st.sampled_from(sorted(MEDIA_TYPES)))
+def test_a_name_ends_in_the_extension_of_its_media_type(name: str, media_type: str) -> None:
+    aliases = {".jpg": (".jpg", ".jpeg"), ".html": (".html", ".htm")}
+    ending = MEDIA_TYPES[media_type]
+    assert safe(name, media_type).lower().endswith(aliases.get(ending, (ending,)))
+
+
+@given(anything)
+def test_a_safe_name_stays_as_it_is(name: str) -> None:
+    made = safe(name)
+    assert safe(made) == made
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "made"),
+    [
+        ("Petição Inicial.pdf", PDF, "Petição Inicial.pdf"),
+        ("Petição Inicial", PDF, "Petição Inicial.pdf"),
+        ("Sentença.html", "text/html", "Sentença.html"),
+        ("Sentença.htm", "text/html", "Sentença.htm"),
+        ("Despacho.PDF", PDF, "Despacho.PDF"),
+        ("Laudo 1/2.pdf", PDF, "Laudo 1_2.pdf"),
+        ("Sentença.html", PDF, "Sentença.html.pdf"),
+        ("  a \t b  .pdf", PDF, "a b.pdf"),
+        ("文書.pdf", PDF, "文書.pdf"),
+        ("мнение", "text/plain", "мнение.txt"),
+        ("Peti\u0063\u0327a\u0303o.pdf", PDF, "Petição.pdf"),
+        ("nul", PDF, "_nul.pdf"),
+        ("Com1.alvará.pdf", PDF, "_Com1.alvará.pdf"),
+        ("aux .txt", "text/plain", "_aux.txt"),
+        ("foto.JPEG", "image/jpeg", "foto.JPEG"),
+        (".htaccess", "text/plain", "htaccess.txt"),
+        ("anexo", "application/x-unknown", "anexo.bin"),
+    ],
+)
+def test_names_people_would_recognise(name: str, media_type: str, made: str) -> None:
+    assert safe(name, media_type) == made
+
+
+@pytest.mark.parametrize("name", [None, "", "...", " ", "\u202e", ". ."])
+def test_a_name_of_which_nothing_is_left_gives_way_to_the_fallback(name: str | None) -> None:
+    assert safe(name) == f"{FALLBACK}.pdf"
+
+
+def test_a_long_name_is_cut_between_characters() -> None:
+    made = safe("ç" * 500 + ".pdf")
+    assert made == "ç" * 90 + ".pdf"
+
+
+@pytest.mark.parametrize(("media_type", "ending"), MEDIA_TYPES.items())
+def test_a_media_type_has_its_extension(media_type: str, ending: str) -> None:
+    assert file_extension(media_type) == ending
+
+
+@given(anything)
+@example('a"; filename="evil.exe')
+@example("a\r\nSet-Cookie: x=y")
+@example("文書%2e.pdf")
+@example("\uff02; filename=\uff02evil.exe\uff02")
+@example("\uff0e\uff0e\uff0fetc\uff0fpasswd")
+@example("utf-8''%41")
+def test_a_parser_reads_the_very_name_from_the_header(name: str) -> None:
+    made = safe(name)
+    header = content_disposition(made)
+    assert parsed_parameters(header)["filename"] == made
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
+@example("a\r\nSet-Cookie: x=y")
+@example('a"; filename="evil.exe')
+@example("\uff02; filename=evil")
+@example("\uff0e\uff0e\uff0fetc\uff0fpasswd")
+@example("a\\")
+def test_no_name_adds_lines_or_parameters_to_the_header(name: str) -> None:
+    header = content_disposition(name)
+    assert header.isascii()
+    assert header.isprintable()
+    assert set(parsed_parameters(header)) == {"filename"}
+    plain = header.removeprefix('attachment; filename="').partition('"')[0]
+    assert not set(plain) & set("/\\")
+    rest = header.removeprefix(f'attachment; filename="{plain}"')
+    assert rest == "" or rest.startswith("; filename*=UTF-8''")
+    assert not set(rest[2:]) & set(' ;"/\\')
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.pdf", 'attachment; filename="a.pdf"'),
+        ("Petição.pdf", "attachment; filename=\"Peticao.pdf\"; filename*=UTF-8''Peti%C3%A7%C3%A3o.pdf"),
+        ("100%.pdf", "attachment; filename=\"100_.pdf\"; filename*=UTF-8''100%25.pdf"),
+    ],
+)
+def test_the_header_is_what_browsers_expect(name: str, header: str) -> None:
+    assert content_disposition(name) == header

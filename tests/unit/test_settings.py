@@ -1,0 +1,207 @@
+"""What the settings read, what they refuse, and that `.env.example` tells all of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ConfigurationError
+from settings import LOCAL_STACK_FIELDS, LOCAL_STACK_FILE, Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / ".env.example"
+KEY = "a key of sixteen characters"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep what the person who runs the tests has set out of them; returns the current folder."""
+    for name in list(os.environ):
+        if name.startswith("AUTOS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def leave_behind(data_dir: Path, **values: object) -> None:
+    """Be the local stack that has run on this data folder."""
+    data_dir.mkdir()
+    (data_dir / LOCAL_STACK_FILE).write_text(json.dumps(values))
+
+
+def variable_of(field: str) -> str:
+    return f"AUTOS_{field.upper()}"
+
+
+def example_lines() -> list[tuple[str, str]]:
+    """Name and value of every variable in `.env.example`, set or commented out."""
+    return re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_environment_wins_over_the_env_file_and_this_over_the_local_stack(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind(folder / ".autos", court_concurrency=1, s3_bucket="left", s3_region="left", log_level="error")
+    (folder / ".env").write_text("AUTOS_COURT_CONCURRENCY=2\nAUTOS_S3_BUCKET=from-file\n")
+    monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "3")
+
+    settings = load_settings()
+
+    assert settings.court_concurrency == 3
+    assert settings.s3_bucket == "from-file"
+    assert settings.s3_region == "left"
+    assert settings.log_level == "error"
+    assert settings.link_ttl_seconds == 3600
+
+
+@pytest.mark.parametrize("how", ["argument", "environment", "env file"])
+def test_the_local_stacks_values_are_found_wherever_the_data_folder_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    elsewhere = folder / "elsewhere"
+    leave_behind(elsewhere, api_port=4321)
+    leave_behind(folder / ".autos", api_port=1234)
+    match how:
+        case "argument":
+            assert load_settings(data_dir=elsewhere).api_port == 4321
+            return
+        case "environment":
+            monkeypatch.setenv("AUTOS_DATA_DIR", str(elsewhere))
+        case "env file":
+            (folder / ".env").write_text(f"AUTOS_DATA_DIR={elsewhere}\n")
+    assert load_settings().api_port == 4321
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTOS_COURT_CONCURRENCY", "many-zx81"),
+        ("AUTOS_COURT_CONCURRENCY", "0"),
+        ("AUTOS_COURT_REQUESTS_PER_SECOND", "-77.25"),
+        ("AUTOS_API_KEY", "zx81"),
+        ("AUTOS_API_PORT", "65536"),
+        ("AUTOS_S3_ENDPOINT_URL", "ftp://user:zx81@s3.example"),
+        ("AUTOS_COURT_BASE_URL", "zx81"),
+        ("AUTOS_LINK_TTL_SECONDS", "604801"),
+        ("AUTOS_LOG_FORMAT", "zx81"),
+        ("AUTOS_WEBHOOK_ALLOW_PRIVATE", "zx81"),
+    ],
+)
+def test_a_refusal_names_the_variable_and_keeps_its_value_to_itself(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+
+    text = str(refusal.value)
+    assert text.startswith(f"{name}: ")
+    assert "zx81" not in text
+    assert "\n" not in text
+    # A value that is refused for its size may be as short as a number of the rule itself.
+    assert len(value) < 3 or value not in text
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
+
+
+def test_a_refusal_names_every_variable_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "many")
+    monkeypatch.setenv("AUTOS_LOG_LEVEL", "loud")
+
+    with pytest.raises(ConfigurationError, match=r"AUTOS_COURT_CONCURRENCY: .+; AUTOS_LOG_LEVEL: "):
+        load_settings()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.10", "api.example"])
+def test_an_address_that_others_reach_needs_a_key(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("AUTOS_API_HOST", host)
+    assert load_settings().needs_catalog_key
+
+    monkeypatch.setenv("AUTOS_API_KEY", KEY)
+    assert not load_settings().needs_catalog_key
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
+def test_an_address_of_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("AUTOS_API_HOST", host)
+
+    assert not load_settings().needs_catalog_key
+
+
+def test_alerts_go_only_where_webhooks_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().alert_url is None
+    monkeypatch.setenv("AUTOS_ALERT_WEBHOOK_URL", "https://alerts.example.com/a-secret-path")
+    assert load_settings().alert_url == "https://alerts.example.com/a-secret-path"
+
+    monkeypatch.setenv("AUTOS_ALERT_WEBHOOK_URL", "http://127.0.0.1/a-secret-path")
+    with pytest.raises(ConfigurationError, match="AUTOS_ALERT_WEBHOOK_URL: ") as refusal:
+        _ = load_settings().alert_url
+    assert "a-secret-path" not in str(refusal.value)
+    monkeypatch.setenv("AUTOS_WEBHOOK_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AUTOS_WEBHOOK_ALLOW_PRIVATE", "true")
+    assert load_settings().alert_url == "http://127.0.0.1/a-secret-path"
+
+
+def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:
+    (folder / ".autos").mkdir()
+    (folder / ".autos" / LOCAL_STACK_FILE).write_text("broken")
+
+    with pytest.raises(ConfigurationError, match=r"local\.json"):
+        load_settings()
+
+
+def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ["API_KEY", "COURT_TOKEN", "SECRET_KEY", "S3_SECRET_ACCESS_KEY", "WEBHOOK_SECRET"]
+    for name in secrets:
+        monkeypatch.setenv(f"AUTOS_{name}", f"the-secret-{name}")
+
+    settings = load_settings()
+
+    assert "the-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_the_example_names_exactly_the_settings_that_exist() -> None:
+    names = [name for name, _ in example_lines() if name.startswith("AUTOS_")]
+
+    assert sorted(names) == sorted(
+        variable_of(field) for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS
+    )
+
+
+def test_the_example_sets_nothing_by_itself() -> None:
+    assert not re.findall(r"^[^#\s].*$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_example_tells_the_true_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = load_settings()
+    shown = {name: value for name, value in example_lines() if name.startswith("AUTOS_")}
+    for name, value in shown.items():
+        if value:
+            monkeypatch.setenv(name, value)
+
+    assert load_settings() == defaults
+    without_default = {
+        variable_of(field)
+        for field, info in Settings.model_fields.items()
+        if info.default in (None, "", ()) and field not in LOCAL_STACK_FIELDS
+    }
+    assert {name for name, value in shown.items() if not value} == without_default
+
+
+def test_own_ports_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "localhost:7777")
+    monkeypatch.setenv("AUTOS_DATABASE_URL", "postgresql://autos:p%40ss@[::1]/autos")
+    monkeypatch.setenv("AUTOS_S3_ENDPOINT_URL", "https://127.0.0.9")
+    monkeypatch.setenv("AUTOS_COURT_BASE_URL", "https://court.example:9000")
+    monkeypatch.setenv("AUTOS_COURT_SSO_URL", "http://127.0.0.1:9001/realm")
+    monkeypatch.setenv("AUTOS_API_PORT", "8001")
+
+    assert load_settings().own_ports == {7777, 5432, 443, 9001, 8001}
+    # Away from a local stack nothing is lent, and nothing depends on keys.
+    assert not load_settings().webhook_policy.allow_private
+    assert not load_settings().webhook_policy.private_until_keys

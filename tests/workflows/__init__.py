@@ -1,1 +1,0 @@
-"""Rules of workflows that need no server."""
