@@ -9,19 +9,18 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from adapters.court_pdpj import PdpjClient
 from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
-from domain.listings import Listing
 from domain.process_number import ProcessNumber
+from tests.support.court_clients import DOCUMENT, court_answering, download_binary, download_text, list_process
 from tests.support.court_rate_limiters import CountingRateLimiter
-from tests.support.court_sources import fetched, source_at, sources
+from tests.support.court_sources import fetched, sources
 from tests.support.court_tokens import FixedTokens
-from tests.support.portal_json import NUMBER, details, href_of, piece, stage
-from tests.support.scripted_server import ScriptedServer, answer, by_path, scripted
+from tests.support.portal_json import NUMBER, details, piece, stage
+from tests.support.scripted_server import answer, by_path
 from tests.support.simulators import SimulatedCourt
 
 Meaning = tuple[type[CourtError], FailureCode]
@@ -44,7 +43,6 @@ TRUNCATED: Meaning = (DocumentFailure, FailureCode.TRUNCATED)
 LOST: Meaning = (DocumentFailure, FailureCode.CONNECTION_LOST)
 
 DETAILS, SEARCH = "/api/v2/processos/", "/api/v2/processos?"
-DOCUMENT = "0f1e2d3c-4b5a-5678-9abc-def012345678"
 FOUND = answer(200, b'{"total": 1, "content": [{"numeroProcesso": "10000015120268110041"}]}')
 NO_HITS = answer(200, b'{"content": []}')
 NO_RECORDS = answer(404, '{"code": 404, "message": "Não foram encontrados registros"}'.encode())
@@ -175,38 +173,6 @@ async def test_a_process_unknown_to_the_data_lake_is_not_found(
     assert ((type(failure), failure.code), await count_requests(simulator)) == (NOT_FOUND, 2)
 
 
-@asynccontextmanager
-async def court_replying(replies: dict[str, bytes]) -> AsyncIterator[tuple[PdpjClient, ScriptedServer]]:
-    """Open a client, and the server with these replies."""
-    async with scripted(by_path(replies)) as server:
-        court = PdpjClient(
-            server.origin,
-            tokens=FixedTokens("a-token"),
-            rate_limiter=CountingRateLimiter(),
-            concurrency=2,
-            user_agent="autos-tests",
-        )
-        try:
-            yield court, server
-        finally:
-            await court.close()
-
-
-async def list_process(court: PdpjClient) -> Listing:
-    """List the process."""
-    return await court.list_documents(ProcessNumber.parse(NUMBER))
-
-
-async def download_binary(court: PdpjClient) -> object:
-    """Download the document."""
-    return await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
-
-
-async def download_text(court: PdpjClient) -> object:
-    """Download the document's text."""
-    return await fetched(court, source_at(NUMBER, None, href_of(DOCUMENT, "texto")))
-
-
 Ask = Callable[[PdpjClient], Awaitable[object]]
 
 # By a scripted server: the request, its response, the response to a search, the resulting failure, and how many
@@ -287,7 +253,7 @@ SCRIPTED: dict[str, tuple[Ask, bytes, bytes, Meaning, int]] = {
 async def test_failures_by_a_scripted_server(
     ask: Ask, reply: bytes, search: bytes, meaning: Meaning, cost: int
 ) -> None:
-    async with court_replying({SEARCH: search, DETAILS: reply}) as (court, server):
+    async with court_answering(by_path({SEARCH: search, DETAILS: reply})) as (court, server):
         failure = await capture_failure(ask(court))
     assert ((type(failure), failure.code), len(server.requests)) == (meaning, cost)
     assert hides_token("a-token", failure)
@@ -297,22 +263,25 @@ async def test_an_html_page_instead_of_a_pdf_is_invalid() -> None:
     """Form 13, in HTML: only the listing, which says that it is a PDF, distinguishes it from a document in HTML."""
     listing = answer(200, json.dumps(details(stage(piece(DOCUMENT, arquivo=None)))).encode())
     replies = {SEARCH: FOUND, f"{DETAILS}{NUMBER}/": answer(200, GATEWAY_PAGE), DETAILS: listing}
-    async with court_replying(replies) as (court, _):
+    async with court_answering(by_path(replies)) as (court, _):
         [source] = await sources(court, NUMBER)
         failure = await capture_failure(fetched(court, source))
     assert (type(failure), failure.code) == INVALID
 
 
 async def test_the_first_failure_is_reported_with_the_longer_retry_after() -> None:
-    async with court_replying({SEARCH: DOWN, DETAILS: answer(403, b"<html>", retry_after="7")}) as (court, _):
+    async with court_answering(by_path({SEARCH: DOWN, DETAILS: answer(403, b"<html>", retry_after="7")})) as (
+        court,
+        _,
+    ):
         failure = await capture_failure(list_process(court))
     assert (failure.code, failure.status, failure.retry_after) == (FailureCode.COURT_BLOCKED, 403, 40)
 
 
 async def test_the_retry_after_is_kept_when_the_failure_is_reattributed() -> None:
-    async with court_replying({SEARCH: FOUND, DETAILS: answer(202, retry_after="3")}) as (court, _):
+    async with court_answering(by_path({SEARCH: FOUND, DETAILS: answer(202, retry_after="3")})) as (court, _):
         assert (await capture_failure(download_binary(court))).retry_after == 3
-    async with court_replying({SEARCH: FOUND, DETAILS: DOWN}) as (court, _):
+    async with court_answering(by_path({SEARCH: FOUND, DETAILS: DOWN})) as (court, _):
         assert (await capture_failure(download_binary(court))).retry_after == 40
 
 

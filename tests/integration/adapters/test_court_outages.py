@@ -5,55 +5,19 @@ To one request alone, each of these responses would be a failure of the process 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from adapters.court_pdpj import PdpjClient
 from domain.errors import CourtError, CourtFailure, FailureCode
 from domain.process_number import ProcessNumber
-from tests.support.court_rate_limiters import CountingRateLimiter
-from tests.support.court_sources import fetched, source_at
-from tests.support.court_tokens import FixedTokens
-from tests.support.portal_json import NUMBER, href_of
-from tests.support.scripted_server import ScriptedServer, always, answer, scripted
+from tests.support.court_clients import court_answering, download_binary, download_text, list_process
+from tests.support.portal_json import NUMBER
+from tests.support.scripted_server import always, answer
 
-DOCUMENT = "0f1e2d3c-4b5a-5678-9abc-def012345678"
 CUT_PAGE = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 1000\r\n\r\n<html><head>"
 BLOCKED, UNAVAILABLE = FailureCode.COURT_BLOCKED, FailureCode.COURT_UNAVAILABLE
-
-
-@asynccontextmanager
-async def court_replying(reply: bytes) -> AsyncIterator[tuple[PdpjClient, ScriptedServer]]:
-    """Open a client, and the server that sends this reply to every request."""
-    async with scripted(always(reply)) as server:
-        court = PdpjClient(
-            server.origin,
-            tokens=FixedTokens("a-token"),
-            rate_limiter=CountingRateLimiter(),
-            concurrency=2,
-            user_agent="autos-tests",
-        )
-        try:
-            yield court, server
-        finally:
-            await court.close()
-
-
-async def list_process(court: PdpjClient) -> object:
-    """List the process."""
-    return await court.list_documents(ProcessNumber.parse(NUMBER))
-
-
-async def download_binary(court: PdpjClient) -> object:
-    """Download the document."""
-    return await fetched(court, source_at(NUMBER, href_of(DOCUMENT)))
-
-
-async def download_text(court: PdpjClient) -> object:
-    """Download the document's text."""
-    return await fetched(court, source_at(NUMBER, None, href_of(DOCUMENT, "texto")))
 
 
 async def probe(court: PdpjClient) -> None:
@@ -78,7 +42,7 @@ async def probe(court: PdpjClient) -> None:
 async def test_a_response_to_every_request_is_a_failure_of_the_court(
     reply: bytes, code: FailureCode, ask: Callable[[PdpjClient], Awaitable[object]], cost: int
 ) -> None:
-    async with court_replying(reply) as (court, server):
+    async with court_answering(always(reply)) as (court, server):
         with pytest.raises(CourtError) as failed:
             await ask(court)
     assert isinstance(failed.value, CourtFailure)
@@ -95,6 +59,6 @@ async def test_a_response_to_every_request_is_a_failure_of_the_court(
     ids=["out of reach", "absent", "no hit"],
 )
 async def test_a_court_that_answers_a_probe_with_its_own_message_works(reply: bytes) -> None:
-    async with court_replying(reply) as (court, server):
+    async with court_answering(always(reply)) as (court, server):
         await probe(court)
     assert len(server.requests) == 1
