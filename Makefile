@@ -25,8 +25,8 @@ up: $(READY) ## Start the local stack and keep it until Ctrl-C
 test: $(READY) ## Run the tests on real parts (under five minutes on two cores)
 	$(BIN)/python -m pytest
 
-test-thorough: $(READY) ## Run the other tests of CI: kills, faults, pages, set-ups, kinds of stores
-	$(BIN)/python -m pytest -m 'thorough and not long'
+test-thorough: $(READY) ## Run the other tests of CI, two at a time: kills, faults, pages, set-ups, kinds of stores
+	$(BIN)/python -m pytest -n 2 -m 'thorough and not long'
 
 test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a thousand processes, watchers, subscribers
 	$(BIN)/python -m pytest -n 0 -m long tests
