@@ -34,10 +34,10 @@ test-long: $(READY) ## Run the tests that take minutes: a 1 GiB document, a thou
 # The floor is a little below what the two folders reach together: 60 % of domain (97 %), adapters (91 %), activities
 # (63 %), workflows (38 %) and api (1 %). The rest is reached by the other folders, which take longer. For all of it:
 # make coverage COVERED=tests COVERAGE_FLOOR=0
-COVERED ?= tests/unit tests/integration/adapters
+COVERED ?= tests/unit tests/integration/adapters tests/integration/api tests/histories
 COVERAGE_FLOOR ?= 58
 
-coverage: $(READY) ## Measure the branch coverage of tests/unit and tests/integration/adapters against its floor
+coverage: $(READY) ## Measure the branch coverage of the quick tests against its floor
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE_FLOOR) $(COVERED)
 
 client: $(READY) ## Build the wheel and the sdist of the Python client into client/dist

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import structlog
 
+_log = structlog.get_logger()
+
 _SECRETS = (
     (re.compile(r"\bautos_[a-z0-9]{8}_[\w-]+"), "autos_***"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), r"\1 ***"),
@@ -25,6 +27,19 @@ def redact(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def log_cause(error: BaseException, dependency: str) -> None:
+    """Log the vendor's error that a domain error takes the place of, at the level debug.
+
+    Domain errors are raised ``from None``, so that no token and no presigned URL travels in a chain of causes. This
+    line keeps the class and the redacted text of the cause for operators.
+
+    Args:
+        error: The vendor's error. Its text must not hold statements or their parameters.
+        dependency: What failed: ``database``, ``storage`` or ``temporal``.
+    """
+    _log.debug("cause", dependency=dependency, error=type(error).__name__, text=redact(str(error)))
 
 
 def configure_logging(log_format: Literal["auto", "json", "console"], level: str) -> None:

@@ -8,6 +8,7 @@ from asyncpg.exceptions import ClientConfigurationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from adapters.logs import log_cause
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, TransactionConflict
 
 # Configuration errors that waiting does not fix, by SQLSTATE or its class (the first two characters).
@@ -27,7 +28,9 @@ class TranslatingDriverErrors:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         translated = translate_error(error)
-        if translated is not None:
+        if error is not None and translated is not None:
+            # Not the whole error: its text holds the statement and its parameters.
+            log_cause(error.orig or error if isinstance(error, DBAPIError) else error, "database")
             raise translated from None
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from aiohttp import ClientPayloadError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from adapters.logs import log_cause
 from domain.errors import StorageFailure
 
 # All exceptions that a request to the store can raise.
@@ -92,6 +93,7 @@ def storage_failure(error: Exception, what: str, *, right: str, where: str) -> S
         right: The S3 action that the request needs.
         where: The bucket or the objects that the action is needed for.
     """
+    log_cause(error, "storage")
     code = error_code(error)
     advice = _advice(code, right=right, where=where)
     text = f"{what} ({code})." + (f" {advice}" if advice else "")

@@ -18,6 +18,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from adapters.logs import log_cause
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
 
 _FIRST_WAIT_SECONDS = 0.25
@@ -157,6 +158,7 @@ async def report_trouble(client: Client) -> None:
 
 def _unreachable(address: str, error: Exception) -> AutosError:
     """Return the error for a failed connection. The SDK has no types for reasons: its message is searched."""
+    log_cause(error, "temporal")
     words = str(error)
     status = error.status if isinstance(error, RPCError) else None
     if status in _REFUSALS or "code: Unauthenticated" in words or "code: PermissionDenied" in words:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
+from adapters.logs import log_cause
 from domain.errors import DependencyUnavailable
 
 # For requests of clients: one call, and all calls of one step together.
@@ -52,6 +53,7 @@ def to_dependency_unavailable(error: TimeoutError | RPCError | RuntimeError) -> 
 
     RuntimeError is what a lazily connecting client raises when it cannot connect.
     """
+    log_cause(error, "temporal")
     if isinstance(error, RPCError) and _lacks_search_attributes(error):
         return DependencyUnavailable(
             "temporal", "Temporal does not know our search attributes: run `autos migrate`."

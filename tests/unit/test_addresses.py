@@ -1,4 +1,4 @@
-"""Which webhook addresses are taken, and which networks are public."""
+"""Which webhook addresses are accepted, and which networks are public."""
 
 from __future__ import annotations
 
@@ -115,26 +115,26 @@ MALFORMED = (
 
 
 @pytest.mark.parametrize("url", TAKEN)
-def test_a_public_address_is_taken_as_it_is(url: str) -> None:
+def test_public_address_is_accepted_unchanged(url: str) -> None:
     assert check_webhook_url(url, STRICT) == url
 
 
 @pytest.mark.parametrize("host", HOSTILE_HOSTS)
-def test_a_host_that_is_not_public_is_refused(host: str) -> None:
+def test_host_that_is_not_public_is_refused(host: str) -> None:
     with pytest.raises(InvalidInput, match="not a public one"):
         check_webhook_url(f"https://{host}/hook", STRICT)
 
 
 @pytest.mark.parametrize("url", MALFORMED)
 @pytest.mark.parametrize("policy", [STRICT, OPEN])
-def test_what_is_not_an_address_is_refused_under_every_policy(url: str, policy: WebhookPolicy) -> None:
+def test_malformed_address_is_refused_under_every_policy(url: str, policy: WebhookPolicy) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_webhook_url(url, policy)
     assert refused.value.code == "invalid_webhook_url"
     assert refused.value.field == "webhook_url"
 
 
-def test_plain_http_is_refused_unless_it_is_allowed() -> None:
+def test_plain_http_is_refused_unless_allowed() -> None:
     with pytest.raises(InvalidInput, match="must begin with https://"):
         check_webhook_url("http://example.com/", STRICT)
     assert check_webhook_url("http://example.com/", WebhookPolicy(allow_http=True))
@@ -148,23 +148,23 @@ def test_ports_of_other_services_are_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost:9000", "127.0.0.1:9000", "[::1]:9000", "receiver:80", "10.0.0.1"])
-def test_private_hosts_are_taken_where_they_are_allowed(host: str) -> None:
+def test_private_hosts_are_accepted_if_allowed(host: str) -> None:
     assert check_webhook_url(f"http://{host}/hook", OPEN)
 
 
 @given(st.text() | st.text().map("https://{}".format) | st.text().map("https://[{}".format))
-def test_any_text_is_taken_unchanged_or_refused(text: str) -> None:
+def test_any_text_is_accepted_unchanged_or_refused(text: str) -> None:
     with suppress(InvalidInput):
         assert check_webhook_url(text, STRICT) == text
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_inside_an_ipv6_one_is_as_public_as_it_is_alone(address: object) -> None:
+def test_ipv4_embedded_in_ipv6_is_classified_like_the_ipv4_address(address: object) -> None:
     alone = is_public(ip_address(str(address)))
     assert is_public(ip_address(f"::ffff:{address}")) is alone
     assert is_public(ip_address(f"64:ff9b::{address}")) is alone
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "200.160.2.3", "2606:4700:4700::1111", "2002:808:808::"])
-def test_addresses_of_the_internet_are_public(address: str) -> None:
+def test_internet_addresses_are_public(address: str) -> None:
     assert is_public(ip_address(address))

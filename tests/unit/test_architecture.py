@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, and what may stand in the repository."""
+"""Architecture rules: allowed imports, sizes of modules and functions, and lock files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ROOMS = (
 MODULES = ("settings", "worker")
 OURS = frozenset((*ROOMS, *MODULES, "autos_client", "autos_client_cli"))
 
-# What each room may import of the project's own when it runs. Names that stand in annotations alone do not count:
-# activities and the API are handed their adapters, and name their types only.
+# The project's rooms that each room may import at run time. Imports only for annotations do not count:
+# activities and the API receive their adapters as arguments, and import only their types.
 MAY_IMPORT = {
     "domain": set[str](),
     "workflows": {"domain", "activities"},
@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "simulator": {"domain"},
     "migrations": {"adapters"},
     "settings": {"domain"},
-    # A package of its own, which stands without the rest.
+    # A separate package, which does not need the rest.
     "client": {"autos_client", "autos_client_cli"},
 }
 # The modules that wire things together may import more.
@@ -61,13 +61,13 @@ VENDORS = {
     "rich": {"client/autos_client_cli/", "devstack/"},
 }
 MAX_FUNCTION_LINES = 80
-# What a workflow must not reach, directly or through others: code that Temporal replays does no I/O.
+# What a workflow must not import, directly or transitively: code that Temporal replays does no I/O.
 IO = {"httpx", "aioboto3", "sqlalchemy", "httpcore", "fastapi", "uvicorn", "requests", "subprocess", "pydantic"}
 
 
 @dataclass(frozen=True)
 class Import:
-    """One import that runs."""
+    """An import that runs, not one for annotations only."""
 
     file: str
     line: int
@@ -80,13 +80,13 @@ class Import:
         return self.name.partition(".")[0]
 
 
-def _files() -> Iterator[Path]:
+def _list_code_files() -> Iterator[Path]:
     for room in ROOMS:
         yield from sorted((ROOT / room).rglob("*.py"))
     yield from (ROOT / f"{module}.py" for module in MODULES)
 
 
-def _imports(path: Path) -> Iterator[Import]:
+def _read_imports(path: Path) -> Iterator[Import]:
     file = path.relative_to(ROOT).as_posix()
     pending: list[ast.AST] = [ast.parse(path.read_text())]
     while pending:
@@ -103,20 +103,20 @@ def _imports(path: Path) -> Iterator[Import]:
 
 
 @cache
-def _all() -> tuple[Import, ...]:
-    return tuple(found for path in _files() for found in _imports(path))
+def _read_all_imports() -> tuple[Import, ...]:
+    return tuple(found for path in _list_code_files() for found in _read_imports(path))
 
 
-def _room(file: str) -> str:
+def _get_room(file: str) -> str:
     return file.partition("/")[0].removesuffix(".py")
 
 
-def test_each_room_imports_only_what_it_may() -> None:
+def test_each_room_imports_only_allowed_rooms() -> None:
     broken = [
         f"{found.file}:{found.line} imports {found.name}"
-        for found in _all()
+        for found in _read_all_imports()
         if found.top in OURS
-        and (room := _room(found.file)) in MAY_IMPORT
+        and (room := _get_room(found.file)) in MAY_IMPORT
         and found.top != room
         and found.top not in MAY_IMPORT[room] | WIRING.get(found.file, set())
     ]
@@ -128,43 +128,44 @@ def test_app_state_is_used_in_two_modules_of_the_api() -> None:
     assert users == {"app.py", "deps.py"}
 
 
-def test_the_domain_stands_on_the_standard_library_alone() -> None:
+def test_domain_imports_only_the_standard_library() -> None:
     foreign = {
         f"{found.file}:{found.line} imports {found.name}"
-        for found in _all()
-        if _room(found.file) == "domain" and found.top not in sys.stdlib_module_names | {"domain", "__future__"}
+        for found in _read_all_imports()
+        if _get_room(found.file) == "domain" and found.top not in sys.stdlib_module_names | {"domain", "__future__"}
     }
     assert foreign == set()
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_each_vendor_is_known_in_its_room_only(vendor: str) -> None:
+def test_each_vendor_library_is_imported_only_in_its_room(vendor: str) -> None:
     elsewhere = [
         f"{found.file}:{found.line}"
-        for found in _all()
+        for found in _read_all_imports()
         if found.top == vendor
-        and _room(found.file) != "benchmarks"
+        and _get_room(found.file) != "benchmarks"
         and not any(found.file.startswith(room) for room in VENDORS[vendor])
     ]
     assert elsewhere == []
 
 
-def test_an_adapter_knows_no_other_adapter_but_what_it_stands_on() -> None:
+def test_adapters_import_no_other_adapter_except_logs() -> None:
     def adapter(name: str) -> str:
         return name.removeprefix("adapters").strip("./").replace("/", ".").split(".")[0]
 
     across = {
         (adapter(found.file), adapter(found.name))
-        for found in _all()
-        if _room(found.file) == "adapters"
+        for found in _read_all_imports()
+        if _get_room(found.file) == "adapters"
         and found.top == "adapters"
         and adapter(found.file) != adapter(found.name)
+        and adapter(found.name) != "logs"
     }
     assert across == set()
 
 
-def test_workflows_reach_nothing_that_does_io() -> None:
-    # What the SDK and the logging library bring along by themselves is not ours to judge.
+def test_workflows_import_nothing_that_does_io() -> None:
+    # Imports of the SDK and of the logging library are ignored: we cannot change them.
     program = (
         "import sys, temporalio.workflow, temporalio.common, temporalio.activity, structlog\n"
         "known = set(sys.modules)\n"
@@ -179,19 +180,19 @@ def test_workflows_reach_nothing_that_does_io() -> None:
     assert found == "[]"
 
 
-def test_no_module_has_grown_into_two() -> None:
+def test_modules_are_not_too_long() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {count}"
-        for path in (*_files(), *sorted((ROOT / "tests").rglob("*.py")))
+        for path in (*_list_code_files(), *sorted((ROOT / "tests").rglob("*.py")))
         if (count := len(path.read_text().splitlines())) > 400
     ]
     assert long == []
 
 
-def test_no_function_is_longer_than_a_screen_and_a_half() -> None:
+def test_functions_are_not_too_long() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {lines}"
-        for path in _files()
+        for path in _list_code_files()
         if path.parent.name != "versions"
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -200,13 +201,18 @@ def test_no_function_is_longer_than_a_screen_and_a_half() -> None:
     assert long == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    modules = {_module_name(path): path for path in _files()}
+def test_modules_have_no_import_cycles() -> None:
+    modules = {_module_name(path): path for path in _list_code_files()}
     graph = {
-        name: {target for found in _imports(path) for target in _imported_modules(found, modules) if target != name}
+        name: {
+            target
+            for found in _read_imports(path)
+            for target in _imported_modules(found, modules)
+            if target != name
+        }
         for name, path in modules.items()
     }
-    assert list(_circles(graph)) == []
+    assert list(_find_cycles(graph)) == []
 
 
 def _module_name(path: Path) -> str:
@@ -224,8 +230,8 @@ def _imported_modules(found: Import, modules: Mapping[str, Path]) -> Iterator[st
         yield found.name
 
 
-def _circles(graph: Mapping[str, set[str]]) -> Iterator[list[str]]:
-    """Yield each module that can be reached from itself, with the way back."""
+def _find_cycles(graph: Mapping[str, set[str]]) -> Iterator[list[str]]:
+    """Yield the import path of each module that imports itself transitively."""
     for start in sorted(graph):
         ways, seen = [[start]], {start}
         while ways:
@@ -240,7 +246,7 @@ def _circles(graph: Mapping[str, set[str]]) -> Iterator[list[str]]:
                     ways.append([*way, target])
 
 
-def test_locks_hold_hashes_and_no_addresses() -> None:
+def test_lock_files_have_hashes_and_no_urls() -> None:
     for name in ("requirements.lock", "requirements.runtime.lock"):
         lines = (ROOT / name).read_text().splitlines()
         assert not [line for line in lines if "://" in line or line.startswith("--")]
@@ -249,7 +255,7 @@ def test_locks_hold_hashes_and_no_addresses() -> None:
         assert all("--hash=sha256:" in lines[index + 1] for index in pinned)
 
 
-def test_both_locks_agree() -> None:
+def test_lock_files_agree_on_versions() -> None:
     def versions(name: str) -> dict[str, str]:
         lines = (ROOT / name).read_text().splitlines()
         found = (line.split(" ")[0].partition("==") for line in lines if "==" in line and line[0].isalnum())

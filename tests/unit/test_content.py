@@ -1,4 +1,4 @@
-"""Documents and what only looks like them, judged while their bytes flow by."""
+"""Valid documents and invalid content, checked while the bytes are streamed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ FRAGMENT = b"<div><p>Vistos. Diante do exposto, julgo procedente o pedido.</p></
 LISTED_PDF = Expected("application/pdf")
 
 
-async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Chunks as a response gives them."""
+async def stream_chunks(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield chunks as a response does."""
     for chunk in chunks:
         yield chunk
 
@@ -38,9 +38,9 @@ def content_of(
     inspect_pdf: InspectPdf | None = None,
     served: str | None = None,
 ) -> DocumentContent:
-    """Content that arrives in these chunks."""
+    """Return content that arrives in these chunks."""
     return DocumentContent(
-        chunked(chunks),
+        stream_chunks(chunks),
         expected=expected,
         max_bytes=max_bytes,
         detect_media_type=detect_media_type,
@@ -49,13 +49,13 @@ def content_of(
     )
 
 
-def of_size(size_bytes: int | None) -> Expected:
-    """What is listed with this size."""
+def expect_size(size_bytes: int | None) -> Expected:
+    """Return the expectation for a document listed with this size."""
     return Expected(size_bytes=size_bytes)
 
 
-async def verdict(content: DocumentContent) -> FailureCode | None:
-    """Read to the end; the code of the failure, or none for a document."""
+async def read_failure_code(content: DocumentContent) -> FailureCode | None:
+    """Read the content to its end. Returns the failure code, or `None` for a valid document."""
     try:
         async for _ in content:
             pass
@@ -95,28 +95,29 @@ IMPOSTORS = {
 
 
 @pytest.mark.parametrize("body", GENUINE.values(), ids=GENUINE.keys())
-async def test_a_document_passes(body: bytes) -> None:
-    assert await verdict(content_of(body)) is None
+async def test_valid_document_passes(body: bytes) -> None:
+    assert await read_failure_code(content_of(body)) is None
 
 
 @pytest.mark.parametrize(("body", "code"), IMPOSTORS.values(), ids=IMPOSTORS.keys())
-async def test_what_is_no_document_is_refused_at_its_end(body: bytes, code: FailureCode) -> None:
-    assert await verdict(content_of(body)) is code
+async def test_invalid_document_is_refused_at_its_end(body: bytes, code: FailureCode) -> None:
+    assert await read_failure_code(content_of(body)) is code
 
 
-async def test_no_chunk_at_all_is_an_empty_document() -> None:
-    assert await verdict(content_of()) is FailureCode.EMPTY_DOCUMENT
+async def test_content_without_chunks_is_an_empty_document() -> None:
+    assert await read_failure_code(content_of()) is FailureCode.EMPTY_DOCUMENT
 
 
-async def test_fewer_bytes_than_the_listing_states_are_truncated() -> None:
-    assert await verdict(content_of(FRAGMENT, expected=of_size(len(FRAGMENT) + 1))) is FailureCode.TRUNCATED
+async def test_fewer_bytes_than_listed_are_truncated() -> None:
+    assert (
+        await read_failure_code(content_of(FRAGMENT, expected=expect_size(len(FRAGMENT) + 1)))
+        is FailureCode.TRUNCATED
+    )
 
 
 @pytest.mark.parametrize(("body", "code"), IMPOSTORS.values(), ids=IMPOSTORS.keys())
-async def test_what_stands_in_a_documents_place_is_named_although_it_is_shorter(
-    body: bytes, code: FailureCode
-) -> None:
-    assert await verdict(content_of(body, expected=of_size(10_000))) is code
+async def test_short_substitute_content_gets_its_specific_code(body: bytes, code: FailureCode) -> None:
+    assert await read_failure_code(content_of(body, expected=expect_size(10_000))) is code
 
 
 FILES = {
@@ -137,19 +138,19 @@ NO_FILES = {
 
 
 @pytest.mark.parametrize("body", FILES.values(), ids=FILES.keys())
-async def test_a_file_passes_where_a_pdf_is_claimed(body: bytes) -> None:
-    assert await verdict(content_of(body, expected=LISTED_PDF)) is None
+async def test_other_known_files_pass_if_a_pdf_is_listed(body: bytes) -> None:
+    assert await read_failure_code(content_of(body, expected=LISTED_PDF)) is None
 
 
 @pytest.mark.parametrize("body", NO_FILES.values(), ids=NO_FILES.keys())
-async def test_anything_else_does_not(body: bytes) -> None:
-    assert await verdict(content_of(body, expected=LISTED_PDF)) is FailureCode.INVALID_CONTENT
-    assert await verdict(content_of(body)) is None
+async def test_unknown_content_fails_if_a_pdf_is_listed(body: bytes) -> None:
+    assert await read_failure_code(content_of(body, expected=LISTED_PDF)) is FailureCode.INVALID_CONTENT
+    assert await read_failure_code(content_of(body)) is None
 
 
 @pytest.mark.parametrize("body", [b" ", b"\r\n\t \n", b"\xef\xbb\xbf"])
-async def test_nothing_but_blanks_is_an_empty_document(body: bytes) -> None:
-    assert await verdict(content_of(body)) is FailureCode.EMPTY_DOCUMENT
+async def test_blank_content_is_an_empty_document(body: bytes) -> None:
+    assert await read_failure_code(content_of(body)) is FailureCode.EMPTY_DOCUMENT
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ async def test_nothing_but_blanks_is_an_empty_document(body: bytes) -> None:
         (None, None, None),
     ],
 )
-def test_the_listings_media_type_comes_before_the_names_ending(
+def test_listed_media_type_takes_precedence_over_the_extension(
     name: str | None, listed: str | None, stated: str | None
 ) -> None:
     assert Expected(listed, name).stated_type == stated
@@ -201,53 +202,53 @@ APOLOGIES = {
 
 
 @pytest.mark.parametrize(("body", "listed", "name", "served"), AGREED.values(), ids=AGREED.keys())
-async def test_what_listing_answer_and_bytes_agree_on_is_taken_whatever_the_name_says(
+async def test_content_passes_if_listing_answer_and_bytes_agree(
     body: bytes, listed: str | None, name: str | None, served: str
 ) -> None:
-    assert await verdict(content_of(body, expected=Expected(listed, name), served=served)) is None
+    assert await read_failure_code(content_of(body, expected=Expected(listed, name), served=served)) is None
 
 
 @pytest.mark.parametrize(("body", "listed", "name", "served"), APOLOGIES.values(), ids=APOLOGIES.keys())
-async def test_an_apology_in_the_place_of_a_document_is_refused(
+async def test_error_page_instead_of_a_document_is_refused(
     body: bytes, listed: str | None, name: str | None, served: str
 ) -> None:
     content = content_of(body, expected=Expected(listed, name), served=served)
-    assert await verdict(content) is FailureCode.INVALID_CONTENT
+    assert await read_failure_code(content) is FailureCode.INVALID_CONTENT
 
 
 @pytest.mark.parametrize("declared", [None, len(FRAGMENT), len(FRAGMENT) - 1])
-async def test_as_many_bytes_as_the_listing_states_or_more_are_not(declared: int | None) -> None:
-    assert await verdict(content_of(FRAGMENT, expected=of_size(declared))) is None
+async def test_at_least_the_listed_bytes_are_not_truncated(declared: int | None) -> None:
+    assert await read_failure_code(content_of(FRAGMENT, expected=expect_size(declared))) is None
 
 
-async def test_exactly_the_limit_is_not_too_large() -> None:
-    assert await verdict(content_of(b"x" * 1000, max_bytes=1000)) is None
+async def test_content_at_the_limit_is_not_too_large() -> None:
+    assert await read_failure_code(content_of(b"x" * 1000, max_bytes=1000)) is None
 
 
-async def test_too_large_is_noticed_before_the_rest_is_read() -> None:
+async def test_too_large_content_stops_before_the_rest_is_read() -> None:
     taken = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def stream_endlessly() -> AsyncIterator[bytes]:
         nonlocal taken
         while True:
             taken += 1
             yield b"x" * 100
 
-    content = DocumentContent(endless(), max_bytes=1000)
-    assert await verdict(content) is FailureCode.TOO_LARGE
+    content = DocumentContent(stream_endlessly(), max_bytes=1000)
+    assert await read_failure_code(content) is FailureCode.TOO_LARGE
     assert taken == 11
 
 
-async def test_the_head_is_known_after_the_first_chunk() -> None:
+async def test_head_is_available_after_the_first_chunk() -> None:
     content = content_of(PDF[:100], PDF[100:])
     async for _ in content:
         assert content.head == PDF[:100]
         break
 
 
-async def test_size_and_digest_are_those_of_all_bytes() -> None:
+async def test_size_and_digest_cover_all_bytes() -> None:
     content = content_of(PDF[:17], b"", PDF[17:])
-    assert await verdict(content) is None
+    assert await read_failure_code(content) is None
     assert content.size_bytes == len(PDF)
     assert content.sha256 == hashlib.sha256(PDF).digest()
 
@@ -258,10 +259,10 @@ bodies = st.sampled_from([*GENUINE.values(), *(body for body, _ in IMPOSTORS.val
 @given(bodies, st.lists(st.integers(0, 9000)), st.integers(0, 9000) | st.none())
 @example(PDF, list(range(4000)), None)
 @example(PORTAL_PAGE, list(range(400)), None)
-async def test_how_the_bytes_are_cut_changes_nothing(body: bytes, cuts: list[int], declared: int | None) -> None:
+async def test_chunk_boundaries_change_nothing(body: bytes, cuts: list[int], declared: int | None) -> None:
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    whole = content_of(body, expected=of_size(declared))
-    pieces = content_of(*(body[a:b] for a, b in pairwise(places)), expected=of_size(declared))
-    assert await verdict(whole) == await verdict(pieces)
+    whole = content_of(body, expected=expect_size(declared))
+    pieces = content_of(*(body[a:b] for a, b in pairwise(places)), expected=expect_size(declared))
+    assert await read_failure_code(whole) == await read_failure_code(pieces)
     assert (whole.head, whole.size_bytes, whole.sha256) == (pieces.head, pieces.size_bytes, pieces.sha256)
     assert whole.sha256 == hashlib.sha256(body).digest()

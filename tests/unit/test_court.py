@@ -21,32 +21,32 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def test_the_probe_delay_doubles_from_five_seconds_to_a_quarter_of_an_hour() -> None:
+def test_probe_delay_doubles_from_five_seconds_to_fifteen_minutes() -> None:
     delays = [probe_delay(probes).total_seconds() for probes in range(10)]
     assert delays == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
 
 
 @given(st.integers(0, 10**9))
-def test_the_probe_delay_is_at_most_a_quarter_of_an_hour(probes: int) -> None:
+def test_probe_delay_is_at_most_fifteen_minutes(probes: int) -> None:
     assert timedelta(seconds=5) <= probe_delay(probes) <= timedelta(minutes=15)
 
 
-def test_the_courts_retry_after_is_honoured_exactly() -> None:
+def test_retry_after_is_honoured_exactly() -> None:
     state = CourtState(1, DOWN, not_before=after(7))
     assert state.next_probe_time(NOW, 1.0) == after(7)
 
 
-def test_backoff_applies_too_after_several_probes_in_vain() -> None:
+def test_backoff_also_applies_after_several_failed_probes() -> None:
     assert CourtState(1, DOWN, not_before=after(1), probes=4).next_probe_time(NOW, 0.0) == after(1)
     assert CourtState(1, DOWN, not_before=after(1), probes=6).next_probe_time(NOW, 0.0) == after(10)
 
 
-def test_no_probe_is_before_the_courts_retry_after() -> None:
+def test_probe_is_never_before_retry_after() -> None:
     assert CourtState(1, DOWN, not_before=after(100), probes=1).next_probe_time(NOW, 0.0) == after(100)
     assert CourtState(1, DOWN, not_before=after(9), next_probe_at=after(5)).next_probe_time(NOW, 0.0) == after(9)
 
 
-def test_a_planned_probe_stays_planned() -> None:
+def test_planned_probe_is_not_moved() -> None:
     assert CourtState(1, DOWN, next_probe_at=after(3)).next_probe_time(NOW, 1.0) == after(3)
 
 
@@ -63,17 +63,17 @@ def test_a_closed_circuit_has_no_failure() -> None:
 @pytest.mark.parametrize(
     ("life", "lead"), [(28_800, 60), (180, 60), (20, 20 / 3), (-9, -39)], ids=["8 h", "3 min", "20 s", "ended"]
 )
-def test_a_token_is_renewed_before_it_expires(life: float, lead: float) -> None:
+def test_token_is_renewed_before_it_expires(life: float, lead: float) -> None:
     credentials = Credentials("token", "refresh", expires_at=after(life), stored_at=NOW)
     assert credentials.renew_at == after(life) - timedelta(seconds=lead)
 
 
-def test_the_earlier_expiry_of_the_two_tokens_counts() -> None:
+def test_earlier_expiry_of_the_two_tokens_counts() -> None:
     credentials = Credentials("t", "r", expires_at=after(9000), refresh_expires_at=after(600), stored_at=NOW)
     assert credentials.renew_at == after(540)
 
 
-def test_a_lone_refresh_token_is_used_at_once() -> None:
+def test_refresh_token_without_access_token_is_used_at_once() -> None:
     assert Credentials(None, "refresh", stored_at=NOW).renew_at == NOW
 
 
@@ -96,7 +96,7 @@ def test_credentials_show_no_token() -> None:
         (TokenReport("environment", None, after(9000), rejected=True), True),
     ],
 )
-def test_a_person_is_needed_half_an_hour_before_the_token_expires(report: TokenReport, help_needed: bool) -> None:
+def test_new_login_is_requested_half_an_hour_before_expiry(report: TokenReport, help_needed: bool) -> None:
     assert report.needs_help_soon(NOW) is help_needed
 
 
@@ -113,7 +113,7 @@ def test_another_token_is_tried_at_once_but_not_within_five_seconds_of_a_failed_
 
 
 @pytest.mark.parametrize("token", [None, TokenReport(), TokenReport("stored", "old")])
-def test_the_refused_token_waits_for_the_planned_probe(token: TokenReport | None) -> None:
+def test_refused_token_waits_for_the_planned_probe(token: TokenReport | None) -> None:
     assert REFUSED.next_probe_time(after(1), 0.0, token) == after(600)
 
 

@@ -1,4 +1,4 @@
-"""The database's address as operators write it."""
+"""Parsing the database address that operators configure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adapters.database.urls import engine_arguments
 from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError
 
-# Everything that a person may put into a password, percent-encoded as it must be.
+# All characters that a password may contain, percent-encoded as required.
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 SCHEMES = st.sampled_from(
     [
@@ -31,7 +31,7 @@ HOSTS = st.sampled_from(["db", "db.example.com", "10.0.0.7", "[::1]", "[2001:db8
 
 
 @given(SCHEMES, WORDS, WORDS, HOSTS, st.integers(1, 65_535), WORDS)
-def test_every_part_comes_through(
+def test_every_part_of_the_address_is_kept(
     scheme: str, user: str, password: str, host: str, port: int, database: str
 ) -> None:
     login = f"{quote(user, safe='')}:{quote(password, safe='')}"
@@ -54,16 +54,16 @@ def test_every_part_comes_through(
 
 
 @given(st.text(max_size=60), WORDS)
-def test_anything_else_is_refused_in_one_sentence_without_what_was_written(url: str, secret: str) -> None:
+def test_invalid_address_is_refused_in_one_sentence_without_its_text(url: str, secret: str) -> None:
     for written in (url, f"postgresql://u:{url}@host/db?sslmode={secret}", f"mysql://u:{secret}@host/{url}"):
         try:
             engine_arguments(written)
         except ConfigurationError as error:
-            said = str(error)
-            assert "AUTOS_DATABASE_URL" in said
-            assert "\n" not in said
-            assert len(url) < 12 or url not in said
-            assert len(secret) < 12 or secret not in said
+            message = str(error)
+            assert "AUTOS_DATABASE_URL" in message
+            assert "\n" not in message
+            assert len(url) < 12 or url not in message
+            assert len(secret) < 12 or secret not in message
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_anything_else_is_refused_in_one_sentence_without_what_was_written(url: 
         ("'postgresql://a/db'", ("a",), (5432,)),
     ],
 )
-def test_hosts(url: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
+def test_hosts_and_ports_are_read(url: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
     found = DatabaseAddress.parse(url)
     assert (found.hosts, found.ports, found.database) == (hosts, ports, "db")
 
@@ -109,7 +109,7 @@ def test_hosts(url: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None
         ("postgresql://host:99999/db", "port"),
     ],
 )
-def test_what_is_refused(url: str, word: str) -> None:
+def test_unsupported_address_is_refused(url: str, word: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         engine_arguments(url)
     assert word in str(error.value)
@@ -138,7 +138,7 @@ def test_what_is_refused(url: str, word: str) -> None:
         ("client_encoding=UTF8", {}),
     ],
 )
-def test_parameters_of_libpq_become_those_of_the_driver(query: str, arguments: dict[str, object]) -> None:
+def test_libpq_parameters_become_driver_arguments(query: str, arguments: dict[str, object]) -> None:
     plain = dict(engine_arguments("postgresql://u@h/d").connect_args)
     assert engine_arguments(f"postgresql+psycopg2://u@h/d?{query}").connect_args == plain | arguments
 
@@ -160,7 +160,7 @@ def test_parameters_of_libpq_become_those_of_the_driver(query: str, arguments: d
         ("prepared_statement_name_func=hidden", "prepared_statement_name_func"),
     ],
 )
-def test_parameters_that_cannot_be_honoured_are_named_and_their_values_are_not(query: str, name: str) -> None:
+def test_unsupported_parameters_are_named_without_their_values(query: str, name: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         engine_arguments(f"postgresql://u@h/d?{query}")
     assert f" {name}" in str(error.value)
@@ -177,7 +177,7 @@ def test_parameters_that_cannot_be_honoured_are_named_and_their_values_are_not(q
         ("prepared_statement_cache_size=100", False),
     ],
 )
-def test_what_an_address_says_of_poolers(query: str, pooled: bool | None) -> None:
+def test_pooler_parameter_is_read(query: str, pooled: bool | None) -> None:
     assert engine_arguments(f"postgresql://u@h/d?{query}").pooled is pooled
 
 
@@ -190,6 +190,6 @@ def test_what_an_address_says_of_poolers(query: str, pooled: bool | None) -> Non
         ("sqlite:////odd/100%25/autos.db", "/odd/100%25/autos.db"),
     ],
 )
-def test_files(url: str, path: str) -> None:
+def test_sqlite_paths_are_read(url: str, path: str) -> None:
     assert DatabaseAddress.parse(url).path == path
     assert engine_arguments(url).url.database == path

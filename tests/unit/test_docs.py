@@ -1,4 +1,4 @@
-"""Every path and every link in the documentation leads to something that exists."""
+"""Every path and every link target in the documentation exists."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*/?")
 _FILE_SUFFIXES = (".py", ".md", ".toml", ".yml", ".lock")
-# Files that readers of docs/webhooks.md make for themselves.
-_FILES_OF_READERS = {"receiver.py"}
+# Files that readers of docs/webhooks.md create themselves.
+_READER_FILES = {"receiver.py"}
 
 
-def broken_references(text: str, folder: Path) -> list[str]:
+def find_broken_references(text: str, folder: Path) -> list[str]:
     """Return the paths in code spans and the link targets of a page that do not exist.
 
     Args:
@@ -37,44 +37,44 @@ def broken_references(text: str, folder: Path) -> list[str]:
     links = [link for link in _LINK.findall(_CODE_SPAN.sub("``", prose)) if "://" not in link]
     return [
         *(path for path in paths if not any(ROOT.glob(path.rstrip("/")))),
-        *(link for link in links if not _leads_somewhere(link, text, folder)),
+        *(link for link in links if not _link_target_exists(link, text, folder)),
     ]
 
 
 def _is_repository_path(text: str) -> bool:
-    if not _PATH.fullmatch(text) or text in _FILES_OF_READERS:
+    if not _PATH.fullmatch(text) or text in _READER_FILES:
         return False
     first, slash, _ = text.partition("/")
     return first in ROOMS if slash else text.endswith(_FILE_SUFFIXES)
 
 
-def _leads_somewhere(link: str, text: str, folder: Path) -> bool:
+def _link_target_exists(link: str, text: str, folder: Path) -> bool:
     target, _, anchor = link.partition("#")
     path = folder / target
     if target and not path.exists():
         return False
-    return not anchor or anchor in _anchors(path.read_text() if target else text)
+    return not anchor or anchor in _read_anchors(path.read_text() if target else text)
 
 
-def _anchors(text: str) -> set[str]:
+def _read_anchors(text: str) -> set[str]:
     return {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
         for heading in _HEADING.findall(_CODE_BLOCK.sub("", text))
     }
 
 
-def missing_from_map(text: str) -> list[str]:
+def find_missing_map_entries(text: str) -> list[str]:
     """Return the names on the map of ARCHITECTURE.md that do not exist.
 
-    A room begins a line; what it holds is indented below it. Names and descriptions take turns, two spaces between
-    them, and names that share a description are separated by commas.
+    A room begins a line; what it holds is indented below it. Names and descriptions alternate, with two spaces
+    between them. Names that share a description are separated by commas.
     """
     return [
-        path for path in _paths_of_map(text) if not any((ROOT / name).exists() for name in (path, f"{path}.py"))
+        path for path in _read_map_paths(text) if not any((ROOT / name).exists() for name in (path, f"{path}.py"))
     ]
 
 
-def _paths_of_map(text: str) -> Iterator[str]:
+def _read_map_paths(text: str) -> Iterator[str]:
     block = _CODE_BLOCK.search(text)
     assert block is not None
     room = ""
@@ -89,13 +89,13 @@ def _paths_of_map(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_path_and_link_exists(page: Path) -> None:
-    assert broken_references(page.read_text(), page.parent) == []
+    assert find_broken_references(page.read_text(), page.parent) == []
 
 
-def test_the_map_names_what_exists() -> None:
+def test_map_entries_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    assert len(list(_paths_of_map(text))) > 40
-    assert missing_from_map(text) == []
+    assert len(list(_read_map_paths(text))) > 40
+    assert find_missing_map_entries(text) == []
 
 
 def test_a_missing_path_or_link_is_reported() -> None:
@@ -105,7 +105,7 @@ def test_a_missing_path_or_link_is_reported() -> None:
         "```\n`domain/in_a_block.py`\n```\n"
     )
     missing = ["adapters/nothing.py", "nothing.md", "nothing.md", "api.md#nothing", "#nothing"]
-    assert broken_references(text, ROOT / "docs") == missing
-    assert missing_from_map("```\ndomain/   rules\n  errors, nothing   codes   text.py   texts\n```\n") == [
+    assert find_broken_references(text, ROOT / "docs") == missing
+    assert find_missing_map_entries("```\ndomain/   rules\n  errors, nothing   codes   text.py   texts\n```\n") == [
         "domain/nothing"
     ]

@@ -1,4 +1,4 @@
-"""The closed set of failure codes, their scopes, and whether trying again can help."""
+"""The closed set of failure codes, their scopes, and whether they are retryable."""
 
 from __future__ import annotations
 
@@ -52,27 +52,27 @@ SCOPES = (
 )
 
 
-def test_the_set_of_codes_is_closed() -> None:
+def test_failure_codes_are_exactly_these() -> None:
     assert {code.value for code in FailureCode} == {*DOCUMENT, *PROCESS, *COURT, *SERVICE}
 
 
 @pytest.mark.parametrize("code", FailureCode)
-def test_every_code_has_its_one_scope(code: FailureCode) -> None:
+def test_every_code_has_one_scope(code: FailureCode) -> None:
     assert code.scope is SCOPES[code.value]
 
 
 @pytest.mark.parametrize("code", FailureCode)
-def test_every_code_says_whether_trying_again_can_help(code: FailureCode) -> None:
+def test_every_code_is_retryable_or_not(code: FailureCode) -> None:
     assert code.retryable is {**DOCUMENT, **PROCESS, **COURT, **SERVICE}[code.value]
 
 
 @pytest.mark.parametrize("code", [code for code in FailureCode if code.scope is FailureScope.COURT])
-def test_trouble_at_the_court_always_passes(code: FailureCode) -> None:
+def test_court_failures_are_retryable(code: FailureCode) -> None:
     assert code.retryable
 
 
 @pytest.mark.parametrize("kind", [DocumentFailure, ProcessFailure, CourtFailure])
-def test_a_failure_carries_what_the_court_answered(kind: type[CourtError]) -> None:
+def test_court_error_contains_the_answer(kind: type[CourtError]) -> None:
     failure = kind(FailureCode.COURT_THROTTLED, "HTTP 429", status=429, retry_after=7.0)
     assert isinstance(failure, AutosError)
     assert (failure.code, failure.answer) == (FailureCode.COURT_THROTTLED, "HTTP 429")
@@ -80,7 +80,7 @@ def test_a_failure_carries_what_the_court_answered(kind: type[CourtError]) -> No
     assert str(failure) == "court_throttled: HTTP 429"
 
 
-def test_invalid_input_names_its_code_and_parameter() -> None:
+def test_invalid_input_has_code_and_parameter() -> None:
     error = InvalidInput("No.", code="invalid_max_age", field="max_age")
     assert (error.code, error.field) == ("invalid_max_age", "max_age")
     assert InvalidInput("No.").code == "invalid_request"

@@ -1,4 +1,4 @@
-"""Names for files and links: any name in, a harmless one out."""
+"""Safe file names and headers from any document name."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ MEDIA_TYPES = {
     "APPLICATION/PDF; charset=binary": ".pdf",
     "": ".bin",
 }
-# As Windows knows them: with any extension, and with blanks before it.
+# Windows reserves these names with any extension, and with blanks before it.
 RESERVED = {
     *("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"),
     *(f"{stem}{digit}" for stem in ("COM", "LPT") for digit in "0123456789\u00b9\u00b2\u00b3"),
 }
-# Surrogates too, which no file system takes.
+# Includes surrogates, which no file system accepts.
 anything = st.text(st.characters(), max_size=300) | st.text("./\\ \r\n\x00\u202e\"';%=con.pdf", max_size=40)
 
 
-def safe(name: str | None, media_type: str = PDF) -> str:
-    """The safe name of a document."""
+def make_safe_name(name: str | None, media_type: str = PDF) -> str:
+    """Return the safe name of a document."""
     return safe_filename(name, fallback=FALLBACK, media_type=media_type)
 
 
 def is_reserved(name: str) -> bool:
-    """Whether Windows opens a device by this name."""
+    """Return whether Windows opens a device under this name."""
     return name.partition(".")[0].rstrip(" ").upper() in RESERVED
 
 
 def parsed_parameters(header: str) -> dict[str, str]:
-    """The parameters of a header as the standard library's mail parser reads them; the extended form wins."""
+    """Return a header's parameters as the standard library's mail parser reads them. Extended forms win."""
     message = Message()
     message["Content-Disposition"] = header
     parameters = message.get_params(header="content-disposition")
@@ -62,34 +62,34 @@ def parsed_parameters(header: str) -> dict[str, str]:
 @example("\x00\r\n\t\u2028", PDF)
 @example("\uff0e\uff0e\uff0f", PDF)
 @example("con .txt", "application/octet-stream")
-def test_any_name_becomes_one_harmless_component(name: str, media_type: str) -> None:
-    made = safe(name, media_type)
-    assert made
-    assert not set(made) & set('/\\:*?"<>|')
-    assert all(unicodedata.category(character)[0] != "C" for character in made)
-    assert "\u2028" not in made
-    assert "\u2029" not in made
-    assert made[0] not in ". "
-    assert made[-1] not in ". "
-    assert len(made.encode()) <= 200
-    assert not is_reserved(made)
+def test_any_name_becomes_one_safe_path_component(name: str, media_type: str) -> None:
+    safe_name = make_safe_name(name, media_type)
+    assert safe_name
+    assert not set(safe_name) & set('/\\:*?"<>|')
+    assert all(unicodedata.category(character)[0] != "C" for character in safe_name)
+    assert "\u2028" not in safe_name
+    assert "\u2029" not in safe_name
+    assert safe_name[0] not in ". "
+    assert safe_name[-1] not in ". "
+    assert len(safe_name.encode()) <= 200
+    assert not is_reserved(safe_name)
 
 
 @given(anything, st.sampled_from(sorted(MEDIA_TYPES)))
 def test_a_name_ends_in_the_extension_of_its_media_type(name: str, media_type: str) -> None:
     aliases = {".jpg": (".jpg", ".jpeg"), ".html": (".html", ".htm")}
     ending = MEDIA_TYPES[media_type]
-    assert safe(name, media_type).lower().endswith(aliases.get(ending, (ending,)))
+    assert make_safe_name(name, media_type).lower().endswith(aliases.get(ending, (ending,)))
 
 
 @given(anything)
-def test_a_safe_name_stays_as_it_is(name: str) -> None:
-    made = safe(name)
-    assert safe(made) == made
+def test_safe_name_is_unchanged(name: str) -> None:
+    safe_name = make_safe_name(name)
+    assert make_safe_name(safe_name) == safe_name
 
 
 @pytest.mark.parametrize(
-    ("name", "media_type", "made"),
+    ("name", "media_type", "safe_name"),
     [
         ("Petição Inicial.pdf", PDF, "Petição Inicial.pdf"),
         ("Petição Inicial", PDF, "Petição Inicial.pdf"),
@@ -110,18 +110,18 @@ def test_a_safe_name_stays_as_it_is(name: str) -> None:
         ("anexo", "application/x-unknown", "anexo.bin"),
     ],
 )
-def test_names_people_would_recognise(name: str, media_type: str, made: str) -> None:
-    assert safe(name, media_type) == made
+def test_names_stay_recognisable(name: str, media_type: str, safe_name: str) -> None:
+    assert make_safe_name(name, media_type) == safe_name
 
 
 @pytest.mark.parametrize("name", [None, "", "...", " ", "\u202e", ". ."])
-def test_a_name_of_which_nothing_is_left_gives_way_to_the_fallback(name: str | None) -> None:
-    assert safe(name) == f"{FALLBACK}.pdf"
+def test_empty_name_becomes_the_fallback(name: str | None) -> None:
+    assert make_safe_name(name) == f"{FALLBACK}.pdf"
 
 
-def test_a_long_name_is_cut_between_characters() -> None:
-    made = safe("ç" * 500 + ".pdf")
-    assert made == "ç" * 90 + ".pdf"
+def test_long_name_is_cut_between_characters() -> None:
+    safe_name = make_safe_name("ç" * 500 + ".pdf")
+    assert safe_name == "ç" * 90 + ".pdf"
 
 
 @pytest.mark.parametrize(("media_type", "ending"), MEDIA_TYPES.items())
@@ -136,10 +136,10 @@ def test_a_media_type_has_its_extension(media_type: str, ending: str) -> None:
 @example("\uff02; filename=\uff02evil.exe\uff02")
 @example("\uff0e\uff0e\uff0fetc\uff0fpasswd")
 @example("utf-8''%41")
-def test_a_parser_reads_the_very_name_from_the_header(name: str) -> None:
-    made = safe(name)
-    header = content_disposition(made)
-    assert parsed_parameters(header)["filename"] == made
+def test_parser_reads_the_exact_name_from_the_header(name: str) -> None:
+    safe_name = make_safe_name(name)
+    header = content_disposition(safe_name)
+    assert parsed_parameters(header)["filename"] == safe_name
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
@@ -168,5 +168,5 @@ def test_no_name_adds_lines_or_parameters_to_the_header(name: str) -> None:
         ("100%.pdf", "attachment; filename=\"100_.pdf\"; filename*=UTF-8''100%25.pdf"),
     ],
 )
-def test_the_header_is_what_browsers_expect(name: str, header: str) -> None:
+def test_header_has_the_form_that_browsers_expect(name: str, header: str) -> None:
     assert content_disposition(name) == header

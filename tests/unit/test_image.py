@@ -1,4 +1,4 @@
-"""The Dockerfile and its build context: pinned, hashed, nothing private, not root, and a tree that runs."""
+"""The Dockerfile and its build context: pinned base, hashed locks, no private files, no root, a tree that runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def build_context() -> list[str]:
     return re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_image_is_built_on_a_pinned_base_from_hashed_locks(dockerfile: str) -> None:
+def test_image_is_built_on_a_pinned_base_from_hashed_locks(dockerfile: str) -> None:
     [base] = re.findall(r"^ARG PYTHON_IMAGE=(.+)$", dockerfile, re.MULTILINE)
 
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
@@ -64,7 +64,7 @@ def test_the_image_is_built_on_a_pinned_base_from_hashed_locks(dockerfile: str) 
     assert "://" not in dockerfile
 
 
-def test_the_image_does_not_run_as_root_and_starts_our_command(dockerfile: str) -> None:
+def test_image_does_not_run_as_root_and_starts_our_command(dockerfile: str) -> None:
     final = dockerfile.rpartition("FROM ")[2]
 
     assert re.search(r"^USER [1-9]\d+$", final, re.MULTILINE)
@@ -72,13 +72,13 @@ def test_the_image_does_not_run_as_root_and_starts_our_command(dockerfile: str) 
     assert "HEALTHCHECK" not in dockerfile
 
 
-def test_nothing_private_reaches_the_build(build_context: list[str]) -> None:
+def test_build_context_has_no_private_files(build_context: list[str]) -> None:
     assert {"LICENSE", "requirements.runtime.lock"} <= set(build_context)
     assert not {name for name in build_context if name.startswith((".", "tests"))}
     assert all((ROOT / name).exists() for name in build_context)
 
 
-def test_the_copied_tree_is_complete(build_context: list[str], tmp_path: Path) -> None:
+def test_copied_tree_can_be_imported_and_migrated(build_context: list[str], tmp_path: Path) -> None:
     tree = tmp_path.resolve() / "app"
     for name in build_context:
         target = tree / name
@@ -88,7 +88,7 @@ def test_the_copied_tree_is_complete(build_context: list[str], tmp_path: Path) -
         else:
             shutil.copy(ROOT / name, target)
 
-    # Elsewhere, so that nothing is found because the current folder is the repository.
+    # In another folder, so that no import succeeds only because the current folder is the repository.
     imported = subprocess.run(
         [sys.executable, "-c", _IMPORT_EVERYTHING, str(tree)],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""One function decides what an activity's failure means to a run."""
+"""One function decides what the failure of an activity means for a run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HEARTBEAT_LOST = exceptions.TimeoutError(
 )
 
 
-def failed_with(cause: BaseException) -> ActivityError:
-    """The failure that a workflow meets."""
+def make_activity_error(cause: BaseException) -> ActivityError:
+    """Return the error that a workflow catches."""
     error = ActivityError(
         "Activity task failed",
         scheduled_event_id=1,
@@ -32,15 +32,15 @@ def failed_with(cause: BaseException) -> ActivityError:
     return error
 
 
-def reported(code: FailureCode, answer: str = "HTTP 500") -> ActivityError:
-    """A failure that an activity reports with one of our codes."""
-    return failed_with(ApplicationError(str(code), answer, type=code.value, non_retryable=True))
+def make_reported_error(code: FailureCode, answer: str = "HTTP 500") -> ActivityError:
+    """Return the error of an activity that fails with one of our codes."""
+    return make_activity_error(ApplicationError(str(code), answer, type=code.value, non_retryable=True))
 
 
 @pytest.mark.parametrize("cancel_requested", [False, True])
 @pytest.mark.parametrize("code", FailureCode)
-def test_what_is_reported_with_a_code_is_blamed_by_its_scope(code: FailureCode, *, cancel_requested: bool) -> None:
-    judged = judge_failure(reported(code), cancel_requested=cancel_requested)
+def test_failure_with_a_code_is_attributed_by_its_scope(code: FailureCode, *, cancel_requested: bool) -> None:
+    judged = judge_failure(make_reported_error(code), cancel_requested=cancel_requested)
     expected = {
         FailureScope.DOCUMENT: Blame.SUBJECT,
         FailureScope.PROCESS: Blame.SUBJECT,
@@ -52,19 +52,23 @@ def test_what_is_reported_with_a_code_is_blamed_by_its_scope(code: FailureCode, 
 @pytest.mark.parametrize(
     "error",
     [
-        failed_with(exceptions.CancelledError()),
+        make_activity_error(exceptions.CancelledError()),
         asyncio.CancelledError(),
-        # The worker died, so nobody confirmed the cancellation.
-        failed_with(HEARTBEAT_LOST),
-        failed_with(exceptions.TimeoutError("late", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])),
-        # It waited to be tried again.
-        failed_with(ApplicationError("refused", type="StorageFailure")),
-        failed_with(ApplicationError("away", type="DependencyUnavailable")),
-        failed_with(ApplicationError("worker shuts down", type="WorkerShutdown")),
+        # The worker died, so the cancellation was not confirmed.
+        make_activity_error(HEARTBEAT_LOST),
+        make_activity_error(
+            exceptions.TimeoutError("late", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
+        ),
+        # The activity was waiting for a retry.
+        make_activity_error(ApplicationError("refused", type="StorageFailure")),
+        make_activity_error(ApplicationError("away", type="DependencyUnavailable")),
+        make_activity_error(ApplicationError("worker shuts down", type="WorkerShutdown")),
     ],
     ids=["confirmed", "asyncio", "heartbeat", "start to close", "store", "database", "shutdown"],
 )
-def test_a_cancelled_run_blames_nobody(error: ActivityError | asyncio.CancelledError) -> None:
+def test_failures_of_a_cancelled_run_are_attributed_to_the_cancellation(
+    error: ActivityError | asyncio.CancelledError,
+) -> None:
     assert judge_failure(error, cancel_requested=True).blame is Blame.CANCELLATION
 
 
@@ -76,7 +80,7 @@ def test_a_cancelled_run_blames_nobody(error: ActivityError | asyncio.CancelledE
         (ApplicationError("no type"), "ApplicationError"),
     ],
 )
-def test_what_nobody_expected_is_a_defect_that_names_its_kind(cause: BaseException, named: str) -> None:
-    judged = judge_failure(failed_with(cause), cancel_requested=False)
+def test_unexpected_error_is_a_defect_with_its_type(cause: BaseException, named: str) -> None:
+    judged = judge_failure(make_activity_error(cause), cancel_requested=False)
     assert (judged.blame, judged.code) == (Blame.DEFECT, FailureCode.INTERNAL_ERROR)
     assert named in judged.answer

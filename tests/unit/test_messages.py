@@ -1,4 +1,4 @@
-"""Messages survive Temporal's own data converter."""
+"""Messages survive a round trip through Temporal's data converter."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MESSAGES = [
 ]
 
 
-def built(kind: type) -> st.SearchStrategy[object]:
-    """Any message of a kind; numbers are finite, as JSON's are."""
+def build_messages(kind: type) -> st.SearchStrategy[object]:
+    """Return a strategy for messages of a type. Numbers are finite, as in JSON."""
     finite = {
         name: st.none() | st.floats(allow_nan=False, allow_infinity=False)
         for name, hint in typing.get_type_hints(kind).items()
@@ -38,21 +38,21 @@ def built(kind: type) -> st.SearchStrategy[object]:
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: str(kind.__name__))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-async def test_every_message_comes_out_as_it_went_in(kind: type, data: st.DataObject) -> None:
-    message = data.draw(built(kind))
+async def test_messages_survive_a_round_trip(kind: type, data: st.DataObject) -> None:
+    message = data.draw(build_messages(kind))
     payloads = await CONVERTER.encode([message])
     assert await CONVERTER.decode(payloads, [kind]) == [message]
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: str(kind.__name__))
-def test_messages_are_frozen_and_without_dictionaries(kind: type) -> None:
+def test_messages_are_frozen_and_have_slots(kind: type) -> None:
     message: object = object.__new__(kind)
     assert not hasattr(message, "__dict__")
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(message, dataclasses.fields(kind)[0].name, None)
 
 
-async def test_a_run_that_continues_carries_its_ending() -> None:
+async def test_continued_run_keeps_its_ending() -> None:
     ending = RunEnding(Outcome.FAILED, FailureCode.NO_ACCESS, "HTTP 401: Usuário não possui acesso")
     request = DownloadRequest("1000001-51.2026.8.11.0041", "api", RunProgress(listed=True, ending=ending))
     [decoded] = await CONVERTER.decode(await CONVERTER.encode([request]), [DownloadRequest])
@@ -61,7 +61,7 @@ async def test_a_run_that_continues_carries_its_ending() -> None:
     assert decoded.progress.ending.outcome is Outcome.FAILED
 
 
-async def test_a_message_recorded_before_a_field_was_added_still_reads() -> None:
+async def test_message_recorded_before_a_field_was_added_is_readable() -> None:
     [payload] = await CONVERTER.encode([DownloadRequest("1000001-51.2026.8.11.0041")])
     recorded = json.loads(payload.data)
     del recorded["client"]

@@ -1,4 +1,4 @@
-"""Cutting a stream of bytes into parts."""
+"""Splitting a stream of bytes into parts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 from domain.chunking import split_into_parts
 
 
-async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Chunks as they arrive."""
+async def stream_chunks(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield chunks."""
     for chunk in chunks:
         yield chunk
 
 
 @given(st.lists(st.binary(max_size=30), max_size=12), st.integers(1, 20))
-async def test_the_parts_are_the_very_bytes_in_full_parts_but_for_the_last(
-    chunks: list[bytes], part_bytes: int
-) -> None:
-    parts = [part async for part in split_into_parts(chunked(chunks), part_bytes)]
+async def test_parts_are_full_except_the_last_and_keep_all_bytes(chunks: list[bytes], part_bytes: int) -> None:
+    parts = [part async for part in split_into_parts(stream_chunks(chunks), part_bytes)]
     assert b"".join(body for body, _ in parts) == b"".join(chunks)
     assert [last for _, last in parts] == [False] * (len(parts) - 1) + [True]
     assert all(len(body) == part_bytes for body, last in parts if not last)
@@ -29,12 +27,12 @@ async def test_the_parts_are_the_very_bytes_in_full_parts_but_for_the_last(
     assert len(parts) == 1 or parts[-1][0]
 
 
-async def test_a_stream_that_fails_at_its_end_has_no_last_part() -> None:
-    async def failing() -> AsyncIterator[bytes]:
+async def test_stream_that_fails_at_its_end_has_no_last_part() -> None:
+    async def stream_and_fail() -> AsyncIterator[bytes]:
         yield b"12345"
         raise ConnectionError
 
-    parts = split_into_parts(failing(), 4)
+    parts = split_into_parts(stream_and_fail(), 4)
     assert await anext(parts) == (b"1234", False)
     with pytest.raises(ConnectionError):
         await anext(parts)

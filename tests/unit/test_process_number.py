@@ -51,7 +51,7 @@ OTHER_SHAPES = (
     "Processo 2: 1011745-77.2025.8.11.0041",
     "1011745-77 ---- 2025.8.11.0041",
     "1011745-77.2025.8.11.0041" + "." * 200,
-    # Fourteen digits, as a company's number has: no court, no year.
+    # Fourteen digits, as in a company's CNPJ: no court, no year.
     "11222333000181",
 )
 AS_PASTED = (
@@ -82,19 +82,19 @@ LOST_ZEROS = {
 
 @st.composite
 def numbers(draw: st.DrawFn) -> str:
-    """Twenty digits with right check digits."""
+    """Draw twenty digits with valid check digits."""
     digits = [draw(st.text("0123456789", min_size=size, max_size=size)) for size in (7, 4, 1, 2, 4)]
     check_digits = 98 - int("".join(digits) + "00") % 97
     return f"{digits[0]}{check_digits:02}{''.join(digits[1:])}"
 
 
 @pytest.mark.parametrize("text", VALID)
-def test_a_right_number_reads_as_itself(text: str) -> None:
+def test_valid_number_parses_to_itself(text: str) -> None:
     assert ProcessNumber.parse(text).canonical == text
 
 
 @given(numbers())
-def test_both_forms_of_a_number_lead_to_each_other(digits: str) -> None:
+def test_both_forms_of_a_number_are_equivalent(digits: str) -> None:
     number = ProcessNumber.parse(digits)
     assert number.digits == digits
     assert ProcessNumber.parse(number.canonical) == number
@@ -108,12 +108,12 @@ def test_blanks_around_a_number_are_ignored(digits: str, before: str, after: str
 
 
 @pytest.mark.parametrize("text", AS_PASTED)
-def test_a_number_is_read_as_people_paste_it(text: str) -> None:
+def test_pasted_number_is_parsed(text: str) -> None:
     assert ProcessNumber.parse(text).canonical == VALID[0]
 
 
 @pytest.mark.parametrize(("text", "number"), LOST_ZEROS.items())
-def test_zeros_that_a_spreadsheet_has_lost_are_put_back(text: str, number: str) -> None:
+def test_zeros_lost_by_a_spreadsheet_are_restored(text: str, number: str) -> None:
     assert ProcessNumber.parse(text).canonical == number
 
 
@@ -128,14 +128,14 @@ def test_wrong_check_digits_are_refused_with_the_right_ones(text: str, right: st
 
 
 @given(numbers(), st.integers(0, 19), st.integers(1, 9))
-def test_one_wrong_digit_is_noticed(digits: str, place: int, shift: int) -> None:
+def test_one_wrong_digit_is_detected(digits: str, place: int, shift: int) -> None:
     wrong = str((int(digits[place]) + shift) % 10)
     with pytest.raises(InvalidProcessNumber):
         ProcessNumber.parse(digits[:place] + wrong + digits[place + 1 :])
 
 
 @given(numbers(), st.integers(0, 18))
-def test_two_swapped_neighbours_are_noticed(digits: str, place: int) -> None:
+def test_swapped_adjacent_digits_are_detected(digits: str, place: int) -> None:
     swapped = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
     if swapped == digits:
         return
@@ -143,7 +143,7 @@ def test_two_swapped_neighbours_are_noticed(digits: str, place: int) -> None:
         ProcessNumber.parse(swapped)
 
 
-def test_every_slip_of_one_digit_in_the_known_number_is_noticed() -> None:
+def test_every_wrong_digit_in_a_known_number_is_detected() -> None:
     digits = ProcessNumber.parse(VALID[0]).digits
     slips = {digits[:i] + d + digits[i + 1 :] for i in range(20) for d in "0123456789"} - {digits}
     swaps = {digits[:i] + digits[i + 1] + digits[i] + digits[i + 2 :] for i in range(19)} - {digits}
@@ -178,5 +178,5 @@ def test_any_text_is_a_number_or_refused(text: str) -> None:
 
 
 @given(numbers(), numbers())
-def test_numbers_compare_by_what_they_name(one: str, other: str) -> None:
+def test_numbers_compare_by_their_digits(one: str, other: str) -> None:
     assert (ProcessNumber.parse(one) == ProcessNumber.parse(other)) == (one == other)

@@ -1,4 +1,4 @@
-"""When the catalog answers by itself, and when a run has done what a request wants that was on its way."""
+"""When the catalog can answer a request, and when a run that ended meanwhile has answered it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ DAY = timedelta(days=1)
 SEALED = Failure(FailureCode.NO_ACCESS, "", 1, NOW)
 
 
-def ended(outcome: Outcome = Outcome.COMPLETED, *, run_id: str = "run", end_count: int = 1) -> Process:
-    """A process whose run has ended."""
-    # Worker and API need not agree on the time: this one ended in the future.
+def create_ended_process(
+    outcome: Outcome = Outcome.COMPLETED, *, run_id: str = "run", end_count: int = 1
+) -> Process:
+    """Return a process whose run has ended."""
+    # The clocks of worker and API may differ: this run ended in the future.
     run = Run(run_id, "local", EARLIER, ended_at=NOW + DAY, outcome=outcome, end_count=end_count)
     return Process(
         "number",
@@ -32,63 +34,67 @@ def ended(outcome: Outcome = Outcome.COMPLETED, *, run_id: str = "run", end_coun
     )
 
 
-BEFORE = replace(ended(), listed_at=EARLIER, latest_run=Run("run", "local", EARLIER))
+BEFORE = replace(create_ended_process(), listed_at=EARLIER, latest_run=Run("run", "local", EARLIER))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.COMPLETED, Outcome.PARTIAL])
-@pytest.mark.parametrize("before", [None, BEFORE, replace(BEFORE, latest_run=None), ended(run_id="another")])
-def test_a_run_that_ended_meanwhile_has_answered_even_if_documents_could_be_retried(
+@pytest.mark.parametrize(
+    "before", [None, BEFORE, replace(BEFORE, latest_run=None), create_ended_process(run_id="another")]
+)
+def test_run_that_ended_meanwhile_answers_even_with_retryable_documents(
     outcome: Outcome, before: Process | None
 ) -> None:
-    assert ended(outcome).was_answered_since(before, NOW, DAY)
+    assert create_ended_process(outcome).was_answered_since(before, NOW, DAY)
 
 
-def test_a_process_failure_since_then_is_an_answer() -> None:
-    process = replace(ended(Outcome.FAILED), listed_at=None, failure=SEALED)
+def test_later_process_failure_is_an_answer() -> None:
+    process = replace(create_ended_process(Outcome.FAILED), listed_at=None, failure=SEALED)
     assert process.was_answered_since(BEFORE, NOW, DAY)
 
 
-def test_a_run_that_had_ended_before_has_not_answered_whatever_the_clocks_say() -> None:
-    assert not ended().was_answered_since(ended(), NOW, DAY)
+def test_run_that_ended_before_does_not_answer_despite_clock_skew() -> None:
+    assert not create_ended_process().was_answered_since(create_ended_process(), NOW, DAY)
 
 
-def test_a_run_that_was_reset_and_ended_again_has_answered() -> None:
-    assert ended(end_count=2).was_answered_since(ended(), NOW, DAY)
+def test_run_that_was_reset_and_ended_again_answers() -> None:
+    assert create_ended_process(end_count=2).was_answered_since(create_ended_process(), NOW, DAY)
 
 
-def test_a_cancelled_run_has_not_answered() -> None:
-    assert not ended(Outcome.CANCELLED).was_answered_since(BEFORE, NOW, DAY)
+def test_cancelled_run_does_not_answer() -> None:
+    assert not create_ended_process(Outcome.CANCELLED).was_answered_since(BEFORE, NOW, DAY)
 
 
-def test_a_run_that_left_documents_pending_has_not_answered() -> None:
-    left = replace(ended(), documents=Completeness(available=1, pending=1))
+def test_run_with_pending_documents_does_not_answer() -> None:
+    left = replace(create_ended_process(), documents=Completeness(available=1, pending=1))
     assert not left.was_answered_since(BEFORE, NOW, DAY)
 
 
-def test_a_run_for_chosen_documents_has_answered_who_asks_for_these_alone() -> None:
-    process = ended()
+def test_run_for_chosen_documents_answers_only_requests_for_them() -> None:
+    process = create_ended_process()
     assert process.latest_run is not None
     chosen = replace(process, latest_run=replace(process.latest_run, chosen_documents=1))
     assert not chosen.was_answered_since(BEFORE, NOW, DAY)
     assert chosen.was_answered_since(BEFORE, NOW, DAY, Completeness(failed_for_good=1))
 
 
-def test_an_open_run_has_not_answered_yet() -> None:
-    assert not replace(ended(), latest_run=Run("run", "local", EARLIER)).was_answered_since(None, NOW, DAY)
+def test_open_run_does_not_answer() -> None:
+    assert not replace(create_ended_process(), latest_run=Run("run", "local", EARLIER)).was_answered_since(
+        None, NOW, DAY
+    )
 
 
-def test_a_listing_from_before_is_old_for_who_wants_a_new_one() -> None:
-    process = replace(ended(), listed_at=EARLIER)
+def test_earlier_listing_is_too_old_for_a_request_for_a_new_one() -> None:
+    process = replace(create_ended_process(), listed_at=EARLIER)
     assert process.was_answered_since(BEFORE, NOW, DAY)
     assert not process.was_answered_since(BEFORE, NOW, timedelta(0))
 
 
-def test_a_listing_since_then_is_new_enough_for_anybody() -> None:
-    assert ended().was_answered_since(BEFORE, NOW, timedelta(0))
+def test_later_listing_is_fresh_enough_for_any_request() -> None:
+    assert create_ended_process().was_answered_since(BEFORE, NOW, timedelta(0))
 
 
-def test_what_failed_for_good_is_an_answer_unless_it_is_asked_for_by_its_id() -> None:
-    process = replace(ended(), documents=Completeness(available=1, failed_for_good=1))
+def test_permanent_failure_answers_unless_the_document_is_requested_by_id() -> None:
+    process = replace(create_ended_process(), documents=Completeness(available=1, failed_for_good=1))
     assert process.can_answer(NOW, DAY)
     assert not process.can_answer(NOW, DAY, Completeness(failed_for_good=1))
     assert process.can_answer(NOW, DAY, Completeness(available=1))
@@ -105,7 +111,7 @@ def test_what_failed_for_good_is_an_answer_unless_it_is_asked_for_by_its_id() ->
         (timedelta(seconds=-30), DAY, True),
         (timedelta(seconds=-30), timedelta(0), False),
         (timedelta(0), timedelta(0), False),
-        # Further ahead, a clock was wrong: nobody knows how old it is.
+        # Further ahead, a clock was wrong, so the age of the listing is unknown.
         (timedelta(minutes=-2), DAY, False),
         (timedelta(days=-30), DAY, False),
     ],

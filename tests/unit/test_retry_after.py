@@ -34,7 +34,7 @@ from domain.retry_after import parse_retry_after
         ("Wed, 99 Oct 2015 07:28:00 GMT", None),
     ],
 )
-def test_seconds_and_dates_are_understood(value: str | None, seconds: float | None) -> None:
+def test_seconds_and_dates_are_parsed(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds
 
 
@@ -46,7 +46,7 @@ def test_a_date_counts_from_now_in_any_zone(zone: timezone) -> None:
     assert 97 <= seconds <= 100
 
 
-def test_the_longest_wait_can_be_chosen() -> None:
+def test_maximum_wait_is_configurable() -> None:
     assert parse_retry_after("500", longest=60) == 60
 
 
@@ -57,6 +57,6 @@ dates = st.from_regex(
 
 @given(st.text() | dates)
 @example("Mon, 1 Jan 99999999999999999999 00:00:00 GMT")
-def test_whatever_comes_is_a_bounded_wait_or_none(value: str) -> None:
+def test_any_value_is_a_bounded_wait_or_none(value: str) -> None:
     seconds = parse_retry_after(value)
     assert seconds is None or 0 <= seconds <= 3600

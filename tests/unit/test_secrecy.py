@@ -1,4 +1,4 @@
-"""Who may read what, decided in one place."""
+"""Which scopes may read which secrecy levels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCOPES = [frozenset(some) for size in range(len(Scope) + 1) for some in combinat
 
 @dataclass(frozen=True)
 class Piece:
-    """Something that may have to be withheld."""
+    """A document or process that may be withheld."""
 
     secrecy: Secrecy
     listed: bool = True
@@ -28,7 +28,7 @@ class Piece:
 @pytest.mark.parametrize("scopes", SCOPES)
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("secrecy", list(Secrecy))
-def test_only_the_scope_sealed_opens_what_is_closed_or_no_longer_shown(
+def test_only_sealed_scope_reads_secret_or_unlisted_documents(
     secrecy: Secrecy, listed: bool, scopes: frozenset[Scope]
 ) -> None:
     piece = Piece(secrecy, listed)
@@ -38,20 +38,20 @@ def test_only_the_scope_sealed_opens_what_is_closed_or_no_longer_shown(
 
 
 @given(st.lists(st.sampled_from(Secrecy)))
-def test_the_strictest_level_is_open_only_if_all_are(levels: list[Secrecy]) -> None:
+def test_strictest_level_is_public_only_if_all_are(levels: list[Secrecy]) -> None:
     found = strictest(levels)
     assert found.is_open is (set(levels) <= OPEN)
     assert found in levels or (found is Secrecy.UNKNOWN and not levels)
     assert strictest(reversed(levels)) is found
 
 
-def test_a_level_that_is_not_understood_is_the_strictest_and_none_is_less_than_any() -> None:
+def test_unknown_level_is_the_strictest_and_missing_level_the_weakest() -> None:
     assert strictest(Secrecy) is Secrecy.UNRECOGNIZED
     assert strictest([Secrecy.UNKNOWN, Secrecy.PUBLIC]) is Secrecy.PUBLIC
 
 
 @given(st.text(st.characters(), max_size=60))
-def test_printable_text_holds_nothing_that_controls(text: str) -> None:
+def test_printable_text_has_no_control_characters(text: str) -> None:
     shown = printable(text)
     assert shown.isprintable()
     shown.encode()
@@ -70,5 +70,5 @@ def test_printable_text_holds_nothing_that_controls(text: str) -> None:
         ("\x85\u00a0", ""),
     ],
 )
-def test_what_controls_is_removed_or_becomes_a_space(text: str, shown: str) -> None:
+def test_control_characters_are_removed_or_become_spaces(text: str, shown: str) -> None:
     assert printable(text) == shown

@@ -1,4 +1,4 @@
-"""What the settings read, what they refuse, and that `.env.example` tells all of it."""
+"""Which settings are read and refused, and that `.env.example` documents all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "a key of sixteen characters"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep what the person who runs the tests has set out of them; returns the current folder."""
+    """Remove the developer's own settings from the environment. Returns the current folder."""
     for name in list(os.environ):
         if name.startswith("AUTOS_"):
             monkeypatch.delenv(name)
@@ -27,25 +27,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def leave_behind(data_dir: Path, **values: object) -> None:
-    """Be the local stack that has run on this data folder."""
+def write_local_stack_settings(data_dir: Path, **values: object) -> None:
+    """Write the settings that a local stack leaves in this data folder."""
     data_dir.mkdir()
     (data_dir / LOCAL_STACK_FILE).write_text(json.dumps(values))
 
 
-def variable_of(field: str) -> str:
+def get_variable_name(field: str) -> str:
     return f"AUTOS_{field.upper()}"
 
 
-def example_lines() -> list[tuple[str, str]]:
-    """Name and value of every variable in `.env.example`, set or commented out."""
+def read_example_variables() -> list[tuple[str, str]]:
+    """Return name and value of every variable in `.env.example`, set or commented out."""
     return re.findall(r"^(?:# ?)?([A-Z][A-Z0-9_]*)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_environment_wins_over_the_env_file_and_this_over_the_local_stack(
+def test_environment_overrides_env_file_which_overrides_local_stack(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_behind(folder / ".autos", court_concurrency=1, s3_bucket="left", s3_region="left", log_level="error")
+    write_local_stack_settings(
+        folder / ".autos", court_concurrency=1, s3_bucket="left", s3_region="left", log_level="error"
+    )
     (folder / ".env").write_text("AUTOS_COURT_CONCURRENCY=2\nAUTOS_S3_BUCKET=from-file\n")
     monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "3")
 
@@ -59,12 +61,12 @@ def test_the_environment_wins_over_the_env_file_and_this_over_the_local_stack(
 
 
 @pytest.mark.parametrize("how", ["argument", "environment", "env file"])
-def test_the_local_stacks_values_are_found_wherever_the_data_folder_is(
+def test_local_stack_values_are_found_in_any_data_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     elsewhere = folder / "elsewhere"
-    leave_behind(elsewhere, api_port=4321)
-    leave_behind(folder / ".autos", api_port=1234)
+    write_local_stack_settings(elsewhere, api_port=4321)
+    write_local_stack_settings(folder / ".autos", api_port=1234)
     match how:
         case "argument":
             assert load_settings(data_dir=elsewhere).api_port == 4321
@@ -91,9 +93,7 @@ def test_the_local_stacks_values_are_found_wherever_the_data_folder_is(
         ("AUTOS_WEBHOOK_ALLOW_PRIVATE", "zx81"),
     ],
 )
-def test_a_refusal_names_the_variable_and_keeps_its_value_to_itself(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_invalid_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ConfigurationError) as refusal:
@@ -103,13 +103,13 @@ def test_a_refusal_names_the_variable_and_keeps_its_value_to_itself(
     assert text.startswith(f"{name}: ")
     assert "zx81" not in text
     assert "\n" not in text
-    # A value that is refused for its size may be as short as a number of the rule itself.
+    # A value refused for its size may be as short as a number in the rule's own text.
     assert len(value) < 3 or value not in text
     assert refusal.value.__cause__ is None
     assert refusal.value.__suppress_context__
 
 
-def test_a_refusal_names_every_variable_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOS_COURT_CONCURRENCY", "many")
     monkeypatch.setenv("AUTOS_LOG_LEVEL", "loud")
 
@@ -118,7 +118,7 @@ def test_a_refusal_names_every_variable_at_once(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.10", "api.example"])
-def test_an_address_that_others_reach_needs_a_key(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_public_bind_address_requires_a_key(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("AUTOS_API_HOST", host)
     assert load_settings().needs_catalog_key
 
@@ -127,13 +127,13 @@ def test_an_address_that_others_reach_needs_a_key(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
-def test_an_address_of_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_loopback_bind_address_requires_no_key(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("AUTOS_API_HOST", host)
 
     assert not load_settings().needs_catalog_key
 
 
-def test_alerts_go_only_where_webhooks_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alert_url_follows_the_webhook_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().alert_url is None
     monkeypatch.setenv("AUTOS_ALERT_WEBHOOK_URL", "https://alerts.example.com/a-secret-path")
     assert load_settings().alert_url == "https://alerts.example.com/a-secret-path"
@@ -147,7 +147,7 @@ def test_alerts_go_only_where_webhooks_may_go(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings().alert_url == "http://127.0.0.1/a-secret-path"
 
 
-def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:
+def test_broken_local_stack_file_is_named(folder: Path) -> None:
     (folder / ".autos").mkdir()
     (folder / ".autos" / LOCAL_STACK_FILE).write_text("broken")
 
@@ -155,7 +155,7 @@ def test_what_the_local_stack_left_broken_is_named(folder: Path) -> None:
         load_settings()
 
 
-def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repr_contains_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ["API_KEY", "COURT_TOKEN", "SECRET_KEY", "S3_SECRET_ACCESS_KEY", "WEBHOOK_SECRET"]
     for name in secrets:
         monkeypatch.setenv(f"AUTOS_{name}", f"the-secret-{name}")
@@ -165,28 +165,28 @@ def test_secrets_are_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> No
     assert "the-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
-def test_the_example_names_exactly_the_settings_that_exist() -> None:
-    names = [name for name, _ in example_lines() if name.startswith("AUTOS_")]
+def test_example_has_exactly_the_existing_settings() -> None:
+    names = [name for name, _ in read_example_variables() if name.startswith("AUTOS_")]
 
     assert sorted(names) == sorted(
-        variable_of(field) for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS
+        get_variable_name(field) for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS
     )
 
 
-def test_the_example_sets_nothing_by_itself() -> None:
+def test_example_sets_no_variable() -> None:
     assert not re.findall(r"^[^#\s].*$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_example_tells_the_true_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_shows_the_real_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = load_settings()
-    shown = {name: value for name, value in example_lines() if name.startswith("AUTOS_")}
+    shown = {name: value for name, value in read_example_variables() if name.startswith("AUTOS_")}
     for name, value in shown.items():
         if value:
             monkeypatch.setenv(name, value)
 
     assert load_settings() == defaults
     without_default = {
-        variable_of(field)
+        get_variable_name(field)
         for field, info in Settings.model_fields.items()
         if info.default in (None, "", ()) and field not in LOCAL_STACK_FIELDS
     }
@@ -202,6 +202,6 @@ def test_own_ports_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AUTOS_API_PORT", "8001")
 
     assert load_settings().own_ports == {7777, 5432, 443, 9001, 8001}
-    # Away from a local stack nothing is lent, and nothing depends on keys.
+    # Outside a local stack no ports are the service's own, and no permission depends on keys.
     assert not load_settings().webhook_policy.allow_private
     assert not load_settings().webhook_policy.private_until_keys

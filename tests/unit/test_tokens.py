@@ -1,4 +1,4 @@
-"""What a token says of itself, and how people bring one."""
+"""Reading the expiry of a token, and cleaning a pasted token."""
 
 from __future__ import annotations
 
@@ -14,34 +14,43 @@ from domain.errors import InvalidInput
 from domain.tokens import read_token, token_expiry
 
 
-def jwt(claims: object) -> str:
-    """A token with these claims and nobody's signature."""
+def make_jwt(claims: object) -> str:
+    """Return a token with these claims and without a valid signature."""
     return f"e30.{urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b'=').decode()}.signature"
 
 
-def test_the_end_of_a_jwt_is_read() -> None:
-    assert token_expiry(jwt({"exp": 1_772_452_800})) == datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+def test_expiry_of_a_jwt_is_read() -> None:
+    assert token_expiry(make_jwt({"exp": 1_772_452_800})) == datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "token", ["opaque", "a.b.c", jwt({}), jwt([]), jwt({"exp": "soon"}), jwt({"exp": 1e300}), jwt({"exp": True})]
+    "token",
+    [
+        "opaque",
+        "a.b.c",
+        make_jwt({}),
+        make_jwt([]),
+        make_jwt({"exp": "soon"}),
+        make_jwt({"exp": 1e300}),
+        make_jwt({"exp": True}),
+    ],
 )
-def test_a_token_that_does_not_say_has_no_end(token: str) -> None:
+def test_token_without_expiry_has_none(token: str) -> None:
     assert token_expiry(token) is None
 
 
-@given(st.text() | st.builds(jwt, st.recursive(st.none() | st.floats() | st.text(), st.lists)))
-def test_any_text_has_an_end_or_none(token: str) -> None:
+@given(st.text() | st.builds(make_jwt, st.recursive(st.none() | st.floats() | st.text(), st.lists)))
+def test_any_text_has_an_expiry_or_none(token: str) -> None:
     assert token_expiry(token) is None or token_expiry(token)
 
 
-def signed(algorithm: str, length: int) -> str:
-    """A token with a header, and a signature of that length."""
+def make_signed_token(algorithm: str, length: int) -> str:
+    """Return a token with a header and a signature of this length."""
     header = urlsafe_b64encode(json.dumps({"alg": algorithm}).encode()).rstrip(b"=").decode()
-    return f"{header}.{jwt({'exp': 1, 'filler': 'x' * 40}).split('.')[1]}.{'s' * length}"
+    return f"{header}.{make_jwt({'exp': 1, 'filler': 'x' * 40}).split('.')[1]}.{'s' * length}"
 
 
-WHOLE = signed("RS256", 342)
+WHOLE = make_signed_token("RS256", 342)
 
 
 @pytest.mark.parametrize(
@@ -62,19 +71,19 @@ WHOLE = signed("RS256", 342)
     ],
 )
 @pytest.mark.parametrize("token", ["abc.def.ghi", "opaque-token_1=", WHOLE])
-def test_a_token_is_taken_as_people_copy_it(around: str, token: str) -> None:
+def test_copied_token_is_cleaned(around: str, token: str) -> None:
     assert read_token(around.format(token), field="token") == token
 
 
 @given(st.integers(1, 80), st.sampled_from(["\n", "\r\n", "\n  ", "\u200b\n"]), st.sampled_from([342, 43, 17]))
-def test_a_token_that_a_terminal_has_wrapped_is_joined(width: int, end: str, signature: int) -> None:
-    token = signed("RS256", signature)
+def test_token_wrapped_by_a_terminal_is_joined(width: int, end: str, signature: int) -> None:
+    token = make_signed_token("RS256", signature)
     wrapped = end.join(token[at : at + width] for at in range(0, len(token), width))
     assert read_token(f'"Bearer {wrapped}"', field="token") == token
 
 
 @given(st.integers(1, 341))
-def test_blanks_inside_are_taken_away_only_where_the_signature_tells(at: int) -> None:
+def test_inner_blanks_are_removed_only_if_the_signature_length_fits(at: int) -> None:
     assert read_token(f"{WHOLE[:-at]} {WHOLE[-at:]}", field="token") == WHOLE
 
 
@@ -97,14 +106,14 @@ def test_blanks_inside_are_taken_away_only_where_the_signature_tells(at: int) ->
         *("abc.def\n.ghi", f"{WHOLE.split('.')[0]}\n{WHOLE.split('.')[1]}"),
     ],
 )
-def test_what_can_be_no_token_is_refused_without_being_quoted(brought: str) -> None:
+def test_invalid_token_is_refused_and_not_quoted(brought: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_token(brought, field="token")
     assert len(brought.strip()) < 4 or brought.strip() not in str(refused.value)
 
 
 @given(st.text() | st.text(st.sampled_from("\"'Bearer .eyJ\n,;\u200b")))
-def test_whatever_is_taken_can_stand_in_a_header(text: str) -> None:
+def test_accepted_token_is_valid_in_a_header(text: str) -> None:
     try:
         token = read_token(text, field="token")
     except InvalidInput:

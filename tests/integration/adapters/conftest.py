@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.storage import ObjectStore, open_s3
-from domain.storage import StorageAddress
+from domain.storage import StorageAddress, object_prefix
 from tests.support.numbers import fresh_number
 from tests.support.object_store import running_object_store
 from tests.support.postgres import create_database, running_postgres
 from tests.support.simulators import SimulatedCourt, running_simulator
+from tests.support.store_kinds import STORE_KINDS, StoreKind, store_of_kind
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -88,6 +90,25 @@ async def store(s3: StorageAddress) -> AsyncIterator[ObjectStore]:
     """Our store."""
     async with AsyncExitStack() as stack:
         yield await ObjectStore.open(stack, s3)
+
+
+@pytest.fixture(scope="module", params=STORE_KINDS)
+def kind(request: pytest.FixtureRequest) -> StoreKind:
+    """A kind of store. Tests that use it run on every kind, unless their module overrides the fixture."""
+    return STORE_KINDS[request.param]
+
+
+@pytest.fixture(scope="module")
+async def kind_store(kind: StoreKind, s3: StorageAddress) -> AsyncIterator[ObjectStore]:
+    """Our store, on a store of each kind."""
+    async with store_of_kind(kind, s3) as store:
+        yield store
+
+
+@pytest.fixture
+def prefix(number: str) -> str:
+    """The key prefix of a document that no other test uses."""
+    return object_prefix(number, str(uuid4()))
 
 
 @pytest.fixture(scope="session")

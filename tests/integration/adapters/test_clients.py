@@ -23,7 +23,7 @@ USUAL = frozenset({Scope.READ, Scope.DOWNLOAD})
 
 @pytest.fixture
 def secret_key() -> str:
-    """A key to encrypt with."""
+    """An encryption key."""
     return Fernet.generate_key().decode()
 
 
@@ -47,45 +47,50 @@ async def dump_tables(database: Database) -> str:
         )
 
 
-async def test_a_key_is_found_by_its_id_and_verified_by_its_text(clients: ClientRepository) -> None:
-    made = await clients.add_key("desk", USUAL, 60)
+async def test_key_is_found_by_id_and_verified_by_text(clients: ClientRepository) -> None:
+    created = await clients.add_key("desk", USUAL, 60)
     other = await clients.add_key("desk", frozenset({Scope.ADMIN}), None)
 
-    found = await clients.find_key(made.record.id)
+    found = await clients.find_key(created.record.id)
 
-    assert found == made.record
-    assert found.verify(made.text) == Client("desk", USUAL, made.record.id, 60)
+    assert found == created.record
+    assert found.verify(created.text) == Client("desk", USUAL, created.record.id, 60)
     assert found.verify(other.text) is None
     assert await clients.find_key("aaaaaaaa") is None
-    assert [key.id for key in await clients.list_keys()] == [made.record.id, other.record.id]
+    assert [key.id for key in await clients.list_keys()] == [created.record.id, other.record.id]
 
 
-async def test_neither_keys_nor_secrets_are_in_the_database_or_in_a_repr(
+async def test_keys_and_secrets_are_not_in_the_database_or_in_a_repr(
     database: Database, clients: ClientRepository
 ) -> None:
-    made = await clients.add_key("desk", USUAL, None)
+    created = await clients.add_key("desk", USUAL, None)
     rotated = await clients.rotate_webhook_secret("desk")
     kept = await dump_tables(database)
 
-    assert made.webhook_secret is not None
-    for secret in (made.text, made.text.rpartition(f"{made.record.id}_")[2], made.webhook_secret, rotated):
+    assert created.webhook_secret is not None
+    for secret in (
+        created.text,
+        created.text.rpartition(f"{created.record.id}_")[2],
+        created.webhook_secret,
+        rotated,
+    ):
         assert secret not in kept
-        assert secret not in repr(made)
-    assert made.record.digest in kept
-    assert made.record.digest not in repr(made)
+        assert secret not in repr(created)
+    assert created.record.digest in kept
+    assert created.record.digest not in repr(created)
 
 
 async def test_revoking_again_keeps_the_first_time(clients: ClientRepository) -> None:
-    made = await clients.add_key("desk", USUAL, None)
+    created = await clients.add_key("desk", USUAL, None)
     assert await clients.has_usable_key()
 
-    revoked = await clients.revoke_key(made.record.id)
-    again = await clients.revoke_key(made.record.id)
+    revoked = await clients.revoke_key(created.record.id)
+    again = await clients.revoke_key(created.record.id)
 
-    assert revoked == again == await clients.find_key(made.record.id)
+    assert revoked == again == await clients.find_key(created.record.id)
     assert revoked.revoked_at is not None
     assert abs(datetime.now(UTC) - revoked.revoked_at) < timedelta(minutes=1)
-    assert revoked.verify(made.text) is None
+    assert revoked.verify(created.text) is None
     assert await clients.has_keys()
     assert not await clients.has_usable_key()
 
@@ -118,15 +123,15 @@ async def test_an_invalid_key_is_refused(
 
 
 async def test_a_client_created_concurrently_has_one_secret(clients: ClientRepository) -> None:
-    made = await asyncio.gather(*(clients.add_key("desk", USUAL, None) for _ in range(6)))
+    created = await asyncio.gather(*(clients.add_key("desk", USUAL, None) for _ in range(6)))
 
-    [secret] = [key.webhook_secret for key in made if key.webhook_secret is not None]
+    [secret] = [key.webhook_secret for key in created if key.webhook_secret is not None]
     assert len(await clients.list_keys()) == 6
     assert await clients.get_webhook_secrets("desk") == (secret,)
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
 
 
-async def test_the_former_secret_also_signs_for_a_day(database: Database, clients: ClientRepository) -> None:
+async def test_former_secret_also_signs_for_a_day(database: Database, clients: ClientRepository) -> None:
     first = (await clients.add_key("desk", USUAL, None)).webhook_secret
     second = await clients.rotate_webhook_secret("desk")
     assert await clients.get_webhook_secrets("desk") == (second, first)
@@ -141,7 +146,7 @@ async def test_the_former_secret_also_signs_for_a_day(database: Database, client
     assert await clients.get_webhook_secrets("desk") == (third,)
 
 
-async def test_the_operator_and_unknown_clients_have_no_secret(clients: ClientRepository) -> None:
+async def test_operator_and_unknown_clients_have_no_secret(clients: ClientRepository) -> None:
     assert await clients.get_webhook_secrets("operator") == ()
     with pytest.raises(InvalidInput):
         await clients.rotate_webhook_secret("nobody")
@@ -180,13 +185,13 @@ async def test_a_secret_encrypted_with_another_key_is_reported_and_can_be_replac
 
 
 async def test_queries_of_a_request_use_an_index(database: Database, clients: ClientRepository) -> None:
-    made = await clients.add_key("desk", USUAL, None)
-    with statements() as said:
-        await clients.find_key(made.record.id)
+    created = await clients.add_key("desk", USUAL, None)
+    with statements() as executed:
+        await clients.find_key(created.record.id)
         await clients.has_keys()
         await clients.get_webhook_secrets("desk")
-    plans = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    plans = [await plan(database, statement) for statement in executed if statement.sql.startswith("SELECT")]
 
     assert len(plans) == 3
-    for one in plans:
-        assert "Index" in one or "INDEX" in one
+    for query_plan in plans:
+        assert "Index" in query_plan or "INDEX" in query_plan

@@ -44,7 +44,7 @@ async def activities(catalog: Catalog) -> AsyncIterator[WebhookActivities]:
     address_guard.close()
 
 
-async def attempt(activities: WebhookActivities, delivery_id: str, *, temporal_attempt: int = 1) -> AttemptResult:
+async def send_once(activities: WebhookActivities, delivery_id: str, *, temporal_attempt: int = 1) -> AttemptResult:
     """Run the activity, as Temporal does in its n-th attempt."""
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, attempt=temporal_attempt)
@@ -52,29 +52,31 @@ async def attempt(activities: WebhookActivities, delivery_id: str, *, temporal_a
     return result
 
 
-async def test_events_for_a_silent_host_leave_slots_for_other_hosts_and_clients(
+async def test_silent_host_leaves_slots_for_other_hosts_and_clients(
     catalog: Catalog, activities: WebhookActivities
 ) -> None:
     release = asyncio.Event()
 
-    async def silent(_: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+    async def answer_after_release(_: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         await release.wait()
         writer.write(answer(204))
 
-    async with scripted(silent) as dead, scripted(always(answer(204))) as receiver:
+    async with scripted(answer_after_release) as dead, scripted(always(answer(204))) as receiver:
         deliveries = [
             (await catalog.deliveries.create_test("local", f"{dead.origin}/{place}")).id
             for place in range(MAX_REQUESTS + 2)
         ]
-        waiting = [asyncio.ensure_future(attempt(activities, one)) for one in deliveries[:MAX_REQUESTS]]
+        waiting = [
+            asyncio.ensure_future(send_once(activities, delivery_id)) for delivery_id in deliveries[:MAX_REQUESTS]
+        ]
 
-        async def all_wait() -> bool:
+        async def all_requests_arrived() -> bool:
             return len(dead.requests) == MAX_REQUESTS
 
-        await eventually(all_wait, "the maximum of concurrent requests to the host")
+        await eventually(all_requests_arrived, "the maximum of concurrent requests to the host")
         for temporal_attempt, soonest, latest in ((1, 1, 3), (5, 16, 48), (5_000, 32, 96)):
             with pytest.raises(ApplicationError) as rejected:
-                await attempt(activities, deliveries[MAX_REQUESTS], temporal_attempt=temporal_attempt)
+                await send_once(activities, deliveries[MAX_REQUESTS], temporal_attempt=temporal_attempt)
             assert rejected.value.type == "Crowded"
             delay = rejected.value.next_retry_delay
             assert delay is not None
@@ -84,16 +86,16 @@ async def test_events_for_a_silent_host_leave_slots_for_other_hosts_and_clients(
         assert logged is not None
         assert (logged.attempts, logged.delivery.status) == ((), DeliveryStatus.PENDING)
         other = await catalog.deliveries.create_test("local", receiver.origin)
-        assert (await attempt(activities, other.id)).delivered
+        assert (await send_once(activities, other.id)).delivered
         # Each client has a limit of its own.
-        other_clients = asyncio.ensure_future(
-            attempt(activities, (await catalog.deliveries.create_test("operator", dead.origin)).id)
+        other_client = asyncio.ensure_future(
+            send_once(activities, (await catalog.deliveries.create_test("operator", dead.origin)).id)
         )
 
-        async def other_clients_waits() -> bool:
+        async def other_request_arrived() -> bool:
             return len(dead.requests) == MAX_REQUESTS + 1
 
-        await eventually(other_clients_waits, "the other client's event")
+        await eventually(other_request_arrived, "the other client's event")
         release.set()
-        assert all(result.delivered for result in await asyncio.gather(*waiting, other_clients))
-        assert (await attempt(activities, deliveries[MAX_REQUESTS], temporal_attempt=2)).delivered
+        assert all(result.delivered for result in await asyncio.gather(*waiting, other_client))
+        assert (await send_once(activities, deliveries[MAX_REQUESTS], temporal_attempt=2)).delivered

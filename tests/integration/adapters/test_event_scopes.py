@@ -1,4 +1,4 @@
-"""What an event may tell: what every key that a client ever had may read."""
+"""An event has the scopes that all keys of a client have in common, including revoked keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def client() -> str:
     ("scopes", "revoked", "sealed"),
     [([Scope.SEALED], False, True), ([Scope.SEALED], True, False), ([Scope.READ, Scope.ADMIN], False, False)],
 )
-async def test_who_may_read_what_is_sealed_is_sent_it(
+async def test_sealed_scope_requires_an_active_key_with_it(
     database: Database, catalog: Catalog, client: str, scopes: list[Scope], revoked: bool, sealed: bool
 ) -> None:
     async with database.writing() as connection:
@@ -45,9 +45,7 @@ async def test_who_may_read_what_is_sealed_is_sent_it(
     assert (Scope.SEALED in event.scopes) is sealed
 
 
-async def test_revoking_a_key_widens_nothing_that_its_holder_is_sent(
-    database: Database, catalog: Catalog, client: str
-) -> None:
+async def test_revoked_key_still_limits_the_event_scopes(database: Database, catalog: Catalog, client: str) -> None:
     async with database.writing() as connection:
         await connection.execute(clients.insert().values(name=client, webhook_secret="-", created_at=NOW))
         key = {"client": client, "digest": "-", "created_at": NOW}
@@ -60,7 +58,7 @@ async def test_revoking_a_key_widens_nothing_that_its_holder_is_sent(
 
 
 @pytest.mark.parametrize(("client", "sealed"), [("local", True), ("operator", True), ("stranger", False)])
-async def test_the_operator_is_sent_everything_and_a_stranger_is_not(
+async def test_operator_gets_sealed_fields_and_unknown_client_does_not(
     catalog: Catalog, client: str, sealed: bool
 ) -> None:
     event = await catalog.deliveries.get_event((await create_test_delivery(catalog, client)).id)

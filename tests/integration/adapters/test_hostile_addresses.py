@@ -1,4 +1,4 @@
-"""No outgoing request reaches this machine or its network on a stranger's word, however the address is spelt."""
+"""No webhook reaches this machine or its network, however the address is written (SSRF, DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pytest
 from adapters.webhooks import AddressGuard, Reply, WebhookSender
 from domain.errors import InvalidInput
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
-from tests.integration.adapters.test_webhook_sender import BODY, EVERYWHERE, REFUSED, SECRET, sending
+from tests.integration.adapters.test_webhook_sender import BODY, EVERYWHERE, REFUSED, SECRET, open_sender
 from tests.support.conditions import eventually
 from tests.support.scripted_server import ScriptedServer, always, answer, scripted
 from tests.unit.test_addresses import HOSTILE_HOSTS
 
 PUBLIC = WebhookPolicy(allow_http=True)
-# Whatever the port: with the listener's, these would reach it if anything could.
+# Malformed addresses. They have the listener's port, so that any that gets through reaches it.
 TRICKS = (
     "http://example.com@127.0.0.1:{port}/",
     "http://example.com:80@127.0.0.1:{port}/",
@@ -59,19 +59,19 @@ URLS = (*(f"http://{host}:{{port}}/hook" for host in HOSTILE_HOSTS), *TRICKS)
 
 @pytest.fixture
 async def listener() -> AsyncIterator[ScriptedServer]:
-    """What nobody from elsewhere may reach."""
+    """A local server that must not be reached."""
     async with scripted(always(answer(204))) as listening:
         yield listening
 
 
 async def send(url: str, policy: WebhookPolicy) -> Reply:
-    """Send an event past the check at the request, as if it had been fooled."""
-    async with sending(policy) as sender:
+    """Send an event without the check of the request, as if the address had passed it."""
+    async with open_sender(policy) as sender:
         return await sender.send(url, event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
 
 
-def names(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[], list[str]]) -> None:
-    """Have every name lead to these addresses."""
+def resolve_names_to(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[], list[str]]) -> None:
+    """Make every name resolve to these addresses."""
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in resolve()]
@@ -79,34 +79,34 @@ def names(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[], list[str]]) -> 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def port_of(listener: ScriptedServer) -> int:
-    """Where it listens."""
+def get_port(listener: ScriptedServer) -> int:
+    """Return the port of the listener."""
     return int(listener.origin.rpartition(":")[2])
 
 
-async def test_none_of_many_hostile_addresses_reaches_a_listener(
+async def test_hostile_addresses_do_not_reach_a_listener(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Else the port alone would have them refused.
-    monkeypatch.setattr("domain.webhook_urls._HTTP_PORTS", frozenset({port_of(listener)}))
+    # Otherwise the port alone would be refused.
+    monkeypatch.setattr("domain.webhook_urls._HTTP_PORTS", frozenset({get_port(listener)}))
     assert len(URLS) >= 60
     taken = []
-    for url in (template.format(port=port_of(listener)) for template in URLS):
+    for url in (template.format(port=get_port(listener)) for template in URLS):
         with suppress(InvalidInput):
             taken.append(check_webhook_url(url, PUBLIC))
-        # Names are not looked up here: a resolver elsewhere must not decide what this test finds.
+        # Names are not resolved here: the result must not depend on an external resolver.
         if not any(name in url for name in ("example", "intranet", "。", "①")):
             assert await send(url, PUBLIC) == REFUSED, url
     assert taken == []
     assert listener.connections == 0
 
 
-async def test_where_private_addresses_are_allowed_tricks_still_are_not(listener: ScriptedServer) -> None:
+async def test_malformed_addresses_are_refused_even_if_private_ones_are_allowed(listener: ScriptedServer) -> None:
     allowed = []
-    for url in (template.format(port=port_of(listener)) for template in TRICKS):
+    for url in (template.format(port=get_port(listener)) for template in TRICKS):
         with suppress(InvalidInput):
-            allowed.append(check_webhook_url(url, EVERYWHERE).replace(str(port_of(listener)), "port"))
-    # The address as it is written is the address that is called.
+            allowed.append(check_webhook_url(url, EVERYWHERE).replace(str(get_port(listener)), "port"))
+    # In these, the written address is the address that is called.
     assert allowed == [
         "http://127.0.0.1:port?@example.com/",
         "http://[::1%lo]:port/",
@@ -116,7 +116,7 @@ async def test_where_private_addresses_are_allowed_tricks_still_are_not(listener
     assert (await send(listener.origin, EVERYWHERE)).status_code == 204
 
 
-LEADS_INWARD = pytest.mark.parametrize(
+WITH_INTERNAL_ADDRESSES = pytest.mark.parametrize(
     "addresses",
     [
         ["127.0.0.1"],
@@ -132,122 +132,122 @@ LEADS_INWARD = pytest.mark.parametrize(
 )
 
 
-@LEADS_INWARD
-async def test_a_name_that_leads_inward_is_refused_when_it_is_given(
+@WITH_INTERNAL_ADDRESSES
+async def test_check_refuses_a_name_that_resolves_to_an_internal_address(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    names(monkeypatch, lambda: addresses)
+    resolve_names_to(monkeypatch, lambda: addresses)
     with pytest.raises(InvalidInput, match="not a public one") as refused:
         await AddressGuard(WebhookPolicy()).check("https://hook.example/")
     assert not any(address in str(refused.value) for address in addresses)
-    # Whoever allows it, or has a proxy decide, is not asked where a name leads.
+    # If private addresses are allowed, or a proxy decides, names are not resolved.
     for address_guard in (AddressGuard(EVERYWHERE), AddressGuard(WebhookPolicy(), proxied=True)):
         assert await address_guard.check("https://hook.example/") == "https://hook.example/"
 
 
-async def test_a_name_that_leads_nowhere_yet_is_taken_and_asked_again_when_it_is_called(
+async def test_unresolvable_name_is_accepted_and_resolved_again_on_send(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def nowhere() -> list[str]:
+    def fail_to_resolve() -> list[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
-    names(monkeypatch, nowhere)
+    resolve_names_to(monkeypatch, fail_to_resolve)
     assert await AddressGuard(WebhookPolicy()).check("https://hook.example/") == "https://hook.example/"
     assert await send("https://hook.example/", PUBLIC) == REFUSED
 
 
-async def test_names_that_take_for_ever_hold_up_neither_the_others_nor_the_request(
+async def test_slow_name_lookups_do_not_delay_other_lookups(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    let_go, begun = threading.Event(), Counter[str]()
+    release_lookups, lookups = threading.Event(), Counter[str]()
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        begun[host] += 1
+        lookups[host] += 1
         if host == "slow.example":
-            let_go.wait()
+            release_lookups.wait()
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr("adapters.webhooks.address_guard._LOOKUP_TIMEOUT_SECONDS", 0.2)
     try:
         assert await AddressGuard(PUBLIC).check("https://slow.example/") == "https://slow.example/"
-        async with sending(EVERYWHERE) as sender:
+        async with open_sender(EVERYWHERE) as sender:
 
             async def send_to(url: str) -> Reply:
                 return await sender.send(url, event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
 
             waiting = [asyncio.ensure_future(send_to("http://slow.example/")) for _ in range(100)]
 
-            async def all_wait() -> bool:
-                return begun["slow.example"] > len(waiting)
+            async def all_lookups_started() -> bool:
+                return lookups["slow.example"] > len(waiting)
 
-            await eventually(all_wait, "every look-up is under way")
+            await eventually(all_lookups_started, "every look-up is under way")
             async with asyncio.timeout(5):
-                reply = await send_to(f"http://quick.example:{port_of(listener)}/")
-                # What else the process looks up or does in threads goes on.
+                reply = await send_to(f"http://quick.example:{get_port(listener)}/")
+                # Other threads of the operating-system process still run.
                 await asyncio.to_thread(int)
             assert reply.status_code == 204
-            assert not any(one.done() for one in waiting)
-            for one in waiting:
-                one.cancel()
+            assert not any(task.done() for task in waiting)
+            for task in waiting:
+                task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
     finally:
-        let_go.set()
+        release_lookups.set()
 
 
-@LEADS_INWARD
-async def test_a_name_that_leads_inward_even_in_part_is_refused(
+@WITH_INTERNAL_ADDRESSES
+async def test_send_refuses_a_name_with_any_internal_address(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    monkeypatch.setattr("domain.webhook_urls._HTTP_PORTS", frozenset({port_of(listener)}))
-    names(monkeypatch, lambda: addresses)
-    assert await send(f"http://hook.example:{port_of(listener)}/", PUBLIC) == REFUSED
+    monkeypatch.setattr("domain.webhook_urls._HTTP_PORTS", frozenset({get_port(listener)}))
+    resolve_names_to(monkeypatch, lambda: addresses)
+    assert await send(f"http://hook.example:{get_port(listener)}/", PUBLIC) == REFUSED
     assert listener.connections == 0
 
 
-async def test_a_name_that_changes_its_mind_is_asked_once_and_its_address_is_the_one_called(
+async def test_dns_rebinding_is_prevented_by_connecting_to_the_checked_address(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = port_of(listener)
+    port = get_port(listener)
     monkeypatch.setattr("domain.webhook_urls._HTTP_PORTS", frozenset({port}))
-    # Public when it is checked, ours when it is connected to; TEST-NET answers nobody, and is called public here.
+    # Public when checked, local when connected to. TEST-NET never answers, and counts as public here.
     monkeypatch.setattr("adapters.webhooks.address_guard.is_public", lambda address: str(address) == "192.0.2.1")
     monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.3)
-    asked = itertools.count()
-    names(monkeypatch, lambda: ["192.0.2.1"] if next(asked) == 0 else ["127.0.0.1"])
+    lookups = itertools.count()
+    resolve_names_to(monkeypatch, lambda: ["192.0.2.1"] if next(lookups) == 0 else ["127.0.0.1"])
     first = await send(f"http://hook.example:{port}/", PUBLIC)
     assert first.status_code is None
-    assert next(asked) == 1
+    assert next(lookups) == 1
     assert await send(f"http://hook.example:{port}/", PUBLIC) == REFUSED
     assert listener.connections == 0
 
 
-async def test_other_ports_than_the_webs_are_not_called(listener: ScriptedServer) -> None:
+async def test_only_web_ports_are_called(listener: ScriptedServer) -> None:
     with pytest.raises(InvalidInput, match="port"):
-        check_webhook_url(f"https://example.com:{port_of(listener)}/", PUBLIC)
-    assert await send(f"http://93.184.216.34:{port_of(listener)}/", PUBLIC) == REFUSED
+        check_webhook_url(f"https://example.com:{get_port(listener)}/", PUBLIC)
+    assert await send(f"http://93.184.216.34:{get_port(listener)}/", PUBLIC) == REFUSED
 
 
-async def test_an_egress_proxy_is_asked_instead(listener: ScriptedServer) -> None:
+async def test_event_is_sent_through_the_egress_proxy(listener: ScriptedServer) -> None:
     sender = WebhookSender(SECRET, AddressGuard(WebhookPolicy()), proxy_url=listener.origin)
     reply = await sender.send("http://hook.example/path", event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
     await sender.close()
     assert reply.status_code == 204
-    [asked] = listener.requests
-    assert (asked.target, asked.body) == ("http://hook.example/path", BODY)
+    [request] = listener.requests
+    assert (request.target, request.body) == ("http://hook.example/path", BODY)
 
 
-async def test_what_an_egress_proxy_refuses_is_refused_like_everything_else() -> None:
+async def test_refusal_by_the_egress_proxy_has_the_usual_reply() -> None:
     async with scripted(always(answer(407, b"denied by rule"))) as proxy:
         sender = WebhookSender(SECRET, AddressGuard(WebhookPolicy()), proxy_url=proxy.origin)
         reply = await sender.send("https://hook.example/", event_id="evt_1", sent_at=datetime.now(UTC), body=BODY)
         await sender.close()
     assert reply == REFUSED
-    assert [asked.method for asked in proxy.requests] == ["CONNECT"]
+    assert [request.method for request in proxy.requests] == ["CONNECT"]
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
-async def test_a_proxy_of_the_environment_is_not_used(
+async def test_proxy_of_the_environment_is_ignored(
     listener: ScriptedServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     async with scripted(always(answer(200))) as proxy:

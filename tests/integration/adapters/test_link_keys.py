@@ -1,4 +1,4 @@
-"""Links are for the region's own host, and end when the keys that they are signed with do."""
+"""Links use the host of their region, and expire with the keys that sign them."""
 
 from __future__ import annotations
 
@@ -39,39 +39,40 @@ AT_AWS = StorageAddress("autos-of-a-firm", None, "sa-east-1")
 
 @dataclass
 class KeyServer:
-    """What gives a container its temporary keys.
+    """A server that issues temporary keys to a container.
 
     Attributes:
-        lives: How long the keys live from now that are given next.
-        given: How often keys were given.
+        lifetime: The lifetime of the keys that are issued next.
+        issued: How often keys were issued.
+        expiries: The expiry of the keys of each issue.
     """
 
-    lives: timedelta
-    given: int = 0
+    lifetime: timedelta
+    issued: int = 0
     url: str = ""
-    ends: list[datetime] = field(default_factory=list)
+    expiries: list[datetime] = field(default_factory=list)
 
-    def keys(self) -> bytes:
-        """Return keys as AWS gives them to containers."""
-        self.given += 1
-        self.ends.append((datetime.now(UTC) + self.lives).replace(microsecond=0))
+    def issue_keys(self) -> bytes:
+        """Return new keys as AWS issues them to containers."""
+        self.issued += 1
+        self.expiries.append((datetime.now(UTC) + self.lifetime).replace(microsecond=0))
         keys = {
-            "AccessKeyId": f"SYNTHETIC{self.given}",
+            "AccessKeyId": f"SYNTHETIC{self.issued}",
             "SecretAccessKey": "synthetic",
             "Token": "synthetic-token",
-            "Expiration": self.ends[-1].strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": self.expiries[-1].strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         return json.dumps(keys).encode()
 
 
 @contextmanager
-def key_server(lives: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyServer]:
-    """Serve temporary keys as a container of ECS or EKS gets them, and have botocore find them."""
-    given = KeyServer(lives)
+def serve_keys(lifetime: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyServer]:
+    """Serve temporary keys as a container of ECS or EKS gets them, and make botocore find them."""
+    key_server = KeyServer(lifetime)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = given.keys()
+            body = key_server.issue_keys()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -88,66 +89,66 @@ def key_server(lives: timedelta, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/keys")
     try:
-        yield given
+        yield key_server
     finally:
         server.shutdown()
         server.server_close()
         thread.join(5)
 
 
-async def signed(signer: LinkSigner) -> Link:
-    """Return a link that has to be given."""
+async def sign_link(signer: LinkSigner) -> Link:
+    """Return a link to the document."""
     link = await signer.sign(DOCUMENT)
     assert link is not None
     return link
 
 
-def lives_at_most(link: Link) -> datetime:
-    """Return the end that the signature itself states."""
+def read_signed_expiry(link: Link) -> datetime:
+    """Return the expiry that the signature states."""
     query = httpx.URL(link.url).params
     signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return signed_at + timedelta(seconds=int(query["X-Amz-Expires"]))
 
 
-async def test_a_link_ends_with_temporary_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    with key_server(timedelta(minutes=20), monkeypatch) as keys:
-        link = await signed(await LinkSigner.open(AT_AWS, TTL))
-    assert link.expires_at == keys.ends[-1]
-    assert lives_at_most(link) - link.expires_at < timedelta(seconds=2)
+async def test_link_expires_with_temporary_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_keys(timedelta(minutes=20), monkeypatch) as keys:
+        link = await sign_link(await LinkSigner.open(AT_AWS, TTL))
+    assert link.expires_at == keys.expiries[-1]
+    assert read_signed_expiry(link) - link.expires_at < timedelta(seconds=2)
 
 
-async def test_a_link_of_keys_that_outlive_it_lives_its_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    with key_server(timedelta(hours=6), monkeypatch) as keys:
+async def test_link_has_its_full_lifetime_if_the_keys_live_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_keys(timedelta(hours=6), monkeypatch) as keys:
         signer = await LinkSigner.open(AT_AWS, TTL)
-        link = await signed(signer)
-        await signed(signer)
+        link = await sign_link(signer)
+        await sign_link(signer)
     assert abs(link.expires_at - datetime.now(UTC) - TTL) < timedelta(seconds=5)
-    assert keys.given == 1
+    assert keys.issued == 1
 
 
-async def test_keys_that_end_too_soon_are_renewed_once_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+async def test_expiring_keys_are_renewed_at_most_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_keys(timedelta(minutes=20), monkeypatch) as keys:
         signer = await LinkSigner.open(AT_AWS, TTL)
-        keys.lives = timedelta(hours=6)
-        assert abs((await signed(signer)).expires_at - datetime.now(UTC) - TTL) < timedelta(seconds=5)
-        assert keys.given == 2
-    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+        keys.lifetime = timedelta(hours=6)
+        assert abs((await sign_link(signer)).expires_at - datetime.now(UTC) - TTL) < timedelta(seconds=5)
+        assert keys.issued == 2
+    with serve_keys(timedelta(minutes=20), monkeypatch) as keys:
         signer = await LinkSigner.open(AT_AWS, TTL)
         for _ in range(5):
-            await signed(signer)
-        assert keys.given == 2
+            await sign_link(signer)
+        assert keys.issued == 2
 
 
-async def test_no_link_is_signed_with_keys_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    with key_server(timedelta(minutes=20), monkeypatch) as keys:
+async def test_expired_keys_sign_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_keys(timedelta(minutes=20), monkeypatch) as keys:
         signer = await LinkSigner.open(AT_AWS, TTL)
-        keys.lives = timedelta(seconds=-1)
+        keys.lifetime = timedelta(seconds=-1)
         with pytest.raises(DependencyUnavailable, match="temporary S3 keys"):
-            await signed(signer)
+            await sign_link(signer)
 
 
-async def test_a_store_whose_keys_have_ended_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    with key_server(timedelta(seconds=-1), monkeypatch):
+async def test_store_reports_expired_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_keys(timedelta(seconds=-1), monkeypatch):
         async with AsyncExitStack() as stack:
             store = await ObjectStore.open(stack, AT_AWS)
             with pytest.raises(StorageFailure, match="temporary keys have expired"):
@@ -156,13 +157,13 @@ async def test_a_store_whose_keys_have_ended_says_so(monkeypatch: pytest.MonkeyP
                 await store.check()
 
 
-async def test_the_end_of_a_session_token_in_the_environment_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_expiry_of_a_session_token_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ends_at = (datetime.now(UTC) + timedelta(minutes=30)).replace(microsecond=0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "SYNTHETIC")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "synthetic")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "synthetic-token")
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", ends_at.isoformat())
-    assert (await signed(await LinkSigner.open(AT_AWS, TTL))).expires_at == ends_at
+    assert (await sign_link(await LinkSigner.open(AT_AWS, TTL))).expires_at == ends_at
 
 
 @pytest.mark.parametrize(
@@ -173,13 +174,13 @@ async def test_the_end_of_a_session_token_in_the_environment_is_known(monkeypatc
         ("autos", "us-east-1", "auto", "https://autos.s3.us-east-1.amazonaws.com/processes/1/a.pdf"),
         ("autos", "cn-north-1", "auto", "https://autos.s3.cn-north-1.amazonaws.com.cn/processes/1/a.pdf"),
         ("autos", "eu-central-1", "path", "https://s3.eu-central-1.amazonaws.com/autos/processes/1/a.pdf"),
-        # Its dots would not fit the certificate of *.s3.….
+        # The wildcard certificate of *.s3.… does not cover a name with dots.
         ("au.tos", "eu-central-1", "auto", "https://s3.eu-central-1.amazonaws.com/au.tos/processes/1/a.pdf"),
     ],
 )
-async def test_links_are_for_the_host_of_the_region(bucket: str, region: str, style: str, address: str) -> None:
+async def test_links_use_the_host_of_the_region(bucket: str, region: str, style: str, address: str) -> None:
     place = StorageAddress(bucket, None, region, "SYNTHETIC", "synthetic", AddressingStyle(style))
-    link = await signed(await LinkSigner.open(place, TTL))
+    link = await sign_link(await LinkSigner.open(place, TTL))
     assert link.url.partition("?")[0] == address
     assert f"%2F{region}%2Fs3%2F" in link.url
 
@@ -192,7 +193,7 @@ async def test_links_are_for_the_host_of_the_region(bucket: str, region: str, st
         ("virtual", "https://autos.s3.example.org:9000/processes/1/a.pdf"),
     ],
 )
-async def test_links_to_a_store_of_ones_own_have_the_style_that_is_set(style: str, address: str) -> None:
+async def test_links_to_a_custom_endpoint_use_the_configured_style(style: str, address: str) -> None:
     endpoint = "https://s3.example.org:9000"
     place = StorageAddress("autos", endpoint, "us-east-1", "SYNTHETIC", "synthetic", AddressingStyle(style))
-    assert (await signed(await LinkSigner.open(place, TTL))).url.partition("?")[0] == address
+    assert (await sign_link(await LinkSigner.open(place, TTL))).url.partition("?")[0] == address

@@ -1,4 +1,4 @@
-"""Links open what they should, as it should be named, for as long as they say, and nothing else."""
+"""Links return their document under its name, until their expiry, and nothing else."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ HOSTILE_NAMES = (
 
 @pytest.fixture(scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    """A reader who has nothing but the link."""
+    """An HTTP client without credentials."""
     async with httpx.AsyncClient(trust_env=False) as http:
         yield http
 
 
 @pytest.fixture(scope="session")
 async def signer(s3: StorageAddress) -> AsyncIterator[LinkSigner]:
-    """Signs links that live long enough."""
+    """A signer of links that live for five minutes."""
     async with AsyncExitStack():
         yield await LinkSigner.open(s3, timedelta(minutes=5))
 
@@ -77,15 +77,15 @@ async def document(store: ObjectStore, number: str) -> Document:
     )
 
 
-async def url_of(signer: LinkSigner, document: Document) -> str:
-    """A link that has to be given."""
+async def sign_url(signer: LinkSigner, document: Document) -> str:
+    """Return the link of a stored document."""
     link = await signer.sign(document)
     assert link is not None
     return link.url
 
 
-def filename_in(header: str) -> str:
-    """The name under which a browser saves; the extended form wins."""
+def parse_filename(header: str) -> str:
+    """Return the name under which a browser saves. The extended form takes precedence."""
     message = Message()
     message["Content-Disposition"] = header
     parameters = message.get_params(header="content-disposition")
@@ -95,8 +95,10 @@ def filename_in(header: str) -> str:
     return collapse_rfc2231_value(parameters[-1][1])
 
 
-async def test_a_link_opens_the_very_bytes(signer: LinkSigner, document: Document, http: httpx.AsyncClient) -> None:
-    answer = await http.get(await url_of(signer, document))
+async def test_link_returns_the_exact_bytes(
+    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+) -> None:
+    answer = await http.get(await sign_url(signer, document))
     assert answer.status_code == 200
     assert document.stored is not None
     assert hashlib.sha256(answer.content).hexdigest() == document.stored.sha256
@@ -104,38 +106,38 @@ async def test_a_link_opens_the_very_bytes(signer: LinkSigner, document: Documen
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-async def test_a_link_saves_under_the_documents_name(
+async def test_link_saves_under_the_document_name(
     signer: LinkSigner, document: Document, http: httpx.AsyncClient, name: str
 ) -> None:
-    answer = await http.get(await url_of(signer, replace(document, name=name)))
+    answer = await http.get(await sign_url(signer, replace(document, name=name)))
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     expected = safe_filename(name, fallback=document.id, media_type="application/pdf")
-    assert filename_in(answer.headers["content-disposition"]) == expected
+    assert parse_filename(answer.headers["content-disposition"]) == expected
 
 
-async def test_html_is_saved_and_not_shown(
+async def test_html_is_downloaded_as_an_attachment(
     signer: LinkSigner, store: ObjectStore, document: Document, http: httpx.AsyncClient, number: str
 ) -> None:
     stored = await store.store(
         object_prefix(number, "html"), "a", content_of(b"<p>Despacho</p>"), lambda _: "text/html"
     )
-    answer = await http.get(await url_of(signer, replace(document, stored=stored)))
+    answer = await http.get(await sign_url(signer, replace(document, stored=stored)))
     assert answer.headers["content-type"] == "text/html"
     assert answer.headers["content-disposition"].startswith("attachment;")
 
 
-async def test_a_part_of_a_document_can_be_asked_for(
+async def test_link_supports_range_requests(
     signer: LinkSigner, document: Document, http: httpx.AsyncClient
 ) -> None:
-    answer = await http.get(await url_of(signer, document), headers={"Range": "bytes=9-20"})
+    answer = await http.get(await sign_url(signer, document), headers={"Range": "bytes=9-20"})
     assert (answer.status_code, answer.content) == (206, BODY[9:21])
 
 
-async def test_a_link_does_not_open_another_document(
+async def test_link_does_not_open_another_document(
     signer: LinkSigner, document: Document, http: httpx.AsyncClient
 ) -> None:
-    parts = urlsplit(await url_of(signer, document))
+    parts = urlsplit(await sign_url(signer, document))
     other = parts._replace(path=parts.path.replace(document.id, str(uuid4())))
     assert (await http.get(urlunsplit(other))).status_code == 403
 
@@ -143,26 +145,24 @@ async def test_a_link_does_not_open_another_document(
 @pytest.mark.parametrize(
     "parameter", ["X-Amz-Expires", "X-Amz-Date", "X-Amz-Signature", "response-content-disposition"]
 )
-async def test_an_altered_link_opens_nothing(
+async def test_altered_link_is_refused(
     signer: LinkSigner, document: Document, http: httpx.AsyncClient, parameter: str
 ) -> None:
-    url = await url_of(signer, document)
+    url = await sign_url(signer, document)
     [value] = parse_qs(urlsplit(url).query)[parameter]
     altered = str(httpx.URL(url).copy_set_param(parameter, value[:-1] + ("1" if value[-1] != "1" else "2")))
     assert altered != url
     assert (await http.get(altered)).status_code in (400, 403)
 
 
-async def test_a_link_does_not_allow_to_write(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient
-) -> None:
-    url = await url_of(signer, document)
+async def test_link_does_not_allow_writes(signer: LinkSigner, document: Document, http: httpx.AsyncClient) -> None:
+    url = await sign_url(signer, document)
     assert (await http.put(url, content=b"other")).status_code == 403
     assert (await http.delete(url)).status_code == 403
     assert (await http.get(url)).content == BODY
 
 
-async def test_a_link_lives_until_the_moment_it_states_and_not_much_longer(
+async def test_link_expires_at_its_stated_time(
     s3: StorageAddress, document: Document, http: httpx.AsyncClient
 ) -> None:
     async with AsyncExitStack():
@@ -171,36 +171,36 @@ async def test_a_link_lives_until_the_moment_it_states_and_not_much_longer(
     assert link is not None
     assert (await http.get(link.url)).status_code == 200
 
-    async def dead_at() -> datetime | None:
+    async def find_refusal_time() -> datetime | None:
         refused = (await http.get(link.url)).status_code == 403
         return datetime.now(UTC) if refused else None
 
-    refused_at = await eventually(dead_at, "the link's end", seconds=10)
+    refused_at = await eventually(find_refusal_time, "the link's end", seconds=10)
     assert refused_at >= link.expires_at
     assert refused_at < link.expires_at + timedelta(seconds=2)
 
 
-async def test_a_link_states_its_end(signer: LinkSigner, document: Document) -> None:
+async def test_link_states_its_expiry(signer: LinkSigner, document: Document) -> None:
     before = datetime.now(UTC)
     link = await signer.sign(document)
     assert link is not None
     assert before - timedelta(seconds=1) <= link.expires_at - timedelta(minutes=5) <= datetime.now(UTC)
 
 
-async def test_a_link_is_not_shown_by_accident(signer: LinkSigner, document: Document) -> None:
+async def test_link_repr_hides_the_signature(signer: LinkSigner, document: Document) -> None:
     link = await signer.sign(document)
     assert link is not None
     assert "X-Amz-Signature" in link.url
     assert "X-Amz" not in repr(link)
 
 
-async def test_what_is_not_stored_has_no_link(signer: LinkSigner, document: Document) -> None:
+async def test_document_that_is_not_stored_has_no_link(signer: LinkSigner, document: Document) -> None:
     missing = replace(document, id=str(uuid4()), status=DocumentStatus.PENDING, stored=None)
     assert await signer.sign(missing) is None
     assert set(await signer.sign_all([document, missing])) == {document.id}
 
 
-async def test_a_page_of_links_lets_others_have_their_turn(signer: LinkSigner, document: Document) -> None:
+async def test_signing_a_page_yields_to_the_event_loop(signer: LinkSigner, document: Document) -> None:
     page = [replace(document, id=str(uuid4())) for _ in range(200)]
     turns, signed = 0, asyncio.ensure_future(signer.sign_all(page))
     while not signed.done():

@@ -1,4 +1,4 @@
-"""What a person or a program reads in the logs, and what neither may."""
+"""Log output for people and programs, without secrets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SECRETS = ("hunter2-hunter2", "c2VjcmV0LXRva2Vu")
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """Undo what a test configures."""
+def restore_logging() -> Iterator[None]:
+    """Restore the logging configuration after a test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -27,36 +27,36 @@ def logging_as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def fail() -> None:
-    """Fail with a secret at hand, and another in the error's own words."""
+def raise_with_secrets() -> None:
+    """Raise an error with one secret in a local variable and another in the message."""
     api_key = SECRETS[0]
     raise RuntimeError(f"refused Bearer {SECRETS[1]}, of {len(api_key)} characters")
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
-def test_a_trace_tells_where_it_failed_and_no_secret(
+def test_traceback_shows_the_location_but_no_secrets(
     capsys: pytest.CaptureFixture[str], log_format: LogFormat, by: str
 ) -> None:
     configure_logging(log_format, "info")
     log = structlog.get_logger() if by == "structlog" else logging.getLogger("some.library")
 
     try:
-        fail()
+        raise_with_secrets()
     except RuntimeError:
         log.exception("it failed")
 
     written = capsys.readouterr().err
     assert "it failed" in written
-    assert "in fail" in written
+    assert "in raise_with_secrets" in written
     assert "RuntimeError: refused Bearer ***" in written
     assert [secret for secret in SECRETS if secret in written] == []
 
 
-def test_json_is_one_object_per_line_with_the_trace_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_log_has_one_object_per_line_with_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
     try:
-        fail()
+        raise_with_secrets()
     except RuntimeError:
         structlog.get_logger().exception("it failed", process="1")
     [line] = capsys.readouterr().err.splitlines()

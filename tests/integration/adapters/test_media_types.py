@@ -1,4 +1,4 @@
-"""What kind of file some bytes are."""
+"""Detection of media types from bytes and declarations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ OFFICE = "application/vnd.openxmlformats-officedocument"
 ODT = "application/vnd.oasis.opendocument.text"
 
 
-def office(name: str) -> bytes:
-    """A document of Microsoft's, with its first names."""
-    return archive(**{"[Content_Types].xml": "<x/>", "_rels/.rels": "<x/>", name: "<x/>"})
+def make_office_file(name: str) -> bytes:
+    """Return a Microsoft Office file that contains these entries."""
+    return make_zip(**{"[Content_Types].xml": "<x/>", "_rels/.rels": "<x/>", name: "<x/>"})
 
 
-def archive(**files: str) -> bytes:
-    """A ZIP with these files."""
+def make_zip(**files: str) -> bytes:
+    """Return a ZIP archive with these files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         for name, text in files.items():
@@ -44,17 +44,17 @@ MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
         (b"\xef\xbb\xbf<html><body>", "text/html"),
         (b"<!DOCTYPE html><html>", "text/html"),
         (b"<table border=1>", "text/html"),
-        (archive(a="b"), "application/zip"),
-        (office("word/document.xml"), f"{OFFICE}.wordprocessingml.document"),
-        (office("xl/workbook.xml"), f"{OFFICE}.spreadsheetml.sheet"),
-        (archive(mimetype=ODT, **{"content.xml": "<x/>"}), ODT),
+        (make_zip(a="b"), "application/zip"),
+        (make_office_file("word/document.xml"), f"{OFFICE}.wordprocessingml.document"),
+        (make_office_file("xl/workbook.xml"), f"{OFFICE}.spreadsheetml.sheet"),
+        (make_zip(mimetype=ODT, **{"content.xml": "<x/>"}), ODT),
         (PNG, "image/png"),
         (JPEG, "image/jpeg"),
         (MP4, "video/mp4"),
     ],
 )
 @pytest.mark.parametrize("declared", [None, "application/pdf", "text/plain"])
-def test_what_the_bytes_say_comes_first(head: bytes, media_type: str, declared: str | None) -> None:
+def test_media_type_of_the_bytes_takes_precedence(head: bytes, media_type: str, declared: str | None) -> None:
     assert choose_media_type(head, declared, False) == media_type
 
 
@@ -75,17 +75,17 @@ def test_what_the_bytes_say_comes_first(head: bytes, media_type: str, declared: 
         ("text/plain/x", "application/octet-stream"),
     ],
 )
-def test_what_the_court_declares_comes_second(declared: str | None, media_type: str) -> None:
+def test_declared_media_type_is_the_fallback(declared: str | None, media_type: str) -> None:
     assert choose_media_type(b"Vistos etc. Nada mais.", declared, False) == media_type
 
 
-def test_a_declared_pdf_may_have_its_mark_behind_a_line() -> None:
+def test_declared_pdf_may_have_a_line_before_its_header() -> None:
     head = b"%!Made by a scanner\r\n%PDF-1.4\n"
     assert choose_media_type(head, "APPLICATION_PDF", False) == "application/pdf"
 
 
 @given(st.binary(max_size=5000))
-def test_the_courts_text_is_text_whatever_it_holds(head: bytes) -> None:
+def test_court_text_is_always_plain_text(head: bytes) -> None:
     assert choose_media_type(head, "application/pdf", True) == "text/plain"
 
 
@@ -93,7 +93,7 @@ magic = st.sampled_from([b"", b"%PDF-", b"PK\x03\x04", b"\xff\xd8\xff", b"BM", b
 
 
 @given(st.builds(bytes.__add__, magic, st.binary(max_size=5000)), st.none() | st.text(st.characters(), max_size=40))
-def test_any_bytes_have_a_media_type_fit_for_a_header(head: bytes, declared: str | None) -> None:
+def test_media_type_of_any_bytes_is_valid_in_a_header(head: bytes, declared: str | None) -> None:
     media_type = choose_media_type(head, declared, False)
     assert media_type.isascii()
     assert media_type.isprintable()

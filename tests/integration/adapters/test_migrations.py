@@ -20,8 +20,7 @@ from adapters.database.tables import metadata
 from domain.errors import DependencyUnavailable
 from tests.integration.adapters.conftest import NewDatabase
 from tests.support.listings import document_ids, listing_of
-
-MIGRATIONS = Path(__file__).parents[3] / "migrations"
+from tests.support.migrations import MIGRATIONS
 
 
 async def run_in_transaction(url: str, do: Any) -> Any:

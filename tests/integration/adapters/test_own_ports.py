@@ -1,4 +1,4 @@
-"""No event goes to a port of the service itself, and a local stack's receivers are its one user's."""
+"""No event is sent to a port of the service itself. Private addresses are allowed only without API keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.integration.adapters.test_webhook_sender import BODY, REFUSED, SECRET
 from tests.support.scripted_server import always, answer, scripted
 from tests.unit.test_addresses import HOSTILE_HOSTS
 
-# As an IPv4 address may be spelt where resolvers take older forms.
+# The ways to write an IPv4 address, including old forms that some resolvers accept.
 SPELLINGS = (
     lambda a, b, c, d: f"{a}.{b}.{c}.{d}",
     lambda a, b, c, d: f"{a}.{b}.{c}.{d}.",
@@ -58,8 +58,8 @@ own_hosts = loopback | st.sampled_from(
 
 
 @contextmanager
-def service() -> Iterator[socket.socket]:
-    """A service on every address of this machine, to which nobody has connected."""
+def run_service() -> Iterator[socket.socket]:
+    """Listen on every address of this machine. Fails at the end of the block if anything has connected."""
     with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
         listener.setblocking(False)
         yield listener
@@ -67,8 +67,8 @@ def service() -> Iterator[socket.socket]:
             listener.accept()
 
 
-async def attempt(policy: WebhookPolicy, url: str) -> tuple[bool, Reply]:
-    """Whether an address is taken, and what comes of calling it as if it had been."""
+async def check_and_send(policy: WebhookPolicy, url: str) -> tuple[bool, Reply]:
+    """Check an address, then send to it even if it was refused. Returns whether it was accepted, and the reply."""
     address_guard = AddressGuard(policy)
     sender = WebhookSender(SECRET, address_guard)
     try:
@@ -83,43 +83,43 @@ async def attempt(policy: WebhookPolicy, url: str) -> tuple[bool, Reply]:
         address_guard.close()
 
 
-def unlimited(*own_ports: int) -> WebhookPolicy:
-    """What allows most."""
+def allow_all_but(*own_ports: int) -> WebhookPolicy:
+    """Return a policy that allows everything except these own ports."""
     return WebhookPolicy(allow_http=True, allow_private=True, own_ports=frozenset(own_ports))
 
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[socket.socket]:
-    with service() as listening:
+    with run_service() as listening:
         yield listening
 
 
 @given(host=own_hosts, path=st.sampled_from(("/", "/hook?x=1", "")))
-def test_a_port_of_the_service_is_called_under_no_name_of_this_machine(
-    listener: socket.socket, host: str, path: str
-) -> None:
+def test_own_port_is_not_called_under_any_local_name(listener: socket.socket, host: str, path: str) -> None:
     port = listener.getsockname()[1]
-    # Names and addresses that lead elsewhere have to be given up soon.
+    # Addresses of other machines must time out soon.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.3)
-        _, reply = asyncio.run(attempt(unlimited(port), f"http://{host}:{port}{path}"))
+        _, reply = asyncio.run(check_and_send(allow_all_but(port), f"http://{host}:{port}{path}"))
 
     assert reply.status_code is None
 
 
 @pytest.mark.parametrize("trick", [trick for trick in TRICKS if trick.isascii()])
-async def test_nor_by_a_trick(listener: socket.socket, monkeypatch: pytest.MonkeyPatch, trick: str) -> None:
+async def test_own_port_is_not_called_by_malformed_addresses(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, trick: str
+) -> None:
     monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.3)
     port = listener.getsockname()[1]
 
-    _, reply = await attempt(unlimited(port), trick.format(port=port))
+    _, reply = await check_and_send(allow_all_but(port), trick.format(port=port))
 
     assert reply.status_code is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.9.9.9]", "0.0.0.0", *interfaces[:1]])
-async def test_it_is_refused_when_it_is_given_in_words_of_its_own(listener: socket.socket, host: str) -> None:
-    address_guard = AddressGuard(unlimited(listener.getsockname()[1]))
+async def test_check_refuses_own_port_with_its_own_message(listener: socket.socket, host: str) -> None:
+    address_guard = AddressGuard(allow_all_but(listener.getsockname()[1]))
 
     with pytest.raises(InvalidInput, match="leads to this service itself") as refused:
         await address_guard.check(f"http://{host}:{listener.getsockname()[1]}/")
@@ -127,15 +127,15 @@ async def test_it_is_refused_when_it_is_given_in_words_of_its_own(listener: sock
     assert refused.value.code == "invalid_webhook_url"
 
 
-async def test_the_ports_that_schemes_imply_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    address_guard = AddressGuard(unlimited(80, 443))
+async def test_default_ports_of_schemes_can_be_own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    address_guard = AddressGuard(allow_all_but(80, 443))
 
     for url in ("http://127.0.0.1/", "https://localhost/"):
         with pytest.raises(InvalidInput, match="leads to this service itself"):
             await address_guard.check(url)
 
 
-async def test_a_name_that_leads_to_the_service_only_when_it_is_called_is_refused(
+async def test_own_port_is_refused_if_the_name_is_rebound_on_send(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = listener.getsockname()[1]
@@ -144,32 +144,32 @@ async def test_a_name_that_leads_to_the_service_only_when_it_is_called_is_refuse
         socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(found), port))]
     )
 
-    assert await attempt(unlimited(port), f"http://rebinding.example:{port}/") == (True, REFUSED)
+    assert await check_and_send(allow_all_but(port), f"http://rebinding.example:{port}/") == (True, REFUSED)
 
 
-async def test_receivers_beside_the_service_are_called() -> None:
+async def test_receiver_on_another_local_port_is_called() -> None:
     async with scripted(always(answer(204))) as receiver:
         port = int(receiver.origin.rpartition(":")[2])
-        taken, reply = await attempt(unlimited(port + 1), receiver.origin)
+        taken, reply = await check_and_send(allow_all_but(port + 1), receiver.origin)
 
     assert (taken, reply.status_code) == (True, 204)
 
 
-async def test_the_same_port_of_another_machine_is_not_the_services() -> None:
+async def test_same_port_on_another_machine_is_accepted() -> None:
     elsewhere = next(f"192.0.2.{last}" for last in range(1, 9) if f"192.0.2.{last}" not in interfaces)
     assert IPv4Address(elsewhere).is_private
 
-    address_guard = AddressGuard(unlimited(8000))
+    address_guard = AddressGuard(allow_all_but(8000))
 
     assert await address_guard.check(f"http://{elsewhere}:8000/") == f"http://{elsewhere}:8000/"
 
 
-async def test_the_first_key_ends_what_a_stack_with_one_user_allows() -> None:
-    asked: list[bool] = []
+async def test_first_api_key_disables_private_addresses() -> None:
+    reads: list[bool] = []
     keys = False
 
     async def has_keys() -> bool:
-        asked.append(keys)
+        reads.append(keys)
         return keys
 
     policy = WebhookPolicy(allow_http=True, allow_private=True, private_until_keys=True)
@@ -183,26 +183,26 @@ async def test_the_first_key_ends_what_a_stack_with_one_user_allows() -> None:
         await address_guard.check(receiver.origin)
         assert (await send(receiver.origin)).status_code == 204
         keys = True
-        # What was taken before is not sent any more.
+        # An address accepted before is now refused.
         assert await send(receiver.origin) == REFUSED
         with pytest.raises(InvalidInput):
             await address_guard.check(receiver.origin)
         assert receiver.connections == 1
-    # There is no way back, and nothing more to ask.
-    before, keys = len(asked), False
+    # The change is permanent, so the keys are not read again.
+    before, keys = len(reads), False
     with pytest.raises(InvalidInput, match="not a public one"):
         await address_guard.check("http://127.0.0.1/")
-    assert len(asked) == before
+    assert len(reads) == before
     await sender.close()
 
 
-async def test_while_nobody_can_say_whether_there_are_keys_nothing_is_allowed() -> None:
-    async def unknown() -> bool:
+async def test_private_addresses_are_refused_if_keys_cannot_be_read() -> None:
+    async def fail_to_read_keys() -> bool:
         raise DependencyUnavailable("database", "The database does not answer.")
 
     policy = WebhookPolicy(allow_http=True, allow_private=True, private_until_keys=True)
 
     with pytest.raises(DependencyUnavailable):
-        await AddressGuard(policy, has_keys=unknown).check("http://127.0.0.1/")
+        await AddressGuard(policy, has_keys=fail_to_read_keys).check("http://127.0.0.1/")
     with pytest.raises(InvalidInput):
         await AddressGuard(policy).check("http://127.0.0.1/")

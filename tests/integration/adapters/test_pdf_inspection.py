@@ -1,4 +1,4 @@
-"""PDFs whose marks leave a doubt are opened by a library, in a service of its own."""
+"""PDFs with missing or misplaced markers are opened with a library, in a separate operating-system process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from domain.content import DocumentContent, Expected, PdfCondition
 from domain.errors import DocumentFailure, FailureCode
 
 
-def pdf_with(pages: int) -> bytes:
-    """A real PDF."""
+def make_pdf(pages: int) -> bytes:
+    """Return a valid PDF with blank pages."""
     buffer = io.BytesIO()
     with pikepdf.new() as pdf:
         for _ in range(pages):
@@ -25,7 +25,7 @@ def pdf_with(pages: int) -> bytes:
     return buffer.getvalue()
 
 
-WHOLE = pdf_with(5)
+WHOLE = make_pdf(5)
 END = WHOLE.rindex(b"%%EOF")
 CASES = {
     "as it is": (WHOLE, PdfCondition.INTACT),
@@ -43,21 +43,21 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def inspector() -> PdfInspector:
-    """The inspector."""
+    """The PDF inspector."""
     return PdfInspector()
 
 
 @pytest.mark.parametrize(("body", "condition"), CASES.values(), ids=CASES.keys())
-async def test_what_a_pdf_is_like(inspector: PdfInspector, body: bytes, condition: PdfCondition) -> None:
+async def test_inspector_classifies_pdfs(inspector: PdfInspector, body: bytes, condition: PdfCondition) -> None:
     with tempfile.SpooledTemporaryFile(1024) as file:
         file.write(body)
         assert await inspector.inspect(file) is condition
 
 
-async def content_failure(
+async def read_failure_code(
     inspector: PdfInspector, body: bytes, listed_size: int | None, *, chunk_bytes: int = 100
 ) -> FailureCode | None:
-    """Read content to its end. Returns the code of the failure; None for a document."""
+    """Read content to its end. Returns the failure code, or `None` for a valid document."""
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), chunk_bytes):
@@ -86,11 +86,11 @@ async def content_failure(
         (WHOLE[:END], END, None),
         (WHOLE, len(WHOLE) + 7, None),
         (WHOLE, len(WHOLE) - 7, None),
-        # Whole as it stands, but much shorter than listed: an earlier revision of the file.
+        # Complete, but much shorter than listed: an earlier revision of the file.
         (WHOLE, len(WHOLE) + 5000, FailureCode.TRUNCATED),
         (WHOLE[: len(WHOLE) // 2], len(WHOLE), FailureCode.TRUNCATED),
         (WHOLE[: len(WHOLE) // 2], None, FailureCode.TRUNCATED),
-        # As long as listed: so the court has it, and it opens.
+        # As long as listed, so the court has no more, and it opens.
         (WHOLE[: len(WHOLE) // 2], len(WHOLE) // 2, None),
         # As long as listed, but it does not open.
         (WHOLE[:100], 100, FailureCode.TRUNCATED),
@@ -101,14 +101,14 @@ async def content_failure(
     ],
 )
 @pytest.mark.parametrize("chunk_bytes", [3, 100_000])
-async def test_a_pdf_is_refused_only_if_it_is_not_whole(
+async def test_pdf_is_refused_only_if_it_is_truncated(
     inspector: PdfInspector, body: bytes, listed_size: int | None, failure: FailureCode | None, chunk_bytes: int
 ) -> None:
-    assert await content_failure(inspector, body, listed_size, chunk_bytes=chunk_bytes) is failure
+    assert await read_failure_code(inspector, body, listed_size, chunk_bytes=chunk_bytes) is failure
 
 
-async def test_one_that_exhausts_its_reader_counts_as_broken(inspector: PdfInspector) -> None:
-    # A table of objects that leads back to itself, and pages without an end.
+async def test_pdf_that_exhausts_the_parser_is_not_intact(inspector: PdfInspector) -> None:
+    # An object table that refers to itself, and endless pages.
     bomb = (
         b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n"
         b"2 0 obj\n<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 9999999999 >>\nendobj\n"

@@ -1,4 +1,4 @@
-"""The catalog behind a pooler that sends each transaction to another server (PgBouncer in transaction mode)."""
+"""The catalog behind PgBouncer in transaction mode: each transaction may use another server connection."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ async def pooled_url(postgres: str) -> AsyncIterator[str]:
         yield url
 
 
-async def test_many_transactions_at_once_on_few_servers(pooled_url: str) -> None:
+async def test_concurrent_transactions_share_few_server_connections(pooled_url: str) -> None:
     database = Database(pooled_url, pool_size=8)
     catalog = Catalog(database)
 
-    async def work() -> None:
+    async def record_and_count() -> None:
         number = fresh_number()
         await catalog.listings.record(listing_of(number, document_ids(3)))
         for _ in range(10):
             assert (await catalog.processes.count_documents(number)).pending == 3
 
     try:
-        await asyncio.gather(*(work() for _ in range(16)))
+        await asyncio.gather(*(record_and_count() for _ in range(16)))
     finally:
         await database.close()
 
 
-async def test_two_services_share_the_servers(pooled_url: str) -> None:
+async def test_services_share_the_server_connections(pooled_url: str) -> None:
     databases = [Database(pooled_url, pool_size=4) for _ in range(3)]
     number = fresh_number()
     await Catalog(databases[0]).listings.record(listing_of(number, document_ids(5)))
@@ -60,7 +60,7 @@ async def test_two_services_share_the_servers(pooled_url: str) -> None:
     assert {each.pending for each in found} == {5}
 
 
-async def test_no_statement_with_a_name_stays_behind_on_the_servers(pooled_url: str) -> None:
+async def test_no_named_prepared_statement_remains_on_the_server(pooled_url: str) -> None:
     database = Database(pooled_url)
     await Catalog(database).processes.count_documents(fresh_number())
     await database.close()
@@ -68,8 +68,10 @@ async def test_no_statement_with_a_name_stays_behind_on_the_servers(pooled_url: 
     try:
         for _ in range(4):
             async with engine.connect() as connection:
-                left = (await connection.execute(text("SELECT name FROM pg_prepared_statements"))).scalars().all()
-                assert [name for name in left if name] == []
+                statement_names = (
+                    (await connection.execute(text("SELECT name FROM pg_prepared_statements"))).scalars().all()
+                )
+                assert [name for name in statement_names if name] == []
     finally:
         await engine.dispose()
 
@@ -94,7 +96,7 @@ async def test_without_a_pooler_statements_stay_prepared(postgres: str) -> None:
 
 
 @pytest.mark.parametrize(("parameter", "kept"), [("prepared_statement_cache_size=0", 0), ("pgbouncer=true", 0)])
-async def test_an_address_may_say_that_there_is_a_pooler(postgres: str, parameter: str, kept: int) -> None:
+async def test_url_parameter_disables_prepared_statements(postgres: str, parameter: str, kept: int) -> None:
     direct = await create_database(postgres, f"pooled_{next(_COUNTER)}")
     engine = open_engine(f"{direct}{'&' if '?' in direct else '?'}{parameter}")
     try:
@@ -106,11 +108,11 @@ async def test_an_address_may_say_that_there_is_a_pooler(postgres: str, paramete
         await engine.dispose()
 
 
-async def test_a_server_without_tls_is_not_asked_in_plain_text(pooled_url: str) -> None:
+async def test_required_tls_is_not_downgraded_to_plain_text(pooled_url: str) -> None:
     with pytest.raises(ConfigurationError, match="TLS"):
         await asyncio.to_thread(upgrade, f"{pooled_url}?sslmode=require")
 
 
-async def test_a_parameter_that_the_pooler_refuses(pooled_url: str) -> None:
+async def test_parameter_refused_by_the_pooler_is_reported(pooled_url: str) -> None:
     with pytest.raises(ConfigurationError, match="pooler"):
         await asyncio.to_thread(upgrade, f"{pooled_url}?options=-csearch_path%3Dpublic")

@@ -1,34 +1,24 @@
-"""A catalog of before levels of instances were read is closed until each process is listed again."""
+"""After the migration, documents listed before instance levels existed are withheld until the next listing."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from adapters.database import Catalog, Database
-from adapters.database.migrate import upgrade
 from domain.clients import Scope
 from domain.secrecy import is_withheld
 from tests.integration.adapters.conftest import NewDatabase
-from tests.integration.adapters.test_migrations import MIGRATIONS
 from tests.support.listings import listing_of
+from tests.support.migrations import open_upgraded_catalog
 
 LISTED = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 FAILED = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 OPEN, REFUSED = "0000001-56.2026.8.11.0041", "0000002-41.2026.8.11.0041"
 
 
-def fill(connection: Connection) -> None:
-    """Bring a database to the schema before, with a process that is listed and one that the court refuses now."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0004")
+def insert_processes(connection: Connection) -> None:
+    """Insert a process that is listed and one that the court refuses now."""
     for place, (number, code, failed_at) in enumerate([(OPEN, None, None), (REFUSED, "no_access", FAILED)], 1):
         values = {"number": number, "code": code, "failed": failed_at, "listed": LISTED, "place": place}
         for statement in (
@@ -49,24 +39,16 @@ def fill(connection: Connection) -> None:
             )
 
 
-async def test_what_was_listed_before_is_closed_until_it_is_listed_again(new_database: NewDatabase) -> None:
-    url = await new_database()
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(fill)
-    await engine.dispose()
-    await asyncio.to_thread(upgrade, url)
-
-    catalog = Catalog(Database(url))
-    kept, gone = await catalog.documents.page(OPEN, limit=9)
-    assert (kept.listed, gone.unlisted_at) == (True, LISTED)
-    refused = await catalog.documents.page(REFUSED, limit=9)
-    assert [document.unlisted_at for document in refused] == [FAILED, LISTED]
-    assert all(is_withheld(document, {Scope.READ}) for document in (kept, gone, *refused))
-    assert (await catalog.lists.count_unrecognized_levels())["instances"] == 2
-    for number in (OPEN, REFUSED):
-        await catalog.listings.record(listing_of(number, ["kept"], hour=48))
-        kept, gone = await catalog.documents.page(number, limit=9)
-        assert not is_withheld(kept, {Scope.READ})
-        assert is_withheld(gone, {Scope.READ})
-    await catalog.close()
+async def test_documents_listed_before_are_withheld_until_listed_again(new_database: NewDatabase) -> None:
+    async with open_upgraded_catalog(await new_database(), "0004", insert_processes) as catalog:
+        kept, gone = await catalog.documents.page(OPEN, limit=9)
+        assert (kept.listed, gone.unlisted_at) == (True, LISTED)
+        refused = await catalog.documents.page(REFUSED, limit=9)
+        assert [document.unlisted_at for document in refused] == [FAILED, LISTED]
+        assert all(is_withheld(document, {Scope.READ}) for document in (kept, gone, *refused))
+        assert (await catalog.lists.count_unrecognized_levels())["instances"] == 2
+        for number in (OPEN, REFUSED):
+            await catalog.listings.record(listing_of(number, ["kept"], hour=48))
+            kept, gone = await catalog.documents.page(number, limit=9)
+            assert not is_withheld(kept, {Scope.READ})
+            assert is_withheld(gone, {Scope.READ})

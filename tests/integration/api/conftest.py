@@ -1,4 +1,4 @@
-"""The API by itself: no Temporal, no store, no stack."""
+"""The API alone: no Temporal, no object store, no stack."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what the person who runs the tests has set out of them."""
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the developer's own settings: environment variables and the `.env` of the working directory."""
     for name in list(os.environ):
         if name.startswith(("AUTOS_", "TEMPORAL_")):
             monkeypatch.delenv(name)

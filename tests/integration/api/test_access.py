@@ -1,4 +1,4 @@
-"""Without keys, a web page elsewhere starts nothing, whatever it has a browser send."""
+"""Access without keys: requests from foreign web pages and foreign Host headers are refused."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from api.origins import Origins, Sender
 from tests.support.guarded_app import PUBLIC_URL, create_guarded_app
 
 KEY = "a key of sixteen characters"
-# Stops right after the authentication, at a parameter that there is not.
+# Passes authentication, then fails at an unknown parameter.
 PATH = "/read?unknown=1"
-LET_IN = (422, "invalid_request")
+ALLOWED = (422, "invalid_request")
 REFUSED = (403, "foreign_host")
 
 Headers = dict[str, str] | list[tuple[bytes, bytes]]
-Ask = Callable[..., Awaitable[tuple[int, str]]]
+SendRequest = Callable[..., Awaitable[tuple[int, str]]]
 
 
 @pytest.fixture(scope="module")
-async def ask(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ask]:
-    """Tells what is answered to a request with some headers, on a catalog without keys."""
+async def send_request(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SendRequest]:
+    """A function that sends a request with these headers, on a catalog without keys. Returns status and code."""
     url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('access') / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url))
 
-    async def answer(headers: Headers, api_key: str | None = None) -> tuple[int, str]:
+    async def send(headers: Headers, api_key: str | None = None) -> tuple[int, str]:
         transport = httpx.ASGITransport(create_guarded_app(catalog, api_key))
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
             answer = await client.get(PATH, headers=headers)
         return answer.status_code, answer.json()["code"]
 
-    yield answer
+    yield send
     await catalog.close()
 
 
@@ -56,7 +56,7 @@ async def ask(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ask]:
         {"Origin": "http://["},
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://attacker.example"},
         {"Sec-Fetch-Site": "none", "Origin": "https://attacker.example"},
-        # A page on another port of this machine, or over another scheme, is another page.
+        # A page on another port or another scheme of this machine has another origin.
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:8000"},
         {"Sec-Fetch-Site": ""},
@@ -72,8 +72,8 @@ async def ask(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ask]:
         {"Host": "attacker.example", "Sec-Fetch-Site": "same-origin"},
     ],
 )
-async def test_a_page_elsewhere_is_refused(ask: Ask, headers: dict[str, str]) -> None:
-    assert await ask(headers) == REFUSED
+async def test_cross_origin_request_is_refused(send_request: SendRequest, headers: dict[str, str]) -> None:
+    assert await send_request(headers) == REFUSED
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ async def test_a_page_elsewhere_is_refused(ask: Ask, headers: dict[str, str]) ->
         {"Host": "LOCALHOST:8000", "Origin": "http://localhost:8000"},
         {"Host": "localhost"},
         {"Host": "127.0.0.1:80", "Origin": "http://127.0.0.1"},
-        # A port that was led on to the API's own.
+        # A local port that is forwarded to the API's own.
         {"Host": "127.0.0.1:9999", "Origin": "http://127.0.0.1:9999"},
     ],
 )
-async def test_people_and_programs_on_this_machine_are_let_in(ask: Ask, headers: dict[str, str]) -> None:
-    assert await ask(headers) == LET_IN
+async def test_local_browser_or_program_is_allowed(send_request: SendRequest, headers: dict[str, str]) -> None:
+    assert await send_request(headers) == ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,20 @@ async def test_people_and_programs_on_this_machine_are_let_in(ask: Ask, headers:
         ),
     ],
 )
-async def test_a_host_that_is_not_exactly_a_name_of_ours_is_refused(ask: Ask, host: str) -> None:
-    assert await ask([(b"host", host.encode())]) == REFUSED
+async def test_host_that_is_not_exactly_an_own_name_is_refused(send_request: SendRequest, host: str) -> None:
+    assert await send_request([(b"host", host.encode())]) == REFUSED
 
 
-async def test_there_is_exactly_one_host(ask: Ask) -> None:
+async def test_repeated_host_or_origin_header_is_refused(send_request: SendRequest) -> None:
     own = (b"host", b"127.0.0.1:8000")
-    assert await ask([own]) == LET_IN
-    assert await ask([own, own]) == REFUSED
-    assert await ask([own, (b"host", b"evil.example")]) == REFUSED
-    assert await ask([own, (b"origin", b"http://127.0.0.1:8000"), (b"origin", b"http://evil.example")]) == REFUSED
-    assert await ask([own, (b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site")]) == REFUSED
+    assert await send_request([own]) == ALLOWED
+    assert await send_request([own, own]) == REFUSED
+    assert await send_request([own, (b"host", b"evil.example")]) == REFUSED
+    assert (
+        await send_request([own, (b"origin", b"http://127.0.0.1:8000"), (b"origin", b"http://evil.example")])
+        == REFUSED
+    )
+    assert await send_request([own, (b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site")]) == REFUSED
 
 
 OWN_HOST = re.compile(rb"(?i)(127\.0\.0\.1|localhost|\[::1\]|autos\.example)(:0*[1-9][0-9]*)?")
@@ -157,7 +160,7 @@ PIECES = (
 @given(
     st.one_of(st.lists(st.sampled_from(PIECES), max_size=4).map("".join).map(str.encode), st.binary(max_size=30))
 )
-def test_only_exact_names_pass(host: bytes) -> None:
+def test_own_name_check_accepts_exact_names_only(host: bytes) -> None:
     origins = Origins("https://autos.example")
     request = Request({"type": "http", "headers": [(b"host", host)], "scheme": "http"})
 
@@ -168,21 +171,21 @@ def test_only_exact_names_pass(host: bytes) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://[::1]:8000", "https://autos.example", "https://autos.example:8443"])
-async def test_the_public_address_is_ours_behind_a_proxy_that_ends_tls(url: str) -> None:
+async def test_public_url_is_an_own_origin_behind_a_proxy_that_terminates_tls(url: str) -> None:
     host = url.partition("://")[2].encode()
     origins = Origins(url)
 
-    def sent(origin: str) -> Request:
+    def request_from(origin: str) -> Request:
         return Request(
             {"type": "http", "headers": [(b"host", host), (b"origin", origin.encode())], "scheme": "http"}
         )
 
-    assert origins.is_own_name(sent(url))
-    assert origins.sender(sent(url)) is Sender.OWN_PAGE
-    assert origins.sender(sent(f"{url}1")) is Sender.FOREIGN_PAGE
+    assert origins.is_own_name(request_from(url))
+    assert origins.sender(request_from(url)) is Sender.OWN_PAGE
+    assert origins.sender(request_from(f"{url}1")) is Sender.FOREIGN_PAGE
 
 
-async def test_with_a_key_it_does_not_matter_where_one_asks_from(ask: Ask) -> None:
+async def test_origin_is_irrelevant_when_a_key_is_required(send_request: SendRequest) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://desk.example"}
-    assert await ask(headers, KEY) == (401, "unauthorized")
-    assert await ask({**headers, "Authorization": f"Bearer {KEY}"}, KEY) == LET_IN
+    assert await send_request(headers, KEY) == (401, "unauthorized")
+    assert await send_request({**headers, "Authorization": f"Bearer {KEY}"}, KEY) == ALLOWED

@@ -1,4 +1,4 @@
-"""Batches while Temporal is away, and those of others."""
+"""Batches while Temporal is unavailable, and access to batches of other clients."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from domain.webhook_urls import WebhookPolicy
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket
 
-OWNER = Client("desk", frozenset({Scope.READ, Scope.DOWNLOAD}))
+OWNER = Client("owner", frozenset({Scope.READ, Scope.DOWNLOAD}))
 
 
 @pytest.fixture
 async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
-    """A catalog of its own."""
+    """An empty catalog."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url))
@@ -39,42 +39,42 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
 
 
 @pytest.fixture
-async def desk(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BatchService]:
-    """On a Temporal that takes connections and never says a word."""
+async def batches(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BatchService]:
+    """A batch service with a Temporal that accepts connections and never answers."""
     monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", 0.3)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
         yield BatchService(catalog, BatchClient(await connect(lazy=True)), AddressGuard(WebhookPolicy()))
 
 
-async def test_a_batch_that_temporal_does_not_take_does_not_exist(
-    desk: BatchService, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+async def test_batch_that_temporal_does_not_accept_is_removed(
+    batches: BatchService, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored: list[str] = []
+    added_ids: list[str] = []
     add = catalog.batches.add
 
-    async def add_and_note(batch: Batch) -> None:
+    async def add_and_record(batch: Batch) -> None:
         await add(batch)
-        stored.append(batch.id)
+        added_ids.append(batch.id)
 
-    monkeypatch.setattr(catalog.batches, "add", add_and_note)
+    monkeypatch.setattr(catalog.batches, "add", add_and_record)
     with pytest.raises(DependencyUnavailable) as caught:
-        await desk.create(OWNER, NewBatchBody(process_numbers=[fresh_number()]))
+        await batches.create(OWNER, NewBatchBody(process_numbers=[fresh_number()]))
     assert caught.value.dependency == "temporal"
-    [batch_id] = stored
+    [batch_id] = added_ids
     assert await catalog.batches.get(batch_id) is None
 
 
-async def test_the_batches_of_others_are_shown_to_administrators_only(
-    desk: BatchService, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+async def test_batch_is_visible_to_its_owner_and_administrators_only(
+    batches: BatchService, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def start(_: BatchClient, __: object) -> None:
         return None
 
     monkeypatch.setattr(BatchClient, "start", start)
-    taken = await desk.create(OWNER, NewBatchBody(process_numbers=[fresh_number()]))
-    assert await desk.get(OWNER, taken.id) == taken
-    assert await desk.get(Client("root", frozenset({Scope.READ, Scope.ADMIN})), taken.id) == taken
+    created = await batches.create(OWNER, NewBatchBody(process_numbers=[fresh_number()]))
+    assert await batches.get(OWNER, created.id) == created
+    assert await batches.get(Client("root", frozenset({Scope.READ, Scope.ADMIN})), created.id) == created
     with pytest.raises(Problem) as caught:
-        await desk.get(Client("other", OWNER.scopes), taken.id)
+        await batches.get(Client("other", OWNER.scopes), created.id)
     assert caught.value.code is ProblemCode.BATCH_UNKNOWN

@@ -1,4 +1,4 @@
-"""The bodies that are built as dictionaries have exactly the fields and formats of their models."""
+"""Bodies built as dictionaries have exactly the fields and formats of their response models."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ PROCESSES: list[tuple[Process, OpenRun | None]] = [
 
 
 class Signer:
-    """Signs a link for every document."""
+    """A fake `LinkSigner` that signs a link for every stored document."""
 
     async def sign_all(self, documents: Sequence[Document]) -> dict[str, Link]:
         """Return the links by id."""

@@ -1,4 +1,4 @@
-"""Cursors come back as they were given out, and nothing else is taken for one."""
+"""Cursor codecs: round trips, and refusal of everything that the API did not issue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER = "1011745-77.2025.8.11.0041"
 CODECS: list[CursorCodec[Any]] = [POSITION_CURSOR, PROCESS_CURSOR, FAILURE_CURSOR]
 MOMENT = datetime(2026, 11, 23, 12, 0, 0, 999_999, UTC)
 ID = "0b2f8a1e-3f0a-4c57-9a43-2f6f3d0f5a11"
-ISSUED = [
+VALID_CURSORS = [
     (POSITION_CURSOR, POSITION_CURSOR.encode(17)),
     (PROCESS_CURSOR, PROCESS_CURSOR.encode((MOMENT, NUMBER))),
     (FAILURE_CURSOR, FAILURE_CURSOR.encode((MOMENT, NUMBER, ID))),
@@ -29,54 +29,60 @@ moments = st.datetimes(datetime(1970, 1, 1), datetime(5000, 1, 1), timezones=st.
 
 
 @given(st.integers(0, 2**31 - 1))
-def test_a_position_comes_back(position: int) -> None:
+def test_position_cursor_round_trips(position: int) -> None:
     assert POSITION_CURSOR.decode(POSITION_CURSOR.encode(position)) == position
 
 
 @given(moments)
-def test_a_process_comes_back_to_the_microsecond(moment: datetime) -> None:
+def test_process_cursor_round_trips_to_the_microsecond(moment: datetime) -> None:
     assert PROCESS_CURSOR.decode(PROCESS_CURSOR.encode((moment, NUMBER))) == (moment, NUMBER)
 
 
 @given(moments, st.one_of(st.just(""), st.uuids().map(UUID.__str__)))
-def test_a_failure_comes_back_to_the_microsecond(moment: datetime, document_id: str) -> None:
+def test_failure_cursor_round_trips_to_the_microsecond(moment: datetime, document_id: str) -> None:
     cursor = FAILURE_CURSOR.encode((moment, NUMBER, document_id))
     assert FAILURE_CURSOR.decode(cursor) == (moment, NUMBER, document_id)
 
 
-def test_the_first_page_needs_no_cursor() -> None:
+def test_missing_cursor_decodes_to_none() -> None:
     assert [codec.decode(None) for codec in CODECS] == [None, None, None]
 
 
-def wrapped(text: str) -> str:
-    """Any text, in the form of a cursor."""
+def encode_as_cursor(text: str) -> str:
+    """Encode any text the way cursors are encoded."""
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
 def assert_refused(codec: CursorCodec[Any], cursor: str) -> None:
-    """Assert that the cursor is refused as a client's mistake."""
+    """Assert that the cursor is refused as invalid input."""
     with pytest.raises(InvalidInput) as refusal:
         codec.decode(cursor)
     assert (refusal.value.code, refusal.value.field) == ("invalid_cursor", "cursor")
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@given(st.one_of(st.text(), st.text().map(wrapped), st.from_regex(r"[pcf][0-9]{0,20}/?.{0,70}").map(wrapped)))
-def test_whatever_is_sent_is_a_cursor_or_refused(codec: CursorCodec[Any], sent: str) -> None:
+@given(
+    st.one_of(
+        st.text(),
+        st.text().map(encode_as_cursor),
+        st.from_regex(r"[pcf][0-9]{0,20}/?.{0,70}").map(encode_as_cursor),
+    )
+)
+def test_any_text_decodes_or_raises_invalid_input(codec: CursorCodec[Any], sent: str) -> None:
     with suppress(InvalidInput):
-        # Any other error would be answered as a fault of this side.
+        # Any other exception would be answered with 500.
         codec.decode(sent)
 
 
-@pytest.mark.parametrize(("codec", "cursor"), ISSUED)
-def test_a_cursor_of_another_list_is_refused(codec: CursorCodec[Any], cursor: str) -> None:
+@pytest.mark.parametrize(("codec", "cursor"), VALID_CURSORS)
+def test_cursor_of_another_list_is_refused(codec: CursorCodec[Any], cursor: str) -> None:
     for other in CODECS:
         if other is not codec:
             assert_refused(other, cursor)
 
 
-@pytest.mark.parametrize(("codec", "cursor"), ISSUED)
-def test_a_cursor_that_was_cut_or_lengthened_is_refused(codec: CursorCodec[Any], cursor: str) -> None:
+@pytest.mark.parametrize(("codec", "cursor"), VALID_CURSORS)
+def test_truncated_or_extended_cursor_is_refused(codec: CursorCodec[Any], cursor: str) -> None:
     for changed in (cursor[1:], f"{cursor}=", f" {cursor}", f"{cursor}AA", cursor[: len(cursor) // 2], ""):
         assert_refused(codec, changed)
 
@@ -96,5 +102,5 @@ def test_a_cursor_that_was_cut_or_lengthened_is_refused(codec: CursorCodec[Any],
         (FAILURE_CURSOR, f"f1/{NUMBER}"),
     ],
 )
-def test_a_cursor_with_other_things_in_it_is_refused(codec: CursorCodec[Any], text: str) -> None:
-    assert_refused(codec, wrapped(text))
+def test_cursor_with_invalid_content_is_refused(codec: CursorCodec[Any], text: str) -> None:
+    assert_refused(codec, encode_as_cursor(text))

@@ -1,4 +1,4 @@
-"""Requests for one process while Temporal is away: each is answered soon, and none starts anything twice."""
+"""Download requests for one process while Temporal is unavailable: all fail within one timeout."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from domain.webhook_urls import WebhookPolicy
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket
 
-PATIENCE_SECONDS = 0.3
+TIMEOUT_SECONDS = 0.3
 
 
 @pytest.fixture
 async def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DownloadService]:
-    """On a catalog of its own, and on a Temporal that takes connections and never says a word."""
+    """A download service with an empty catalog and a Temporal that accepts connections and never answers."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url))
-    monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
         temporal = RunClient(await connect(lazy=True))
@@ -40,26 +40,26 @@ async def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await catalog.close()
 
 
-async def refused(downloads: DownloadService, number: str) -> DependencyUnavailable:
-    """Ask for a download in vain."""
+async def request_refused_download(downloads: DownloadService, number: str) -> DependencyUnavailable:
+    """Request a download that must fail. Return its error."""
     with pytest.raises(DependencyUnavailable) as caught:
         await downloads.request(ProcessNumber.parse(number), "local", webhook_url=None, max_age=None)
     return caught.value
 
 
-async def test_requests_for_one_process_wait_for_temporal_together(downloads: DownloadService) -> None:
+async def test_concurrent_requests_for_one_process_share_one_timeout(downloads: DownloadService) -> None:
     number = fresh_number()
     began = time.monotonic()
-    refusals = await asyncio.gather(*(refused(downloads, number) for _ in range(12)))
-    took = time.monotonic() - began
+    failures = await asyncio.gather(*(request_refused_download(downloads, number) for _ in range(12)))
+    elapsed = time.monotonic() - began
 
-    assert {refusal.dependency for refusal in refusals} == {"temporal"}
-    assert took < 5 * PATIENCE_SECONDS
+    assert {failure.dependency for failure in failures} == {"temporal"}
+    assert elapsed < 5 * TIMEOUT_SECONDS
 
 
-async def test_a_request_that_comes_later_asks_temporal_itself(downloads: DownloadService) -> None:
+async def test_later_request_calls_temporal_again(downloads: DownloadService) -> None:
     number = fresh_number()
     for _ in range(2):
         began = time.monotonic()
-        await refused(downloads, number)
-        assert time.monotonic() - began > 0.9 * PATIENCE_SECONDS
+        await request_refused_download(downloads, number)
+        assert time.monotonic() - began > 0.9 * TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Whoever has no key cannot fill the memory of a real API process, whatever part of a request never ends."""
+"""Endless requests without a key do not fill the memory of a real API service."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.support.api_service import ApiService
 from tests.support.http_attacks import ENDLESS_REQUESTS, run_attack, send_and_read_all
 
 SENT_BYTES = 20_000_000
-GROWN_BYTES = 30_000_000
+MAX_GROWTH_BYTES = 30_000_000
 
 
 @pytest.mark.parametrize("name", ENDLESS_REQUESTS)
-async def test_what_never_ends_is_cut_off_soon(lone_api: ApiService, name: str) -> None:
+async def test_endless_request_is_cut_off(lone_api: ApiService, name: str) -> None:
     impact = await run_attack(lone_api, ENDLESS_REQUESTS[name], SENT_BYTES)
 
     assert impact.sent_bytes < SENT_BYTES
-    assert impact.grown_bytes < GROWN_BYTES
+    assert impact.grown_bytes < MAX_GROWTH_BYTES
 
 
 @pytest.mark.parametrize("name", [name for name, attack in ENDLESS_REQUESTS.items() if attack.status])
-async def test_who_sends_a_little_too_much_is_told(lone_api: ApiService, name: str) -> None:
+async def test_request_slightly_above_a_limit_gets_an_answer(lone_api: ApiService, name: str) -> None:
     attack = ENDLESS_REQUESTS[name]
     answer = await send_and_read_all(lone_api.port, (attack.begin + attack.repeated)[:60_000])
 
@@ -29,21 +29,21 @@ async def test_who_sends_a_little_too_much_is_told(lone_api: ApiService, name: s
     assert b"connection: close\r\n" in answer
 
 
-async def test_a_request_within_the_limits_is_answered(lone_api: ApiService) -> None:
+async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> None:
     async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         wide = {f"x-{number}": "v" * 250 for number in range(90)}
         answers = [
             await client.get("/health/live", headers=wide),
             await client.get("/health/live", headers={"x-long": "v" * 30_000}),
             await client.get(f"/health/live?long={'v' * 8_000}"),
-            # Upgrades to protocols that are not spoken here change nothing.
+            # Upgrades to unsupported protocols are ignored.
             await client.get("/health/live", headers={"Connection": "Upgrade", "Upgrade": "websocket"}),
         ]
 
     assert [answer.status_code for answer in answers] == [200] * 4
 
 
-async def test_one_header_too_many_is_refused_with_an_answer(lone_api: ApiService) -> None:
+async def test_too_many_headers_or_too_long_a_url_is_refused(lone_api: ApiService) -> None:
     async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         many = await client.get("/health/live", headers={f"x-{number}": "v" for number in range(101)})
         long = await client.get(f"/health/live?long={'v' * 9_000}")

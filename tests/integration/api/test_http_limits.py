@@ -1,4 +1,4 @@
-"""Connections end when they do not get on, and the way for health checks stays open."""
+"""Connection limits of the HTTP server: stalled connections are closed, and health checks stay reachable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UPLOAD = b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 STREAM = b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 LARGE_BYTES = 20_000_000
-QUICK = HttpLimits(request_seconds=0.5, answer_seconds=0.5)
+SHORT_TIMEOUTS = HttpLimits(request_seconds=0.5, answer_seconds=0.5)
 
 
 async def live(_: Request) -> Response:
@@ -43,33 +43,33 @@ async def large(_: Request) -> Response:
 
 
 async def stream(_: Request) -> Response:
-    async def told() -> AsyncIterator[bytes]:
+    async def send_comments() -> AsyncIterator[bytes]:
         while True:
             yield b": still here\n\n"
             await asyncio.sleep(0.1)
 
-    return StreamingResponse(told(), media_type="text/event-stream")
+    return StreamingResponse(send_comments(), media_type="text/event-stream")
 
 
 @dataclass(frozen=True)
-class Serving:
-    """A server that runs here."""
+class RunningServer:
+    """A running server."""
 
     port: int
     server: uvicorn.Server
 
     async def has_started(self) -> bool:
-        """Whether it takes connections."""
+        """Return whether the server accepts connections."""
         return self.server.started
 
     async def has_no_connections(self) -> bool:
-        """Whether all are closed."""
+        """Return whether all connections are closed."""
         return not self.server.server_state.connections
 
 
 @asynccontextmanager
-async def serving(limits: HttpLimits) -> AsyncIterator[Serving]:
-    """Serve with limits."""
+async def run_server(limits: HttpLimits) -> AsyncIterator[RunningServer]:
+    """Run a server with these limits."""
     routes = [
         Route("/health/live", live),
         Route("/upload", upload, methods=["POST"]),
@@ -89,16 +89,16 @@ async def serving(limits: HttpLimits) -> AsyncIterator[Serving]:
     with bound_socket() as listener:
         listener.listen(256)
         running = asyncio.create_task(server._serve([listener]))
-        serving = Serving(listener.getsockname()[1], server)
-        await eventually(serving.has_started, "the server")
-        yield serving
+        running_server = RunningServer(listener.getsockname()[1], server)
+        await eventually(running_server.has_started, "the server")
+        yield running_server
         server.should_exit = True
         await running
 
 
 @asynccontextmanager
-async def connecting(port: int, sent: bytes = b"") -> AsyncIterator[Connection]:
-    """Open a connection, and send something."""
+async def open_connection(port: int, sent: bytes = b"") -> AsyncIterator[Connection]:
+    """Open a connection and send these bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
@@ -111,27 +111,27 @@ async def connecting(port: int, sent: bytes = b"") -> AsyncIterator[Connection]:
 
 
 async def seconds_until_closed(connection: Connection, *, drip: bytes = b"") -> float:
-    """Return how long the server keeps a connection, to which a byte is sent again and again."""
+    """Return how many seconds the server keeps a connection, while `drip` is sent every 0.1 s."""
     reader, writer = connection
-    begun = time.monotonic()
+    began = time.monotonic()
 
-    async def send() -> None:
+    async def send_drip() -> None:
         with suppress(ConnectionError):
             while drip:
                 writer.write(drip)
                 await writer.drain()
                 await asyncio.sleep(0.1)
 
-    sending = asyncio.create_task(send())
+    sending = asyncio.create_task(send_drip())
     async with asyncio.timeout(20):
         with suppress(ConnectionError):
             while await reader.read(65_536):
                 pass
     sending.cancel()
-    return time.monotonic() - begun
+    return time.monotonic() - began
 
 
-async def test_a_request_that_does_not_come_to_its_end_is_ended() -> None:
+async def test_unfinished_request_is_closed_after_the_request_timeout() -> None:
     cases = [
         (b"", b""),
         (b"\r\n", b""),
@@ -139,137 +139,143 @@ async def test_a_request_that_does_not_come_to_its_end_is_ended() -> None:
         (b"GET /health/live HTTP/1.1\r\nx-a: ", b"b"),
         (UPLOAD, b""),
         (UPLOAD, b"x"),
-        # A second request counts as the first does, although its connection is known.
+        # The second request of a connection has the same timeout as the first.
         (LIVE + b"GET /health/li", b""),
-        # Answered at once, and never ended.
+        # Answered at once, but its body never ends.
         (b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", b"x"),
     ]
-    async with serving(QUICK) as server:
+    async with run_server(SHORT_TIMEOUTS) as server:
 
-        async def kept(sent: bytes, drip: bytes) -> float:
-            async with connecting(server.port, sent) as connection:
+        async def measure(sent: bytes, drip: bytes) -> float:
+            async with open_connection(server.port, sent) as connection:
                 return await seconds_until_closed(connection, drip=drip)
 
-        seconds = await asyncio.gather(*(kept(*case) for case in cases))
-    assert [each for each in seconds if not 0.4 < each < 5] == []
+        durations = await asyncio.gather(*(measure(*case) for case in cases))
+    assert [duration for duration in durations if not 0.4 < duration < 5] == []
 
 
-async def test_a_connection_between_two_requests_is_kept() -> None:
-    async with serving(QUICK) as server, connecting(server.port, LIVE) as (reader, writer):
+async def test_idle_connection_between_two_requests_is_kept() -> None:
+    async with run_server(SHORT_TIMEOUTS) as server, open_connection(server.port, LIVE) as (reader, writer):
         assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
-        await others_are_ended(server.port)
+        await wait_until_idle_connection_is_closed(server.port)
         writer.write(LIVE)
         assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_an_answer_may_take_as_long_as_it_likes() -> None:
-    async with serving(QUICK) as server, connecting(server.port, STREAM) as (reader, _):
+async def test_streamed_answer_has_no_timeout() -> None:
+    async with run_server(SHORT_TIMEOUTS) as server, open_connection(server.port, STREAM) as (reader, _):
         for _ in range(2):
-            await others_are_ended(server.port)
+            await wait_until_idle_connection_is_closed(server.port)
             assert await reader.readuntil(b"still here\n\n")
         assert not reader.at_eof()
 
 
-async def test_a_client_that_takes_nothing_of_its_answer_is_left() -> None:
-    async with serving(QUICK) as server, connecting(server.port, LARGE) as (reader, _):
+async def test_client_that_does_not_read_its_answer_is_disconnected() -> None:
+    async with run_server(SHORT_TIMEOUTS) as server, open_connection(server.port, LARGE) as (reader, _):
         assert await reader.readuntil(b"\r\n\r\n")
         await eventually(server.has_no_connections, "the end of the connection")
         with suppress(ConnectionError):
             size = 0
-            while piece := await reader.read(1_000_000):
-                size += len(piece)
+            while chunk := await reader.read(1_000_000):
+                size += len(chunk)
         assert size < LARGE_BYTES
 
 
-async def others_are_ended(port: int) -> None:
-    """Wait until a connection that sends nothing has come and been ended."""
-    async with connecting(port) as connection:
+async def wait_until_idle_connection_is_closed(port: int) -> None:
+    """Open a connection that sends nothing, and wait until the server closes it."""
+    async with open_connection(port) as connection:
         await seconds_until_closed(connection)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /health/li", LIVE])
-async def test_those_that_wait_without_a_request_make_room_the_oldest_first(sent: bytes) -> None:
-    async with serving(HttpLimits(connections=20)) as server:
-        async with _crowd(server.port, 30, sent) as crowd:
-            closed = await _closed(crowd, 10)
+async def test_connections_without_a_request_are_evicted_oldest_first(sent: bytes) -> None:
+    async with run_server(HttpLimits(connections=20)) as server:
+        async with open_connections(server.port, 30, sent) as connections:
+            closed = await wait_until_closed(connections, 10)
             assert closed == list(range(10))
             assert await answers_health_check(server.port)
         assert await answers_health_check(server.port)
 
 
-async def test_unfinished_requests_hold_so_much_together_and_no_more() -> None:
+async def test_unfinished_requests_share_a_memory_limit() -> None:
     half = b"GET /health/live HTTP/1.1\r\nx-a: " + b"b" * 20_000
-    async with serving(HttpLimits(held_bytes=200_000)) as server, _crowd(server.port, 30, half) as crowd:
-        closed = await _closed(crowd, 21)
+    async with (
+        run_server(HttpLimits(held_bytes=200_000)) as server,
+        open_connections(server.port, 30, half) as connections,
+    ):
+        closed = await wait_until_closed(connections, 21)
         assert closed == list(range(21))
         assert await answers_health_check(server.port)
 
 
-async def test_those_that_are_served_stay_and_health_is_told_beside_them() -> None:
-    async with serving(HttpLimits(connections=20)) as server, _crowd(server.port, 20, STREAM) as crowd:
-        for reader, _ in crowd:
+async def test_served_connections_are_kept_and_health_checks_are_answered_beside_them() -> None:
+    async with (
+        run_server(HttpLimits(connections=20)) as server,
+        open_connections(server.port, 20, STREAM) as connections,
+    ):
+        for reader, _ in connections:
             await reader.readuntil(b"still here\n\n")
         for _ in range(40):
             assert await answers_health_check(server.port)
         refused = await send_and_read_all(server.port, STREAM)
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 5" in refused
-        # Nor do they lose their place to a crowd that only knocks.
-        async with _crowd(server.port, 60, b""):
-            for reader, _ in crowd:
+        # Connections that send nothing do not evict them either.
+        async with open_connections(server.port, 60, b""):
+            for reader, _ in connections:
                 await reader.readuntil(b"still here\n\n")
             assert await answers_health_check(server.port)
 
 
-async def test_a_few_requests_may_wait_for_each_other_on_a_connection() -> None:
-    async with serving(HttpLimits()) as server:
+async def test_pipelined_requests_are_limited() -> None:
+    async with run_server(HttpLimits()) as server:
         last = LIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         assert (await send_and_read_all(server.port, LIVE * 5 + last)).count(b"HTTP/1.1 200 ") == 6
         assert (await send_and_read_all(server.port, LIVE * 500)).count(b"HTTP/1.1 200 ") < 500
 
 
-async def test_what_follows_a_body_becomes_no_header() -> None:
+async def test_trailers_do_not_become_headers() -> None:
     sent = (
         b"POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         b"2;extension=1\r\n{}\r\n0\r\nAuthorization: Bearer late\r\n\r\n"
     )
-    async with serving(HttpLimits()) as server:
+    async with run_server(HttpLimits()) as server:
         answer = await send_and_read_all(server.port, sent)
 
     assert b'"size":2' in answer
     assert b"authorization" not in answer
 
 
-def _crowd(port: int, size: int, sent: bytes) -> AbstractAsyncContextManager[list[Connection]]:
+def open_connections(port: int, size: int, sent: bytes) -> AbstractAsyncContextManager[list[Connection]]:
     @asynccontextmanager
     async def opened() -> AsyncIterator[list[Connection]]:
-        crowd = []
+        connections = []
         try:
             for _ in range(size):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                crowd.append((reader, writer))
+                connections.append((reader, writer))
                 writer.write(sent)
                 with suppress(ConnectionError):
                     await writer.drain()
                 if sent == LIVE:
                     with suppress(ConnectionError, asyncio.IncompleteReadError):
                         await reader.readuntil(b"ok")
-            yield crowd
+            yield connections
         finally:
-            for _, writer in crowd:
+            for _, writer in connections:
                 writer.close()
-            for _, writer in crowd:
+            for _, writer in connections:
                 with suppress(ConnectionError):
                     await writer.wait_closed()
 
     return opened()
 
 
-async def _closed(crowd: list[Connection], number: int) -> list[int]:
-    """Wait until so many connections are closed; gives their places."""
+async def wait_until_closed(connections: list[Connection], number: int) -> list[int]:
+    """Wait until `number` connections are closed. Return their indexes."""
 
-    async def enough() -> list[int] | None:
-        places = [place for place, (reader, _) in enumerate(crowd) if reader.at_eof() or reader.exception()]
-        return places if len(places) >= number else None
+    async def find_closed() -> list[int] | None:
+        indexes = [index for index, (reader, _) in enumerate(connections) if reader.at_eof() or reader.exception()]
+        return indexes if len(indexes) >= number else None
 
-    return await eventually(enough, f"{number} closed connections")
+    return await eventually(find_closed, f"{number} closed connections")

@@ -1,4 +1,4 @@
-"""The clients' keys at the API's door: who is let in, for what, and how often."""
+"""Authentication, scopes and rate limits of API keys."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from domain.keys import generate_key
 from tests.support.guarded_app import PUBLIC_URL, create_guarded_app
 from tests.support.statements import statements
 
-OPERATORS_KEY = "a key of sixteen characters"
-READS = frozenset({Scope.READ})
+OPERATOR_KEY = "a key of sixteen characters"
+READ_SCOPES = frozenset({Scope.READ})
 RATE_HEADERS = {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 
 
 @pytest.fixture
-def the_clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count within one minute, whenever the test runs."""
+def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freeze the rate limiter's clock, so that no window ends during a test."""
     monkeypatch.setattr(memory, "time", SimpleNamespace(time=lambda: 1_800_000_030.0))
 
 
 @pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A migrated database with nothing in it."""
-    path = tmp_path_factory.mktemp("migrated") / "autos.db"
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of an empty, migrated SQLite database."""
+    path = tmp_path_factory.mktemp("empty") / "autos.db"
     upgrade(f"sqlite+aiosqlite:///{path}")
     return path.read_bytes()
 
 
 @pytest.fixture
-async def catalog(migrated: bytes, tmp_path: Path) -> AsyncIterator[Catalog]:
+async def catalog(empty_database: bytes, tmp_path: Path) -> AsyncIterator[Catalog]:
     """A catalog without keys."""
-    (tmp_path / "autos.db").write_bytes(migrated)
+    (tmp_path / "autos.db").write_bytes(empty_database)
     catalog = Catalog(
         Database(f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"), Encryptor([Fernet.generate_key().decode()])
     )
@@ -58,78 +58,83 @@ async def catalog(migrated: bytes, tmp_path: Path) -> AsyncIterator[Catalog]:
 
 
 @asynccontextmanager
-async def asking(catalog: Catalog, api_key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody at the door."""
+async def connect_client(catalog: Catalog, api_key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client of an app that authenticates against this catalog."""
     transport = httpx.ASGITransport(create_guarded_app(catalog, api_key))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
         yield client
 
 
-def bearing(key: str) -> dict[str, str]:
-    """The header with a key."""
+def bearer_header(key: str) -> dict[str, str]:
+    """Return the Authorization header for a key."""
     return {"Authorization": f"Bearer {key}"}
 
 
-async def test_a_key_says_who_asks_and_what_for(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS, None)
-    async with asking(catalog) as client:
-        read = await client.get("/read", headers=bearing(made.text))
-        start = await client.post("/start", headers=bearing(made.text))
+async def test_key_identifies_its_client_and_limits_its_scopes(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    async with connect_client(catalog) as client:
+        read = await client.get("/read", headers=bearer_header(desk_key.text))
+        start = await client.post("/start", headers=bearer_header(desk_key.text))
 
-    assert read.json() == {"client": "desk", "key_id": made.record.id, "scopes": ["read"]}
+    assert read.json() == {"client": "desk", "key_id": desk_key.record.id, "scopes": ["read"]}
     assert (start.status_code, start.json()["code"]) == (403, "forbidden")
     assert "download" in start.json()["detail"]
 
 
-async def test_the_settings_key_is_the_operators_beside_the_clients(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS, None)
-    async with asking(catalog, OPERATORS_KEY) as client:
-        operator = await client.get("/read", headers=bearing(OPERATORS_KEY))
-        desk = await client.get("/read", headers=bearing(made.text))
-        nobody = await client.get("/read")
+async def test_settings_key_authenticates_the_operator_alongside_client_keys(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    async with connect_client(catalog, OPERATOR_KEY) as client:
+        operator = await client.get("/read", headers=bearer_header(OPERATOR_KEY))
+        desk = await client.get("/read", headers=bearer_header(desk_key.text))
+        anonymous = await client.get("/read")
 
     assert operator.json() == {"client": "operator", "key_id": None, "scopes": sorted(ALL_SCOPES)}
     assert not RATE_HEADERS & operator.headers.keys()
     assert desk.json()["client"] == "desk"
-    assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
+    assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, "Bearer")
 
 
-async def test_the_first_key_closes_the_door_within_a_second_and_revoking_it_does_not_open_it(
+async def test_first_key_ends_anonymous_access_within_a_second_and_revoking_it_does_not_restore_it(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    async with asking(catalog) as client:
+    async with connect_client(catalog) as client:
         assert (await client.get("/read")).json()["client"] == "local"
-        made = await catalog.clients.add_key("desk", READS, None)
+        desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
         clock.now += 1.0
         assert (await client.get("/read")).status_code == 401
-        assert (await client.get("/read", headers=bearing(made.text))).status_code == 200
-        await catalog.clients.revoke_key(made.record.id)
-        assert (await client.get("/read", headers=bearing(made.text))).status_code == 401
+        assert (await client.get("/read", headers=bearer_header(desk_key.text))).status_code == 200
+        await catalog.clients.revoke_key(desk_key.record.id)
+        assert (await client.get("/read", headers=bearer_header(desk_key.text))).status_code == 401
         assert (await client.get("/read")).status_code == 401
-    # An API that starts only now knows it as well.
-    async with asking(catalog) as client:
+    # An API started after the revocation refuses anonymous access too.
+    async with connect_client(catalog) as client:
         assert (await client.get("/read")).status_code == 401
 
 
-async def test_no_part_of_a_key_can_be_anothers(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS, None)
-    other = await catalog.clients.add_key("archive", READS, None)
+async def test_key_with_another_keys_secret_or_altered_text_is_refused(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    other = await catalog.clients.add_key("archive", READ_SCOPES, None)
     secret = other.text.removeprefix(f"autos_{other.record.id}_")
-    async with asking(catalog) as client:
-        for key in (f"autos_{made.record.id}_{secret}", generate_key()[1], made.text[:-1], made.text.upper()):
-            assert (await client.get("/read", headers=bearing(key))).status_code == 401
+    async with connect_client(catalog) as client:
+        for key in (
+            f"autos_{desk_key.record.id}_{secret}",
+            generate_key()[1],
+            desk_key.text[:-1],
+            desk_key.text.upper(),
+        ):
+            assert (await client.get("/read", headers=bearer_header(key))).status_code == 401
 
 
-async def test_a_database_that_is_away_lets_nobody_in_but_the_operator(tmp_path: Path) -> None:
+async def test_unavailable_database_lets_only_the_operator_in(tmp_path: Path) -> None:
     catalog = Catalog(Database(f"sqlite+aiosqlite:///{tmp_path / 'missing' / 'autos.db'}"))
-    async with asking(catalog) as client:
-        for headers in ({}, bearing(generate_key()[1])):
+    async with connect_client(catalog) as client:
+        for headers in ({}, bearer_header(generate_key()[1])):
             answer = await client.get("/read", headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
-    async with asking(catalog, OPERATORS_KEY) as client:
-        assert (await client.get("/read", headers=bearing(OPERATORS_KEY))).status_code == 200
+    async with connect_client(catalog, OPERATOR_KEY) as client:
+        assert (await client.get("/read", headers=bearer_header(OPERATOR_KEY))).status_code == 200
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -140,30 +145,30 @@ async def test_a_database_that_is_away_lets_nobody_in_but_the_operator(tmp_path:
 @example(b"Bearer " + "autos_ａaaaaaaa_".encode() + b"a" * 43)
 @example(b"Bearer")
 @example(b"")
-async def test_what_is_no_key_is_refused_without_a_look_into_the_database(catalog: Catalog, value: bytes) -> None:
-    transport = httpx.ASGITransport(create_guarded_app(catalog, OPERATORS_KEY))
+async def test_malformed_key_is_refused_without_a_database_query(catalog: Catalog, value: bytes) -> None:
+    transport = httpx.ASGITransport(create_guarded_app(catalog, OPERATOR_KEY))
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
-        with statements() as said:
+        with statements() as executed:
             answer = await client.get("/read", headers=[(b"Authorization", value)])
 
     assert answer.status_code == 401
-    assert said == []
+    assert executed == []
 
 
-async def test_a_key_from_elsewhere_than_a_header_may_hold_anything(catalog: Catalog) -> None:
-    gatekeeper = Authenticator(OPERATORS_KEY, PUBLIC_URL, catalog.clients, RateLimiter())
-    made = await catalog.clients.add_key("desk", READS, None)
+async def test_find_client_accepts_any_text_as_a_key(catalog: Catalog) -> None:
+    authenticator = Authenticator(OPERATOR_KEY, PUBLIC_URL, catalog.clients, RateLimiter())
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
 
-    assert await gatekeeper.find_client("\ud800") is None
-    assert await gatekeeper.find_client(made.text + "\n") is None
-    found = await gatekeeper.find_client(made.text)
-    assert found is not None
-    assert found.name == "desk"
+    assert await authenticator.find_client("\ud800") is None
+    assert await authenticator.find_client(desk_key.text + "\n") is None
+    client = await authenticator.find_client(desk_key.text)
+    assert client is not None
+    assert client.name == "desk"
 
 
-async def test_a_key_may_come_otherwise_than_in_the_header_which_wins(catalog: Catalog) -> None:
-    desk = await catalog.clients.add_key("desk", READS, None)
-    archive = await catalog.clients.add_key("archive", READS, None)
+async def test_header_key_takes_precedence_over_session_key(catalog: Catalog) -> None:
+    desk = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    archive = await catalog.clients.add_key("archive", READ_SCOPES, None)
     transport = httpx.ASGITransport(
         create_guarded_app(catalog, key_of_session=lambda request: request.cookies.get("session"))
     )
@@ -171,56 +176,58 @@ async def test_a_key_may_come_otherwise_than_in_the_header_which_wins(catalog: C
         transport=transport, base_url=PUBLIC_URL, cookies={"session": desk.text}
     ) as client:
         assert (await client.get("/read")).json()["client"] == "desk"
-        assert (await client.get("/read", headers=bearing(archive.text))).json()["client"] == "archive"
-        assert (await client.get("/read", headers=bearing("wrong"))).status_code == 401
+        assert (await client.get("/read", headers=bearer_header(archive.text))).json()["client"] == "archive"
+        assert (await client.get("/read", headers=bearer_header("wrong"))).status_code == 401
 
 
-async def test_the_log_says_who_asked_and_no_secret(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS, None)
-    async with asking(catalog) as client:
+async def test_log_lines_name_the_client_and_contain_no_key(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    async with connect_client(catalog) as client:
         with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
-            await client.get("/read", headers=bearing(made.text))
+            await client.get("/read", headers=bearer_header(desk_key.text))
 
     assert [(line["event"], line["client"]) for line in lines] == [("read", "desk")]
-    assert made.text not in str(lines)
+    assert desk_key.text not in str(lines)
 
 
-@pytest.mark.usefixtures("the_clock_stands")
-async def test_a_limited_key_is_told_where_it_stands_and_refused_when_it_asks_too_much(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS | {Scope.DOWNLOAD}, 12)
-    second = await catalog.clients.add_key("desk", READS, 12)
-    async with asking(catalog) as client:
-        started = await client.post("/start", headers=bearing(made.text))
-        read = await client.get("/read", headers=bearing(second.text))
-        refused = await client.get("/read?auto_download=True", headers=bearing(made.text))
-        invalid = await client.get("/read?unknown=1", headers=bearing(made.text))
-        over = await client.get("/read", headers=bearing(made.text))
+@pytest.mark.usefixtures("frozen_clock")
+async def test_rate_limited_client_sees_its_remaining_requests_and_is_refused_above_the_limit(
+    catalog: Catalog,
+) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES | {Scope.DOWNLOAD}, 12)
+    second = await catalog.clients.add_key("desk", READ_SCOPES, 12)
+    async with connect_client(catalog) as client:
+        started = await client.post("/start", headers=bearer_header(desk_key.text))
+        read = await client.get("/read", headers=bearer_header(second.text))
+        refused = await client.get("/read?auto_download=True", headers=bearer_header(desk_key.text))
+        invalid = await client.get("/read?unknown=1", headers=bearer_header(desk_key.text))
+        over = await client.get("/read", headers=bearer_header(desk_key.text))
 
-    assert [each.status_code for each in (started, read, refused, invalid, over)] == [200, 200, 429, 422, 429]
     answers = (started, read, refused, invalid, over)
-    assert [int(each.headers["x-ratelimit-remaining"]) for each in answers] == [2, 1, 1, 0, 0]
-    assert {each.headers["x-ratelimit-limit"] for each in answers} == {"12"}
-    assert all(1 <= int(each.headers["x-ratelimit-reset"]) <= 60 for each in answers)
-    for each in (refused, over):
-        assert each.json()["code"] == "rate_limited"
-        assert 1 <= int(each.headers["retry-after"]) <= 120
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 422, 429]
+    assert [int(answer.headers["x-ratelimit-remaining"]) for answer in answers] == [2, 1, 1, 0, 0]
+    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {"12"}
+    assert all(1 <= int(answer.headers["x-ratelimit-reset"]) <= 60 for answer in answers)
+    for answer in (refused, over):
+        assert answer.json()["code"] == "rate_limited"
+        assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert "retry-after" not in invalid.headers
 
 
-@pytest.mark.usefixtures("the_clock_stands")
-async def test_what_a_scope_refuses_is_counted_too(catalog: Catalog) -> None:
-    made = await catalog.clients.add_key("desk", READS, 2)
-    async with asking(catalog) as client:
-        answers = [await client.post("/administer", headers=bearing(made.text)) for _ in range(3)]
+@pytest.mark.usefixtures("frozen_clock")
+async def test_requests_refused_for_a_missing_scope_count_towards_the_rate_limit(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, 2)
+    async with connect_client(catalog) as client:
+        answers = [await client.post("/administer", headers=bearer_header(desk_key.text)) for _ in range(3)]
 
-    assert [each.status_code for each in answers] == [403, 403, 429]
+    assert [answer.status_code for answer in answers] == [403, 403, 429]
 
 
-@pytest.mark.usefixtures("the_clock_stands")
-async def test_clients_have_limits_of_their_own(catalog: Catalog) -> None:
-    one = await catalog.clients.add_key("desk", READS, 1)
-    other = await catalog.clients.add_key("archive", READS, 1)
-    async with asking(catalog) as client:
-        answers = [await client.get("/read", headers=bearing(key.text)) for key in (one, other, one)]
+@pytest.mark.usefixtures("frozen_clock")
+async def test_each_client_has_its_own_rate_limit(catalog: Catalog) -> None:
+    desk = await catalog.clients.add_key("desk", READ_SCOPES, 1)
+    archive = await catalog.clients.add_key("archive", READ_SCOPES, 1)
+    async with connect_client(catalog) as client:
+        answers = [await client.get("/read", headers=bearer_header(key.text)) for key in (desk, archive, desk)]
 
-    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]

@@ -1,4 +1,4 @@
-"""The lists without a stack: what they ask of Temporal, how far they look, what they withhold."""
+"""The list routes without a stack: calls to Temporal, the scan limit, withheld names."""
 
 from __future__ import annotations
 
@@ -36,38 +36,38 @@ from tests.support.listings import document_ids, listed, listing_of, stored_obje
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket
 
-PATIENCE_SECONDS = 0.3
+TIMEOUT_SECONDS = 0.3
 
 
-class OneClient(Authenticator):
-    """Lets one client in, whoever asks."""
+class SingleClientAuthenticator(Authenticator):
+    """An authenticator that returns one client for every request."""
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__(None, "http://127.0.0.1", catalog.clients, RateLimiter())
         self.client = Client("local", ALL_SCOPES)
 
     async def authenticate(self, request: Request, key: str | None, *, of_session: bool = False) -> Client:
-        """The client."""
+        """Return the client."""
         return self.client
 
 
 @dataclass(frozen=True)
-class Desk:
-    """The lists over a catalog of their own, with a Temporal that takes connections and never says a word."""
+class ListsApi:
+    """The list routes over an empty catalog and a Temporal that accepts connections and never answers."""
 
     http: httpx.AsyncClient
     catalog: Catalog
-    door: OneClient
+    authenticator: SingleClientAuthenticator
 
     async def get(self, address: str) -> dict[str, Any]:
-        """An answer of 200."""
+        """Return the body of a 200 response."""
         answer = await self.http.get(address)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
 
-    async def completed(self) -> str:
-        """A process whose one document is stored; gives its number."""
+    async def create_completed_process(self) -> str:
+        """Create a process whose only document is stored and whose run has ended. Return its number."""
         number, [document_id] = fresh_number(), document_ids(1)
         opening = RunOpening(number, str(uuid4()), "local")
         await self.catalog.runs.open(opening)
@@ -76,117 +76,117 @@ class Desk:
         await self.catalog.runs.close(RunClosing(number, opening.run_id, RunEnding(Outcome.COMPLETED)))
         return number
 
-    async def begun(self) -> str:
-        """A process whose run has not told of its end; gives its number."""
+    async def create_process_with_open_run(self) -> str:
+        """Create a process whose run has no recorded end. Return its number."""
         number = fresh_number()
         await self.catalog.runs.open(RunOpening(number, str(uuid4()), "local"))
         return number
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    """A desk with nothing on it."""
+async def lists_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ListsApi]:
+    """The list routes over an empty catalog."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url))
-    monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", PATIENCE_SECONDS)
-    app, door = FastAPI(), OneClient(catalog)
-    app.state.authenticator = door
+    monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
+    app, authenticator = FastAPI(), SingleClientAuthenticator(catalog)
+    app.state.authenticator = authenticator
     install_problem_handlers(app)
     app.include_router(lists.router)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
-        # No link is signed for a list.
+        # Lists contain no presigned URLs, so no signer is needed.
         presenter = ProcessPresenter(catalog, cast("LinkSigner", None), RunClient(await connect(lazy=True)))
         app.state.lists = ListService(catalog, presenter)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:
-            yield Desk(http, catalog, door)
+            yield ListsApi(http, catalog, authenticator)
     await catalog.close()
 
 
-async def test_temporal_is_asked_only_for_runs_without_an_end(desk: Desk) -> None:
-    done = await desk.completed()
+async def test_list_calls_temporal_only_for_runs_without_a_recorded_end(lists_api: ListsApi) -> None:
+    completed = await lists_api.create_completed_process()
     began = time.monotonic()
-    [summary] = (await desk.get("/processes"))["processes"]
-    assert (summary["process_number"], summary["status"]) == (done, "completed")
-    assert time.monotonic() - began < PATIENCE_SECONDS
+    [summary] = (await lists_api.get("/processes"))["processes"]
+    assert (summary["process_number"], summary["status"]) == (completed, "completed")
+    assert time.monotonic() - began < TIMEOUT_SECONDS
 
-    await desk.begun()
-    answer = await desk.http.get("/processes")
+    await lists_api.create_process_with_open_run()
+    answer = await lists_api.http.get("/processes")
     assert (answer.status_code, answer.json()["code"]) == (503, "temporal_unavailable")
 
 
-async def test_many_open_runs_wait_for_a_silent_temporal_together(desk: Desk) -> None:
+async def test_list_waits_once_for_temporal_whatever_the_number_of_open_runs(lists_api: ListsApi) -> None:
     for _ in range(40):
-        await desk.begun()
+        await lists_api.create_process_with_open_run()
     began = time.monotonic()
-    assert (await desk.http.get("/processes")).status_code == 503
-    assert time.monotonic() - began < 4 * PATIENCE_SECONDS
+    assert (await lists_api.http.get("/processes")).status_code == 503
+    assert time.monotonic() - began < 4 * TIMEOUT_SECONDS
 
 
-async def test_a_rare_status_is_looked_for_so_far_and_the_next_page_goes_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_list_stops_at_the_scan_limit_and_the_next_page_continues(
+    lists_api: ListsApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = fresh_number()
     opening = RunOpening(number, str(uuid4()), "local")
-    await desk.catalog.runs.open(opening)
-    await desk.catalog.runs.close(
+    await lists_api.catalog.runs.open(opening)
+    await lists_api.catalog.runs.close(
         RunClosing(number, opening.run_id, RunEnding(Outcome.FAILED, FailureCode.NOT_FOUND))
     )
     for _ in range(7):
-        await desk.completed()
+        await lists_api.create_completed_process()
     monkeypatch.setattr(list_service, "_CHUNK_SIZE", 2)
     monkeypatch.setattr(list_service, "_MAX_CHUNKS", 2)
 
-    first = await desk.get("/processes?status=failed&court=TJMT&limit=5")
+    first = await lists_api.get("/processes?status=failed&court=TJMT&limit=5")
     assert first["processes"] == []
     assert "status=failed&court=TJMT" in first["processes_next"]
     assert first["next_cursor"] in first["processes_next"]
-    second = await desk.get(first["processes_next"])
+    second = await lists_api.get(first["processes_next"])
     assert [summary["process_number"] for summary in second["processes"]] == [number]
     assert second["next_cursor"] is second["processes_next"] is None
 
 
-@pytest.mark.parametrize("group", [1, 2, 3, 10])
-async def test_pages_of_a_status_lose_nothing_and_repeat_nothing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, group: int
+@pytest.mark.parametrize("chunk_size", [1, 2, 3, 10])
+async def test_pages_of_a_status_skip_nothing_and_repeat_nothing(
+    lists_api: ListsApi, monkeypatch: pytest.MonkeyPatch, chunk_size: int
 ) -> None:
-    monkeypatch.setattr(list_service, "_CHUNK_SIZE", group)
+    monkeypatch.setattr(list_service, "_CHUNK_SIZE", chunk_size)
     numbers = []
     for _ in range(4):
-        numbers.append(await desk.completed())
-        await desk.catalog.listings.record(listing_of(fresh_number(), document_ids(1)))
-    found: list[str] = []
+        numbers.append(await lists_api.create_completed_process())
+        await lists_api.catalog.listings.record(listing_of(fresh_number(), document_ids(1)))
+    listed_numbers: list[str] = []
     address: str | None = "/processes?status=completed&limit=2"
     while address:
-        page = await desk.get(address)
+        page = await lists_api.get(address)
         assert len(page["processes"]) <= 2
-        found += [summary["process_number"] for summary in page["processes"]]
+        listed_numbers += [summary["process_number"] for summary in page["processes"]]
         address = page["processes_next"]
-    assert found == numbers[::-1]
+    assert listed_numbers == numbers[::-1]
 
 
-async def test_names_above_public_secrecy_need_the_scope_for_them(desk: Desk) -> None:
+async def test_names_of_secret_documents_need_the_sealed_scope(lists_api: ListsApi) -> None:
     number, ids = fresh_number(), document_ids(2)
     documents = [
         replace(listed(document_id), secrecy=secrecy, type_name="Petição")
         for document_id, secrecy in zip(ids, (Secrecy.PUBLIC, Secrecy.MEDIUM), strict=True)
     ]
-    await desk.catalog.listings.record(listing_of(number, documents))
+    await lists_api.catalog.listings.record(listing_of(number, documents))
     for document_id in ids:
-        await desk.catalog.documents.record_failed_attempt(
+        await lists_api.catalog.documents.record_failed_attempt(
             number, document_id, FailureCode.SEALED, "HTTP 403", allowed_attempts=1
         )
 
-    async def names() -> list[tuple[str, str | None, str | None]]:
-        failures = (await desk.get("/failures"))["failures"]
+    async def list_names() -> list[tuple[str, str | None, str | None]]:
+        failures = (await lists_api.get("/failures"))["failures"]
         shown = [failure["document"] for failure in failures]
         return [(document["id"], document["name"], document["type"]) for document in shown]
 
     public, secret = (ids[0], "Petição.pdf", "Petição"), (ids[1], "Petição.pdf", "Petição")
-    assert await names() == [secret, public]
-    desk.door.client = Client("reader", frozenset({Scope.READ}))
-    assert await names() == [(ids[1], None, None), public]
-    desk.door.client = Client("blind", frozenset({Scope.SEALED}))
+    assert await list_names() == [secret, public]
+    lists_api.authenticator.client = Client("reader", frozenset({Scope.READ}))
+    assert await list_names() == [(ids[1], None, None), public]
+    lists_api.authenticator.client = Client("blind", frozenset({Scope.SEALED}))
     for address in ("/failures", "/processes"):
-        assert (await desk.http.get(address)).json()["code"] == "forbidden"
+        assert (await lists_api.http.get(address)).json()["code"] == "forbidden"

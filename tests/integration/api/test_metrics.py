@@ -1,4 +1,4 @@
-"""What Prometheus reads: amounts, by the templates of routes, and nothing of any process or client."""
+"""The metrics for Prometheus: counts by route template, without names of processes or clients."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ SCRAPER = {"Authorization": f"Bearer {KEY}"}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """An application that is measured, and its catalog."""
+class MeasuredApp:
+    """An app with metrics, its HTTP client and its catalog."""
 
     app: FastAPI
     client: httpx.AsyncClient
     catalog: Catalog
 
-    async def values(self) -> dict[str, str]:
-        """Every series with its value."""
+    async def read_metrics(self) -> dict[str, str]:
+        """Scrape the metrics. Return the value of every series."""
         answer = await self.client.get("/metrics", headers=SCRAPER)
         assert answer.status_code == 200
         lines = (line for line in answer.text.splitlines() if not line.startswith("#"))
@@ -48,14 +48,14 @@ class Measured:
 
 @pytest.fixture(scope="module")
 async def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a migrated database."""
+    """The URL of a migrated database."""
     url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('catalog') / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     return url
 
 
-def application(catalog: Catalog) -> FastAPI:
-    """An application of a few routes."""
+def create_measured_app(catalog: Catalog) -> FastAPI:
+    """Return an app with metrics and a few routes."""
     app = FastAPI()
     app.state.authenticator = Authenticator(KEY, "http://127.0.0.1", catalog.clients, RateLimiter())
     app.state.metrics = Metrics()
@@ -75,22 +75,22 @@ def application(catalog: Catalog) -> FastAPI:
 
 
 @pytest.fixture
-async def measured(database_url: str) -> AsyncIterator[Measured]:
-    """The application, asked from this machine."""
+async def measured(database_url: str) -> AsyncIterator[MeasuredApp]:
+    """The app with its client and catalog."""
     catalog = Catalog(Database(database_url))
-    app = application(catalog)
+    app = create_measured_app(catalog)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        yield Measured(app, client, catalog)
+        yield MeasuredApp(app, client, catalog)
     await catalog.close()
 
 
-async def test_requests_are_counted_by_the_template_of_their_route(measured: Measured) -> None:
+async def test_requests_are_counted_by_route_template(measured: MeasuredApp) -> None:
     for path in ("/things/one", "/things/two", "/things/broken", "/nothing/here", "/health/live"):
         await measured.client.get(path)
     await measured.client.delete("/things/one")
     await measured.client.request("BREW", "/things/one")
-    values = await measured.values()
+    values = await measured.read_metrics()
     counted = {series: value for series, value in values.items() if series.startswith("autos_http_requests_total")}
     assert counted == {
         'autos_http_requests_total{method="GET",route="/things/{name}",status="204"}': "2.0",
@@ -103,7 +103,7 @@ async def test_requests_are_counted_by_the_template_of_their_route(measured: Mea
     assert values['autos_http_response_seconds_count{method="GET",route="/things/{name}"}'] == "3.0"
 
 
-async def test_what_was_asked_for_stands_nowhere(measured: Measured) -> None:
+async def test_metrics_contain_no_path_or_query_values(measured: MeasuredApp) -> None:
     number = fresh_number()
     await measured.client.get(f"/things/{number}?secret=tell")
     await measured.client.get(f"/elsewhere/{number}")
@@ -112,31 +112,33 @@ async def test_what_was_asked_for_stands_nowhere(measured: Measured) -> None:
     assert "tell" not in text
 
 
-async def test_each_application_counts_for_itself(measured: Measured) -> None:
+async def test_each_app_has_its_own_counters(measured: MeasuredApp) -> None:
     await measured.client.get("/things/one")
-    other = application(measured.catalog)
+    other = create_measured_app(measured.catalog)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://127.0.0.1") as client:
         text = (await client.get("/metrics", headers=SCRAPER)).text
     assert "/things" not in text
 
 
-async def test_streams_are_counted_while_they_are_open(measured: Measured) -> None:
-    kept: Metrics = measured.app.state.metrics
-    with kept.track_stream(), kept.track_stream():
-        assert (await measured.values())["autos_event_streams"] == "2.0"
-    assert (await measured.values())["autos_event_streams"] == "0.0"
+async def test_open_streams_are_counted(measured: MeasuredApp) -> None:
+    recorded: Metrics = measured.app.state.metrics
+    with recorded.track_stream(), recorded.track_stream():
+        assert (await measured.read_metrics())["autos_event_streams"] == "2.0"
+    assert (await measured.read_metrics())["autos_event_streams"] == "0.0"
 
 
-async def test_the_databases_load_is_counted(measured: Measured) -> None:
-    before = float((await measured.values())["autos_database_transactions_total"])
+async def test_database_transactions_are_counted(measured: MeasuredApp) -> None:
+    before = float((await measured.read_metrics())["autos_database_transactions_total"])
     for _ in range(5):
         await measured.catalog.check()
-    # Reading the metrics asks it as well.
-    assert float((await measured.values())["autos_database_transactions_total"]) > before + 5
+    # Reading the metrics queries the database too.
+    assert float((await measured.read_metrics())["autos_database_transactions_total"]) > before + 5
 
 
-async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Measured, tmp_path: Path) -> None:
-    values = await measured.values()
+async def test_metrics_show_whether_the_court_and_the_database_answer(
+    measured: MeasuredApp, tmp_path: Path
+) -> None:
+    values = await measured.read_metrics()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("1.0", "1.0")
     assert values["autos_batches_open"] == "0.0"
     court = measured.catalog.court_state
@@ -146,40 +148,40 @@ async def test_the_court_and_the_database_are_seen_to_answer_or_not(measured: Me
         generation=(await court.read_state()).generation,
         token=None,
     )
-    assert (await measured.values())["autos_court_answering"] == "0.0"
+    assert (await measured.read_metrics())["autos_court_answering"] == "0.0"
 
     assert values['autos_alerts{kind="court_unavailable"}'] == "0.0"
     await measured.catalog.alerts.review(url=None, court_patience=timedelta(0))
-    assert (await measured.values())['autos_alerts{kind="court_unavailable"}'] == "1.0"
+    assert (await measured.read_metrics())['autos_alerts{kind="court_unavailable"}'] == "1.0"
 
-    lost = Catalog(Database(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'autos.db'}"))
-    elsewhere = application(lost)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url="http://127.0.0.1") as client:
-        values = await Measured(elsewhere, client, lost).values()
+    unreachable = Catalog(Database(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'autos.db'}"))
+    other_app = create_measured_app(unreachable)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(other_app), base_url="http://127.0.0.1") as client:
+        values = await MeasuredApp(other_app, client, unreachable).read_metrics()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("0.0", "NaN")
     assert values['autos_alerts{kind="court_unavailable"}'] == "NaN"
     assert values['autos_unrecognized_secrecy_levels{of="documents"}'] == "NaN"
-    await lost.close()
+    await unreachable.close()
 
 
-async def test_levels_of_secrecy_that_nobody_understands_are_counted(measured: Measured) -> None:
+async def test_unrecognized_secrecy_levels_are_counted(measured: MeasuredApp) -> None:
     series = "autos_unrecognized_secrecy_levels"
-    values = await measured.values()
+    values = await measured.read_metrics()
     assert {values[f'{series}{{of="{of}"}}'] for of in ("processes", "instances", "documents")} == {"0.0"}
     number, [closed, open_one] = fresh_number(), document_ids(2)
     instance = replace(FIRST_DEGREE, secrecy=Secrecy.UNRECOGNIZED)
     documents = [replace(listed(closed), secrecy=Secrecy.UNRECOGNIZED), listed(open_one)]
     await measured.catalog.listings.record(listing_of(number, documents, instances=(instance,)))
-    values = await measured.values()
+    values = await measured.read_metrics()
     assert [values[f'{series}{{of="{of}"}}'] for of in ("processes", "instances", "documents")] == [
         "0.0",
         "1.0",
         "1.0",
     ]
     await measured.catalog.listings.record(listing_of(number, [closed, open_one], hour=1))
-    assert (await measured.values())[f'{series}{{of="documents"}}'] == "0.0"
+    assert (await measured.read_metrics())[f'{series}{{of="documents"}}'] == "0.0"
 
 
-async def test_with_keys_nobody_reads_them_without_one(measured: Measured) -> None:
+async def test_metrics_require_a_key_when_keys_are_configured(measured: MeasuredApp) -> None:
     answer = await measured.client.get("/metrics")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")

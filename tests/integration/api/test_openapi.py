@@ -1,4 +1,4 @@
-"""The interface describes itself, completely, and docs/openapi.json is what it says."""
+"""The OpenAPI description is complete, and `docs/openapi.json` is up to date."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from api.app import create_app
 from api.openapi import dump_description
 from settings import load_settings
 
-PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+DESCRIPTION_FILE = Path(__file__).parents[3] / "docs" / "openapi.json"
 OPERATIONS = [
     pytest.param(operation, id=f"{method.upper()} {path}")
-    for path, methods in json.loads(PAGE.read_text())["paths"].items()
+    for path, methods in json.loads(DESCRIPTION_FILE.read_text())["paths"].items()
     for method, operation in methods.items()
 ]
 
 
-def test_the_page_in_the_repository_is_what_the_service_says() -> None:
-    assert PAGE.read_text() == dump_description(create_app(load_settings())), "run `make openapi`"
+def test_openapi_file_is_up_to_date() -> None:
+    assert DESCRIPTION_FILE.read_text() == dump_description(create_app(load_settings())), "run `make openapi`"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_operation_says_what_it_does_and_all_that_it_answers(operation: dict[str, Any]) -> None:
+def test_operation_has_descriptions_and_response_schemas(operation: dict[str, Any]) -> None:
     assert operation["summary"]
     assert operation["description"]
     assert operation["tags"]
@@ -38,6 +38,6 @@ def test_each_operation_says_what_it_does_and_all_that_it_answers(operation: dic
             assert response["content"]
 
 
-def test_each_operation_has_a_name_of_its_own() -> None:
+def test_operation_ids_are_unique() -> None:
     names = Counter(operation.values[0]["operationId"] for operation in OPERATIONS)  # type: ignore[index]
     assert max(names.values()) == 1

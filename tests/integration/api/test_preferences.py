@@ -1,4 +1,4 @@
-"""The header Prefer: what is understood of it, and waiting no longer than the client does."""
+"""The `Prefer` header: parsing it, and waiting only while the client stays connected."""
 
 from __future__ import annotations
 
@@ -45,53 +45,53 @@ from api.preferences import MAX_WAIT_SECONDS, Preferences, while_connected
         ([",, ,wait=5,"], 5),
     ],
 )
-def test_the_seconds_to_wait_are_found_among_what_else_is_preferred(values: list[str], wait: int | None) -> None:
+def test_wait_is_parsed_from_the_prefer_header(values: list[str], wait: int | None) -> None:
     assert Preferences.parse(values).wait == wait
 
 
 @given(st.lists(st.text(alphabet='wait=0123456789,;" \\x', max_size=60), max_size=3))
-def test_whatever_is_sent_is_read_or_ignored(values: list[str]) -> None:
+def test_any_prefer_header_is_parsed_or_ignored(values: list[str]) -> None:
     wait = Preferences.parse(values).wait
     assert wait is None or 0 <= wait <= MAX_WAIT_SECONDS
 
 
-def test_an_answer_says_what_was_applied() -> None:
+def test_response_headers_name_the_applied_preference() -> None:
     assert Preferences.parse(["wait=99"]).response_headers == {"Vary": "Prefer", "Preference-Applied": "wait=30"}
     assert Preferences.parse(["wait=x"]).response_headers == {"Vary": "Prefer"}
 
 
-def request_of(messages: asyncio.Queue[Message]) -> Request:
-    """A request whose client is heard through a queue."""
+def create_request(messages: asyncio.Queue[Message]) -> Request:
+    """Return a request that receives its ASGI messages from a queue."""
     return Request({"type": "http"}, messages.get)
 
 
-async def test_nobody_waits_for_a_client_that_has_left() -> None:
+async def test_while_connected_cancels_the_wait_when_the_client_disconnects() -> None:
     messages: asyncio.Queue[Message] = asyncio.Queue()
     messages.put_nowait({"type": "http.request"})
     messages.put_nowait({"type": "http.disconnect"})
-    cut_off = asyncio.Event()
+    cancelled = asyncio.Event()
 
-    async def waiting() -> str:
+    async def wait() -> str:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            cut_off.set()
+            cancelled.set()
             raise
         return "news"
 
     began = time.monotonic()
-    assert await while_connected(request_of(messages), waiting()) is None
-    assert cut_off.is_set()
+    assert await while_connected(create_request(messages), wait()) is None
+    assert cancelled.is_set()
     assert time.monotonic() - began < 5
 
 
-async def test_a_client_that_stays_gets_what_it_waits_for_or_the_error() -> None:
-    async def news() -> str:
+async def test_while_connected_returns_the_result_or_raises_the_error() -> None:
+    async def return_news() -> str:
         return "news"
 
-    async def error() -> str:
+    async def raise_error() -> str:
         raise LookupError("gone")
 
-    assert await while_connected(request_of(asyncio.Queue()), news()) == "news"
+    assert await while_connected(create_request(asyncio.Queue()), return_news()) == "news"
     with pytest.raises(LookupError, match="gone"):
-        await while_connected(request_of(asyncio.Queue()), error())
+        await while_connected(create_request(asyncio.Queue()), raise_error())

@@ -1,4 +1,4 @@
-"""Every problem has a page that helps, and every page has its problem."""
+"""Every problem code has a documentation page, and every page has a problem code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADINGS = ["What it means", "Why it happens", "What to do"]
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """An application of nothing but the pages, that nobody has a key for."""
+    """A client without a key, of an app that has only the problem pages."""
     app = FastAPI()
     install_problem_handlers(app)
     app.include_router(router)
@@ -28,7 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("code", ProblemCode)
-def test_every_problem_has_a_page_that_says_what_to_do(code: ProblemCode) -> None:
+def test_problem_page_has_all_sections(code: ProblemCode) -> None:
     lines = page_of(code).splitlines()
     assert lines[0] == f"# {code}"
     assert f"Status {code.status}." in lines
@@ -37,18 +37,18 @@ def test_every_problem_has_a_page_that_says_what_to_do(code: ProblemCode) -> Non
     assert [heading for heading, text in sections if len(text.strip()) < 30] == []
 
 
-def test_no_page_is_left_over() -> None:
+def test_every_page_has_a_problem_code() -> None:
     pages = {page.stem for page in FOLDER.iterdir()}
     assert pages == {*ProblemCode, "README"}
 
 
-def test_the_index_names_every_problem_with_its_status() -> None:
+def test_index_lists_every_problem_with_its_status() -> None:
     index = (FOLDER / "README.md").read_text()
     missing = [code for code in ProblemCode if f"| [`{code}`]({code}.md) | {code.status} |" not in index]
     assert missing == []
 
 
-async def test_the_address_that_a_problem_gives_leads_to_its_page(client: httpx.AsyncClient) -> None:
+async def test_problem_type_url_serves_its_page(client: httpx.AsyncClient) -> None:
     problem = (await client.get("/nothing/here")).json()
     page = await client.get(problem["type"])
     assert (page.status_code, page.headers["content-type"]) == (200, "text/markdown; charset=utf-8")
@@ -56,6 +56,6 @@ async def test_the_address_that_a_problem_gives_leads_to_its_page(client: httpx.
 
 
 @pytest.mark.parametrize("name", ["no_such_problem", "README", "not_found.md", "%2e%2e%2ffailures", "NOT_FOUND"])
-async def test_nothing_but_a_problem_has_a_page(client: httpx.AsyncClient, name: str) -> None:
+async def test_unknown_problem_page_is_not_found(client: httpx.AsyncClient, name: str) -> None:
     answer = await client.get(f"/problems/{name}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -1,4 +1,4 @@
-"""The events' schemas are published as the code has them, in files and in OpenAPI."""
+"""The published schemas of webhook events, in files and in OpenAPI, match the code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.event_schemas import FOLDER, assert_is_event, schema_file
 
 
 @pytest.mark.parametrize("event_type", EventType)
-def test_the_published_schema_of_an_event_is_the_present_one(event_type: EventType) -> None:
+def test_published_event_schema_is_up_to_date(event_type: EventType) -> None:
     published = json.loads(schema_file(event_type).read_text())
     assert published == event_schema(event_type), "run `python -m tests.support.event_schemas`"
     jsonschema_rs.meta.validate(published)
 
 
-def test_no_schema_is_published_for_an_event_that_there_is_not() -> None:
+def test_published_schemas_are_exactly_the_event_types() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == set(EventType)
 
 
@@ -32,10 +32,10 @@ def test_openapi_describes_every_event() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "change",
     [{"type": "process.completed"}, {"version": 2}, {"data": {}}, {"timestamp": "yesterday"}, {"more": 1}],
 )
-def test_what_is_no_such_event_is_refused_by_its_schema(changed: dict[str, object]) -> None:
+def test_event_schema_refuses_invalid_events(change: dict[str, object]) -> None:
     event = {
         "type": "webhook.test",
         "version": 1,
@@ -44,4 +44,4 @@ def test_what_is_no_such_event_is_refused_by_its_schema(changed: dict[str, objec
     }
     assert_is_event(EventType.WEBHOOK_TEST, event)
     with pytest.raises(jsonschema_rs.ValidationError):
-        assert_is_event(EventType.WEBHOOK_TEST, event | changed)
+        assert_is_event(EventType.WEBHOOK_TEST, event | change)

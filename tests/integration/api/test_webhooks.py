@@ -1,4 +1,4 @@
-"""Who may read which deliveries, and what is answered to those who may not."""
+"""Access to webhook deliveries and endpoints by client and scope."""
 
 from __future__ import annotations
 
@@ -31,44 +31,44 @@ from tests.support.ports import bound_socket
 URL = "https://example.com/hook"
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 SCOPES = {
-    "desk": frozenset({Scope.READ, Scope.DOWNLOAD}),
+    "owner": frozenset({Scope.READ, Scope.DOWNLOAD}),
     "other": frozenset({Scope.READ, Scope.DOWNLOAD}),
     "reader": frozenset({Scope.READ}),
-    "chief": frozenset({Scope.READ, Scope.DOWNLOAD, Scope.ADMIN}),
+    "admin": frozenset({Scope.READ, Scope.DOWNLOAD, Scope.ADMIN}),
 }
 
 
 @dataclass
-class Office:
-    """The routes on a catalog of their own, with a few clients, and without Temporal."""
+class WebhooksApi:
+    """The webhook routes over an empty catalog with a few clients. Temporal never answers."""
 
     catalog: Catalog
     api: httpx.AsyncClient
     keys: dict[str, str]
 
-    async def ask(self, client: str, method: str, path: str, **request: Any) -> httpx.Response:
-        """Ask as a client."""
+    async def request(self, client: str, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request as a client."""
         headers = {"Authorization": f"Bearer {self.keys[client]}"}
-        return await self.api.request(method, path, headers=headers, **request)
+        return await self.api.request(method, path, headers=headers, **options)
 
-    async def refused(self, client: str, method: str, path: str, **request: Any) -> tuple[int, str]:
-        """Ask as a client, in vain."""
-        answer = await self.ask(client, method, path, **request)
+    async def request_refused(self, client: str, method: str, path: str, **options: Any) -> tuple[int, str]:
+        """Send a request that must fail. Return its status and problem code."""
+        answer = await self.request(client, method, path, **options)
         return answer.status_code, answer.json()["code"]
 
-    async def given_up(self, client: str, number: int = 1) -> str:
-        """A delivery that was given up; its id."""
-        made = await self.catalog.deliveries.create_test(client, URL)
-        event = await self.catalog.deliveries.get_event(made.id)
+    async def create_failed_delivery(self, client: str, number: int = 1) -> str:
+        """Create a delivery that was given up. Return its id."""
+        delivery = await self.catalog.deliveries.create_test(client, URL)
+        event = await self.catalog.deliveries.get_event(delivery.id)
         assert event is not None
         attempt = SentAttempt(number, NOW, 500, 12, "no")
         await self.catalog.deliveries.record_attempt(event.delivery, attempt, delivered=False, next_attempt_at=None)
-        return made.id
+        return delivery.id
 
 
 @pytest.fixture
-async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
-    """The office."""
+async def webhooks_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebhooksApi]:
+    """The webhook routes with a key for each client of `SCOPES`."""
     database_url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, database_url)
     catalog = Catalog(Database(database_url), Encryptor([Fernet.generate_key().decode()]))
@@ -83,34 +83,34 @@ async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         )
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as api:
-            yield Office(catalog, api, keys)
+            yield WebhooksApi(catalog, api, keys)
     await catalog.close()
 
 
-async def test_a_delivery_is_shown_to_its_owner_and_to_administrators_only(office: Office) -> None:
-    path = f"/webhooks/deliveries/{await office.given_up('desk')}"
-    for client in ("desk", "chief"):
-        answer = await office.ask(client, "GET", path)
+async def test_delivery_is_visible_to_its_owner_and_administrators_only(webhooks_api: WebhooksApi) -> None:
+    path = f"/webhooks/deliveries/{await webhooks_api.create_failed_delivery('owner')}"
+    for client in ("owner", "admin"):
+        answer = await webhooks_api.request(client, "GET", path)
         assert answer.status_code == 200
     unknown = (404, "delivery_unknown")
-    assert await office.refused("other", "GET", path) == unknown
-    assert await office.refused("other", "POST", f"{path}/redeliver") == unknown
-    assert await office.refused("desk", "GET", "/webhooks/deliveries/evt_none") == unknown
-    # Nothing was sent again on a stranger's word.
-    assert (await office.ask("desk", "GET", path)).json()["status"] == "failed"
+    assert await webhooks_api.request_refused("other", "GET", path) == unknown
+    assert await webhooks_api.request_refused("other", "POST", f"{path}/redeliver") == unknown
+    assert await webhooks_api.request_refused("owner", "GET", "/webhooks/deliveries/evt_none") == unknown
+    # The other client's request redelivered nothing.
+    assert (await webhooks_api.request("owner", "GET", path)).json()["status"] == "failed"
 
 
-async def test_a_delivery_says_all_that_was_tried(office: Office) -> None:
-    delivery_id = await office.given_up("desk")
-    assert (await office.ask("desk", "GET", f"/webhooks/deliveries/{delivery_id}")).json() == {
+async def test_delivery_lists_its_attempts(webhooks_api: WebhooksApi) -> None:
+    delivery_id = await webhooks_api.create_failed_delivery("owner")
+    assert (await webhooks_api.request("owner", "GET", f"/webhooks/deliveries/{delivery_id}")).json() == {
         "id": delivery_id,
         "event_type": "webhook.test",
         "process_number": None,
         "run_id": None,
-        "client": "desk",
+        "client": "owner",
         "url": URL,
         "status": "failed",
-        "created_at": (await created(office, delivery_id)),
+        "created_at": await read_created_at(webhooks_api, delivery_id),
         "delivered_at": None,
         "given_up_at": "2026-03-02T10:00:00Z",
         "next_attempt_at": None,
@@ -127,28 +127,30 @@ async def test_a_delivery_says_all_that_was_tried(office: Office) -> None:
     }
 
 
-async def created(office: Office, delivery_id: str) -> str:
-    """When a delivery was made."""
-    logged = await office.catalog.deliveries.log.get(delivery_id)
+async def read_created_at(webhooks_api: WebhooksApi, delivery_id: str) -> str:
+    """Return the time at which a delivery was created, as the API formats it."""
+    logged = await webhooks_api.catalog.deliveries.log.get(delivery_id)
     assert logged is not None
     return logged.delivery.created_at.isoformat().replace("+00:00", "Z")
 
 
-async def test_the_log_is_the_clients_own_and_an_administrator_may_ask_for_anothers(office: Office) -> None:
-    made = [await office.given_up("desk") for _ in range(3)]
-    theirs = await office.given_up("other")
-    first = (await office.ask("desk", "GET", "/webhooks/deliveries?limit=2&status=failed")).json()
-    second = (await office.ask("desk", "GET", first["deliveries_next"])).json()
-    assert [one["id"] for one in first["deliveries"] + second["deliveries"]] == made[::-1]
+async def test_delivery_log_shows_own_deliveries_and_administrators_may_name_a_client(
+    webhooks_api: WebhooksApi,
+) -> None:
+    own = [await webhooks_api.create_failed_delivery("owner") for _ in range(3)]
+    others = await webhooks_api.create_failed_delivery("other")
+    first = (await webhooks_api.request("owner", "GET", "/webhooks/deliveries?limit=2&status=failed")).json()
+    second = (await webhooks_api.request("owner", "GET", first["deliveries_next"])).json()
+    assert [delivery["id"] for delivery in first["deliveries"] + second["deliveries"]] == own[::-1]
     assert (second["next_cursor"], second["deliveries_next"]) == (None, None)
-    assert (await office.ask("chief", "GET", "/webhooks/deliveries")).json()["deliveries"] == []
-    asked = (await office.ask("chief", "GET", "/webhooks/deliveries?client=other")).json()
-    assert [one["id"] for one in asked["deliveries"]] == [theirs]
+    assert (await webhooks_api.request("admin", "GET", "/webhooks/deliveries")).json()["deliveries"] == []
+    answer = (await webhooks_api.request("admin", "GET", "/webhooks/deliveries?client=other")).json()
+    assert [delivery["id"] for delivery in answer["deliveries"]] == [others]
     for path in ("/webhooks/deliveries", "/webhooks/endpoints"):
-        assert await office.refused("desk", "GET", f"{path}?client=other") == (403, "forbidden")
+        assert await webhooks_api.request_refused("owner", "GET", f"{path}?client=other") == (403, "forbidden")
 
 
-UNASKABLE = {
+INVALID_QUERIES = {
     "cursor=nonsense": "invalid_cursor",
     "process_number=123": "invalid_process_number",
     "status=lost": "invalid_request",
@@ -158,12 +160,14 @@ UNASKABLE = {
 }
 
 
-async def test_what_cannot_be_asked_of_the_log_is_refused(office: Office) -> None:
-    for query, code in UNASKABLE.items():
-        assert await office.refused("desk", "GET", f"/webhooks/deliveries?{query}") == (422, code), query
+async def test_delivery_log_refuses_invalid_queries(webhooks_api: WebhooksApi) -> None:
+    for query, code in INVALID_QUERIES.items():
+        assert await webhooks_api.request_refused("owner", "GET", f"/webhooks/deliveries?{query}") == (422, code), (
+            query
+        )
 
 
-async def test_no_test_is_sent_to_an_address_that_cannot_be_used(office: Office) -> None:
+async def test_webhook_test_refuses_invalid_urls(webhooks_api: WebhooksApi) -> None:
     for url in (
         "http://example.com/",
         "https://127.0.0.1/",
@@ -171,37 +175,45 @@ async def test_no_test_is_sent_to_an_address_that_cannot_be_used(office: Office)
         "https://a@example.com/",
         "no address",
     ):
-        refused = await office.refused("desk", "POST", "/webhooks/test", json={"url": url})
+        refused = await webhooks_api.request_refused("owner", "POST", "/webhooks/test", json={"url": url})
         assert refused == (422, "invalid_webhook_url"), url
-    assert (await office.ask("desk", "GET", "/webhooks/deliveries")).json()["deliveries"] == []
+    assert (await webhooks_api.request("owner", "GET", "/webhooks/deliveries")).json()["deliveries"] == []
 
 
-async def test_sending_needs_the_scope_for_it(office: Office) -> None:
-    delivery_id = await office.given_up("reader")
+async def test_sending_needs_the_download_scope(webhooks_api: WebhooksApi) -> None:
+    delivery_id = await webhooks_api.create_failed_delivery("reader")
     forbidden = (403, "forbidden")
-    assert await office.refused("reader", "POST", "/webhooks/test", json={"url": URL}) == forbidden
-    assert await office.refused("reader", "POST", f"/webhooks/deliveries/{delivery_id}/redeliver") == forbidden
+    assert await webhooks_api.request_refused("reader", "POST", "/webhooks/test", json={"url": URL}) == forbidden
+    assert (
+        await webhooks_api.request_refused("reader", "POST", f"/webhooks/deliveries/{delivery_id}/redeliver")
+        == forbidden
+    )
     since = {"failed_since": NOW.isoformat()}
-    assert await office.refused("reader", "POST", "/webhooks/deliveries/redeliver", json=since) == forbidden
-    assert await office.refused("reader", "POST", "/webhooks/endpoints/ep_1/enable") == forbidden
+    assert (
+        await webhooks_api.request_refused("reader", "POST", "/webhooks/deliveries/redeliver", json=since)
+        == forbidden
+    )
+    assert await webhooks_api.request_refused("reader", "POST", "/webhooks/endpoints/ep_1/enable") == forbidden
 
 
-async def test_what_is_sent_again_while_temporal_is_away_is_not_forgotten(office: Office) -> None:
-    delivery_id = await office.given_up("desk")
-    refused = await office.refused("desk", "POST", f"/webhooks/deliveries/{delivery_id}/redeliver")
+async def test_redelivery_requested_while_temporal_is_unavailable_becomes_overdue(
+    webhooks_api: WebhooksApi,
+) -> None:
+    delivery_id = await webhooks_api.create_failed_delivery("owner")
+    refused = await webhooks_api.request_refused("owner", "POST", f"/webhooks/deliveries/{delivery_id}/redeliver")
     assert refused == (503, "temporal_unavailable")
-    [overdue] = (await office.catalog.deliveries.list_overdue(OverdueRequest(), by=timedelta(0))).deliveries
+    [overdue] = (await webhooks_api.catalog.deliveries.list_overdue(OverdueRequest(), by=timedelta(0))).deliveries
     assert (overdue.id, overdue.first_attempt) == (delivery_id, 2)
 
 
-async def test_only_its_owner_and_administrators_switch_an_address_on(office: Office) -> None:
-    await office.given_up("desk")
-    [endpoint] = (await office.ask("desk", "GET", "/webhooks/endpoints")).json()["endpoints"]
-    assert (endpoint["url"], endpoint["client"]) == (URL, "desk")
+async def test_endpoint_is_enabled_by_its_owner_and_administrators_only(webhooks_api: WebhooksApi) -> None:
+    await webhooks_api.create_failed_delivery("owner")
+    [endpoint] = (await webhooks_api.request("owner", "GET", "/webhooks/endpoints")).json()["endpoints"]
+    assert (endpoint["url"], endpoint["client"]) == (URL, "owner")
     assert endpoint["failing_since"] == "2026-03-02T10:00:00Z"
-    assert (await office.ask("other", "GET", "/webhooks/endpoints")).json()["endpoints"] == []
+    assert (await webhooks_api.request("other", "GET", "/webhooks/endpoints")).json()["endpoints"] == []
     path = f"/webhooks/endpoints/{endpoint['id']}/enable"
-    assert await office.refused("other", "POST", path) == (404, "not_found")
-    assert (await office.ask("chief", "POST", path)).status_code == 200
-    assert (await office.ask("desk", "GET", "/webhooks/endpoints")).json()["endpoints"] == []
-    assert await office.refused("desk", "POST", path) == (404, "not_found")
+    assert await webhooks_api.request_refused("other", "POST", path) == (404, "not_found")
+    assert (await webhooks_api.request("admin", "POST", path)).status_code == 200
+    assert (await webhooks_api.request("owner", "GET", "/webhooks/endpoints")).json()["endpoints"] == []
+    assert await webhooks_api.request_refused("owner", "POST", path) == (404, "not_found")

@@ -1,4 +1,4 @@
-"""What the tests of the client share."""
+"""Fixtures of the client's tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def script() -> Script:
     return Script()
 
 
-class _Sleepless(ModuleType):
+class _ModuleWithFakeSleep(ModuleType):
     """A module whose ``sleep`` is replaced for the clients only, because other threads sleep too."""
 
     def __init__(self, module: ModuleType, sleep: Callable[[float], object]) -> None:
@@ -40,6 +40,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         taken.append(seconds)
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(client, "time", _Sleepless(time, taken.append))
-    monkeypatch.setattr(async_client, "asyncio", _Sleepless(asyncio, pause))
+    monkeypatch.setattr(client, "time", _ModuleWithFakeSleep(time, taken.append))
+    monkeypatch.setattr(async_client, "asyncio", _ModuleWithFakeSleep(asyncio, pause))
     return taken

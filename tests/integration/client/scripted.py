@@ -1,4 +1,4 @@
-"""An API and a store in one httpx transport, for what real ones do too seldom."""
+"""An API and a store in one httpx transport, for answers that real ones give too rarely."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 @dataclass
 class Script:
-    """The answers of each route, in turn; the last one repeats. An unknown route is an error of the test."""
+    """The answers of each route, in turn; the last one repeats. An unknown route fails the test."""
 
     answers: dict[str, list[Handler]] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
@@ -128,12 +128,12 @@ def status_head(
 
 
 def status_body(*given: Any, **more: Any) -> dict[str, Any]:
-    """A ``StatusBody``."""
+    """Return a ``StatusBody``."""
     return {**status_head(*given, **more), "failures_by_code": {}}
 
 
 def document_body(number: int, content: bytes = b"", **more: Any) -> dict[str, Any]:
-    """A ``DocumentBody`` of an available document."""
+    """Return a ``DocumentBody`` of an available document."""
     return {
         "id": f"d{number}",
         "name": f"Document {number}.pdf",
@@ -158,7 +158,7 @@ def document_body(number: int, content: bytes = b"", **more: Any) -> dict[str, A
 
 
 def failure_body(code: str, scope: str = "document") -> dict[str, Any]:
-    """A ``FailureBody``."""
+    """Return a ``FailureBody``."""
     return {
         "code": code,
         "scope": scope,
@@ -170,7 +170,7 @@ def failure_body(code: str, scope: str = "document") -> dict[str, Any]:
 
 
 def page_body(documents: list[dict[str, Any]], cursor: str | None = None) -> dict[str, Any]:
-    """A ``DocumentsBody``."""
+    """Return a ``DocumentsBody``."""
     return {
         "process_number": NUMBER,
         "links_expire_at": None,

@@ -1,4 +1,4 @@
-"""Requests, their answers as types, and refusals as exceptions."""
+"""Requests, typed answers, and problems as exceptions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ STATUS = f"GET /processes/{NUMBER}/status"
         (500, ApiProblem),
     ],
 )
-def test_a_problem_is_an_exception_of_its_kind(script: Script, code: int, kind: type[ApiProblem]) -> None:
+def test_problem_raises_the_matching_exception(script: Script, code: int, kind: type[ApiProblem]) -> None:
     script.on(STATUS, problem_answer(code, "some_code"))
 
     with script.client() as autos, pytest.raises(ApiProblem) as raised:
@@ -72,7 +72,7 @@ def test_a_problem_is_an_exception_of_its_kind(script: Script, code: int, kind: 
 
 
 @pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (503, Unavailable)])
-async def test_a_request_is_sent_again_after_as_long_as_the_api_asks(
+async def test_request_is_retried_after_retry_after(
     script: Script, pauses: list[float], code: int, kind: type[ApiProblem]
 ) -> None:
     script.on(STATUS, problem_answer(code, "later", Retry_After="7"), json_answer(status_body("completed", 3)))
@@ -89,7 +89,7 @@ async def test_a_request_is_sent_again_after_as_long_as_the_api_asks(
     assert len(script.requests) == 2 + 4
 
 
-def test_nobody_waits_for_longer_than_a_minute(script: Script, pauses: list[float]) -> None:
+def test_retry_wait_is_at_most_a_minute(script: Script, pauses: list[float]) -> None:
     script.on(STATUS, problem_answer(429, "rate_limited", Retry_After="61"))
 
     with script.client() as autos, pytest.raises(RateLimited):
@@ -98,7 +98,7 @@ def test_nobody_waits_for_longer_than_a_minute(script: Script, pauses: list[floa
     assert (pauses, len(script.requests)) == ([], 1)
 
 
-def test_a_batch_is_never_sent_twice(script: Script, pauses: list[float]) -> None:
+def test_batch_is_never_sent_twice(script: Script, pauses: list[float]) -> None:
     script.on("POST /batches", break_connection)
 
     with script.client() as autos, pytest.raises(NoAnswer):
@@ -107,7 +107,7 @@ def test_a_batch_is_never_sent_twice(script: Script, pauses: list[float]) -> Non
     assert (pauses, len(script.requests)) == ([], 1)
 
 
-def test_a_lost_connection_is_tried_again_and_then_named(script: Script, pauses: list[float]) -> None:
+def test_lost_connection_is_retried_then_raised(script: Script, pauses: list[float]) -> None:
     script.on(STATUS, break_connection)
 
     with (
@@ -118,7 +118,7 @@ def test_a_lost_connection_is_tried_again_and_then_named(script: Script, pauses:
 
     assert pauses == sorted(pauses)
     assert len(script.requests) == 4
-    # Neither a cause nor a context: httpx's own errors hold the request, and that the key.
+    # Neither a cause nor a context: httpx's errors contain the request, which contains the key.
     assert (lost.value.__cause__, lost.value.__context__) == (None, None)
 
 
@@ -131,7 +131,7 @@ def test_a_lost_connection_is_tried_again_and_then_named(script: Script, pauses:
         lambda _: httpx.Response(301, headers={"location": "https://elsewhere.test/"}),
     ],
 )
-def test_what_is_not_the_api_is_said_to_be_so(script: Script, strange: Any) -> None:
+def test_unexpected_answer_is_reported(script: Script, strange: Any) -> None:
     script.on(STATUS, strange)
 
     with script.client() as autos, pytest.raises(UnexpectedAnswer) as raised:
@@ -140,7 +140,7 @@ def test_what_is_not_the_api_is_said_to_be_so(script: Script, strange: Any) -> N
     assert "secret-link" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_newer_server_breaks_nothing(script: Script) -> None:
+def test_unknown_fields_of_a_newer_server_are_ignored(script: Script) -> None:
     newer = {**status_head("reviewing", 2), "failures_by_code": {"of_a_new_kind": 1}, "mood": "good"}
     script.on(STATUS, json_answer(newer))
 
@@ -150,7 +150,7 @@ def test_a_newer_server_breaks_nothing(script: Script) -> None:
     assert (found.status, found.failures_by_code) == ("reviewing", {"of_a_new_kind": 1})
 
 
-async def test_pages_follow_one_another_only_as_far_as_they_are_wanted(script: Script) -> None:
+async def test_pages_are_fetched_only_as_needed(script: Script) -> None:
     route = f"GET /processes/{NUMBER}/documents"
     pages = (
         json_answer(page_body([document_body(1), document_body(2)], "next")),
@@ -169,7 +169,7 @@ async def test_pages_follow_one_another_only_as_far_as_they_are_wanted(script: S
         assert [each.id async for each in autos_too.documents(NUMBER)] == ["d1", "d2", "d3"]
 
 
-def test_waiting_asks_the_api_to_hold_its_answer_and_ends_with_the_run(script: Script, pauses: list[float]) -> None:
+def test_wait_uses_long_polling_and_ends_with_the_run(script: Script, pauses: list[float]) -> None:
     under_way = status_body("processing", 1, 5)
     held = json_answer(under_way, Preference_Applied="wait=30")
     script.on(STATUS, json_answer(under_way), held, json_answer(status_body("completed", 5)))
@@ -178,11 +178,11 @@ def test_waiting_asks_the_api_to_hold_its_answer_and_ends_with_the_run(script: S
         assert autos.wait(NUMBER).available_documents == 5
 
     assert [each.headers.get("prefer") for each in script.requests] == [None, "wait=30", "wait=30"]
-    # The second answer came at once, although it should have been held.
+    # The second answer came at once, although the server should have held it.
     assert [0.9 < each <= 1 for each in pauses] == [True]
 
 
-def test_waiting_polls_a_server_that_holds_nothing_and_takes_no_longer_than_allowed(
+def test_wait_polls_without_long_polling_and_respects_the_timeout(
     script: Script, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
@@ -195,7 +195,7 @@ def test_waiting_polls_a_server_that_holds_nothing_and_takes_no_longer_than_allo
     assert pauses == [2, 2, 2, 2, 1]
 
 
-def test_a_request_says_only_what_was_given(script: Script) -> None:
+def test_request_contains_only_given_arguments(script: Script) -> None:
     route = f"POST /processes/{NUMBER}/downloads"
     script.on(route, json_answer({**status_head("processing", 0, 5), "decision": "started", "documents": []}, 202))
 
@@ -210,7 +210,7 @@ def test_a_request_says_only_what_was_given(script: Script) -> None:
     ]
 
 
-def test_acts_and_lists_go_to_the_routes_of_the_contract(script: Script) -> None:
+def test_methods_call_the_documented_routes(script: Script) -> None:
     delivery: dict[str, Any] = {
         "id": "e1",
         "event_type": "process.completed",
@@ -284,14 +284,14 @@ def test_acts_and_lists_go_to_the_routes_of_the_contract(script: Script) -> None
         again = autos.redeliver_failed(datetime(2026, 3, 2, tzinfo=UTC))
         assert (again.redelivered, again.more) == (3, True)
         with pytest.raises(ValueError, match="zone"):
-            autos.redeliver_failed(datetime(2026, 3, 2))  # noqa: DTZ001 - which is the mistake.
+            autos.redeliver_failed(datetime(2026, 3, 2))  # noqa: DTZ001 - the mistake under test.
         assert [each.id for each in autos.endpoints()] == [autos.enable_endpoint("ep1").id] == ["ep1"]
         assert autos.redeliver("e1") == autos.test_webhook("https://me.test/") == autos.delivery("e1")
 
     assert {str(each.headers["authorization"]) for each in script.requests} == {f"Bearer {KEY}"}
 
 
-def test_neither_key_nor_links_are_shown_or_logged(script: Script, caplog: pytest.LogCaptureFixture) -> None:
+def test_key_and_links_are_not_shown_or_logged(script: Script, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     link = "https://store.test/d1?X-Amz-Signature=secret"
     script.on(f"GET /processes/{NUMBER}/documents/d1", json_answer(document_body(1, download_url=link)))
@@ -313,21 +313,21 @@ def test_neither_key_nor_links_are_shown_or_logged(script: Script, caplog: pytes
 
 
 @pytest.mark.parametrize("address", ["", "autos.test", "ftp://autos.test", "https://user:password@autos.test"])
-def test_an_unusable_address_is_refused(address: str) -> None:
+def test_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="base address") as refused:
         Autos(address)
     assert "password@" not in str(refused.value)
 
 
 @pytest.mark.parametrize("key", ["", "secret\n", "secret key é"])
-def test_an_unusable_key_is_refused_and_not_repeated(key: str) -> None:
+def test_invalid_key_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="API key") as refused:
         Autos(API, key)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("number", ["", " ", "..", "."])
-def test_a_number_that_would_lead_elsewhere_is_refused(script: Script, number: str) -> None:
+def test_number_that_changes_the_path_is_refused(script: Script, number: str) -> None:
     with script.client() as autos, pytest.raises(ValueError, match="missing"):
         autos.status(number)
     assert script.requests == []
@@ -340,7 +340,7 @@ def test_both_clients_have_the_same_methods() -> None:
     assert methods(autos_client.Autos) == methods(autos_client.AsyncAutos)
 
 
-def test_the_package_stands_by_itself() -> None:
+def test_package_has_no_service_imports() -> None:
     program = (
         "import sys, autos_client\n"
         "tops = {name.partition('.')[0] for name in sys.modules}\n"

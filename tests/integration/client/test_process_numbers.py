@@ -1,4 +1,4 @@
-"""The commands read process numbers as the service does."""
+"""The client's commands parse process numbers as the service does."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from domain.errors import InvalidProcessNumber
 from domain.process_number import ProcessNumber
 
 
-def read_by_the_service(text: str) -> tuple[str, bool]:
-    """The canonical number or the complaint, and whether it is a number."""
+def parse_with_service(text: str) -> tuple[str, bool]:
+    """Return the canonical number and `True`, or the error message and `False`."""
     try:
         return ProcessNumber.parse(text).canonical, True
     except InvalidProcessNumber as error:
         return str(error), False
 
 
-def read_by_the_commands(text: str) -> tuple[str, bool]:
-    """The same, as the commands of the client read it."""
+def parse_with_client(text: str) -> tuple[str, bool]:
+    """Return the same as `parse_with_service`, for the commands of the client."""
     try:
         return canonical_number(text), True
     except CommandError as error:
         return str(error), error.exit_code is not ExitCode.USAGE
 
 
-def with_right_check_digits(sequence: int, year: int, segment: int, court: int, unit: int) -> str:
-    """A number, written as a spreadsheet does that has dropped the zeros at its beginning."""
+def make_valid_number(sequence: int, year: int, segment: int, court: int, unit: int) -> str:
+    """Return a valid number without its leading zeros, which spreadsheets drop."""
     tail = f"{year:04}{segment}{court:02}{unit:04}"
     return f"{sequence}{98 - int(f'{sequence}{tail}00') % 97:02}{tail}"
 
@@ -48,22 +48,22 @@ def with_right_check_digits(sequence: int, year: int, segment: int, court: int, 
         "\u0661011745-77.2025.8.11.0041",
     ],
 )
-def test_examples_are_read_alike(text: str) -> None:
-    assert read_by_the_commands(text) == read_by_the_service(text)
+def test_examples_are_parsed_alike(text: str) -> None:
+    assert parse_with_client(text) == parse_with_service(text)
 
 
 @pytest.mark.parametrize("segment", range(10))
-def test_every_court_is_known_alike(segment: int) -> None:
+def test_every_court_is_parsed_alike(segment: int) -> None:
     for court in range(100):
-        text = with_right_check_digits(555, 2021, segment, court, 1)
-        assert read_by_the_commands(text) == read_by_the_service(text)
+        text = make_valid_number(555, 2021, segment, court, 1)
+        assert parse_with_client(text) == parse_with_service(text)
 
 
 @given(
     st.text()
     | st.text("0123456789-. \u200b", max_size=30)
     | st.builds(
-        with_right_check_digits,
+        make_valid_number,
         st.integers(1, 9_999_999),
         st.integers(1800, 2200),
         st.integers(0, 9),
@@ -71,5 +71,5 @@ def test_every_court_is_known_alike(segment: int) -> None:
         st.integers(0, 9999),
     )
 )
-def test_any_text_is_read_alike(text: str) -> None:
-    assert read_by_the_commands(text) == read_by_the_service(text)
+def test_any_text_is_parsed_alike(text: str) -> None:
+    assert parse_with_client(text) == parse_with_service(text)

@@ -1,4 +1,4 @@
-"""Events as they come: in pieces, broken off, and taken up again."""
+"""Event streams: split into chunks, broken and resumed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.integration.client.scripted import (
 EVENTS = f"GET /processes/{NUMBER}/events"
 
 
-def event(kind: str, available: int, event_id: str, **more: str) -> str:
-    """One event as the API writes it."""
-    told = status_body("completed" if kind == "ended" else "processing", available, 5, **more)
-    return f"event: {kind}\ndata: {json.dumps(told, ensure_ascii=False)}\nid: {event_id}\nretry: 2000\n\n"
+def format_event(kind: str, available: int, event_id: str, **more: str) -> str:
+    """Return one event as the API writes it."""
+    progress = status_body("completed" if kind == "ended" else "processing", available, 5, **more)
+    return f"event: {kind}\ndata: {json.dumps(progress, ensure_ascii=False)}\nid: {event_id}\nretry: 2000\n\n"
 
 
 STREAM = (
@@ -38,7 +38,7 @@ STREAM = (
 
 
 @given(st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(1, 12)), st.booleans())
-def test_events_are_the_same_however_they_come_in_pieces(end: str, sizes: list[int], marked: bool) -> None:
+def test_events_do_not_depend_on_chunk_boundaries(end: str, sizes: list[int], marked: bool) -> None:
     rest = (b"\xef\xbb\xbf" if marked else b"") + STREAM.replace("\n", end).encode()
     parser = EventParser()
     found: list[ServerEvent] = []
@@ -54,45 +54,51 @@ def test_events_are_the_same_however_they_come_in_pieces(end: str, sizes: list[i
     assert parser.retry_seconds == 2.5
 
 
-def test_a_line_without_an_end_is_no_stream_of_events() -> None:
+def test_endless_line_is_refused() -> None:
     parser = EventParser()
     assert list(parser.feed(b"x" * 1024 * 1024)) == []
     with pytest.raises(UnexpectedAnswer):
         list(parser.feed(b"x"))
 
 
-async def test_a_broken_stream_is_taken_up_where_it_was(script: Script, pauses: list[float]) -> None:
-    first = event_stream(event("progress", 1, "1-a"), event("progress", 2, "2-b")[:40], httpx.ReadError("lost"))
-    second = event_stream(event("progress", 3, "3-c"), event("ended", 5, "4-d"), event("progress", 9, "never"))
+async def test_broken_stream_is_resumed_from_the_last_event(script: Script, pauses: list[float]) -> None:
+    first = event_stream(
+        format_event("progress", 1, "1-a"), format_event("progress", 2, "2-b")[:40], httpx.ReadError("lost")
+    )
+    second = event_stream(
+        format_event("progress", 3, "3-c"), format_event("ended", 5, "4-d"), format_event("progress", 9, "never")
+    )
     script.on(EVENTS, first, break_connection, problem_answer(503, "not_ready", Retry_After="9"), second)
 
     with script.client() as autos:
-        told = list(autos.watch(NUMBER))
+        progress = list(autos.watch(NUMBER))
 
-    assert [(each.available_documents, each.ended) for each in told] == [(1, False), (3, False), (5, True)]
+    assert [(each.available_documents, each.ended) for each in progress] == [(1, False), (3, False), (5, True)]
     assert [each.headers.get("last-event-id") for each in script.requests] == [None, "1-a", "1-a", "1-a"]
     assert pauses == [2.0, 0.5, 9.0]
 
 
-async def test_the_same_for_asyncio(script: Script, pauses: list[float]) -> None:
-    # Without an end, and yet not broken: the service ends streams after a while.
-    script.on(EVENTS, event_stream(event("progress", 1, "1-a")), event_stream(event("ended", 5, "4-d")))
+async def test_ended_stream_is_resumed_with_asyncio(script: Script, pauses: list[float]) -> None:
+    # The stream ends without an `ended` event and is not broken: the service ends streams after some time.
+    script.on(
+        EVENTS, event_stream(format_event("progress", 1, "1-a")), event_stream(format_event("ended", 5, "4-d"))
+    )
 
     async with script.async_client() as autos:
-        told = [each.available_documents async for each in autos.watch(NUMBER)]
+        progress = [each.available_documents async for each in autos.watch(NUMBER)]
 
-    assert (told, len(pauses)) == ([1, 5], 1)
+    assert (progress, len(pauses)) == ([1, 5], 1)
     assert script.requests[1].headers["last-event-id"] == "1-a"
 
 
-def test_nothing_more_comes_of_a_process_that_has_ended_before(script: Script, pauses: list[float]) -> None:
-    script.on(EVENTS, event_stream(event("progress", 1, "1-a")), lambda _: httpx.Response(204))
+def test_watch_ends_on_204(script: Script, pauses: list[float]) -> None:
+    script.on(EVENTS, event_stream(format_event("progress", 1, "1-a")), lambda _: httpx.Response(204))
 
     with script.client() as autos:
         assert [each.available_documents for each in autos.watch(NUMBER)] == [1]
 
 
-def test_a_process_that_is_not_known_is_not_watched(script: Script, pauses: list[float]) -> None:
+def test_watch_raises_for_an_unknown_process(script: Script, pauses: list[float]) -> None:
     script.on(EVENTS, problem_answer(404, "process_unknown"))
     with script.client() as autos, pytest.raises(NotFound, match="process_unknown"):
         next(autos.watch(NUMBER))
@@ -103,7 +109,7 @@ def test_a_process_that_is_not_known_is_not_watched(script: Script, pauses: list
     assert pauses == []
 
 
-def test_a_service_that_is_gone_is_given_up(script: Script, pauses: list[float]) -> None:
+def test_watch_gives_up_on_an_unreachable_service(script: Script, pauses: list[float]) -> None:
     script.on(EVENTS, break_connection)
 
     with script.client() as autos, pytest.raises(Unavailable):

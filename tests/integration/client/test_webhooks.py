@@ -1,4 +1,4 @@
-"""What is taken for a genuine event, and what is not."""
+"""Verification of webhook events."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ SECRET = "whsec_" + base64.b64encode(b"a" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"b" * 32).decode()
 
 
-def signed(content: Any, *, secrets: tuple[str, ...] = (SECRET,), age: float = 0) -> tuple[dict[str, str], bytes]:
-    """An event as the service sends it."""
+def sign_event(
+    content: Any, *, secrets: tuple[str, ...] = (SECRET,), age: float = 0
+) -> tuple[dict[str, str], bytes]:
+    """Return headers and body of an event as the service sends it."""
     body, sent = json.dumps(content), datetime.now(UTC) - timedelta(seconds=age)
     headers = {
         "Webhook-Id": "e1",
@@ -28,8 +30,8 @@ def signed(content: Any, *, secrets: tuple[str, ...] = (SECRET,), age: float = 0
     return headers, body.encode()
 
 
-def ended() -> dict[str, Any]:
-    """A ``process.completed``."""
+def build_completed_event() -> dict[str, Any]:
+    """Return a ``process.completed`` event."""
     run = {"id": "r", "client": "c", "started_at": "2026-11-23T12:00:00Z", "ended_at": None, "outcome": "completed"}
     data = {
         **status_head("completed", 1),
@@ -41,8 +43,8 @@ def ended() -> dict[str, Any]:
     return {"type": "process.completed", "timestamp": "2026-11-23T12:00:00.000000Z", "data": data}
 
 
-def test_a_genuine_event_is_typed_and_its_links_are_not_shown() -> None:
-    event = verify_webhook(SECRET, *signed(ended()))
+def test_verified_event_is_typed_and_its_repr_hides_links() -> None:
+    event = verify_webhook(SECRET, *sign_event(build_completed_event()))
 
     assert (event.id, event.type) == ("e1", "process.completed")
     assert event.process is not None
@@ -51,31 +53,31 @@ def test_a_genuine_event_is_typed_and_its_links_are_not_shown() -> None:
     assert "X-Amz-Signature" not in repr(event)
 
 
-def test_the_end_of_a_run_that_was_killed_has_no_counts() -> None:
-    event = ended()
+def test_event_of_a_terminated_run_has_no_counts() -> None:
+    event = build_completed_event()
     counts = ("total", "available", "pending", "failed")
     for name in (*(f"{each}_documents" for each in counts), "progress_percentage", "available_bytes"):
         del event["data"][name]
-    process = verify_webhook(SECRET, *signed(event)).process
+    process = verify_webhook(SECRET, *sign_event(event)).process
     assert process is not None
     assert (process.outcome, process.total_documents) == ("completed", None)
 
 
-def test_an_event_of_another_type_has_its_data_as_it_was_sent() -> None:
+def test_unknown_event_type_keeps_its_raw_data() -> None:
     event = verify_webhook(
-        SECRET, *signed({"type": "webhook.test", "timestamp": "2026-11-23T12:00:00Z", "data": {"a": 1}})
+        SECRET, *sign_event({"type": "webhook.test", "timestamp": "2026-11-23T12:00:00Z", "data": {"a": 1}})
     )
 
     assert (event.type, event.data, event.process) == ("webhook.test", {"a": 1}, None)
 
 
-def test_while_a_secret_is_changed_both_are_good() -> None:
-    assert verify_webhook([OTHER, SECRET], *signed(ended())).id == "e1"
-    assert verify_webhook(SECRET, *signed(ended(), secrets=(OTHER, SECRET))).id == "e1"
+def test_both_secrets_verify_during_rotation() -> None:
+    assert verify_webhook([OTHER, SECRET], *sign_event(build_completed_event())).id == "e1"
+    assert verify_webhook(SECRET, *sign_event(build_completed_event(), secrets=(OTHER, SECRET))).id == "e1"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "age"),
+    ("changed_headers", "age"),
     [
         ({}, 301.5),
         ({}, -302),
@@ -88,26 +90,26 @@ def test_while_a_secret_is_changed_both_are_good() -> None:
         ({"Webhook-Id": "e2"}, 0),
     ],
 )
-def test_what_is_not_genuine_is_refused(spoil: dict[str, str], age: float) -> None:
-    headers, body = signed(ended(), age=age)
+def test_event_with_invalid_headers_is_refused(changed_headers: dict[str, str], age: float) -> None:
+    headers, body = sign_event(build_completed_event(), age=age)
     with pytest.raises(WebhookRefused):
-        verify_webhook(SECRET, {**headers, **spoil}, body)
+        verify_webhook(SECRET, {**headers, **changed_headers}, body)
 
 
-def test_another_body_or_another_secret_is_refused() -> None:
-    headers, body = signed(ended())
+def test_event_with_another_body_or_secret_is_refused() -> None:
+    headers, body = sign_event(build_completed_event())
     for secret, sent in ((SECRET, body + b" "), (OTHER, body), (SECRET, b"\xff")):
         with pytest.raises(WebhookRefused):
             verify_webhook(secret, headers, sent)
 
 
-@pytest.mark.parametrize("content", [[], {"type": "process.completed"}, {**ended(), "data": {}}])
-def test_a_signed_body_that_is_no_event_is_refused(content: Any) -> None:
+@pytest.mark.parametrize("content", [[], {"type": "process.completed"}, {**build_completed_event(), "data": {}}])
+def test_signed_body_that_is_not_an_event_is_refused(content: Any) -> None:
     with pytest.raises(WebhookRefused, match="not an event"):
-        verify_webhook(SECRET, *signed(content))
+        verify_webhook(SECRET, *sign_event(content))
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_not base64", []])
-def test_what_is_no_secret_is_said_at_once(secret: str | list[str]) -> None:
+def test_invalid_secret_is_reported_at_once(secret: str | list[str]) -> None:
     with pytest.raises((ValueError, WebhookRefused)):
-        verify_webhook(secret, *signed(ended()))
+        verify_webhook(secret, *sign_event(build_completed_event()))

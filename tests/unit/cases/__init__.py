@@ -1,1 +1,1 @@
-"""Inputs that people of this trade have met, each with its right result through the whole stack."""
+"""Real-world inputs, each with its expected result through the whole stack."""

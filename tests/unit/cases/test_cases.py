@@ -1,4 +1,4 @@
-"""Each input gives its right result through the whole stack: the real worker, store, catalog and API."""
+"""Input files and their expected results through the whole stack: the real worker, store, catalog and API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def court() -> Iterator[ScriptedCourt]:
-    """The court. Its documents are small PDFs, as long as the listings say."""
+    """The court. Its documents are small PDFs of the size that the listings state."""
     assert len(PDF) == 548
     with running_scripted_court(PDF) as court:
         yield court
@@ -31,7 +31,7 @@ def court() -> Iterator[ScriptedCourt]:
 
 @pytest.fixture(scope="module")
 async def cases(court: ScriptedCourt, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
-    """A stack that downloads from it."""
+    """A stack that downloads from the scripted court."""
     variables = {
         "AUTOS_COURT_BASE_URL": court.url,
         "AUTOS_COURT_TOKEN": "a-synthetic-token",
@@ -42,7 +42,7 @@ async def cases(court: ScriptedCourt, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def serve_listing(court: ScriptedCourt, name: str, *, charset: str = "utf-8") -> str:
-    """Have the court answer with an input. Returns its process number."""
+    """Make the court serve an input file. Returns its process number."""
     body = (INPUTS / name).read_bytes()
     at = body.index(b'"numeroProcesso"')
     number = body[at:].split(b'"')[3].decode()
@@ -52,7 +52,7 @@ def serve_listing(court: ScriptedCourt, name: str, *, charset: str = "utf-8") ->
     return number
 
 
-async def downloaded(stack: RunningStack, number: str, **query: str | int) -> tuple[Json, list[Json]]:
+async def download_process(stack: RunningStack, number: str, **query: str | int) -> tuple[Json, list[Json]]:
     """Download a process. Returns its status and its documents when the run has ended."""
     await stack.request_download(number, **query)
     status = await stack.wait_until_ended(number)
@@ -77,7 +77,7 @@ async def downloaded(stack: RunningStack, number: str, **query: str | int) -> tu
 async def test_two_documents_are_found_and_stored(
     cases: RunningStack, court: ScriptedCourt, name: str, charset: str
 ) -> None:
-    status, documents = await downloaded(cases, serve_listing(court, name, charset=charset))
+    status, documents = await download_process(cases, serve_listing(court, name, charset=charset))
     assert (status["status"], status["failure"]) == ("completed", None)
     assert [(document["status"], document["media_type"]) for document in documents] == [
         ("available", "application/pdf")
@@ -85,48 +85,44 @@ async def test_two_documents_are_found_and_stored(
     assert "\ufffd" not in str(documents)
 
 
-async def test_the_binary_of_another_source_beats_a_text(cases: RunningStack, court: ScriptedCourt) -> None:
+async def test_binary_of_another_source_is_preferred_to_text(cases: RunningStack, court: ScriptedCourt) -> None:
     number = serve_listing(court, "listing-current-source-text-only.json")
-    status, [document] = await downloaded(cases, number)
+    status, [document] = await download_process(cases, number)
     assert status["status"] == "completed"
     assert (document["media_type"], document["size_bytes"]) == ("application/pdf", 548)
     assert len(document["sources"]) == 2
 
 
-async def test_another_source_is_asked_before_a_document_is_blamed(
-    cases: RunningStack, court: ScriptedCourt
-) -> None:
+async def test_another_source_is_tried_before_a_document_fails(cases: RunningStack, court: ScriptedCourt) -> None:
     number = serve_listing(court, "listing-current-source-answers-500.json")
     described = json.loads((INPUTS / "listing-current-source-answers-500.json").read_text())
     broken = described[0]["tramitacaoAtual"]["documentos"][0]["hrefBinario"].split("/")[-2]
     court.documents[broken, "binario"] = lambda: Response(
         json.dumps({"status": 500, "message": "Erro interno na API do Codex."}), 500, media_type="application/json"
     )
-    status, documents = await downloaded(cases, number)
+    status, documents = await download_process(cases, number)
     assert status["status"] == "completed"
     assert {document["status"] for document in documents} == {"available"}
     assert sum(f"{broken}/binario" in path for path in court.requests) == 1
 
 
-async def test_a_level_of_secrecy_that_nobody_knows_closes_the_document(
-    cases: RunningStack, court: ScriptedCourt
-) -> None:
-    _, documents = await downloaded(cases, serve_listing(court, "listing-secrecy-unknown-word.json"))
+async def test_unknown_secrecy_level_is_unrecognized(cases: RunningStack, court: ScriptedCourt) -> None:
+    _, documents = await download_process(cases, serve_listing(court, "listing-secrecy-unknown-word.json"))
     assert "unrecognized" in {document["secrecy"] for document in documents}
 
 
-async def test_a_content_that_the_court_replaces_is_fetched_again_and_the_former_one_stays(
+async def test_replaced_content_is_downloaded_again_and_the_old_one_kept(
     cases: RunningStack, court: ScriptedCourt
 ) -> None:
     number = serve_listing(court, "listing-same-id-first.json")
-    _, before = await downloaded(cases, number)
+    _, before = await download_process(cases, number)
     serve_listing(court, "listing-same-id-second.json")
     [changed] = [document["id"] for document in before if document["name"] == "um.pdf"]
     second = PDF + b"% changed later\n"
     assert len(second) == 564
     court.documents[changed, "binario"] = lambda: Response(second, media_type="application/pdf")
 
-    status, after = await downloaded(cases, number, max_age=0)
+    status, after = await download_process(cases, number, max_age=0)
 
     assert status["status"] == "completed"
     [old] = [document for document in before if document["id"] == changed]
@@ -135,7 +131,7 @@ async def test_a_content_that_the_court_replaces_is_fetched_again_and_the_former
     assert new["sha256"] != old["sha256"]
     [former] = new["versions"]
     assert (former["version"], former["sha256"], former["filed_at"]) == (1, old["sha256"], old["filed_at"])
-    # Both open, under their own bytes; and the one that did not change was not fetched again.
+    # Both links return their own bytes, and the unchanged document was not downloaded again.
     for url, size in ((new["download_url"], 564), (former["download_url"], 548)):
         assert len((await cases.api.get(url)).content) == size
     content = await cases.api.get(
@@ -145,13 +141,13 @@ async def test_a_content_that_the_court_replaces_is_fetched_again_and_the_former
     [same] = [document["id"] for document in before if document["id"] != changed]
     assert sum(same in path for path in court.requests) == 1
     # The same listing once more changes nothing.
-    _, again = await downloaded(cases, number, max_age=0)
+    _, again = await download_process(cases, number, max_age=0)
     assert [document["version"] for document in again] == [document["version"] for document in after]
 
 
-async def test_no_date_that_can_be_read_is_lost(cases: RunningStack, court: ScriptedCourt) -> None:
-    _, documents = await downloaded(cases, serve_listing(court, "listing-dates.json"))
-    # One is empty and one is no day of any calendar.
+async def test_all_readable_dates_are_kept(cases: RunningStack, court: ScriptedCourt) -> None:
+    _, documents = await download_process(cases, serve_listing(court, "listing-dates.json"))
+    # One is empty and one is not a valid date.
     assert sum(document["filed_at"] is None for document in documents) == 2
     written = {document["filed_at"] for document in documents}
     assert "2026-03-02T13:00:00Z" in written
@@ -173,8 +169,8 @@ DOCUMENTS = {
 }
 
 
-def listing_of(number: str, name: str, media_type: str | None, size_bytes: int | None) -> Json:
-    """The details of a process with one document."""
+def build_process_details(number: str, name: str, media_type: str | None, size_bytes: int | None) -> Json:
+    """Return the details of a process with one document."""
     base = f"/processos/{number}/documentos/{uuid5(NAMESPACE_URL, number)}"
     file = {"tipo": media_type, "tamanho": size_bytes} if media_type or size_bytes else None
     document = {
@@ -198,26 +194,26 @@ def listing_of(number: str, name: str, media_type: str | None, size_bytes: int |
 @pytest.mark.parametrize(
     ("name", "listed_name", "listed_type", "media_type"), [(k, *v) for k, v in DOCUMENTS.items()]
 )
-async def test_a_document_is_taken_as_what_it_is(
+async def test_document_media_type_follows_its_content(
     cases: RunningStack, court: ScriptedCourt, name: str, listed_name: str, listed_type: str, media_type: str
 ) -> None:
     number, body = fresh_number(), (INPUTS / name).read_bytes()
-    listing = json.dumps([listing_of(number, listed_name, listed_type, len(body))])
+    listing = json.dumps([build_process_details(number, listed_name, listed_type, len(body))])
     court.listings[number] = lambda: Response(listing, media_type="application/json")
     court.documents[str(uuid5(NAMESPACE_URL, number)), "binario"] = lambda: Response(body, media_type=listed_type)
-    status, [document] = await downloaded(cases, number)
+    status, [document] = await download_process(cases, number)
     assert (document["status"], document["failure"]) == ("available", None)
     assert (document["media_type"], document["size_bytes"]) == (media_type, len(body))
     assert status["status"] == "completed"
 
 
-async def test_a_piece_without_file_and_text_is_not_missing(cases: RunningStack, court: ScriptedCourt) -> None:
+async def test_entry_without_file_or_text_is_not_missing(cases: RunningStack, court: ScriptedCourt) -> None:
     number = fresh_number()
-    listing = listing_of(number, "Juntada.pdf", None, None)
+    listing = build_process_details(number, "Juntada.pdf", None, None)
     court.listings[number] = lambda: Response(json.dumps([listing]), media_type="application/json")
     for kind in ("binario", "texto"):
         court.documents[str(uuid5(NAMESPACE_URL, number)), kind] = lambda: Response("{}", 404)
-    status, [document] = await downloaded(cases, number)
+    status, [document] = await download_process(cases, number)
     assert (status["status"], status["run"]["outcome"]) == ("completed", "completed")
     assert (status["no_content_documents"], status["failed_documents"]) == (1, 0)
     assert document["failure"]["code"] == "no_content"
@@ -225,16 +221,16 @@ async def test_a_piece_without_file_and_text_is_not_missing(cases: RunningStack,
     assert (await cases.request_download(number)).json()["decision"] == "complete"
 
 
-async def test_a_piece_without_file_whose_text_is_served_is_taken_as_text(
+async def test_entry_without_file_but_with_text_is_stored_as_text(
     cases: RunningStack, court: ScriptedCourt
 ) -> None:
     number = fresh_number()
-    listing = listing_of(number, "Juntada.pdf", None, None)
+    listing = build_process_details(number, "Juntada.pdf", None, None)
     court.listings[number] = lambda: Response(json.dumps([listing]), media_type="application/json")
     document_id = str(uuid5(NAMESPACE_URL, number))
     court.documents[document_id, "binario"] = lambda: Response("{}", 404)
     court.documents[document_id, "texto"] = lambda: Response("Juntada de petição.", media_type="text/plain")
-    status, [document] = await downloaded(cases, number)
+    status, [document] = await download_process(cases, number)
     assert (status["status"], document["media_type"]) == ("completed", "text/plain")
 
 
@@ -247,19 +243,17 @@ UNREADABLE: list[list[Json]] = [
 ]
 
 
-async def test_a_shape_that_is_not_understood_is_named_and_never_empty(
-    cases: RunningStack, court: ScriptedCourt
-) -> None:
-    async def shows(payload: list[Json]) -> None:
+async def test_unknown_listing_shape_is_an_error_and_never_empty(cases: RunningStack, court: ScriptedCourt) -> None:
+    async def check_shape_is_reported(payload: list[Json]) -> None:
         number = fresh_number()
         court.listings[number] = lambda: Response(json.dumps(payload), media_type="application/json")
-        status, documents = await downloaded(cases, number)
+        status, documents = await download_process(cases, number)
         assert (status["status"], status["failure"]["code"], documents) == ("failed", "invalid_listing", [])
         assert status["failure"]["retryable"] is True
         assert "documento" in status["failure"]["answer"] or "tramitacoes" in status["failure"]["answer"]
 
-    await asyncio.gather(*(shows(payload) for payload in UNREADABLE))
+    await asyncio.gather(*(check_shape_is_reported(payload) for payload in UNREADABLE))
 
 
-def test_every_document_is_tried_here() -> None:
+def test_every_input_file_is_used() -> None:
     assert {path.name for path in INPUTS.glob("doc-*")} == set(DOCUMENTS)

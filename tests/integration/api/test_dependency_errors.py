@@ -1,4 +1,4 @@
-"""Trouble with our own parts is told as that: 503, and never a defect."""
+"""Failures of the service's own dependencies are answered with 503, never 500."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from api.problems.handlers import install_problem_handlers
 from domain.errors import ConfigurationError, DependencyUnavailable
 
 
-async def test_a_setting_that_no_longer_fits_is_unavailability_and_told_to_the_log_alone() -> None:
+async def test_configuration_error_is_answered_with_503_without_its_text() -> None:
     app = FastAPI()
     install_problem_handlers(app)
 
@@ -27,11 +27,11 @@ async def test_a_setting_that_no_longer_fits_is_unavailability_and_told_to_the_l
     assert "AUTOS_DATABASE_URL" not in answer.text
 
 
-async def test_only_a_run_can_be_gone_and_else_temporal_lacks_its_namespace() -> None:
-    missing = RPCError("not found", RPCStatusCode.NOT_FOUND, b"")
+async def test_temporal_not_found_is_passed_on_for_runs_only() -> None:
+    not_found = RPCError("not found", RPCStatusCode.NOT_FOUND, b"")
     with pytest.raises(RPCError):
         async with translating_temporal_errors(of_a_run=True):
-            raise missing
+            raise not_found
     with pytest.raises(DependencyUnavailable, match="NOT_FOUND"):
         async with translating_temporal_errors():
-            raise missing
+            raise not_found
