@@ -59,7 +59,7 @@ class _PoolerGuard:
         if not self._pooled:
             connection: Any = dialect.connect(*cargs, **cparams)
             if self._pooled is False or not connection.run_async(_is_pooled):
-                return connection  # type: ignore[no-any-return]
+                return connection  # type: ignore[no-any-return]  # The dialect returns Any.
             self._pooled = True
             connection.close()
         return dialect.connect(*cargs, **cparams, **_UNNAMED_STATEMENTS)

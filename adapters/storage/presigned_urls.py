@@ -70,8 +70,7 @@ class LinkSigner:
         session = aioboto3.Session(
             aws_access_key_id=address.access_key_id, aws_secret_access_key=address.secret_access_key
         )
-        # The type stubs declare it as synchronous.
-        credentials = await session.get_credentials()  # type: ignore[misc]
+        credentials = await session.get_credentials()  # type: ignore[misc]  # Stubs say it is not awaitable.
         if credentials is None:
             raise ConfigurationError(
                 "There are no S3 keys: set AUTOS_S3_ACCESS_KEY_ID and AUTOS_S3_SECRET_ACCESS_KEY, or AWS's own."

@@ -152,6 +152,7 @@ class ConnectionTable:
             (State.REQUEST, self.limits.request_seconds),
             (State.READER, self.limits.answer_seconds),
         ):
+            # mypy cannot infer the type of a lambda with a default argument.
             overdue = takewhile(lambda entry, since=now - seconds: entry[1] <= since, self._waiting[state].items())  # type: ignore[misc]
             yield from (connection for connection, _ in overdue)
 
