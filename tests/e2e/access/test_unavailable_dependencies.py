@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -143,14 +144,19 @@ async def test_a_complete_process_is_answered_without_temporal(
 ) -> None:
     address = f"/processes/{stored.complete}"
 
-    # Temporal cannot have been requests: without it, a question costs seconds or is answered with 503.
+    api = apis_without_temporal[temporal]
+
+    async def median_seconds() -> float:
+        return statistics.median([(await timed_request(api, "GET", address))[1] for _ in range(11)])
+
     for query in ({}, {"auto_download": "true"}):
-        answer, took = await timed_request(apis_without_temporal[temporal], "GET", address, params=query)
+        answer = await api.get(address, params=query)
         assert (answer.status_code, answer.json()["status"]) == (200, "completed")
-        assert took < 1
     async with httpx.AsyncClient() as reader:
         for document in answer.json()["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
+    # Three tries, since the machine may be busy with something else for a while.
+    assert min([await median_seconds() for _ in range(3)]) < 0.05
 
 
 @pytest.mark.parametrize("temporal", ["closed", "silent"])
@@ -183,9 +189,7 @@ async def test_what_the_catalog_knows_is_answered_without_temporal(
         "/processes?limit=1",
     ):
         answer, took = await timed_request(api, "GET", address)
-        # The first request for the description builds it, which takes time on a busy machine.
-        limit = 3 if address == "/openapi.json" else 1
-        assert (answer.status_code, took < limit) == (200, True), f"{address}: {answer.status_code} in {took:.1f} s"
+        assert (answer.status_code, took < 1) == (200, True), f"{address}: {answer.status_code} in {took:.1f} s"
     # Only Temporal knows whether a run is open.
     *refused, (page, _), (ready, _) = answers = await asyncio.gather(
         timed_request(api, "GET", f"/processes/{stored.paused}"),

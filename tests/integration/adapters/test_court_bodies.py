@@ -51,8 +51,7 @@ TOKENS = st.sampled_from(
 SEARCH, DETAILS = "/api/v2/processos?", "/api/v2/processos/"
 FOUND = answer(200, json.dumps({"total": 1, "content": [{}]}).encode())
 
-# Far above the 0.05 s of a quiet machine, far below the seconds that parsing takes on the event loop.
-MAX_BLOCKED_SECONDS = 3.0
+MAX_BLOCKED_SECONDS = 0.5
 
 
 @asynccontextmanager
