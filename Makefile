@@ -62,8 +62,8 @@ histories: $(READY) ## Record again the workflow histories that the replay test 
 	$(BIN)/python -m tests.histories.record
 
 lock: $(READY) ## Resolve the dependencies again into the two lock files
-	$(BIN)/uv pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.runtime.lock
+	$(BIN)/uv pip compile pyproject.toml --no-strip-extras --all-extras --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --no-strip-extras --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --quiet --output-file requirements.runtime.lock
 
 clean: ## Remove the virtual environment and what the local stack stored
 	rm -rf $(VENV) .autos .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* client/dist
