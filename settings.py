@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     # Alerts to the operator.
     alert_webhook_url: OptionalUrl = None
     alert_court_seconds: float = Field(300, gt=0)
+    alert_worker_seconds: float = Field(60, gt=0)
 
     # The API.
     api_host: str = "127.0.0.1"
@@ -269,6 +270,11 @@ class Settings(BaseSettings):
     def alert_court_patience(self) -> timedelta:
         """How long the court may fail to answer before an alert is raised."""
         return timedelta(seconds=self.alert_court_seconds)
+
+    @property
+    def alert_worker_patience(self) -> timedelta:
+        """How long a task queue may have no worker before an alert is raised."""
+        return timedelta(seconds=self.alert_worker_seconds)
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -9,9 +9,8 @@ import structlog
 from temporalio import activity
 
 from activities.errors import translating_infrastructure_errors
-from domain.alerts import Alert
+from domain.alerts import alert_log_fields
 from domain.delivery_messages import DeliveryRef
-from domain.serializers import format_timestamp
 
 if TYPE_CHECKING:
     from activities.store_circuit import StoreCircuitBreaker
@@ -51,17 +50,7 @@ class AlertActivities:
             await self._store_circuit.probe_if_due()
             review = await self._alerts.review(url=self._url, court_patience=self._court_patience)
         for alert in review.raised:
-            _log.error("alert raised", **_to_log_fields(alert))
+            _log.error("alert raised", **alert_log_fields(alert))
         for alert in review.cleared:
-            _log.info("alert cleared", **_to_log_fields(alert))
+            _log.info("alert cleared", **alert_log_fields(alert))
         return review.deliveries
-
-
-def _to_log_fields(alert: Alert) -> dict[str, str | int | None]:
-    concern = alert.concern
-    return {
-        "alert": alert.id,
-        "kind": concern.kind.value,
-        "since": format_timestamp(concern.since),
-        **concern.details,
-    }

@@ -16,21 +16,21 @@ import structlog
 from temporalio import activity
 
 from activities.errors import at_capacity, translating_infrastructure_errors
-from domain.alerts import Alert, AlertKind, alert_body
+from domain.alerts import alert_body
 from domain.clients import Scope
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.process_number import ProcessNumber
 from domain.secrecy import readable
-from domain.serializers import Json, counts_body, documents_body, format_timestamp, run_body
+from domain.serializers import Json, counts_body, documents_body, run_body
 from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
-    EVENT_VERSION,
     SWITCH_OFF_AFTER,
     Delivery,
     DeliveryStatus,
     Event,
     SentAttempt,
     endpoint_id,
+    event_body,
 )
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class WebhookActivities:
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery
-        body = json.dumps(await self._build_body(event), ensure_ascii=False, separators=(",", ":")).encode()
+        content = event_body(delivery, await self._build_data(event))
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         secrets = await self._catalog.clients.get_webhook_secrets(delivery.client)
         sent_at, started_at = datetime.now(UTC), time.monotonic()
         reply = await self._sender.send(
@@ -146,22 +147,13 @@ class WebhookActivities:
         sent = SentAttempt(number, sent_at, reply.status_code, latency_ms, reply.excerpt, reply.error)
         return sent, _to_attempt_result(reply)
 
-    async def _build_body(self, event: Event) -> Json:
-        delivery = event.delivery
-        return {
-            "type": delivery.event_type,
-            "version": EVENT_VERSION,
-            "timestamp": format_timestamp(delivery.created_at),
-            "data": await self._build_data(event),
-        }
-
     async def _build_data(self, event: Event) -> Json:
         delivery, run = event.delivery, event.run
         if run is not None and delivery.process_number is not None:
             return await self._build_run_data(delivery.process_number, run, event.scopes)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
-            return {**alert_body(alert), "status_url": f"{self._public_url}{_status_path(alert)}"}
+            return alert_body(alert, self._public_url)
         return {"client": delivery.client}
 
     async def _build_run_data(self, number: str, run: Run, scopes: frozenset[Scope]) -> Json:
@@ -184,19 +176,6 @@ class WebhookActivities:
             )
             data["documents"] = documents_body(documents, links, scopes)
         return data
-
-
-def _status_path(alert: Alert) -> str:
-    """Return the path of the API where a client can read more about an alert."""
-    match alert.concern.kind:
-        case AlertKind.COURT_UNAVAILABLE | AlertKind.CREDENTIALS_EXPIRING:
-            return "/court/status"
-        case AlertKind.STORE_UNAVAILABLE:
-            return "/health/ready"
-        case AlertKind.FAILURES_HIGH:
-            return f"/processes/{alert.concern.subject}/status"
-        case AlertKind.ENDPOINT_DISABLED:
-            return f"/webhooks/endpoints?client={alert.concern.details['client']}"
 
 
 def _log_disabled_endpoint(delivery: Delivery) -> None:

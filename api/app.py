@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 
 from adapters.database import Catalog, Database
@@ -18,7 +19,8 @@ from adapters.temporal.connection import connect, report_trouble
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.run_client import RunClient
 from adapters.temporal.run_control import RunControlClient
-from adapters.webhooks import AddressGuard
+from adapters.temporal.worker_counts import WorkerCountClient
+from adapters.webhooks import AddressGuard, WebhookSender
 from api.auth import Authenticator
 from api.middleware.body_limit import BodyLimit
 from api.middleware.private_answers import PrivateAnswers
@@ -35,6 +37,7 @@ from api.problems.handlers import install_problem_handlers
 from api.routes import actions, batches, court, health, lists, metrics, processes, status, webhooks
 from api.schemas.webhook_events import event_routes
 from api.services.actions import ProcessActionService
+from api.services.alert_delivery import AlertDelivery
 from api.services.batches import BatchService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
@@ -42,6 +45,8 @@ from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import StoreReadiness
 from api.services.webhooks import WebhookService
+from api.services.worker_alerts import WorkerAlertService
+from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
 from domain.version import VERSION
 from settings import Settings
@@ -50,6 +55,7 @@ _DESCRIPTION = (
     "Downloads every document of a Brazilian court process into an S3 bucket and returns links to them. "
     "A process is identified by its CNJ number. Requests can be repeated safely."
 )
+_log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
     *(processes.router, status.router, actions.router, lists.router, batches.router, webhooks.router, court.router),
@@ -61,13 +67,17 @@ def create_app(settings: Settings) -> FastAPI:
     """Return the API for these settings. It starts even if Temporal or the store does not answer."""
     encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
+    # Before anything listens, so that a wrong setting is one clear line.
+    alert_sender = _create_alert_sender(settings, catalog)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         generate_openapi()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(catalog.close)
-            await _open_services(app, settings, catalog, stack)
+            if alert_sender is not None:
+                stack.push_async_callback(alert_sender.close)
+            await _open_services(app, settings, catalog, alert_sender, stack)
             yield
 
     app = FastAPI(
@@ -108,7 +118,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _open_services(app: FastAPI, settings: Settings, catalog: Catalog, stack: AsyncExitStack) -> None:
+async def _open_services(
+    app: FastAPI,
+    settings: Settings,
+    catalog: Catalog,
+    alert_sender: WebhookSender | None,
+    stack: AsyncExitStack,
+) -> None:
     """Connect to Temporal and the store, and put the services into ``app.state``."""
     temporal = await connect(lazy=True)
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
@@ -122,7 +138,8 @@ async def _open_services(app: FastAPI, settings: Settings, catalog: Catalog, sta
         has_keys=catalog.clients.has_keys,
     )
     stack.callback(address_guard.close)
-    presenter = ProcessPresenter(catalog, signer, runs)
+    presence = WorkerPresence(WorkerCountClient(temporal).count)
+    presenter = ProcessPresenter(catalog, signer, runs, presence.warnings)
     broadcaster = StatusBroadcaster(presenter)
     stack.callback(broadcaster.close)
     downloads = DownloadService(catalog, runs, address_guard, settings.listing_max_age)
@@ -131,11 +148,51 @@ async def _open_services(app: FastAPI, settings: Settings, catalog: Catalog, sta
     app.state.downloads = downloads
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
     app.state.lists = ListService(catalog, presenter)
-    app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard)
+    app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)
     app.state.court = CourtService(catalog, MonitorClient(temporal))
+    app.state.worker_presence = presence
+    _review_workers(settings, catalog, runs, presence, alert_sender, stack)
     app.state.readiness_checks = {
         "database": catalog.check,
         "storage": StoreReadiness(store).check,
         "temporal": runs.check_health,
     }
+
+
+def _review_workers(
+    settings: Settings,
+    catalog: Catalog,
+    runs: RunClient,
+    presence: WorkerPresence,
+    sender: WebhookSender | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Start the task that follows the workers' presence and raises the alert that there are none."""
+    delivery = AlertDelivery(catalog, runs, sender, public_url=settings.effective_public_url)
+    stack.callback(delivery.close)
+    service = WorkerAlertService(
+        presence, catalog.alerts, delivery, url=settings.alert_url, patience=settings.alert_worker_patience
+    )
+    reviewing = asyncio.create_task(service.run(), name="review of the workers")
+    stack.callback(reviewing.cancel)
+
+
+def _create_alert_sender(settings: Settings, catalog: Catalog) -> WebhookSender | None:
+    """Return the sender of alerts for when there is no worker. None if nothing can be sent.
+
+    Its guard is not the one that checks clients' addresses, which leaves the decision to an egress proxy.
+
+    Raises:
+        ConfigurationError: Alerts may not go to their address, or the secret is not valid.
+    """
+    if settings.alert_url is None:
+        return None
+    if settings.webhook_secret is None:
+        _log.warning("alerts wait for a worker", detail="AUTOS_WEBHOOK_SECRET is not set for the API.")
+        return None
+    return WebhookSender(
+        settings.webhook_secret.get_secret_value(),
+        AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys),
+        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
+    )

@@ -25,6 +25,7 @@ from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import Check
 from api.services.webhooks import WebhookService
+from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
 from domain.clients import Client, Scope
 
@@ -55,6 +56,7 @@ PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]
 ReadinessChecksDep = Annotated[Mapping[str, Check], _from_state("readiness_checks")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 WebhookServiceDep = Annotated[WebhookService, _from_state("webhooks")]
+WorkerPresenceDep = Annotated[WorkerPresence, _from_state("worker_presence")]
 
 
 def sessions_of(request: Request) -> Sessions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ class ProcessPresenter:
     catalog: Catalog
     signer: LinkSigner
     runs: RunClient
+    # What keeps every open run from going on, for the bodies of processes with one.
+    warnings: Callable[[], list[Json]] = list
 
     async def find_state(self, number: ProcessNumber) -> tuple[Process, OpenRun | None] | None:
         """Return a process and its open run, consistent with each other. None if the process is unknown.
@@ -83,6 +85,7 @@ class ProcessPresenter:
         links = await self.signer.sign_all(_contents(readable(page, client.scopes)))
         return {
             **self.head_body(process, open_run),
+            "warnings": self._warnings_of(open_run),
             "decision": decision.value if decision else None,
             "links_expire_at": format_timestamp(min((link.expires_at for link in links.values()), default=None)),
             "documents": documents_body(page, links, client.scopes),
@@ -93,6 +96,7 @@ class ProcessPresenter:
         """Return the body of a process without its documents, but with its failures by code."""
         return {
             **self.head_body(process, open_run),
+            "warnings": self._warnings_of(open_run),
             "failures_by_code": await self.catalog.processes.count_failures_by_code(process.number),
         }
 
@@ -118,6 +122,9 @@ class ProcessPresenter:
         """Return the body of one document, as far as the client may read it."""
         links = await self.signer.sign_all(_contents(readable([document], client.scopes)))
         return document_body(document, links, client.scopes)
+
+    def _warnings_of(self, open_run: OpenRun | None) -> list[Json]:
+        return [] if open_run is None else self.warnings()
 
     @staticmethod
     def head_body(process: Process, open_run: OpenRun | None) -> Json:

@@ -32,6 +32,7 @@ class AlertKind(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     FAILURES_HIGH = "failures_high"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    NO_WORKER = "no_worker"
 
     @property
     def event_type(self) -> EventType:
@@ -51,7 +52,7 @@ class Concern:
     """A problem that an operator should know about while it lasts.
 
     Attributes:
-        subject: What has the problem: the court, the store, a process number or an endpoint id.
+        subject: What has the problem: the court, the store, a process number, an endpoint id or a task queue.
         since: When it began.
         details: Further fields of the event, by name. No secrets.
     """
@@ -121,8 +122,18 @@ def store_concern(circuit: StoreCircuit, now: datetime) -> Concern | None:
     return Concern(AlertKind.STORE_UNAVAILABLE, _STORE, circuit.since, {"reason": circuit.reason})
 
 
-def alert_body(alert: Alert) -> Json:
-    """Return an alert as the JSON of its event."""
+def worker_concern(queue: str, since: datetime) -> Concern:
+    """Return the concern that no worker has polled a task queue since a time."""
+    return Concern(AlertKind.NO_WORKER, queue, since, {"queue": queue})
+
+
+def alert_body(alert: Alert, public_url: str) -> Json:
+    """Return an alert as the JSON of its event.
+
+    Args:
+        alert: The alert.
+        public_url: The API's base URL as clients reach it.
+    """
     return {
         "alert_id": alert.id,
         "state": alert.state.value,
@@ -130,4 +141,29 @@ def alert_body(alert: Alert) -> Json:
         "raised_at": format_timestamp(alert.raised_at),
         "cleared_at": format_timestamp(alert.cleared_at),
         **alert.concern.details,
+        "status_url": f"{public_url}{_status_path(alert.concern)}",
     }
+
+
+def alert_log_fields(alert: Alert) -> dict[str, str | int | None]:
+    """Return what the log says of an alert that is raised or cleared."""
+    concern = alert.concern
+    return {
+        "alert": alert.id,
+        "kind": concern.kind.value,
+        "since": format_timestamp(concern.since),
+        **concern.details,
+    }
+
+
+def _status_path(concern: Concern) -> str:
+    """Return the path of the API where a client can read more about a concern."""
+    match concern.kind:
+        case AlertKind.COURT_UNAVAILABLE | AlertKind.CREDENTIALS_EXPIRING:
+            return "/court/status"
+        case AlertKind.STORE_UNAVAILABLE | AlertKind.NO_WORKER:
+            return "/health/ready"
+        case AlertKind.FAILURES_HIGH:
+            return f"/processes/{concern.subject}/status"
+        case AlertKind.ENDPOINT_DISABLED:
+            return f"/webhooks/endpoints?client={concern.details['client']}"

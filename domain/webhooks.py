@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.processes import Run
+from domain.serializers import Json, format_timestamp
 
 # Delay before each attempt in seconds, from the attempt before: the published schedule of Standard Webhooks.
 DELIVERY_SCHEDULE: tuple[float, ...] = (
@@ -52,6 +53,7 @@ class EventType(StrEnum):
     ALERT_STORE_UNAVAILABLE = "alert.store_unavailable"
     ALERT_FAILURES_HIGH = "alert.failures_high"
     ALERT_ENDPOINT_DISABLED = "alert.endpoint_disabled"
+    ALERT_NO_WORKER = "alert.no_worker"
 
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
@@ -165,6 +167,21 @@ class FailingEndpoint:
     url: str
     failing_since: datetime
     switched_off_at: datetime | None
+
+
+def event_body(delivery: Delivery, data: Json) -> Json:
+    """Return the JSON of an event.
+
+    Args:
+        delivery: The event's delivery.
+        data: What the event is about.
+    """
+    return {
+        "type": delivery.event_type,
+        "version": EVENT_VERSION,
+        "timestamp": format_timestamp(delivery.created_at),
+        "data": data,
+    }
 
 
 def endpoint_id(client: str, url: str) -> str:

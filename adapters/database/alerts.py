@@ -1,11 +1,13 @@
-"""Alerts: each is raised once and cleared once, however often and by however many workers they are reviewed."""
+"""Alerts: each is raised once and cleared once, however often and by however many services."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.alert_concerns import find_deployment_concerns, find_new_concerns, find_resolved_alerts
@@ -34,23 +36,35 @@ class AlertRepository:
             court_patience: For how long the court may be unavailable before an alert is raised.
         """
         now = datetime.now(UTC)
-        cleared: list[Alert] = []
-        raised: list[Alert] = []
-        new_deliveries: list[DeliveryRef] = []
         async with self._database.writing() as connection:
             current = await find_deployment_concerns(connection, now, court_patience=court_patience)
-            for row in await find_resolved_alerts(connection, {concern.kind for concern in current}):
-                event_id = _new_id("evt") if url and row.raised_event else None
-                if await _clear(connection, row.id, now, event_id):
-                    cleared.append(_to_alert(row, cleared_at=now))
-                    new_deliveries += await _create_delivery(connection, cleared[-1], event_id, url)
-            for concern in (*current, *await find_new_concerns(connection, now)):
-                event_id = _new_id("evt") if url else None
-                alert = await _raise(connection, concern, now, event_id)
-                if alert is not None:
-                    raised.append(alert)
-                    new_deliveries += await _create_delivery(connection, alert, event_id, url)
-        return AlertReview(tuple(raised), tuple(cleared), tuple(new_deliveries))
+            resolved = await find_resolved_alerts(connection, {concern.kind for concern in current})
+            concerns = (*current, *await find_new_concerns(connection, now))
+            return await _record_changes(connection, resolved, concerns, now, url)
+
+    async def review_workers(
+        self, concerns: Iterable[Concern], served: Collection[str], *, url: str | None
+    ) -> AlertReview:
+        """Raise and clear the alerts about task queues without a worker, and create their deliveries.
+
+        These alerts are the API's: ``review``, which workers call, leaves them alone. Each change is made once,
+        even if several APIs review at the same moment. Nothing is written if nothing changes.
+
+        Args:
+            concerns: A concern for each queue that has had no worker for too long.
+            served: The queues that have a worker. A queue of which nothing is known is in neither.
+            url: The operator's webhook URL. None if the operator has none.
+        """
+        is_open = and_(alerts.c.kind == AlertKind.NO_WORKER, alerts.c.cleared_at.is_(None))
+        async with self._database.reading() as connection:
+            open_queues = set(await connection.scalars(select(alerts.c.subject).where(is_open)))
+        new = [concern for concern in concerns if concern.subject not in open_queues]
+        if not new and open_queues.isdisjoint(served):
+            return AlertReview()
+        now = datetime.now(UTC)
+        async with self._database.writing() as connection:
+            resolved = await connection.execute(select(alerts).where(is_open, alerts.c.subject.in_(served)))
+            return await _record_changes(connection, resolved.all(), new, now, url)
 
     async def get_by_event(self, event_id: str) -> Alert | None:
         """Return the alert that an event announces, as it was then. None if the event announces no alert."""
@@ -72,6 +86,31 @@ class AlertRepository:
             )
             counts = {AlertKind(kind): count for kind, count in result}
         return {kind: counts.get(kind, 0) for kind in AlertKind}
+
+
+async def _record_changes(
+    connection: AsyncConnection,
+    resolved: Iterable[Row[Any]],
+    concerns: Iterable[Concern],
+    now: datetime,
+    url: str | None,
+) -> AlertReview:
+    """Clear the alerts of these rows, and raise one for each concern that has no open alert."""
+    cleared: list[Alert] = []
+    raised: list[Alert] = []
+    new_deliveries: list[DeliveryRef] = []
+    for row in resolved:
+        event_id = _new_id("evt") if url and row.raised_event else None
+        if await _clear(connection, row.id, now, event_id):
+            cleared.append(_to_alert(row, cleared_at=now))
+            new_deliveries += await _create_delivery(connection, cleared[-1], event_id, url)
+    for concern in concerns:
+        event_id = _new_id("evt") if url else None
+        alert = await _raise(connection, concern, now, event_id)
+        if alert is not None:
+            raised.append(alert)
+            new_deliveries += await _create_delivery(connection, alert, event_id, url)
+    return AlertReview(tuple(raised), tuple(cleared), tuple(new_deliveries))
 
 
 async def _raise(

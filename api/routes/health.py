@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 
-from api.deps import ReadinessChecksDep
+from api.deps import ReadinessChecksDep, WorkerPresenceDep
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, only_problems
 from api.schemas.health import ReadyBody
@@ -20,12 +22,14 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/ready", summary="Readiness check", responses=only_problems(503))
-async def ready(checks: ReadinessChecksDep) -> ReadyBody:
+async def ready(checks: ReadinessChecksDep, presence: WorkerPresenceDep) -> ReadyBody:
     """Check the database, the object store and Temporal, each for at most three seconds.
 
     The store also has to accept a small object: a read-only store is not ready.
+
+    Without a worker, the status is `degraded`, still with 200: this API answers, and what is requested is kept.
     """
-    parts = await check_parts(checks)
+    parts, _ = await asyncio.gather(check_parts(checks), presence.ensure_counted())
     if any(state != "ok" for state in parts.values()):
         raise Problem(
             ProblemCode.NOT_READY,
@@ -33,4 +37,5 @@ async def ready(checks: ReadinessChecksDep) -> ReadyBody:
             headers={"Retry-After": "5"},
             parts=parts,
         )
-    return ReadyBody(status="ok", parts=parts)
+    advice = presence.advice()
+    return ReadyBody(status="degraded" if advice else "ok", parts=parts, workers=presence.counts, advice=advice)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api.deps import CatalogDep, MetricsDep, Reader
+from api.deps import CatalogDep, MetricsDep, Reader, WorkerPresenceDep
 from api.problems.problem import documented_problems
 from api.schemas.parameters import NoQuery
 
@@ -21,11 +21,15 @@ router = APIRouter(tags=["operation"], responses=documented_problems())
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics(
-    client: Reader, query: Annotated[NoQuery, Query()], catalog: CatalogDep, metrics: MetricsDep
+    client: Reader,
+    query: Annotated[NoQuery, Query()],
+    catalog: CatalogDep,
+    metrics: MetricsDep,
+    presence: WorkerPresenceDep,
 ) -> Response:
     """Requests by route and status, and the state of the deployment, in Prometheus's text format.
 
     With API keys, Prometheus must send one with the scope `read`: behind a proxy on the same machine, all requests
     seem to come from there.
     """
-    return Response(await metrics.render(catalog), media_type=metrics.content_type)
+    return Response(await metrics.render(catalog, presence.counts), media_type=metrics.content_type)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field
 
 from api.schemas.base import Age, BatchPriority, Body, ProcessNumberText, RequestBody, UtcTime, WebhookUrl
+from api.schemas.processes import WarningBody, Warnings
 from domain.batches import MAX_ITEMS, Batch, BatchItem, ItemState
 from domain.completeness import Decision
+from domain.serializers import Json
 from workflows.options import BATCH_PRIORITY
 
 
@@ -89,10 +92,16 @@ class BatchBody(Body):
     webhook_url: str | None
     counts: BatchCountsBody
     items: list[BatchItemBody]
+    warnings: Warnings
 
     @classmethod
-    def of(cls, batch: Batch) -> Self:
-        """Return the body of a batch."""
+    def of(cls, batch: Batch, warnings: Sequence[Json]) -> Self:
+        """Return the body of a batch.
+
+        Args:
+            batch: The batch.
+            warnings: What keeps every run from going on. Left out if the batch has ended.
+        """
         counts = {state.value: count for state, count in batch.counts.items()}
         return cls(
             id=batch.id,
@@ -103,4 +112,5 @@ class BatchBody(Body):
             webhook_url=batch.webhook_url,
             counts=BatchCountsBody(**counts, duplicates=batch.duplicates),
             items=[BatchItemBody.of(item) for item in batch.items],
+            warnings=[] if batch.ended_at else [WarningBody(**warning) for warning in warnings],
         )

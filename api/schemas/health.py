@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from api.schemas.base import Body
 
 
 class ReadyBody(Body):
     """The state of each part: ``ok``, or what is wrong."""
 
-    status: str
+    status: Literal["ok", "degraded"] = Field(
+        description="`degraded`: requests are answered, but a task queue has no worker, or it is not known."
+    )
     parts: dict[str, str]
+    workers: dict[str, int | None] = Field(
+        description="Number of workers of each task queue. Null if Temporal does not say."
+    )
+    advice: str | None = Field(description="What to do. Null if the status is `ok`.")

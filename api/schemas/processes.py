@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from api.schemas.base import Body, UtcTime
@@ -44,8 +46,23 @@ class ProcessHead(Body):
     run: RunBody | None = Field(description="The latest run.")
 
 
+class WarningBody(Body):
+    """What keeps a run from going on, although it is kept."""
+
+    code: Literal["no_worker"]
+    detail: str
+
+
+Warnings = Annotated[
+    list[WarningBody],
+    Field(description="What keeps the open run from going on. Empty if nothing does, or if no run is open."),
+]
+
+
 class ProcessBody(ProcessHead):
     """A process with the first page of its documents."""
+
+    warnings: Warnings
 
     decision: Decision | None = Field(description="What the request for a download led to.")
     links_expire_at: UtcTime | None
@@ -56,6 +73,7 @@ class ProcessBody(ProcessHead):
 class StatusBody(ProcessHead):
     """A process without its documents."""
 
+    warnings: Warnings
     failures_by_code: dict[FailureCode, int]
 
 

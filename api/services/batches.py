@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from domain.batch_messages import BatchRequest
 from domain.batches import Batch, read_items
 from domain.clients import Client, Scope
 from domain.errors import DependencyUnavailable
+from domain.serializers import Json
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -32,6 +34,8 @@ class BatchService:
     catalog: Catalog
     batch_client: BatchClient
     address_guard: AddressGuard
+    # What keeps every run from going on.
+    warnings: Callable[[], list[Json]] = list
 
     async def create(self, client: Client, request: NewBatchBody) -> BatchBody:
         """Store a batch and start its workflow.
@@ -74,7 +78,7 @@ class BatchService:
             await self.catalog.batches.delete(batch.id)
             raise
         _log.info("batch created", batch=batch.id, client=client.name, items=len(items))
-        return BatchBody.of(batch)
+        return BatchBody.of(batch, self.warnings())
 
     async def get(self, client: Client, batch_id: str) -> BatchBody:
         """Return a batch. Only its client and administrators may see it.
@@ -86,4 +90,4 @@ class BatchService:
         batch = await self.catalog.batches.get(batch_id)
         if batch is None or not (batch.client == client.name or client.may(Scope.ADMIN)):
             raise Problem(ProblemCode.BATCH_UNKNOWN, "There is no batch with this id.")
-        return BatchBody.of(batch)
+        return BatchBody.of(batch, self.warnings())

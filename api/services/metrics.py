@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from math import nan
 from typing import TYPE_CHECKING
@@ -60,6 +61,12 @@ class Metrics:
         self._alerts = Gauge(
             "autos_alerts", "Alerts that are raised and not cleared, by kind.", ["kind"], registry=registry
         )
+        self._workers = Gauge(
+            "autos_workers_polling",
+            "Workers that serve a task queue, as Temporal sees it. NaN if it does not say.",
+            ["queue"],
+            registry=registry,
+        )
         self._unrecognized = Gauge(
             "autos_unrecognized_secrecy_levels",
             "Processes, instances and documents that are withheld because the court states a secrecy level that "
@@ -87,8 +94,15 @@ class Metrics:
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
-    async def render(self, catalog: Catalog) -> bytes:
-        """Return all metrics in Prometheus's text format. NaN stands for what the catalog cannot tell now."""
+    async def render(self, catalog: Catalog, workers: Mapping[str, int | None]) -> bytes:
+        """Return all metrics in Prometheus's text format. NaN stands for what is not known now.
+
+        Args:
+            catalog: Tells the state of the deployment.
+            workers: The number of workers of each task queue. None if it is unknown.
+        """
+        for queue, count in workers.items():
+            self._workers.labels(queue).set(nan if count is None else count)
         try:
             state = await catalog.court_state.read_state()
             batches = await catalog.batches.count_open()
