@@ -75,9 +75,12 @@ def create_app(settings: Settings) -> FastAPI:
         generate_openapi()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(catalog.close)
+            sender = None
             if alert_sender is not None:
-                stack.push_async_callback(alert_sender.close)
-            await _open_services(app, settings, catalog, alert_sender, stack)
+                sender, address_guard = alert_sender
+                stack.callback(address_guard.close)
+                stack.push_async_callback(sender.close)
+            await _open_services(app, settings, catalog, sender, stack)
             yield
 
     app = FastAPI(
@@ -178,8 +181,8 @@ def _review_workers(
     stack.callback(reviewing.cancel)
 
 
-def _create_alert_sender(settings: Settings, catalog: Catalog) -> WebhookSender | None:
-    """Return the sender of alerts for when there is no worker. None if nothing can be sent.
+def _create_alert_sender(settings: Settings, catalog: Catalog) -> tuple[WebhookSender, AddressGuard] | None:
+    """Return the sender of alerts for when there is no worker, and its guard. None if nothing can be sent.
 
     Its guard is not the one that checks clients' addresses, which leaves the decision to an egress proxy.
 
@@ -191,8 +194,8 @@ def _create_alert_sender(settings: Settings, catalog: Catalog) -> WebhookSender 
     if settings.webhook_secret is None:
         _log.warning("alerts wait for a worker", detail="AUTOS_WEBHOOK_SECRET is not set for the API.")
         return None
+    address_guard = AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys)
+    proxy_url = settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None
     return WebhookSender(
-        settings.webhook_secret.get_secret_value(),
-        AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys),
-        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
-    )
+        settings.webhook_secret.get_secret_value(), address_guard, proxy_url=proxy_url
+    ), address_guard

@@ -136,6 +136,7 @@ async def _render_home(
         latest=await read_latest(presenter, PROCESS_CURSOR.decode(cursor)),
         cursor=cursor,
         may_download=client.may(Scope.DOWNLOAD),
+        lacks_worker=bool(presenter.warnings()),
     )
 
 

@@ -35,6 +35,8 @@ _ENGLISH = {
     "api": "API",
     "sign_out": "Sign out",
     "time_note": "Dates and times are in Brasília time (UTC−3 today).",
+    "no_worker": "Nobody is working: no worker is running. What was requested is kept, and goes on as soon as one "
+    "is.",
     # The home page.
     "home_heading": "Download a process",
     "number_label": "Process number",
@@ -166,6 +168,8 @@ _PORTUGUESE = {
     "api": "API",
     "sign_out": "Sair",
     "time_note": "Datas e horas no horário de Brasília (hoje UTC−3).",
+    "no_worker": "Ninguém está trabalhando: nenhum worker está em execução. O que foi pedido fica guardado e "
+    "continua assim que houver um.",
     "home_heading": "Baixar um processo",
     "number_label": "Número do processo",
     "number_hint": "20 dígitos, com ou sem pontuação, por exemplo 1011745-77.2025.8.11.0041",

@@ -46,6 +46,7 @@ class ProcessView:
         status: None if the process is unknown.
         phase: What the open run is doing. None if no run is open.
         trouble: Why the run waits, if it waits for the court.
+        lacks_worker: Whether the open run cannot go on because no worker is at work.
         cursor: The cursor of this page of documents. None on the first page.
         following: The cursor of the next page of documents. None on the last page.
     """
@@ -64,6 +65,7 @@ class ProcessView:
     following: str | None
     may_act: bool
     scopes: frozenset[Scope]
+    lacks_worker: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -173,6 +175,7 @@ async def read_process(
         following=POSITION_CURSOR.encode(shown[-1].position) if len(documents) > FIRST_PAGE_SIZE else None,
         may_act=client.may(Scope.DOWNLOAD),
         scopes=client.scopes,
+        lacks_worker=open_run is not None and bool(presenter.warnings()),
     )
 
 

@@ -130,6 +130,12 @@ class EndpointDisabledBody(_AlertBody):
     client: str
 
 
+class NoWorkerBody(_AlertBody):
+    """The task queue that no worker serves."""
+
+    queue: str = Field(description="`processes`: runs and webhooks; `court`: requests to the court.")
+
+
 class AlertCourtUnavailable(_Event):
     """To the operator: the court has not answered for some minutes or refuses us, or it answers again."""
 
@@ -165,6 +171,13 @@ class AlertEndpointDisabled(_Event):
     data: EndpointDisabledBody
 
 
+class AlertNoWorker(_Event):
+    """To the operator: a task queue has had no worker for a minute, or it has one again."""
+
+    type: Literal[EventType.ALERT_NO_WORKER]
+    data: NoWorkerBody
+
+
 EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.PROCESS_COMPLETED: ProcessCompleted,
     EventType.PROCESS_PARTIAL: ProcessPartial,
@@ -176,6 +189,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.ALERT_STORE_UNAVAILABLE: AlertStoreUnavailable,
     EventType.ALERT_FAILURES_HIGH: AlertFailuresHigh,
     EventType.ALERT_ENDPOINT_DISABLED: AlertEndpointDisabled,
+    EventType.ALERT_NO_WORKER: AlertNoWorker,
 }
 
 

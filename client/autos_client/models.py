@@ -52,6 +52,18 @@ class Run(_Model):
     chosen_documents: int | None = None
 
 
+class RunWarning(_Model):
+    """What keeps an open run from going on, although it is kept.
+
+    Attributes:
+        code: Such as ``no_worker``.
+        detail: The same in words.
+    """
+
+    code: str
+    detail: str
+
+
 class Instance(_Model):
     """One passage of the process through a court degree."""
 
@@ -151,6 +163,7 @@ class Process(_Head):
         decision: What a request led to: ``complete``, ``settled``, ``active`` or ``started``.
     """
 
+    warnings: tuple[RunWarning, ...] = ()
     decision: str | None = None
     links_expire_at: datetime | None = None
     documents: tuple[Document, ...] = ()
@@ -163,6 +176,7 @@ class Status(_Head):
         retried_documents: How many documents a retry tries again. ``None`` in other answers.
     """
 
+    warnings: tuple[RunWarning, ...] = ()
     failures_by_code: dict[str, int] = Field(default_factory=dict)
     retried_documents: int | None = None
 
@@ -277,6 +291,7 @@ class Batch(_Model):
     webhook_url: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     items: tuple[BatchItem, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
 
 
 class CourtFailure(_Model):

@@ -21,6 +21,7 @@ from api.middleware.request_metrics import RequestMetrics
 from api.problems.handlers import install_problem_handlers
 from api.routes import health, metrics
 from api.services.metrics import Metrics
+from api.services.worker_presence import WorkerPresence
 from domain.errors import CourtFailure, FailureCode
 from domain.secrecy import Secrecy
 from tests.support.listings import FIRST_DEGREE, document_ids, listed, listing_of
@@ -54,12 +55,18 @@ async def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
+async def count_workers() -> dict[str, int]:
+    """Count the workers as Temporal would. The queue ``court`` has none."""
+    return {"processes": 2, "court": 0}
+
+
 def create_measured_app(catalog: Catalog) -> FastAPI:
     """Return an app with metrics and a few routes."""
     app = FastAPI()
     app.state.authenticator = Authenticator(KEY, "http://127.0.0.1", catalog.clients, RateLimiter())
     app.state.metrics = Metrics()
     app.state.catalog = catalog
+    app.state.worker_presence = WorkerPresence(count_workers)
     install_problem_handlers(app)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.include_router(metrics.router)
@@ -185,3 +192,14 @@ async def test_unrecognized_secrecy_levels_are_counted(measured: MeasuredApp) ->
 async def test_metrics_require_a_key_when_keys_are_configured(measured: MeasuredApp) -> None:
     answer = await measured.client.get("/metrics")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
+async def test_workers_of_each_queue_are_nan_until_temporal_says_how_many(measured: MeasuredApp) -> None:
+    series = 'autos_workers_polling{queue="%s"}'
+    values = await measured.read_metrics()
+    assert (values[series % "processes"], values[series % "court"]) == ("NaN", "NaN")
+
+    await measured.app.state.worker_presence.refresh()
+
+    values = await measured.read_metrics()
+    assert (values[series % "processes"], values[series % "court"]) == ("2.0", "0.0")

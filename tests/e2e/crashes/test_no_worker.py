@@ -1,0 +1,154 @@
+"""A dead worker is noticed: by the readiness check, the metric, requests, pages, and one alert of the API itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+
+from adapters.temporal.worker_counts import SIGN_OF_LIFE_SECONDS
+from domain.webhooks import EventType
+from tests.support.api_service import running_api_beside
+from tests.support.conditions import eventually
+from tests.support.event_schemas import assert_is_event
+from tests.support.numbers import fresh_number
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.secret_leaks import find_leaks
+from tests.support.stack import RunningStack, running_stack
+
+QUEUES = ("processes", "court")
+ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}
+
+
+@pytest.fixture(scope="module")
+def operator() -> Iterator[Receiver]:
+    """The receiver of alerts. It gets its secret when the stack has started."""
+    with running_receiver("") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def unattended_stack(
+    operator: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningStack]:
+    """A stack that sends alerts to the operator, and soon after it has no worker."""
+    variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
+    async with running_stack(tmp_path_factory.mktemp("unattended"), **variables) as stack:
+        operator.secret = stack.addresses["webhook_secret"]
+        yield stack
+        assert find_leaks(stack) == []
+
+
+@contextmanager
+def dead_worker(stack: RunningStack, number: signal.Signals) -> Iterator[None]:
+    """End the worker with a signal, and keep the stack from starting it again until the block ends."""
+    supervisor = psutil.Process(stack.addresses["pids"]["api"]).ppid()
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(stack.get_pid("worker"), number)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+
+
+async def wait_until_ready(stack: RunningStack, status: str, *, seconds: float) -> dict[str, Any]:
+    """Wait until the readiness check has a status, always with 200, and return its body."""
+
+    async def reached() -> dict[str, Any] | None:
+        answer = await stack.api.get("/health/ready")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body if body["status"] == status else None
+
+    return await eventually(reached, f"ready: {status}", seconds=seconds)
+
+
+async def read_metric(stack: RunningStack, series: str) -> str:
+    """Return the value of a series."""
+    text = (await stack.api.get("/metrics")).text
+    return next(line.split()[-1] for line in text.splitlines() if line.startswith(series))
+
+
+def received_alerts(operator: Receiver) -> list[tuple[str, str]]:
+    """Return state and queue of every event that the operator has received, repeated ones included."""
+    events = [received.event for received in operator.events_at("/alerts")]
+    assert {event["type"] for event in events} <= {EventType.ALERT_NO_WORKER}
+    return sorted((event["data"]["state"], event["data"]["queue"]) for event in events)
+
+
+async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
+    unattended_stack: RunningStack, operator: Receiver
+) -> None:
+    stack, number = unattended_stack, fresh_number()
+    await stack.create_process(number, 2, size_bytes=2_000)
+    assert (await wait_until_ready(stack, "ok", seconds=30))["workers"] == {"processes": 1, "court": 1}
+    # A second API on the same catalog must not report the same again.
+    variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
+    async with running_api_beside(stack, **variables):
+        with dead_worker(stack, signal.SIGKILL):
+            ready = await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS + 15)
+            assert (ready["workers"], set(ready["parts"].values())) == ({"processes": 0, "court": 0}, {"ok"})
+            assert "autos worker" in ready["advice"]
+            for queue in QUEUES:
+                assert await read_metric(stack, f'autos_workers_polling{{queue="{queue}"}}') == "0.0"
+
+            answer = await stack.request_download(number)
+            assert answer.status_code == 202
+            for body in (answer.json(), await stack.get_status(number)):
+                assert [warning["code"] for warning in body["warnings"]] == ["no_worker", "no_worker"]
+                assert "No worker is at work for the queue processes" in body["warnings"][0]["detail"]
+            batch = await stack.api.post("/batches", json={"process_numbers": [number]})
+            assert [warning["code"] for warning in batch.json()["warnings"]] == ["no_worker", "no_worker"]
+            portuguese = {"Accept-Language": "pt-BR"}
+            for path in ("/", f"/ui/processes/{number}"):
+                assert "Nobody is working" in (await stack.api.get(path)).text
+                assert "Ninguém está trabalhando" in (await stack.api.get(path, headers=portuguese)).text
+
+            await operator.wait_for_events("/alerts", 2)
+            assert received_alerts(operator) == [("raised", "court"), ("raised", "processes")]
+            assert await read_metric(stack, 'autos_alerts{kind="no_worker"}') == "2.0"
+
+        assert (await stack.wait_until_ended(number))["warnings"] == []
+        assert (await wait_until_ready(stack, "ok", seconds=60))["advice"] is None
+        await operator.wait_for_events("/alerts", 4, seconds=60)
+    # The events that the API has sent are complete in the log, so no worker sends them again.
+    log = (await stack.api.get("/webhooks/deliveries", params={"client": "operator"})).json()["deliveries"]
+    assert [(delivery["status"], len(delivery["attempts"])) for delivery in log] == [("delivered", 1)] * 4
+    assert received_alerts(operator) == [
+        (state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)
+    ]
+    for received in operator.events_at("/alerts"):
+        assert_is_event(EventType.ALERT_NO_WORKER, received.event)
+    for path in ("/", f"/ui/processes/{number}"):
+        assert "Nobody is working" not in (await stack.api.get(path)).text
+    assert await read_metric(stack, 'autos_alerts{kind="no_worker"}') == "0.0"
+
+
+async def test_a_stopped_worker_is_noticed_at_once_and_sends_what_the_api_could_not(
+    unattended_stack: RunningStack, operator: Receiver
+) -> None:
+    stack = unattended_stack
+    await wait_until_ready(stack, "ok", seconds=30)
+    operator.received.clear()
+    # Every attempt of the API fails, for both queues.
+    operator.planned_failures["/alerts"] = [503] * 6
+    with dead_worker(stack, signal.SIGTERM):
+        await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS / 3)
+
+        async def attempted() -> bool:
+            return len(operator.rejected) == 6
+
+        await eventually(attempted, "every attempt of the API", seconds=60)
+        assert operator.events_at("/alerts") == []
+    await operator.wait_for_events("/alerts", 4, seconds=60)
+
+    assert received_alerts(operator) == [
+        (state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)
+    ]
+    raised = {one.event_id for one in operator.received if one.event["data"]["state"] == "raised"}
+    assert {one.event_id for one in operator.rejected} == raised
