@@ -99,7 +99,10 @@ def test_each_service_gets_only_the_secrets_that_it_needs(services: dict[str, Co
         "temporal-ui": set(),
         "seaweedfs": store,
         "migrate": {"CATALOG_DB_PASSWORD"},
-        "api": {"CATALOG_DB_PASSWORD", "AUTOS_API_KEY", "AUTOS_SECRET_KEY", *store},
+        "api": {
+            *("CATALOG_DB_PASSWORD", "AUTOS_API_KEY", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET"),
+            *store,
+        },
         "worker": {"CATALOG_DB_PASSWORD", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET", *store},
     }
 

@@ -1,4 +1,4 @@
-"""A dead worker is noticed: by the readiness check, the metric, requests, pages, and one alert of the API itself."""
+"""A dead worker is noticed: by the readiness check, the metric, requests, pages, and one alert of the API."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.support.secret_leaks import find_leaks
 from tests.support.stack import RunningStack, running_stack
 
 QUEUES = ("processes", "court")
+RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
 ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}
 
 
@@ -119,9 +120,7 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
     # The events that the API has sent are complete in the log, so no worker sends them again.
     log = (await stack.api.get("/webhooks/deliveries", params={"client": "operator"})).json()["deliveries"]
     assert [(delivery["status"], len(delivery["attempts"])) for delivery in log] == [("delivered", 1)] * 4
-    assert received_alerts(operator) == [
-        (state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)
-    ]
+    assert received_alerts(operator) == RAISED_AND_CLEARED
     for received in operator.events_at("/alerts"):
         assert_is_event(EventType.ALERT_NO_WORKER, received.event)
     for path in ("/", f"/ui/processes/{number}"):
@@ -147,8 +146,6 @@ async def test_a_stopped_worker_is_noticed_at_once_and_sends_what_the_api_could_
         assert operator.events_at("/alerts") == []
     await operator.wait_for_events("/alerts", 4, seconds=60)
 
-    assert received_alerts(operator) == [
-        (state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)
-    ]
+    assert received_alerts(operator) == RAISED_AND_CLEARED
     raised = {one.event_id for one in operator.received if one.event["data"]["state"] == "raised"}
     assert {one.event_id for one in operator.rejected} == raised

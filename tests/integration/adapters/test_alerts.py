@@ -16,7 +16,7 @@ from adapters.database.deployment_tables import court, store_circuit
 from adapters.database.migrate import upgrade
 from adapters.database.tables import runs
 from adapters.database.webhook_tables import alerts, attempts, deliveries, failing_endpoints
-from domain.alerts import Alert, AlertKind, AlertReview, AlertState
+from domain.alerts import Alert, AlertKind, AlertReview, AlertState, worker_concern
 from domain.completeness import Outcome
 from domain.court import TokenReport
 from domain.errors import CourtFailure, FailureCode
@@ -297,3 +297,25 @@ async def test_a_review_uses_indexes_only(catalog: Catalog, database: Database, 
     expected = ["uq_alerts_open", "ix_runs_mostly_failed", "ix_webhook_failing_endpoints_off"]
     assert [index in one for index, one in zip(expected, plans, strict=True)] == [True] * 3, plans
     assert not any("Seq Scan" in one for one in plans), plans
+
+
+async def test_missing_workers_are_raised_and_cleared_once_by_the_apis_alone(
+    catalog: Catalog, own_database_url: str
+) -> None:
+    other = Database(own_database_url)
+    apis = [catalog.alerts, Catalog(other).alerts] * 3
+    missing = [worker_concern(queue, datetime.now(UTC)) for queue in ("court", "processes")]
+
+    begun = await asyncio.gather(*(one.review_workers(missing, (), url=URL) for one in apis))
+    # What workers review is something else, and a queue of which nothing is known stays as it is.
+    assert await review(catalog) == AlertReview()
+    assert await catalog.alerts.review_workers((), ("court",), url=URL) != AlertReview()
+    assert (await catalog.alerts.count_open())[AlertKind.NO_WORKER] == 1
+    ended = await asyncio.gather(*(one.review_workers((), ("court", "processes"), url=URL) for one in apis))
+    await other.close()
+
+    raised = [alert for one in begun for alert in one.raised]
+    assert sorted(alert.concern.subject for alert in raised) == ["court", "processes"]
+    assert [alert.concern.subject for one in ended for alert in one.cleared] == ["processes"]
+    assert sum(len(one.deliveries) for one in (*begun, *ended)) == 3
+    assert (await catalog.alerts.count_open())[AlertKind.NO_WORKER] == 0

@@ -1,0 +1,196 @@
+"""When the API raises and clears the alert that no worker is at work, and who delivers it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adapters.database import Catalog, Database
+from adapters.database.migrate import upgrade
+from adapters.temporal.run_client import RunClient
+from adapters.webhooks import AddressGuard, WebhookSender
+from api.services import alert_delivery
+from api.services.alert_delivery import AlertDelivery
+from api.services.worker_alerts import WorkerAlertService
+from api.services.worker_presence import WorkerPresence
+from domain.alerts import AlertKind
+from domain.delivery_messages import DeliveryRef
+from domain.errors import DependencyUnavailable
+from domain.keys import OPERATOR
+from domain.webhook_urls import WebhookPolicy
+from tests.support.conditions import eventually
+from tests.support.receiver import Receiver, running_receiver
+
+SECRET = "whsec_" + base64.b64encode(b"a synthetic secret of 32 bytes..").decode()
+NOBODY = {"processes": 0, "court": 0}
+EVERYBODY = {"processes": 1, "court": 2}
+
+
+@dataclass
+class Deployment:
+    """An API's view of a deployment whose workers are set by the test.
+
+    Attributes:
+        workers: the workers of each queue. None while Temporal does not answer.
+        started: the deliveries that were handed to a worker.
+    """
+
+    catalog: Catalog
+    receiver: Receiver
+    workers: Mapping[str, int] | None = field(default_factory=lambda: EVERYBODY)
+    started: list[DeliveryRef] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Create the services."""
+        self.presence = WorkerPresence(self.count_workers)
+        self.guard = AddressGuard(WebhookPolicy(allow_http=True, allow_private=True))
+        self.sender = WebhookSender(SECRET, self.guard)
+        self.service = self.create_service(timedelta(0), self.sender)
+
+    def create_service(self, patience: timedelta, sender: WebhookSender | None) -> WorkerAlertService:
+        """Return a service with this patience that sends with this sender."""
+        delivery = AlertDelivery(self.catalog, cast("RunClient", self), sender, public_url="http://autos.test")
+        return WorkerAlertService(
+            self.presence, self.catalog.alerts, delivery, url=f"{self.receiver.url}/alerts", patience=patience
+        )
+
+    async def count_workers(self) -> Mapping[str, int]:
+        """Answer as Temporal does."""
+        if self.workers is None:
+            raise DependencyUnavailable("temporal", "Temporal does not answer.")
+        return self.workers
+
+    async def start_delivery(self, delivery: DeliveryRef) -> None:
+        """Start a delivery's workflow, as `RunClient` does."""
+        self.started.append(delivery)
+
+    async def review(self, workers: Mapping[str, int] | None) -> int:
+        """Review with these workers. Returns the number of open alerts."""
+        self.workers = workers
+        await self.presence.refresh()
+        await self.service.review()
+        return (await self.catalog.alerts.count_open())[AlertKind.NO_WORKER]
+
+    async def read_log(self) -> list[tuple[str, list[int | None]]]:
+        """Return the status of each delivery to the operator, and that of its attempts, the oldest first."""
+        page = await self.catalog.deliveries.log.page(OPERATOR, limit=9)
+        return [
+            (logged.delivery.status.value, [attempt.status_code for attempt in logged.attempts])
+            for logged in reversed(page)
+        ]
+
+
+@pytest.fixture
+def operator() -> Iterator[Receiver]:
+    """The operator's receiver."""
+    with running_receiver(SECRET) as running:
+        yield running
+
+
+@pytest.fixture
+async def deployment(operator: Receiver, tmp_path: Path) -> AsyncIterator[Deployment]:
+    """A deployment with a catalog of its own."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
+    await asyncio.to_thread(upgrade, url)
+    catalog = Catalog(Database(url))
+    deployment = Deployment(catalog, operator)
+    yield deployment
+    await deployment.sender.close()
+    deployment.guard.close()
+    await catalog.close()
+
+
+async def test_without_workers_the_api_sends_the_alert_and_with_workers_they_send_its_end(
+    deployment: Deployment, operator: Receiver
+) -> None:
+    assert await deployment.review(EVERYBODY) == 0
+    assert await deployment.review(NOBODY) == 2
+    assert await deployment.review(NOBODY) == 2
+    events = await operator.wait_for_events("/alerts", 2)
+    assert {(one.event["data"]["queue"], one.event["data"]["status_url"]) for one in events} == {
+        ("processes", "http://autos.test/health/ready"),
+        ("court", "http://autos.test/health/ready"),
+    }
+
+    async def recorded() -> bool:
+        return await deployment.read_log() == [("delivered", [204])] * 2
+
+    await eventually(recorded, "both attempts in the log")
+    assert deployment.started == []
+    assert await deployment.review(EVERYBODY) == 0
+    assert [delivery.first_attempt for delivery in deployment.started] == [1, 1]
+    assert len(operator.received) == 2
+
+
+async def test_a_queue_alone_without_workers_is_reported_by_the_workers_of_the_other(
+    deployment: Deployment, operator: Receiver
+) -> None:
+    assert await deployment.review({"processes": 1, "court": 0}) == 1
+    assert len(deployment.started) == 1
+    assert operator.received == []
+
+
+async def test_what_the_api_cannot_deliver_is_handed_to_a_worker_with_its_next_attempt(
+    deployment: Deployment, operator: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_delivery, "ATTEMPT_DELAYS", (0.0, 0.01, 0.01))
+    operator.planned_failures["/alerts"] = [503] * 3
+    assert await deployment.review({"processes": 0, "court": 1}) == 1
+
+    async def handed_over() -> bool:
+        return bool(deployment.started)
+
+    await eventually(handed_over, "the delivery's workflow")
+    assert [delivery.first_attempt for delivery in deployment.started] == [4]
+    assert await deployment.read_log() == [("pending", [503, 503, 503])]
+
+
+async def test_an_address_that_is_gone_is_not_tried_again(deployment: Deployment, operator: Receiver) -> None:
+    operator.planned_failures["/alerts"] = [410]
+    assert await deployment.review({"processes": 0, "court": 1}) == 1
+
+    async def given_up() -> bool:
+        return await deployment.read_log() == [("failed", [410])]
+
+    await eventually(given_up, "the end of the delivery")
+    assert deployment.started == []
+
+
+async def test_without_a_secret_the_alert_waits_for_a_worker(deployment: Deployment) -> None:
+    deployment.service = deployment.create_service(timedelta(0), None)
+    assert await deployment.review(NOBODY) == 2
+    assert len(deployment.started) == 2
+
+
+async def test_nothing_is_concluded_within_the_patience_or_while_temporal_is_away(deployment: Deployment) -> None:
+    assert await deployment.review(NOBODY) == 2
+    # Unknown is neither missing nor present.
+    assert await deployment.review(None) == 2
+    assert deployment.presence.counts == {"processes": None, "court": None}
+    assert (deployment.presence.warnings(), deployment.presence.unserved) == ([], ())
+    assert "does not say" in (deployment.presence.advice() or "")
+    assert await deployment.review(EVERYBODY) == 0
+    deployment.service = deployment.create_service(timedelta(hours=1), deployment.sender)
+    assert await deployment.review(NOBODY) == 0
+    assert len(deployment.presence.warnings()) == 2
+
+
+async def test_a_health_check_before_the_first_answer_asks_temporal_once(deployment: Deployment) -> None:
+    asked = 0
+
+    async def count_workers() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return EVERYBODY
+
+    presence = WorkerPresence(count_workers)
+    assert presence.counts == {"processes": None, "court": None}
+    await asyncio.gather(*(presence.ensure_counted() for _ in range(5)))
+    assert (asked, presence.counts, presence.advice()) == (1, EVERYBODY, None)
