@@ -11,7 +11,7 @@ from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, ListWorkersRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.logs import log_cause
 from adapters.temporal.errors import CALL_TIMEOUT, translating_temporal_errors
@@ -19,6 +19,10 @@ from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
 
 # A long poll without a task and the interval of a worker's heartbeats are a minute each; both may be a little late.
 SIGN_OF_LIFE_SECONDS = 75.0
+# A server that does not know heartbeats, or does not let us read them. The polls must do.
+_NOT_TOLD = frozenset(
+    {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT}
+)
 _TASK_TYPES: Mapping[str, Sequence[TaskQueueType.ValueType]] = {
     PROCESSES_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     COURT_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,),
@@ -67,13 +71,19 @@ class WorkerCountClient:
 
     async def _list_heartbeats(self, queue: str) -> Sequence[WorkerHeartbeat]:
         request = ListWorkersRequest(namespace=self._client.namespace, query=f"TaskQueue='{queue}'")
-        try:
-            listed = await self._client.workflow_service.list_workers(request, timeout=CALL_TIMEOUT)
-        except RPCError as error:
-            # A server that does not know heartbeats, or does not let us read them. The polls must do.
-            log_cause(error, "temporal")
-            return ()
-        return [worker.worker_heartbeat for worker in listed.workers_info]
+        heartbeats: list[WorkerHeartbeat] = []
+        while True:
+            try:
+                listed = await self._client.workflow_service.list_workers(request, timeout=CALL_TIMEOUT)
+            except RPCError as error:
+                if error.status not in _NOT_TOLD:
+                    raise
+                log_cause(error, "temporal")
+                return ()
+            heartbeats += (worker.worker_heartbeat for worker in listed.workers_info)
+            if not listed.next_page_token:
+                return heartbeats
+            request.next_page_token = listed.next_page_token
 
 
 def count_living(

@@ -16,15 +16,17 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard, WebhookSender
+from api.app import create_app
 from api.services import alert_delivery
 from api.services.alert_delivery import AlertDelivery
 from api.services.worker_alerts import WorkerAlertService
 from api.services.worker_presence import WorkerPresence
 from domain.alerts import AlertKind
 from domain.delivery_messages import DeliveryRef
-from domain.errors import DependencyUnavailable
+from domain.errors import ConfigurationError, DependencyUnavailable
 from domain.keys import OPERATOR
 from domain.webhook_urls import WebhookPolicy
+from settings import load_settings
 from tests.support.conditions import eventually
 from tests.support.receiver import Receiver, running_receiver
 
@@ -194,3 +196,17 @@ async def test_a_health_check_before_the_first_answer_asks_temporal_once(deploym
     assert presence.counts == {"processes": None, "court": None}
     await asyncio.gather(*(presence.ensure_counted() for _ in range(5)))
     assert (asked, presence.counts, presence.advice()) == (1, EVERYBODY, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("AUTOS_ALERT_WEBHOOK_URL", {"alert_webhook_url": "https://192.0.2.1:22/"}),
+        ("AUTOS_WEBHOOK_SECRET", {"alert_webhook_url": "https://example.com/", "webhook_secret": "whsec_short"}),
+    ],
+)
+def test_an_api_with_unusable_settings_of_alerts_does_not_start(
+    name: str, values: dict[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        create_app(load_settings(data_dir=tmp_path, **values))
