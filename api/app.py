@@ -173,7 +173,7 @@ def _review_workers(
 ) -> None:
     """Start the task that follows the workers' presence and raises the alert that there are none."""
     delivery = AlertDelivery(catalog, runs, sender, public_url=settings.effective_public_url)
-    stack.callback(delivery.close)
+    stack.push_async_callback(delivery.close)
     service = WorkerAlertService(
         presence, catalog.alerts, delivery, url=settings.alert_url, patience=settings.alert_worker_patience
     )

@@ -1,8 +1,8 @@
 """Container health check of the API or the worker in the same container: exit code 0 or 1.
 
 For the API, it requests the readiness endpoint; an API without workers is `degraded` and healthy. The worker has no
-port, so Temporal is asked whether this machine's worker still polls: a worker that hangs stops polling, a healthy one
-polls at least once a minute.
+port, so Temporal is asked whether this machine's worker still polls: a worker that hangs stops polling, a healthy
+one polls at least once a minute.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # takes what is overdue by two minutes, and no attempt comes that late.
 ATTEMPT_DELAYS = (0.0, 5.0, 30.0)
 _GONE = 410
+_CLOSING_SECONDS = 3.0
 
 _log = structlog.get_logger()
 
@@ -32,7 +34,7 @@ class AlertDelivery:
     """Sends alerts to the operator's webhook, or has a worker send them.
 
     Exactly one service has the reference to a new delivery: the one whose transaction has raised the alert. It
-    attempts the delivery itself, and starts the delivery's workflow only after its last attempt has failed. So the
+    attempts the delivery itself, and starts the delivery's workflow only when it makes no further attempt. So the
     two never attempt it at the same time. If the API dies in between, the workers' sweep finds it overdue.
 
     Args:
@@ -48,6 +50,7 @@ class AlertDelivery:
         self._sender = sender
         self._public_url = public_url
         self._attempting: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     async def start(self, delivery: DeliveryRef, *, has_worker: bool) -> None:
         """Have the delivery sent, without waiting for it.
@@ -63,8 +66,11 @@ class AlertDelivery:
         self._attempting.add(task)
         task.add_done_callback(self._on_task_done)
 
-    def close(self) -> None:
-        """Stop attempting. The workers' sweep takes over what is pending."""
+    async def close(self) -> None:
+        """Let the attempts under way end, for a few seconds, and leave what is pending to a worker."""
+        self._closing.set()
+        if self._attempting:
+            await asyncio.wait(self._attempting, timeout=_CLOSING_SECONDS)
         for task in self._attempting:
             task.cancel()
 
@@ -74,14 +80,20 @@ class AlertDelivery:
             _log.error("unexpected error", error=type(error).__name__, task=task.get_name())
 
     async def _deliver(self, delivery: DeliveryRef, sender: WebhookSender) -> None:
-        for number, delay in enumerate(ATTEMPT_DELAYS, start=1):
-            await asyncio.sleep(delay)
+        next_attempt = 1
+        for delay in ATTEMPT_DELAYS:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._closing.wait()
+            if self._closing.is_set():
+                break
             try:
-                if await self._attempt(delivery, number, sender):
+                if await self._attempt(delivery, next_attempt, sender):
                     return
             except DependencyUnavailable as error:
                 _log.warning("alert not sent", event_id=delivery.id, dependency=error.dependency)
-        await self._start_workflow(DeliveryRef(delivery.id, delivery.number, len(ATTEMPT_DELAYS) + 1))
+            next_attempt += 1
+        await self._start_workflow(DeliveryRef(delivery.id, delivery.number, next_attempt))
 
     async def _start_workflow(self, delivery: DeliveryRef) -> None:
         """Have a worker deliver, as soon as there is one."""

@@ -58,9 +58,9 @@ class Deployment:
 
     def create_service(self, patience: timedelta, sender: WebhookSender | None) -> WorkerAlertService:
         """Return a service with this patience that sends with this sender."""
-        delivery = AlertDelivery(self.catalog, cast("RunClient", self), sender, public_url="http://autos.test")
+        self.delivery = AlertDelivery(self.catalog, cast("RunClient", self), sender, public_url="http://autos.test")
         return WorkerAlertService(
-            self.presence, self.catalog.alerts, delivery, url=f"{self.receiver.url}/alerts", patience=patience
+            self.presence, self.catalog.alerts, self.delivery, url=f"{self.receiver.url}/alerts", patience=patience
         )
 
     async def count_workers(self) -> Mapping[str, int]:
@@ -152,6 +152,21 @@ async def test_what_the_api_cannot_deliver_is_handed_to_a_worker_with_its_next_a
     await eventually(handed_over, "the delivery's workflow")
     assert [delivery.first_attempt for delivery in deployment.started] == [4]
     assert await deployment.read_log() == [("pending", [503, 503, 503])]
+
+
+async def test_an_api_that_stops_leaves_its_further_attempts_to_a_worker(
+    deployment: Deployment, operator: Receiver
+) -> None:
+    operator.planned_failures["/alerts"] = [503]
+    assert await deployment.review({"processes": 0, "court": 1}) == 1
+
+    async def attempted() -> bool:
+        return bool(operator.rejected)
+
+    await eventually(attempted, "the first attempt")
+    await deployment.delivery.close()
+    assert [delivery.first_attempt for delivery in deployment.started] == [2]
+    assert await deployment.read_log() == [("pending", [503])]
 
 
 async def test_an_address_that_is_gone_is_not_tried_again(deployment: Deployment, operator: Receiver) -> None:
