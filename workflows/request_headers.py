@@ -33,7 +33,7 @@ def trace_headers(trace: RequestTrace) -> dict[str, Payload]:
 class RequestHeadersInterceptor(Interceptor):
     """Workflow interceptor that hands on the header with which the workflow was started, if it has one."""
 
-    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002, ARG002
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002
         """Return the interceptor of a workflow."""
         return _Inbound
 

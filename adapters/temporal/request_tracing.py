@@ -18,7 +18,7 @@ _TRACED_WORKFLOWS = frozenset({DownloadProcess.__name__, DownloadBatch.__name__,
 
 
 class RequestTracingInterceptor(Interceptor):
-    """Client interceptor that adds the request's ids to a workflow: a header for its activities, a memo for people."""
+    """Client interceptor that adds the request's ids to a workflow: a header for activities, a memo for people."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
         """Add the ids to every start."""

@@ -21,6 +21,7 @@ NO_ROUTE = "(none)"
 _QUIET_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER_METHOD = "other"
+_LOGGED_KEY = "access_logged"
 _STREAM = b"text/event-stream"
 
 _log = structlog.get_logger()
@@ -65,7 +66,7 @@ class AccessLog:
         finally:
             if answer.is_stream:
                 _log_stream_end(scope, answer)
-            else:
+            elif not scope.get("state", {}).get(_LOGGED_KEY):
                 _log_request(scope, answer)
 
 
@@ -111,6 +112,11 @@ def route_of(scope: Scope) -> str:
     """Return the template of a request's route. A request without one has a path that may be anything."""
     route: str = getattr(scope.get("route"), "path", NO_ROUTE)
     return route
+
+
+def mark_logged(scope: Scope) -> None:
+    """Have the application write no line for a request that is refused while it is being answered."""
+    scope.setdefault("state", {})[_LOGGED_KEY] = True
 
 
 def log_refusal(trace: RequestTrace, status: int, *, method: str | None, peer: str | None, reason: str) -> None:

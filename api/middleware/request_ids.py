@@ -36,7 +36,7 @@ def request_id_of(scope: Scope) -> str | None:
 
 
 class RequestIds:
-    """Middleware that takes on the caller's ids, or gives the request one. Its log lines and its answer have them."""
+    """Middleware that takes on the caller's ids, or makes one. The request's log lines and its answer have them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.middleware.access_log import AccessLog, log_refusal
+from api.middleware.access_log import AccessLog, log_refusal, mark_logged
 from api.middleware.request_ids import RequestIds, read_trace, request_id_of
 from api.server.connection_table import ConnectionTable, HttpLimits, State
 from domain.request_trace import RequestTrace
@@ -246,18 +246,27 @@ class LimitedProtocol(HttpToolsProtocol):
             % (status, status.phrase.encode(), len(text), trace.request_id.encode(), text)
         )
         if self.has_access_log:
+            scope = self._arriving_scope
+            if scope is not None:
+                mark_logged(scope)
             # Without a URL, the parser has read no method either.
-            method = self.parser.get_method().decode("ascii") if self._has_begun and self.url else None
+            method = self.parser.get_method().decode("ascii") if scope is not None and self.url else None
             peer = self.client[0] if self.client else None
             log_refusal(trace, status, method=method, peer=peer, reason=reason)
 
     def _read_trace(self) -> RequestTrace:
         """Return the ids of the request that is arriving, from the headers that have arrived so far."""
-        if not self._has_begun:
+        scope = self._arriving_scope
+        if scope is None:
             return read_trace(())
         trace = read_trace(self.headers)
         # The application may know the request already, if it is the body that cannot be read.
-        return RequestTrace(request_id_of(self.scope) or trace.request_id, trace.trace_id)
+        return RequestTrace(request_id_of(scope) or trace.request_id, trace.trace_id)
+
+    @property
+    def _arriving_scope(self) -> Scope | None:
+        scope: Any = self.scope  # A TypedDict for uvicorn, any mapping for Starlette.
+        return scope if self._has_begun else None
 
 
 def limited_http(limits: HttpLimits, *, access_log: bool = True) -> type[LimitedProtocol]:
