@@ -24,8 +24,9 @@ class LogContextInterceptor(Interceptor):
 
 class _BoundActivity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
-        with structlog.contextvars.bound_contextvars(**_context_of(input)):
-            return await super().execute_activity(input)
+        # Each activity has a task of its own. The context is left bound for the SDK's line about a failed one.
+        structlog.contextvars.bind_contextvars(**_context_of(input))
+        return await super().execute_activity(input)
 
 
 def _context_of(input: ExecuteActivityInput) -> dict[str, str]:  # noqa: A002

@@ -142,7 +142,8 @@ def _log_request(scope: Scope, answer: _Answer) -> None:
         fields["status"] = int(answer.status)
         fields["duration_ms"] = round(answer.seconds * 1000, 1)
     if not answer.is_stream:
-        fields["bytes"] = answer.body_bytes
+        if answer.is_complete or answer.body_bytes:
+            fields["bytes"] = answer.body_bytes
         if answer.reason:
             fields["reason"] = answer.reason
     is_quiet = fields["route"] in _QUIET_ROUTES and answer.status is not None and answer.status < 400
