@@ -22,6 +22,7 @@ _QUIET_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics", "/ui/sta
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER_METHOD = "other"
 _LOGGED_KEY = "access_logged"
+_COMPLETE = "ended"
 _STREAM = b"text/event-stream"
 
 _log = structlog.get_logger()
@@ -100,6 +101,11 @@ class _Answer:
             self.body_bytes += len(message.get("body", b""))
             self.is_complete = not message.get("more_body", False)
 
+    @property
+    def end(self) -> str:
+        """How the answer ended."""
+        return self.reason or (_COMPLETE if self.is_complete else "cancelled")
+
     def fail(self) -> None:
         """Take note of a bug."""
         self.reason = "failed"
@@ -144,8 +150,8 @@ def _log_request(scope: Scope, answer: _Answer) -> None:
     if not answer.is_stream:
         if answer.is_complete or answer.body_bytes:
             fields["bytes"] = answer.body_bytes
-        if answer.reason:
-            fields["reason"] = answer.reason
+        if answer.end != _COMPLETE:
+            fields["reason"] = answer.end
     is_quiet = fields["route"] in _QUIET_ROUTES and answer.status is not None and answer.status < 400
     (_log.debug if is_quiet else _log.info)("request", **fields)
 
@@ -156,7 +162,7 @@ def _log_stream_end(scope: Scope, answer: _Answer) -> None:
         **_fields_of(scope),
         seconds=round(time.perf_counter() - answer.started_at, 1),
         bytes=answer.body_bytes,
-        reason=answer.reason or ("ended" if answer.is_complete else "cancelled"),
+        reason=answer.end,
     )
 
 
