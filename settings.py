@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     # Logs.
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access_log: bool = True
 
     @classmethod
     def settings_customise_sources(

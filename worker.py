@@ -34,6 +34,7 @@ from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
 from activities.killed_runs import RunActivities
+from activities.log_context import LogContextInterceptor
 from activities.reset_detection import ResetDetectionInterceptor
 from activities.storage import StorageActivities
 from activities.store_circuit import StoreCircuitBreaker
@@ -59,6 +60,7 @@ from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
+from workflows.request_headers import RequestHeadersInterceptor
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
@@ -139,8 +141,13 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
     adapters = await _open_adapters(client, settings, stack)
     shared: WorkerOptions = {
         "graceful_shutdown_timeout": _GRACEFUL_SHUTDOWN,
-        # One for both workers: what one has checked, the other need not check again.
-        "interceptors": [ResetDetectionInterceptor(adapters.catalog, adapters.runs)],
+        "interceptors": [
+            # The outermost, so that the others' log lines have its context too.
+            LogContextInterceptor(),
+            RequestHeadersInterceptor(),
+            # One for both workers: what one has checked, the other need not check again.
+            ResetDetectionInterceptor(adapters.catalog, adapters.runs),
+        ],
         "deployment_config": WorkerDeploymentConfig(
             # Without a name the SDK would hash every loaded module at start.
             WorkerDeploymentVersion("autos", VERSION),

@@ -95,6 +95,7 @@ class WebhookActivities:
         _log.info(
             "webhook delivered" if result.delivered else "webhook failed",
             process=delivery.process_number,
+            run=delivery.run_id,
             event_id=delivery.id,
             event_type=delivery.event_type,
             client=delivery.client,

@@ -20,10 +20,14 @@ _SECRETS = (
     (re.compile(r"(?i)(x-amz-(?:signature|credential|security-token)=)[^&\s\"']+"), r"\1***"),
     (re.compile(r"(?i)(://)[^/\s:@]+:[^/\s@]+@"), r"\1***@"),
 )
+# Every secret has one of these in it. Most fields of log lines have none, and this costs a tenth of the search.
+_MAY_BE_SECRET = re.compile(r"_|\s|eyJ|=|://")
 
 
 def redact(text: str) -> str:
     """Return the text without anything that looks like a token, a key, a password in a URL or a URL signature."""
+    if _MAY_BE_SECRET.search(text) is None:
+        return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

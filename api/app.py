@@ -22,6 +22,7 @@ from adapters.temporal.run_control import RunControlClient
 from adapters.temporal.worker_counts import WorkerCountClient
 from adapters.webhooks import AddressGuard, WebhookSender
 from api.auth import Authenticator
+from api.middleware.access_log import AccessLog
 from api.middleware.body_limit import BodyLimit
 from api.middleware.private_answers import PrivateAnswers
 from api.middleware.rate_headers import RateHeaders
@@ -113,6 +114,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(PrivateAnswers)
     app.add_middleware(RateHeaders)
+    # Added after the others, so it is outside of them: it also logs what they refuse.
+    if settings.access_log:
+        app.add_middleware(AccessLog)
     app.add_middleware(RequestIds)
     # Added last, so it is the outermost: it also counts the requests that the others refuse.
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)

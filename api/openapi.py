@@ -23,9 +23,28 @@ _TAGS = [
     {"name": "court", "description": "The court's status, and the credentials for it."},
     {"name": "operation", "description": "Health checks, metrics and problem pages."},
 ]
-_REQUEST_ID = {
-    "description": "Id of the request in the service's logs.",
-    "schema": {"type": "string"},
+# What every request may have, and every answer has. Described once.
+_PARAMETERS = {
+    "RequestId": {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "An id for this request: 1 to 128 letters, digits, dots, hyphens and underscores. The "
+        "service makes one if this is missing or has another form.",
+        "schema": {"type": "string"},
+    },
+    "Traceparent": {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C Trace Context. The log lines of the request and of the run that it starts have the "
+        "trace id. Invalid values are ignored.",
+        "schema": {"type": "string"},
+    },
+}
+_HEADERS = {
+    "RequestId": {
+        "description": "Id of the request in the service's logs: the one that was sent, or a new one.",
+        "schema": {"type": "string"},
+    }
 }
 _RETRY_AFTER = {
     "description": "Seconds to wait before the next request.",
@@ -88,8 +107,11 @@ def _build_description(app: FastAPI) -> dict[str, Any]:
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["ProblemBody"] = problem
+    description["components"] |= {"parameters": _PARAMETERS, "headers": _HEADERS}
     for path in description["paths"].values():
         for operation in path.values():
+            references = ({"$ref": f"#/components/parameters/{name}"} for name in _PARAMETERS)
+            operation.setdefault("parameters", []).extend(references)
             _complete_responses(operation["responses"])
     for operation in _outgoing_operations(description):
         # FastAPI's 422 is for requests to this API. What a receiver answers is not ours to describe.
@@ -119,6 +141,6 @@ def _complete_responses(responses: dict[str, Any]) -> None:
         )
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
-        headers.setdefault("X-Request-Id", _REQUEST_ID)
+        headers.setdefault("X-Request-Id", {"$ref": "#/components/headers/RequestId"})
         if status in ("429", "503"):
             headers.setdefault("Retry-After", _RETRY_AFTER)

@@ -118,7 +118,10 @@ def api() -> None:
 
         config = uvicorn.Config(
             service,
-            http=limited_http(HttpLimits(connections=open_files_for(settings.api_max_connections))),
+            http=limited_http(
+                HttpLimits(connections=open_files_for(settings.api_max_connections)),
+                access_log=settings.access_log,
+            ),
             # The API has no WebSockets, and their protocol class has other limits.
             ws="none",
             # Uvicorn trusts proxy headers from this machine by default: any program here could claim any address.

@@ -19,6 +19,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.logs import log_cause
+from adapters.temporal.request_tracing import RequestTracingInterceptor
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
 
 _FIRST_WAIT_SECONDS = 0.25
@@ -81,7 +82,7 @@ async def connect(*, lazy: bool = False) -> Client:
     try:
         # If a server accepts the connection and sends nothing, the SDK waits for half a minute.
         async with asyncio.timeout(_ATTEMPT_SECONDS):
-            client = await Client.connect(**config, lazy=lazy)
+            client = await Client.connect(**config, lazy=lazy, interceptors=[RequestTracingInterceptor()])
     except ValueError:
         raise ConfigurationError("TEMPORAL_ADDRESS must be HOST:PORT, as in 127.0.0.1:7233.") from None
     except (RPCError, RuntimeError, TimeoutError) as error:

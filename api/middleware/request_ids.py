@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.request_trace import RequestTrace, read_request_id, read_trace_id
+
+_STATE_KEY = "request_id"
+
+
+def read_trace(headers: Iterable[tuple[bytes, bytes]]) -> RequestTrace:
+    """Return the ids that a request has in its headers, with a new request id if it has no usable one.
+
+    A header that is repeated counts as unusable.
+    """
+    found: dict[bytes, list[str]] = {b"x-request-id": [], b"traceparent": []}
+    for name, value in headers:
+        if name in found:
+            found[name].append(value.decode("latin-1"))
+    request_id, trace_id = found.values()
+    return RequestTrace(
+        (read_request_id(request_id[0]) if len(request_id) == 1 else None) or uuid4().hex,
+        read_trace_id(trace_id[0]) if len(trace_id) == 1 else None,
+    )
+
+
+def request_id_of(scope: Scope) -> str | None:
+    """Return the id that ``RequestIds`` has given to a request, or None outside of it."""
+    request_id: str | None = scope.get("state", {}).get(_STATE_KEY)
+    return request_id
+
 
 class RequestIds:
-    """Middleware that gives each request an id. An id sent by the client is ignored."""
+    """Middleware that takes on the caller's ids, or makes one. The request's log lines and its answer have them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -19,15 +46,16 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        trace = read_trace(scope["headers"])
+        scope.setdefault("state", {})[_STATE_KEY] = trace.request_id
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", trace.request_id.encode())]
             await send(message)
 
-        # On a keep-alive connection, the context still has what the previous request has bound.
+        # On a keep-alive connection, the context still has what the previous request has bound. It is left bound
+        # afterwards for the lines about a bug, which are written outside this middleware.
         structlog.contextvars.clear_contextvars()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+        structlog.contextvars.bind_contextvars(**trace.to_fields())
+        await self._app(scope, receive, send_with_id)

@@ -76,11 +76,21 @@ class Operation:
         )
 
     @property
+    def parameters(self) -> tuple[Schema, ...]:
+        """Its own parameters, without those of every request."""
+        return _own_parameters(self.spec)
+
+    @property
     def headers(self) -> Iterator[tuple[str, Schema, list[str]]]:
-        """Each header of the responses: its name, its header object, and the statuses that have it."""
+        """Each header of the responses: its name, its header object, and the statuses that have it.
+
+        Without those of every response, which are references.
+        """
         headers: dict[str, tuple[Schema, list[str]]] = {}
         for status, response in self.spec["responses"].items():
             for name, header in response.get("headers", {}).items():
+                if "$ref" in header:
+                    continue
                 headers.setdefault(name, (header, []))[1].append(status)
         for name, (header, statuses) in headers.items():
             yield name, header, statuses
@@ -124,6 +134,8 @@ def _render_content(app: FastAPI) -> str:
             for operation in _operations(name, path)
         ),
         schemas=description["components"]["schemas"],
+        shared_parameters=tuple(description["components"]["parameters"].values()),
+        shared_headers=_shared_headers(description),
     )
 
 
@@ -158,12 +170,29 @@ def _operations(address: str, path: Schema, schemas: Schema | None = None) -> It
         )
 
 
+def _shared_headers(description: Schema) -> dict[str, Schema]:
+    """Return the headers of every response, by the names that the responses use for the references."""
+    components = description["components"]["headers"]
+    return {
+        name: components[_name(header["$ref"])]
+        for path in description["paths"].values()
+        for spec in path.values()
+        for response in spec["responses"].values()
+        for name, header in response.get("headers", {}).items()
+        if "$ref" in header
+    }
+
+
+def _own_parameters(spec: Schema) -> tuple[Schema, ...]:
+    return tuple(parameter for parameter in spec.get("parameters", ()) if "$ref" not in parameter)
+
+
 def _curl(method: str, path: str, spec: Schema, schemas: Schema) -> str:
     """Return a curl command that uses AUTOS, KEY and the path's parameters as shell variables."""
     url = "$AUTOS" + re.sub(r"\{(\w+)\}", lambda match: f"${match[1].upper()}", path)
     required = [
         f"{parameter['name']}=${parameter['name'].upper()}"
-        for parameter in spec.get("parameters", ())
+        for parameter in _own_parameters(spec)
         if parameter["in"] == "query" and parameter.get("required")
     ]
     words = ["curl"]

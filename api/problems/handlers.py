@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.middleware.access_log import route_of
+from api.middleware.request_ids import request_id_of
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, problem_response
 from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
@@ -83,8 +85,8 @@ def _handle_known_error(request: Request, error: Exception) -> Response:
 
 
 def _handle_bug(request: Request, error: Exception) -> Response:
-    request_id = getattr(request.state, "request_id", None)
-    _log.error("unexpected error", request_id=request_id, path=request.url.path, exc_info=error)
+    request_id = request_id_of(request.scope)
+    _log.error("unexpected error", request_id=request_id, route=route_of(request.scope), exc_info=error)
     return problem_response(
         request,
         Problem(

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
+from api.middleware.request_ids import request_id_of
 from api.problems.codes import ProblemCode
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,7 +68,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code.value,
-        "request_id": getattr(request.state, "request_id", None),
+        "request_id": request_id_of(request.scope),
         **problem.members,
     }
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.middleware.access_log import AccessLog, log_refusal, mark_logged
+from api.middleware.request_ids import RequestIds, read_trace, request_id_of
 from api.server.connection_table import ConnectionTable, HttpLimits, State
+from domain.request_trace import RequestTrace
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,6 +47,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     table: ConnectionTable
+    has_access_log: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Initialize the counters."""
@@ -55,6 +59,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._lingered_bytes = 0
         # A request is arriving, or the connection is new.
         self._receiving = True
+        # The parser is inside a request.
+        self._has_begun = False
         self._in_head = True
         self._head_bytes = 0
         self._unreported_bytes = 0
@@ -68,7 +74,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.table.is_full:
                 self.transport.abort()
                 return
-            self.app = _only_health(self.app)
+            self.app = _only_health(self.app, access_log=self.has_access_log)
         self.table.move(self, State.REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,7 +119,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Reset the counters of the head."""
         super().on_message_begin()
-        self._receiving = self._in_head = True
+        self._receiving = self._has_begun = self._in_head = True
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
@@ -153,7 +159,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Record that the request is complete."""
-        self._receiving, self._reported = False, True
+        self._receiving, self._has_begun, self._reported = False, False, True
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -180,8 +186,12 @@ class LimitedProtocol(HttpToolsProtocol):
         """Refuse a malformed request, or one whose limit exception the parser has turned into a parse error."""
         if self._excess is not None:
             self._refuse(self._excess)
+        elif self._is_answering and self.cycle.response_started:
+            # Anything written now would end up in the middle of that answer.
+            self.cut()
         else:
-            super().send_400_response(msg)
+            self._write_refusal(HTTPStatus.BAD_REQUEST, msg)
+            self.transport.close()
 
     def _update_state(self) -> None:
         """Record what the connection waits for now."""
@@ -223,28 +233,57 @@ class LimitedProtocol(HttpToolsProtocol):
             # Anything written now would end up in the middle of another answer.
             self.cut()
             return
-        text = excess.text.encode()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%s" % (excess.status, excess.status.phrase.encode(), len(text), text)
-        )
+        self._write_refusal(excess.status, excess.text)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
+    def _write_refusal(self, status: HTTPStatus, reason: str) -> None:
+        text, trace = reason.encode(), self._read_trace()
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"x-request-id: %s\r\nconnection: close\r\n\r\n%s"
+            % (status, status.phrase.encode(), len(text), trace.request_id.encode(), text)
+        )
+        if self.has_access_log:
+            scope = self._arriving_scope
+            if scope is not None:
+                mark_logged(scope)
+            # Without a URL, the parser has read no method either.
+            method = self.parser.get_method().decode("ascii") if scope is not None and self.url else None
+            peer = self.client[0] if self.client else None
+            log_refusal(trace, status, method=method, peer=peer, reason=reason)
 
-def limited_http(limits: HttpLimits) -> type[LimitedProtocol]:
-    """Return a protocol class for ``uvicorn.Config(http=…)`` whose connections share one table."""
-    return type("LimitedProtocol", (LimitedProtocol,), {"table": ConnectionTable(limits)})
+    def _read_trace(self) -> RequestTrace:
+        """Return the ids of the request that is arriving, from the headers that have arrived so far."""
+        scope = self._arriving_scope
+        if scope is None:
+            return read_trace(())
+        trace = read_trace(self.headers)
+        # The application may know the request already, if it is the body that cannot be read.
+        return RequestTrace(request_id_of(scope) or trace.request_id, trace.trace_id)
+
+    @property
+    def _arriving_scope(self) -> Scope | None:
+        scope: Any = self.scope  # A TypedDict for uvicorn, any mapping for Starlette.
+        return scope if self._has_begun else None
 
 
-def _only_health(app: ASGIApp) -> ASGIApp:
+def limited_http(limits: HttpLimits, *, access_log: bool = True) -> type[LimitedProtocol]:
+    """Return a protocol class for ``uvicorn.Config(http=…)`` whose connections share one table.
+
+    Args:
+        limits: The limits.
+        access_log: Log what is refused here, as the application logs its own requests.
+    """
+    shared = {"table": ConnectionTable(limits), "has_access_log": access_log}
+    return type("LimitedProtocol", (LimitedProtocol,), shared)
+
+
+def _only_health(app: ASGIApp, *, access_log: bool) -> ASGIApp:
     """Wrap an application so that it answers only health checks, and 503 to everything else."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(_HEALTH_PATH):
-            await app(scope, receive, send)
-            return
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
         text = b"Too many connections. Try again later."
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -254,5 +293,10 @@ def _only_health(app: ASGIApp) -> ASGIApp:
         ]
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         await send({"type": "http.response.body", "body": text})
+
+    refusing = RequestIds(AccessLog(refuse) if access_log else refuse)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope["path"].startswith(_HEALTH_PATH) else refusing)(scope, receive, send)
 
     return answer

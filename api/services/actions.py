@@ -62,7 +62,7 @@ class ProcessActionService:
         if open_run is not None:
             try:
                 documents = await self.controls.retry_failed(number)
-                _log.info("retry", process=number.canonical, client=client, documents=documents)
+                _log.info("retry", process=number.canonical, run=open_run.id, client=client, documents=documents)
                 return await self._retry_result(number, documents)
             except (NoOpenRun, RunIsFinishing):
                 await self.runs.wait_until_closed(number)
@@ -88,12 +88,13 @@ class ProcessActionService:
         """Cancel the open run, and wait up to two seconds for its end."""
         process, open_run = await self.presenter.get_state(number)
         # The catalog may not have a run yet that was started a moment ago.
-        if open_run is not None or await self.runs.find_open(number) is not None:
+        open_run = open_run or await self.runs.find_open(number)
+        if open_run is not None:
             try:
                 await self.controls.cancel(number)
             except NoOpenRun:
                 raise _no_open_run(number) from None
-            _log.info("cancel", process=number.canonical, client=client)
+            _log.info("cancel", process=number.canonical, run=open_run.id, client=client)
             await self.runs.wait_until_closed(number)
         elif process.latest_run is None or process.latest_run.outcome is not Outcome.CANCELLED:
             raise _no_open_run(number, (await self._result(number)).body["status"])
@@ -104,14 +105,15 @@ class ProcessActionService:
     ) -> ActionResult:
         await self.presenter.get_state(number)
         try:
-            if await self.runs.find_open(number) is None:
+            open_run = await self.runs.find_open(number)
+            if open_run is None:
                 raise NoOpenRun
             await control(number)
         except NoOpenRun:
             raise _no_open_run(number, (await self._result(number)).body["status"]) from None
         except RunIsFinishing as error:
             raise Problem(ProblemCode.RUN_FINISHING, str(error)) from None
-        _log.info(name, process=number.canonical, client=client)
+        _log.info(name, process=number.canonical, run=open_run.id, client=client)
         return await self._result(number)
 
     async def _retry_result(self, number: ProcessNumber, documents: int) -> ActionResult:

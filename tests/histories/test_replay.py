@@ -13,6 +13,7 @@ from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.monitor_court import MonitorCourt
+from workflows.request_headers import RequestHeadersInterceptor
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
 
@@ -35,9 +36,11 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    await Replayer(workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt]).replay_workflow(
-        _history(path)
+    replayer = Replayer(
+        workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt],
+        interceptors=[RequestHeadersInterceptor()],
     )
+    await replayer.replay_workflow(_history(path))
 
 
 def _history(path: Path) -> WorkflowHistory:

@@ -115,10 +115,14 @@ async def test_the_page_has_everything_of_the_description() -> None:
     for address, method, operation in [*operations, *events, *callbacks]:
         text = _text_after(answer.text, f"operation-{operation['operationId']}", "<details")
         assert f"{method} {address} {operation['summary']}" in text
-        parameters = operation.get("parameters", ())
+        parameters = [each for each in operation.get("parameters", ()) if "$ref" not in each]
         missing = {each["name"] for each in parameters if f"{each['name']} {each['in']}" not in text}
         missing |= {status for status in operation["responses"] if f"{status} " not in text}
         assert missing == set(), operation["operationId"]
+    shared = _text_after(answer.text, "every-request", "<section")
+    for parameter in description["components"]["parameters"].values():
+        assert f"{parameter['name']} header" in shared
+    assert "X-Request-Id (every response)" in shared
     for name, schema in description["components"]["schemas"].items():
         words = _text_after(answer.text, f"schema-{name}", "</article>").replace(",", " ").split()
         assert {*schema.get("properties", ()), *schema.get("enum", ())} - set(words) == set(), name

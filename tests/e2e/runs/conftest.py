@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from adapters.database import Database
 from adapters.database.migrate import upgrade
+from adapters.temporal.request_tracing import RequestTracingInterceptor
 from settings import Settings, load_settings
 from tests.support.stack import RunningStack
 from worker import build_workers
@@ -42,6 +43,7 @@ async def temporal(settings: Settings) -> AsyncIterator[Client]:
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
         dev_server_extra_args=["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50"],
         search_attributes=SEARCH_ATTRIBUTES,
+        interceptors=[RequestTracingInterceptor()],
     )
     async with environment, AsyncExitStack() as running:
         for worker in await build_workers(environment.client, settings, running):

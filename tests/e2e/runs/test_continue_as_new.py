@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import update
+from structlog.contextvars import bound_contextvars
 from temporalio.client import Client
 
 from adapters.database import Catalog, Database
@@ -14,6 +15,7 @@ from adapters.database.webhook_tables import deliveries
 from adapters.temporal.run_client import RunClient
 from domain.completeness import Decision
 from domain.process_number import ProcessNumber
+from domain.request_trace import TRACE_HEADER, RequestTrace
 from domain.run_messages import DocumentChoice, DownloadRequest, RunOpening, RunResult
 from settings import Settings
 from tests.support.conditions import eventually
@@ -34,7 +36,8 @@ async def test_a_run_that_continues_as_new_downloads_every_document_once(
     try:
         subscribers = [f"/{number}/{index}" for index in range(40)]
         runs = RunClient(temporal)
-        started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
+        with bound_contextvars(request_id="first-1"):
+            started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
         for path in subscribers:
             opening = RunOpening(number.canonical, started.run.id, "local")
             assert await catalog.runs.subscribe(opening, "local", f"{receiver.url}{path}") is None
@@ -50,6 +53,7 @@ async def test_a_run_that_continues_as_new_downloads_every_document_once(
         assert process is not None
         assert process.latest_run is not None
         assert process.latest_run.id == started.run.id
+        await assert_every_activity_has_the_id_of(temporal, number.canonical, "first-1")
 
         for path in subscribers:
             [_] = await receiver.wait_for_events(path)
@@ -75,7 +79,8 @@ async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the
         await stack.end_all_faults()
         await stack.set_latency(1)
         request = DownloadRequest(number.canonical, document_ids=tuple(stored))
-        first = await runs.start(request, is_over=catalog.runs.has_ended)
+        with bound_contextvars(request_id="second-1"):
+            first = await runs.start(request, is_over=catalog.runs.has_ended)
 
         async def is_about_to_continue() -> bool:
             # By now, it starts no further activity and waits for those under way.
@@ -90,8 +95,22 @@ async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the
 
         assert (result.total_documents, result.available_documents) == (60, 60)
         assert len([each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]) > 2
+        await assert_every_activity_has_the_id_of(temporal, number.canonical, "second-1")
     finally:
         await catalog.close()
+
+
+async def assert_every_activity_has_the_id_of(temporal: Client, number: str, request_id: str) -> None:
+    """Assert that the last execution of a run has the request's id in its memo and hands it to its activities."""
+    handle = temporal.get_workflow_handle(number)
+    assert (await (await handle.describe()).memo())["request_id"] == request_id
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    headers = {activity.header.fields[TRACE_HEADER].data for activity in scheduled}
+    assert headers == {RequestTrace(request_id).to_json()}
 
 
 async def mark_pending(settings: Settings, number: str, document_ids: list[str]) -> None:

@@ -9,10 +9,17 @@ from typing import Literal
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters.logs import configure_logging
+from adapters import logs
+from adapters.logs import configure_logging, redact
 
 LogFormat = Literal["json", "console"]
+FRAGMENTS = (
+    *("autos_", "abcdefgh", "_", "whsec_", "eyJ", ".", "Bearer", "basic", " ", "\t", "\n", "=", "://", "@", ":"),
+    *("X-Amz-Signature", "secret", "user"),
+)
 SECRETS = ("hunter2-hunter2", "c2VjcmV0LXRva2Vu")
 
 
@@ -25,6 +32,14 @@ def restore_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=8).map("".join))
+def test_no_secret_escapes_the_quick_look_at_a_text(text: str) -> None:
+    thorough = text
+    for pattern, replacement in logs._SECRETS:
+        thorough = pattern.sub(replacement, thorough)
+    assert redact(text) == thorough
 
 
 def raise_with_secrets() -> None:

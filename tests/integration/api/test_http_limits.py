@@ -9,11 +9,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from api.server.connection_table import HttpLimits
 from api.server.http_limits import limited_http
@@ -225,6 +227,49 @@ async def test_served_connections_are_kept_and_health_checks_are_answered_beside
             for reader, _ in connections:
                 await reader.readuntil(b"still here\n\n")
             assert await answers_health_check(server.port)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "method"),
+    [
+        (b"nonsense\r\n\r\n", 400, None),
+        (b"GET / HTTP/1.1\r\nX-Request-Id: refused-1\r\n" + b"x-a: b\r\n" * 200, 431, "GET"),
+        (b"GET /" + b"a" * 9_000, 414, "GET"),
+        (
+            UPLOAD.partition(b"Content-Length")[0]
+            + b"X-Request-Id: refused-1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            400,
+            "POST",
+        ),
+    ],
+)
+async def test_what_is_refused_before_the_application_has_an_id_and_a_line(
+    sent: bytes, status: int, method: str | None
+) -> None:
+    with capture_logs() as lines:
+        async with run_server(HttpLimits()) as server:
+            answer = await send_and_read_all(server.port, sent)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    [line] = [line for line in lines if line["event"] == "request"]
+    assert (line["status"], line.get("method"), line["route"]) == (status, method, "(none)")
+    assert b"\r\nx-request-id: %s\r\n" % line["request_id"].encode() in answer
+    assert (line["request_id"] == "refused-1") is (b"refused-1" in sent)
+
+
+async def test_what_is_refused_for_too_many_connections_has_an_id_and_a_line() -> None:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        async with (
+            run_server(HttpLimits(connections=1)) as server,
+            open_connection(server.port, STREAM) as (reader, _),
+        ):
+            await reader.readuntil(b"still here\n\n")
+            refused = await send_and_read_all(
+                server.port, STREAM.replace(b"\r\n\r\n", b"\r\nX-Request-Id: late-1\r\n\r\n")
+            )
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nx-request-id: late-1\r\n" in refused
+    [line] = [line for line in lines if line["event"] == "request"]
+    assert (line["status"], line["request_id"]) == (503, "late-1")
 
 
 async def test_pipelined_requests_are_limited() -> None:

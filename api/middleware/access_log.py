@@ -1,0 +1,181 @@
+"""The access log: one line for each request, whatever it is answered with."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.errors import InvalidInput
+from domain.process_number import ProcessNumber
+from domain.request_trace import RequestTrace
+
+NO_ROUTE = "(none)"
+# Probes and static files. Their successes would drown everything else.
+_QUIET_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OTHER_METHOD = "other"
+_LOGGED_KEY = "access_logged"
+_COMPLETE = "ended"
+_STREAM = b"text/event-stream"
+
+_log = structlog.get_logger()
+
+
+class AccessLog:
+    """Middleware that writes a line ``request`` for each request, with fields that no caller can write freely.
+
+    The route is the template, never the URL: queries hold webhook URLs and cursors. The line is written when the
+    answer has ended, and its time is that to the start of the answer. An event stream has this line at its start,
+    and another one, ``stream ended``, at its end.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and log how it was answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(time.perf_counter())
+
+        async def receive_observed() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and not answer.is_complete:
+                answer.reason = "client_gone"
+            return message
+
+        async def send_observed(message: Message) -> None:
+            answer.observe(message)
+            await send(message)
+            if answer.is_stream and message["type"] == "http.response.start":
+                _log_request(scope, answer)
+
+        try:
+            await self._app(scope, receive_observed, send_observed)
+        except Exception:
+            # The answer to a bug is written outside this middleware.
+            answer.fail()
+            raise
+        finally:
+            if answer.is_stream:
+                _log_stream_end(scope, answer)
+            elif not scope.get("state", {}).get(_LOGGED_KEY):
+                _log_request(scope, answer)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What is known of an answer.
+
+    Attributes:
+        started_at: When the request arrived.
+        seconds: Time until the answer started.
+        reason: Why the answer did not reach its end. Empty if it did.
+    """
+
+    started_at: float
+    status: int | None = None
+    seconds: float = 0.0
+    body_bytes: int = 0
+    is_stream: bool = False
+    is_complete: bool = False
+    reason: str = ""
+
+    def observe(self, message: Message) -> None:
+        """Take note of a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.seconds = time.perf_counter() - self.started_at
+            self.is_stream = any(
+                name.lower() == b"content-type" and value.startswith(_STREAM) for name, value in message["headers"]
+            )
+        elif message["type"] == "http.response.body":
+            self.body_bytes += len(message.get("body", b""))
+            self.is_complete = not message.get("more_body", False)
+
+    @property
+    def end(self) -> str:
+        """How the answer ended."""
+        return self.reason or (_COMPLETE if self.is_complete else "cancelled")
+
+    def fail(self) -> None:
+        """Take note of a bug."""
+        self.reason = "failed"
+        if self.status is None:
+            self.status = HTTPStatus.INTERNAL_SERVER_ERROR
+            self.seconds = time.perf_counter() - self.started_at
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of a request's route. A request without one has a path that may be anything."""
+    route: str = getattr(scope.get("route"), "path", NO_ROUTE)
+    return route
+
+
+def mark_logged(scope: Scope) -> None:
+    """Have the application write no line for a request that is refused while it is being answered."""
+    scope.setdefault("state", {})[_LOGGED_KEY] = True
+
+
+def log_refusal(trace: RequestTrace, status: int, *, method: str | None, peer: str | None, reason: str) -> None:
+    """Write the line for a request that is refused before the application sees it.
+
+    Args:
+        trace: The ids of the request.
+        status: Status of the answer.
+        method: The request's method, or None if it did not get that far.
+        peer: Address of the other end of the connection.
+        reason: Why it is refused.
+    """
+    fields: dict[str, Any] = {"method": _known_method(method)} if method else {}
+    if peer:
+        fields["peer"] = peer
+    # The connection's context may still have what an earlier request has bound.
+    Context().run(_log.info, "request", route=NO_ROUTE, status=status, reason=reason, **fields, **trace.to_fields())
+
+
+def _log_request(scope: Scope, answer: _Answer) -> None:
+    fields = _fields_of(scope)
+    if answer.status is not None:
+        fields["status"] = int(answer.status)
+        fields["duration_ms"] = round(answer.seconds * 1000, 1)
+    if not answer.is_stream:
+        if answer.is_complete or answer.body_bytes:
+            fields["bytes"] = answer.body_bytes
+        if answer.end != _COMPLETE:
+            fields["reason"] = answer.end
+    is_quiet = fields["route"] in _QUIET_ROUTES and answer.status is not None and answer.status < 400
+    (_log.debug if is_quiet else _log.info)("request", **fields)
+
+
+def _log_stream_end(scope: Scope, answer: _Answer) -> None:
+    _log.info(
+        "stream ended",
+        **_fields_of(scope),
+        seconds=round(time.perf_counter() - answer.started_at, 1),
+        bytes=answer.body_bytes,
+        reason=answer.end,
+    )
+
+
+def _fields_of(scope: Scope) -> dict[str, Any]:
+    fields: dict[str, Any] = {"method": _known_method(scope["method"]), "route": route_of(scope)}
+    number = scope.get("path_params", {}).get("number")
+    if number is not None:
+        with suppress(InvalidInput):
+            fields["process"] = ProcessNumber.parse(str(number)).canonical
+    if scope.get("client"):
+        fields["peer"] = scope["client"][0]
+    return fields
+
+
+def _known_method(method: str) -> str:
+    return method if method in _METHODS else _OTHER_METHOD
