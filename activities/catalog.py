@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -95,6 +96,9 @@ class CatalogActivities:
         """Record how the run ended. Returns the next page of the webhook deliveries to start."""
         with translating_infrastructure_errors():
             closed = await self._catalog.runs.close(closing)
+            if closed.documents.failed:
+                failures = await self._catalog.processes.count_failures_by_code(closing.process_number)
+                closed = replace(closed, failures=failures)
         if closing.after_delivery == 0:
             counts = closed.documents
             _log.info(

@@ -5,6 +5,7 @@ A field that is added later needs a default, so that histories recorded before i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.completeness import Completeness, Outcome
@@ -232,7 +233,9 @@ class ClosedRun:
     Attributes:
         documents: The final document counts.
         deliveries: Deliveries to start now, at most one page. Empty when every subscriber of the run has one.
+        failures: Number of failed documents of the process, by failure code.
     """
 
     documents: Completeness
     deliveries: tuple[DeliveryRef, ...]
+    failures: Mapping[str, int] = field(default_factory=dict)

@@ -23,3 +23,14 @@ def without_format_characters(text: str) -> str:
     These are zero-width characters, soft hyphens, direction marks and the byte order mark, as copied text has them.
     """
     return "".join(character for character in text if unicodedata.category(character) != "Cf")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 document``, ``2 documents``.
+
+    Args:
+        number: The number.
+        noun: The noun in the singular.
+        plural: The plural, where it is not the singular with an ``s``.
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

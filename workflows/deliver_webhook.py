@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 
+from workflows.details import cancelled_delivery_details, delivery_details, ended_delivery_details
 from workflows.options import SENDING
 from workflows.starts import deliver_webhook_options, delivery_request
 
@@ -44,19 +46,32 @@ class DeliverWebhook:
     @workflow.run
     async def run(self, request: DeliveryRequest) -> bool:
         """Attempt until delivered, permanently refused, or the schedule ends. Returns whether it was delivered."""
+        try:
+            return await self._deliver(request)
+        except (ActivityError, asyncio.CancelledError):
+            workflow.set_current_details(cancelled_delivery_details(request.delivery_id))
+            raise
+
+    async def _deliver(self, request: DeliveryRequest) -> bool:
         delays = [delay * (1 + _JITTER * workflow.random().random()) for delay in DELIVERY_SCHEDULE]
         wait = delays[0]
+        last = request.first_attempt + len(delays) - 1
         for place, next_delay in enumerate((*delays[1:], None)):
             number = request.first_attempt + place
             if wait:
+                workflow.set_current_details(delivery_details(number, last, wait))
                 await workflow.sleep(timedelta(seconds=wait), summary=f"before attempt {number}")
+            workflow.set_current_details(delivery_details(number, last, 0))
             result = await workflow.execute_activity_method(
                 WebhookActivities.send_webhook,
                 DeliveryAttempt(request.delivery_id, number, next_delay),
-                summary=f"attempt {place + 1} of {len(delays)}",
+                summary=f"attempt {number} of {last}",
                 **SENDING,
             )
             if result.delivered or result.gone or next_delay is None:
+                workflow.set_current_details(
+                    ended_delivery_details(request.delivery_id, number, delivered=result.delivered)
+                )
                 return result.delivered
             wait = max(next_delay, result.retry_after or 0.0)
         return False

@@ -14,6 +14,7 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 
 from workflows.deliver_webhook import start_delivery
+from workflows.details import batch_details, ended_batch_details
 from workflows.download_process import DownloadProcess
 from workflows.options import CATALOG
 from workflows.starts import download_process_options
@@ -201,9 +202,11 @@ class DownloadBatch:
 
     async def _record_end(self) -> None:
         await workflow.execute_activity_method(BatchActivities.end_batch, self._batch, **CATALOG)
+        done = self._progress
+        workflow.set_current_details(
+            ended_batch_details(self._batch.batch_id, len(self._queue), done.started, done.joined, done.answered)
+        )
 
     def _describe(self) -> None:
         done = self._progress
-        workflow.set_current_details(
-            f"{len(self._queue)} queued · {done.started} started · {done.joined} joined · {done.answered} answered"
-        )
+        workflow.set_current_details(batch_details(len(self._queue), done.started, done.joined, done.answered))

@@ -12,11 +12,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.deliver_webhook import start_delivery
-from workflows.details import run_details, show_phase
+from workflows.details import ended_run_details, run_details, show_end, show_phase
 from workflows.failures import Blame, JudgedFailure, is_cancel_requested, judge_failure
 from workflows.options import CATALOG, DOWNLOAD, DOWNLOAD_WINDOW, LISTING, MAX_CHOSEN_DOCUMENTS
 from workflows.pending_documents import PendingDocuments
-from workflows.search_attributes import CHOSEN_DOCUMENTS, DOCUMENTS_FAILED, OUTCOME
+from workflows.search_attributes import CHOSEN_DOCUMENTS
 
 with workflow.unsafe.imports_passed_through():
     from activities.catalog import CatalogActivities
@@ -353,10 +353,9 @@ class DownloadProcess:
                 break
             if workflow.info().is_continue_as_new_suggested():
                 return None
-        workflow.upsert_search_attributes(
-            [OUTCOME.value_set(ending.outcome.value), DOCUMENTS_FAILED.value_set(self._counts.failed)]
-        )
-        self._describe()
+        show_end(ending, self._counts)
+        details = ended_run_details(self._request.process_number, ending, closed, self._progress)
+        workflow.set_current_details(details)
         return RunResult(
             outcome=ending.outcome,
             total_documents=self._counts.total,
@@ -388,7 +387,7 @@ class DownloadProcess:
     def _show_phase(self, reason: FailureCode | None = None) -> None:
         if self._visible_phase is not self._shown_phase:
             self._shown_phase = self._visible_phase
-            show_phase(self._visible_phase, self._counts)
+            show_phase(self._visible_phase, self._counts, self._ending)
         self._describe(reason)
 
     def _describe(self, reason: FailureCode | None = None) -> None:

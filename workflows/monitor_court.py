@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
+from workflows.details import ended_monitor_details
 from workflows.options import CATALOG, MONITORING
 
 with workflow.unsafe.imports_passed_through():
@@ -42,6 +45,13 @@ class MonitorCourt:
     @workflow.run
     async def run(self) -> None:
         """Monitor until cancelled."""
+        try:
+            await self._monitor()
+        except (ActivityError, asyncio.CancelledError):
+            workflow.set_current_details(ended_monitor_details())
+            raise
+
+    async def _monitor(self) -> None:
         while True:
             self._check_requested = False
             plan = await workflow.execute_activity_method(CourtMonitorActivities.plan_court_check, **CATALOG)

@@ -8,10 +8,12 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.deliver_webhook import start_delivery
+from workflows.details import ended_sweep_details
 from workflows.options import CATALOG, ActivityOptions
 
 with workflow.unsafe.imports_passed_through():
     from activities.alerts import AlertActivities
+    from domain.text import counted
 
 
 # A review takes a moment, and ten seconds more while the store does not answer. The timeout is short because no
@@ -34,4 +36,7 @@ class ReviewAlerts:
             AlertActivities.review_alerts, summary="what lasts, and what is over", **_REVIEW
         )
         await asyncio.gather(*(start_delivery(one, "the operator") for one in found))
+        workflow.set_current_details(
+            ended_sweep_details(f"{counted(len(found), 'webhook')} started about alerts raised or cleared.")
+        )
         return len(found)

@@ -18,6 +18,9 @@ from domain.run_messages import DownloadRequest
 from workflows.options import PROCESSES_QUEUE
 from workflows.search_attributes import CHOSEN_DOCUMENTS, CLIENT, COURT
 
+# Begins the summary of every workflow that downloads nothing.
+HOUSEKEEPING = "housekeeping"
+
 
 class StartOptions(TypedDict, total=False):
     """The options that a client's start and a child workflow's start have in common."""
@@ -63,7 +66,7 @@ def deliver_webhook_options(delivery_id: str, subject: str = "") -> StartOptions
     """
     options = StartOptions(id=f"webhook-{delivery_id}", task_queue=PROCESSES_QUEUE)
     if subject:
-        options["static_summary"] = f"webhook for {subject}"
+        options["static_summary"] = f"{HOUSEKEEPING} · webhook for {subject}"
     return options
 
 
@@ -89,6 +92,6 @@ def monitor_court_options() -> StartOptions:
     return StartOptions(
         id=MONITOR_ID,
         task_queue=PROCESSES_QUEUE,
-        static_summary="monitors the court",
-        static_details="Probes the court while it does not answer, and keeps its token alive.",
+        static_summary=f"{HOUSEKEEPING} · monitors the court",
+        static_details="Probes the court while it does not answer, and keeps its token alive. It never ends.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from workflows.details import ended_sweep_details
 from workflows.download_batch import DownloadBatch
 from workflows.options import CATALOG
 from workflows.starts import download_batch_options
@@ -12,6 +13,7 @@ from workflows.starts import download_batch_options
 with workflow.unsafe.imports_passed_through():
     from activities.batches import BatchActivities
     from domain.batch_messages import BatchRequest, BatchSweepProgress
+    from domain.text import counted
 
 
 @workflow.defn
@@ -35,6 +37,11 @@ class SweepBatches:
             progress = BatchSweepProgress(page.following, taken_up)
             if progress.after_id is not None and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(progress)
+        workflow.set_current_details(
+            ended_sweep_details(
+                f"{counted(progress.taken_up, 'batch', 'batches')} continued whose workflow was lost."
+            )
+        )
         return progress.taken_up
 
     async def _continue_batch(self, batch: BatchRequest) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from temporalio import workflow
 
 from workflows.deliver_webhook import start_delivery
+from workflows.details import ended_sweep_details
 from workflows.options import CATALOG
 
 with workflow.unsafe.imports_passed_through():
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.webhooks import WebhookActivities
     from domain.delivery_messages import DeliveryRef
     from domain.sweep_messages import KilledRunsRequest, SweepProgress
+    from domain.text import counted
 
 
 @workflow.defn
@@ -41,6 +43,11 @@ class SweepDeliveries:
                 WebhookActivities.overdue_deliveries, progress.overdue, summary="overdue deliveries", **CATALOG
             )
             progress = await _start_page(replace(progress, overdue=page.following), page.deliveries)
+        workflow.set_current_details(
+            ended_sweep_details(
+                f"{counted(progress.started, 'delivery', 'deliveries')} started, or under way already."
+            )
+        )
         return progress.started
 
 

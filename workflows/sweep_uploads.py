@@ -7,10 +7,12 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
+from workflows.details import ended_sweep_details
 from workflows.options import PROCESSES_QUEUE, ActivityOptions
 
 with workflow.unsafe.imports_passed_through():
     from activities.storage import StorageActivities
+    from domain.text import counted
 
 # If the store is down for an hour, the next sweep does the work.
 _SWEEPING: ActivityOptions = {
@@ -28,6 +30,8 @@ class SweepUploads:
     @workflow.run
     async def run(self) -> int:
         """Sweep. Returns how many uploads were aborted."""
-        return await workflow.execute_activity_method(
+        aborted = await workflow.execute_activity_method(
             StorageActivities.sweep_uploads, summary="leftover uploads", **_SWEEPING
         )
+        workflow.set_current_details(ended_sweep_details(f"{counted(aborted, 'leftover upload')} aborted."))
+        return aborted

@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 from domain.errors import DependencyUnavailable
 from workflows.options import PROCESSES_QUEUE
 from workflows.review_alerts import ReviewAlerts
+from workflows.starts import HOUSEKEEPING
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_uploads import SweepUploads
@@ -76,7 +77,7 @@ async def _ensure(client: Client, schedule: WorkflowSchedule) -> None:
                     schedule.workflow,
                     id=schedule.id,
                     task_queue=PROCESSES_QUEUE,
-                    static_summary=schedule.summary,
+                    static_summary=f"{HOUSEKEEPING} · {schedule.summary}",
                 ),
                 spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=schedule.every)]),
                 policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP),

@@ -1,8 +1,12 @@
-"""Search attributes of runs in Temporal."""
+"""What Temporal's UI shows of runs: search attributes, summaries and current details."""
 
 from __future__ import annotations
 
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowExecutionStatus
+
 from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
 from workflows.search_attributes import COURT, DOCUMENTS_TOTAL, OUTCOME, PHASE
 
@@ -18,5 +22,49 @@ async def test_runs_can_be_searched_by_court_outcome_and_count(stack: RunningSta
     description = await stack.temporal.get_workflow_handle(number).describe()
     attributes = description.typed_search_attributes
     assert (attributes[COURT], attributes[OUTCOME], attributes[DOCUMENTS_TOTAL]) == ("TJMT", "completed", 2)
-    assert attributes[PHASE] == "finishing"
+    # A phase is what an open run does.
+    assert PHASE not in attributes
     assert await description.static_summary() == f"TJMT · {number}"
+
+
+async def test_the_outcome_can_be_searched_before_the_deliveries_are_started(stack: RunningStack) -> None:
+    number = await stack.create_ended_run(1)
+    changes = [
+        {name: payload.data for name, payload in attributes.search_attributes.indexed_fields.items()}
+        for event in (await stack.temporal.get_workflow_handle(number).fetch_history()).events
+        if (attributes := event.upsert_workflow_search_attributes_event_attributes).ListFields()
+    ]
+    assert [change.get("Outcome") for change in changes if change.get("Phase") == b'"finishing"'] == [b'"completed"']
+
+
+async def test_the_current_details_of_a_run_say_how_it_ended(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.create_process(number, 3)
+    await stack.inject_fault("sealed", number, documents=[0])
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
+    details = await read_current_details(stack, number)
+    assert details.startswith("**Ended: partial.** 2 of 3 documents are available, 1 failed.")
+    assert "| failed with `sealed` | 1 |" in details
+
+
+async def test_the_current_details_of_a_cancelled_run_say_so(stack: RunningStack) -> None:
+    number = fresh_number()
+    await stack.create_process(number, 3)
+    await stack.inject_fault("slow", number, delay_seconds=30)
+    await stack.request_download(number)
+    await stack.temporal.get_workflow_handle(number).cancel()
+    await stack.wait_until_ended(number)
+    assert (await read_current_details(stack, number)).startswith("**Ended: cancelled.** ")
+
+
+async def read_current_details(stack: RunningStack, workflow_id: str) -> str:
+    """Return what the UI shows as the current details of a workflow, once it is closed."""
+    handle = stack.temporal.get_workflow_handle(workflow_id)
+
+    async def is_closed() -> bool:
+        return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
+
+    await eventually(is_closed, "the end of the workflow")
+    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
