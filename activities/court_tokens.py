@@ -51,6 +51,7 @@ class CourtTokens:
         self._rejected_hashes: set[bytes] = set()
         self._candidates: list[_Candidate] = []
         self._renewable = False
+        self._stored_version: int | None = None
         self._read_at: float | None = None
         self._lock = asyncio.Lock()
         self._last_problem: str | None = None
@@ -84,13 +85,14 @@ class CourtTokens:
         self._read_at = None
         best = await self._choose()
         if best is None:
-            return TokenReport(renewable=self._renewable)
+            return TokenReport(renewable=self._renewable, credentials_version=self._stored_version)
         return TokenReport(
             source=best.source,
             mark=_fingerprint(best.token),
             expires_at=token_expiry(best.token),
             renewable=best.source == "stored" and self._renewable,
             rejected=_hash(best.token) in self._rejected_hashes,
+            credentials_version=self._stored_version,
         )
 
     async def _choose(self) -> _Candidate | None:
@@ -109,12 +111,13 @@ class CourtTokens:
         return candidates
 
     async def _read_stored(self) -> _Candidate | None:
-        self._renewable = False
+        self._renewable, self._stored_version = False, None
         try:
             stored = await self._court.read_credentials()
         except ConfigurationError as error:
             self._log_problem(str(error))
             return None
+        self._stored_version = 0 if stored is None else stored.version
         if stored is None:
             return None
         self._renewable = stored.refresh_token is not None

@@ -96,6 +96,8 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
         "alembic.runtime.plugins",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A line for each migration, at every start of the local stack.
+    logging.getLogger("alembic").setLevel(logging.NOTSET if number <= logging.DEBUG else logging.WARNING)
 
 
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -92,10 +92,12 @@ def rotate_secret(
 def _with_clients(work: Callable[[ClientRepository], Awaitable[T]]) -> T:
     """Run ``work`` on the client repository of the database that the settings name, and return its result."""
     from adapters.database import Catalog, Database
+    from adapters.logs import configure_logging
     from adapters.security.encryption import Encryptor
     from settings import load_settings
 
     settings = load_settings()
+    configure_logging(settings.log_format, settings.log_level)
     encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
 
     async def run() -> T:

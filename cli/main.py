@@ -126,13 +126,21 @@ def api() -> None:
             ws="none",
             # Uvicorn trusts proxy headers from this machine by default: any program here could claim any address.
             proxy_headers=False,
+            lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=10,
         )
-        Server(config).run(sockets=[listener])
+
+        async def serve() -> None:
+            # Not within Uvicorn, which prints a traceback for a setting that turns out to be wrong here.
+            async with service.router.lifespan_context(service):
+                await Server(config).serve(sockets=[listener])
+
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(serve())
 
 
 def _describe_exposure(settings: Settings) -> str:
@@ -233,7 +241,7 @@ def _retry_until(work: Callable[[], None], deadline: float) -> None:
                 raise
             if str(error) != last_message:
                 last_message = str(error)
-                typer.echo(f"autos: {last_message} Trying again for {left:.0f} seconds.", err=True)
+                typer.echo(f"autos: {_explain(error)} Trying again for {left:.0f} seconds.", err=True)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
 
@@ -273,10 +281,16 @@ def _run() -> int:
     try:
         return run_app(app, program="autos")
     except AutosError as error:
-        typer.echo(f"autos: {error}", err=True)
+        typer.echo(f"autos: {_explain(error)}", err=True)
         if isinstance(error, ConfigurationError | InvalidInput):
             return ExitCode.USAGE
         return ExitCode.UNAVAILABLE if isinstance(error, DependencyUnavailable) else ExitCode.FATAL
+
+
+def _explain(error: AutosError) -> str:
+    """Return the text of an error for the operator, with where the dependency is expected if that is known."""
+    place = error.place if isinstance(error, DependencyUnavailable) else ""
+    return f"{error} {place}".rstrip()
 
 
 if __name__ == "__main__":

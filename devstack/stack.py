@@ -21,7 +21,7 @@ from devstack.environment import Environment, OperatorSettings, Secrets
 from devstack.ports import Ports
 from devstack.services import Services, describe_services
 from devstack.supervisor import Service, ServiceFailed, SupervisedService
-from settings import Settings, load_settings
+from settings import LOCAL_STACK_FILE, Settings, load_settings
 
 _GUARD = Path(__file__).with_name("guard.py")
 _GRACE_SECONDS = 3.0
@@ -99,6 +99,13 @@ class Stack:
             "webhook_secret": webhook_secret.get_secret_value() if webhook_secret else None,
             "pids": {name: self._services[name].pid for name in ("api", "worker", "temporal", "s3", "simulator")},
         }
+
+    @property
+    def webhook_secret_place(self) -> str:
+        """Where the secret is that signs the webhooks of this stack. The secret itself is not shown."""
+        if self._facts.environment.operator.is_set("webhook_secret"):
+            return "AUTOS_WEBHOOK_SECRET, as you have set it"
+        return f"webhook_secret in {self.settings.data_dir / LOCAL_STACK_FILE}"
 
     async def wait(self) -> Never:
         """Wait for as long as the guard runs. Never returns.

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from devstack.stack import Stack
+from devstack.temporal_views import TEMPORAL_VIEWS
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -66,16 +67,25 @@ def _print_json(stack: Stack) -> None:
 
 
 def _print_table(stack: Stack) -> None:
-    addresses = stack.addresses()
     console = Console(highlight=False, soft_wrap=True)
-    for name, value in (
+    for name, value in list_addresses(stack):
+        console.print(f"[bold]{name:<22}[/]{escape(value)}")
+    console.print("Press Ctrl-C to stop.")
+
+
+def list_addresses(stack: Stack) -> list[tuple[str, str]]:
+    """Return what a person needs to use the stack: the name of each thing, and where it is. No secrets."""
+    addresses = {name: str(value) for name, value in stack.addresses().items()}
+    ui = addresses["temporal_ui"]
+    return [
+        ("Page", f"{addresses['api']}/"),
         ("API", addresses["api"]),
         ("API documentation", f"{addresses['api']}/docs"),
-        ("Temporal UI", addresses["temporal_ui"]),
-        ("Temporal", addresses["temporal"]),
+        ("Temporal UI", ui),
+        *((f"  {view.name}", view.link(ui)) for view in TEMPORAL_VIEWS),
+        ("Temporal (gRPC)", addresses["temporal"]),
         ("S3", f"{addresses['s3']}, bucket {addresses['bucket']}"),
         ("Simulated court", addresses["simulator"]),
-        ("Data and logs", stack.settings.data_dir),
-    ):
-        console.print(f"[bold]{name:<19}[/]{escape(str(value))}")
-    console.print("Press Ctrl-C to stop.")
+        ("Webhook secret", stack.webhook_secret_place),
+        ("Data and logs", str(stack.settings.data_dir)),
+    ]

@@ -172,6 +172,8 @@ class TokenReport:
         expires_at: When it expires. None if it does not say.
         renewable: Whether it is renewed automatically.
         rejected: Whether the court has refused it.
+        credentials_version: The version of the stored credentials that it was chosen from, 0 if none were stored.
+            None if unknown. Not stored.
     """
 
     source: str | None = None
@@ -179,6 +181,7 @@ class TokenReport:
     expires_at: datetime | None = None
     renewable: bool = False
     rejected: bool = False
+    credentials_version: int | None = field(default=None, compare=False)
 
     def is_usable(self, now: datetime) -> bool:
         """Return whether there is a token that has not expired and that the court is not known to refuse."""

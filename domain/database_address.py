@@ -53,6 +53,17 @@ class DatabaseAddress:
             return ()
         return tuple(zip(self.hosts, self.ports, strict=True)) or (("localhost", _POSTGRES_PORT),)
 
+    def describe(self) -> str:
+        """Return a sentence that says where the database is. It has neither the user nor the password."""
+        if self.path is not None:
+            return f"Its file is {self.path} (set by {VARIABLE}, or autos.db in AUTOS_DATA_DIR)."
+        servers = " or ".join(
+            host if host.startswith("/") else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            for host, port in self.servers
+        )
+        name = f" {self.database}" if self.database else ""
+        return f"{VARIABLE} names the database{name} at {servers}."
+
     @classmethod
     def parse(cls, url: str) -> DatabaseAddress:
         """Parse an address. A driver's name in it (``postgresql+psycopg2``) is ignored.

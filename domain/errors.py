@@ -144,11 +144,18 @@ class InvalidProcessNumber(InvalidInput):
 
 
 class DependencyUnavailable(AutosError):
-    """A dependency of the service does not answer: ``temporal``, ``database`` or ``storage``."""
+    """A dependency of the service does not answer: ``temporal``, ``database`` or ``storage``.
+
+    Attributes:
+        dependency: Which one.
+        place: A sentence that says where it is expected, for operators. Clients of the API are not told. May be
+            empty.
+    """
 
     def __init__(self, dependency: str, message: str) -> None:
         super().__init__(message)
         self.dependency = dependency
+        self.place = ""
 
 
 class TransactionConflict(DependencyUnavailable):

@@ -157,9 +157,13 @@ class CourtStateRepository:
             return claimed.rowcount == 1
 
     async def report_token(self, report: TokenReport) -> None:
-        """Record the report about the token in use."""
+        """Record the report about the token in use, unless other credentials were stored since it was made."""
         async with self._database.writing() as connection:
             await _lock_state(connection)
+            if report.credentials_version is not None:
+                stored = await connection.scalar(select(court_credentials.c.version))
+                if (stored or 0) != report.credentials_version:
+                    return
             await _update_state(
                 connection,
                 token_source=report.source,

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.database.connections import open_engine
 from adapters.database.error_mapping import TranslatingDriverErrors
+from domain.database_address import DatabaseAddress
 
 _BUSY_TIMEOUT_MS = 15_000
 _WRITE_LOCK_TIMEOUT_SECONDS = 15.0
@@ -39,6 +40,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8, connect_args: dict[str, Any] | None = None) -> None:
         self.transactions = 0
+        self._place = DatabaseAddress.parse(url).describe()
         self._engine: AsyncEngine = open_engine(
             url,
             connect_args=connect_args,
@@ -61,7 +63,7 @@ class Database:
         Raises:
             DependencyUnavailable: The database does not answer.
         """
-        with TranslatingDriverErrors():
+        with TranslatingDriverErrors(self._place):
             async with self._engine.connect() as connection:
                 self.transactions += 1
                 if self.dialect == "postgresql":
@@ -77,7 +79,7 @@ class Database:
         Raises:
             DependencyUnavailable: The database does not answer.
         """
-        with TranslatingDriverErrors():
+        with TranslatingDriverErrors(self._place):
             async with self._wait_for_write_lock(), self._engine.connect() as connection:
                 self.transactions += 1
                 if self.dialect == "sqlite":

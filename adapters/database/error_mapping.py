@@ -21,7 +21,14 @@ _CONFIGURATION_ERRORS = {
 
 
 class TranslatingDriverErrors:
-    """Context manager that raises domain errors in place of the driver's errors."""
+    """Context manager that raises domain errors in place of the driver's errors.
+
+    Args:
+        place: Where the database is, for operators.
+    """
+
+    def __init__(self, place: str = "") -> None:
+        self._place = place
 
     def __enter__(self) -> None:
         return None
@@ -31,6 +38,8 @@ class TranslatingDriverErrors:
         if error is not None and translated is not None:
             # Not the whole error: its text holds the statement and its parameters.
             log_cause(error.orig or error if isinstance(error, DBAPIError) else error, "database")
+            if isinstance(translated, DependencyUnavailable):
+                translated.place = self._place
             raise translated from None
 
 

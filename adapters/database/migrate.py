@@ -46,9 +46,12 @@ def upgrade(url: str) -> None:
     except AutosError:
         raise
     except (SQLAlchemyError, OSError, ValueError) as error:
-        raise translate_error(error) or DependencyUnavailable(
+        failure = translate_error(error) or DependencyUnavailable(
             "database", f"The catalog's database cannot be migrated ({type(error).__name__})."
-        ) from None
+        )
+        if isinstance(failure, DependencyUnavailable):
+            failure.place = address.describe()
+        raise failure from None
 
 
 def _create_folder(file: Path) -> None:

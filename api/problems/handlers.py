@@ -59,7 +59,9 @@ def to_problem(error: KnownError) -> Problem:
         case InvalidInput():
             return _from_invalid_input(error)
         case DependencyUnavailable():
-            _log.error("dependency unavailable", dependency=error.dependency, detail=str(error))
+            _log.error(
+                "dependency unavailable", dependency=error.dependency, detail=f"{error} {error.place}".rstrip()
+            )
             return Problem(
                 ProblemCode(f"{error.dependency}_unavailable"),
                 f"{error} Nothing is lost; send the request again.",

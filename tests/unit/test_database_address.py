@@ -193,3 +193,25 @@ def test_pooler_parameter_is_read(query: str, pooled: bool | None) -> None:
 def test_sqlite_paths_are_read(url: str, path: str) -> None:
     assert DatabaseAddress.parse(url).path == path
     assert engine_arguments(url).url.database == path
+
+
+@pytest.mark.parametrize(
+    ("url", "description"),
+    [
+        (
+            "postgresql://u:hidden@db.example/autos",
+            "AUTOS_DATABASE_URL names the database autos at db.example:5432.",
+        ),
+        (
+            "postgresql://u:hidden@[::1]:6432,b:5433",
+            "AUTOS_DATABASE_URL names the database at [::1]:6432 or b:5433.",
+        ),
+        ("postgresql:///autos?host=/run/pg", "AUTOS_DATABASE_URL names the database autos at /run/pg."),
+        (
+            "sqlite:////srv/a.db",
+            "Its file is /srv/a.db (set by AUTOS_DATABASE_URL, or autos.db in AUTOS_DATA_DIR).",
+        ),
+    ],
+)
+def test_an_address_is_described_without_its_secrets(url: str, description: str) -> None:
+    assert DatabaseAddress.parse(url).describe() == description

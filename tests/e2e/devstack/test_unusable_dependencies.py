@@ -88,6 +88,36 @@ def test_a_foreign_database_is_refused_and_not_changed(tmp_path: Path) -> None:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("documents",)]
 
 
+@pytest.mark.parametrize("command", [("migrate",), ("key", "list"), ("key", "new", "desk")])
+def test_a_database_that_does_not_answer_is_named(command: tuple[str, ...], tmp_path: Path) -> None:
+    refused = run_autos(
+        *command, AUTOS_DATABASE_URL=f"postgresql://u:{SECRET}@{UNUSED_ADDRESS}/cat", AUTOS_DATA_DIR=str(tmp_path)
+    )
+    assert refused.returncode == 5, refused.stderr
+    assert f"AUTOS_DATABASE_URL names the database cat at {UNUSED_ADDRESS}." in read_error_line(refused)
+
+
+def test_a_database_file_without_tables_is_named(tmp_path: Path) -> None:
+    refused = run_autos("key", "list", AUTOS_DATA_DIR=str(tmp_path))
+    assert refused.returncode == 5, refused.stderr
+    assert f"run `autos migrate`. Its file is {tmp_path / 'autos.db'} " in read_error_line(refused)
+
+
+def test_migrations_print_nothing_unless_asked(tmp_path: Path) -> None:
+    def migrate(folder: str, **variables: str) -> str:
+        variables |= {"AUTOS_DATA_DIR": str(tmp_path / folder), "TEMPORAL_ADDRESS": UNUSED_ADDRESS}
+        return run_autos("migrate", **variables).stderr
+
+    assert migrate("quiet").startswith("autos: Temporal does not answer")
+    assert "Running upgrade" in migrate("asked", AUTOS_LOG_LEVEL="debug")
+
+
+def test_an_api_with_unusable_s3_keys_is_one_sentence(tmp_path: Path) -> None:
+    refused = run_autos("api", AUTOS_DATA_DIR=str(tmp_path), AUTOS_API_PORT="0", AUTOS_LOG_LEVEL="error")
+    assert refused.returncode == 2, refused.stderr
+    assert "AUTOS_S3_ACCESS_KEY_ID" in read_error_line(refused)
+
+
 @pytest.mark.parametrize("command", ["api", "migrate"])
 def test_an_invalid_address_of_temporal_is_refused(command: str, tmp_path: Path) -> None:
     refused = run_autos(command, AUTOS_DATA_DIR=str(tmp_path), AUTOS_API_PORT="0", TEMPORAL_ADDRESS="somewhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -20,6 +21,7 @@ import httpx
 import psutil
 import pytest
 
+from devstack.temporal_views import TEMPORAL_VIEWS
 from tests.e2e.devstack.conftest import is_running, list_pids_naming, run_autos
 from tests.support.conditions import eventually_sync
 from tests.support.paths import CLI
@@ -142,6 +144,7 @@ def test_the_first_line_has_every_address(up: Up) -> None:
     assert up.addresses["webhook_secret"].startswith("whsec_")
     assert set(up.addresses["pids"]) == SERVICES
     assert all(psutil.Process(pid).ppid() == up.process.pid for pid in up.addresses["pids"].values())
+    assert not any("alembic" in line for line in up.errors)
 
 
 async def test_every_service_answers_once_the_first_line_is_printed(up: Up) -> None:
@@ -247,7 +250,7 @@ def test_sigterm_stops_everything(up: Up) -> None:
     assert up.stop() == 0
 
     assert not any(is_running(pid) for pid in pids)
-    assert not any("Traceback" in line for line in up.errors)
+    assert not any("Traceback" in line for line in up.errors), "".join(up.errors)
 
 
 async def test_state_survives_a_restart(stacks: Stacks, up: Up) -> None:
@@ -263,6 +266,29 @@ def test_a_killed_stack_leaves_nothing_running(up: Up) -> None:
     up.stop(signal.SIGKILL)
 
     eventually_sync(lambda: not any(is_running(pid) for pid in pids), "all parts have ended")
+
+
+def test_a_person_is_told_where_everything_is(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, str(CLI), "up", "--data-dir", str(tmp_path), "--ephemeral-ports"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        lines = list(iter(process.stdout.readline, "Press Ctrl-C to stop.\n"))
+        rows = dict(re.split(" {2,}", line.strip(), maxsplit=1) for line in lines)
+        local = tmp_path / "local.json"
+        assert rows["Webhook secret"] == f"webhook_secret in {local}"
+        assert json.loads(local.read_text())["webhook_secret"] not in "".join(lines)
+        for name in ("Page", "API documentation", "Temporal UI", *(view.name for view in TEMPORAL_VIEWS)):
+            assert answers(rows[name]), name
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 @pytest.mark.long

@@ -5,6 +5,8 @@ from __future__ import annotations
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
+from devstack.temporal_views import HOUSEKEEPING, PROBLEMS, RUNS, TemporalView
+from domain.court import MONITOR_ID
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
@@ -23,7 +25,7 @@ async def test_runs_can_be_searched_by_court_outcome_and_count(stack: RunningSta
     attributes = description.typed_search_attributes
     assert (attributes[COURT], attributes[OUTCOME], attributes[DOCUMENTS_TOTAL]) == ("TJMT", "completed", 2)
     # A phase is what an open run does.
-    assert PHASE not in attributes
+    assert attributes.get(PHASE) is None
     assert await description.static_summary() == f"TJMT · {number}"
 
 
@@ -34,7 +36,9 @@ async def test_the_outcome_can_be_searched_before_the_deliveries_are_started(sta
         for event in (await stack.temporal.get_workflow_handle(number).fetch_history()).events
         if (attributes := event.upsert_workflow_search_attributes_event_attributes).ListFields()
     ]
-    assert [change.get("Outcome") for change in changes if change.get("Phase") == b'"finishing"'] == [b'"completed"']
+    assert [change.get("Outcome") for change in changes if change.get("Phase") == b'"finishing"'] == [
+        b'"completed"'
+    ]
 
 
 async def test_the_current_details_of_a_run_say_how_it_ended(stack: RunningStack) -> None:
@@ -58,6 +62,26 @@ async def test_the_current_details_of_a_cancelled_run_say_so(stack: RunningStack
     assert (await read_current_details(stack, number)).startswith("**Ended: cancelled.** ")
 
 
+async def test_the_views_tell_runs_with_problems_and_housekeeping_apart(stack: RunningStack) -> None:
+    good, bad = await stack.create_ended_run(1), fresh_number()
+    await stack.inject_fault("not_found", bad)
+    await stack.request_download(bad)
+    await stack.wait_until_ended(bad)
+
+    async def list_ids(view: TemporalView) -> set[str]:
+        return {run.id async for run in stack.temporal.list_workflows(view.query)}
+
+    async def is_listed() -> bool:
+        return {good, bad} <= await list_ids(RUNS) and bad in await list_ids(PROBLEMS)
+
+    await eventually(is_listed, "both runs by the views' queries")
+    assert good not in await list_ids(PROBLEMS)
+    housekeeping = await list_ids(HOUSEKEEPING)
+    assert MONITOR_ID in housekeeping
+    assert not housekeeping & await list_ids(RUNS)
+    assert not any(workflow_id.startswith("batch-") for workflow_id in housekeeping)
+
+
 async def read_current_details(stack: RunningStack, workflow_id: str) -> str:
     """Return what the UI shows as the current details of a workflow, once it is closed."""
     handle = stack.temporal.get_workflow_handle(workflow_id)
@@ -66,5 +90,5 @@ async def read_current_details(stack: RunningStack, workflow_id: str) -> str:
         return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
     await eventually(is_closed, "the end of the workflow")
-    metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    metadata: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     return metadata.current_details

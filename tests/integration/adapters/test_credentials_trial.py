@@ -208,3 +208,21 @@ async def test_candidate_tokens_are_encrypted_at_rest(env: Trial) -> None:
     async with env.database.reading() as connection:
         row = (await connection.execute(text("SELECT * FROM court_candidate"))).one()
     assert "the-" not in str(row)
+
+
+async def test_a_report_about_former_credentials_does_not_hide_the_new_ones(env: Trial) -> None:
+    async with env.database.writing() as connection:
+        await connection.execute(text("DELETE FROM court_credentials"))
+    tokens = CourtTokens(env.catalog.court_state, configured=None, file=None)
+    before = await tokens.describe_token()
+    await env.catalog.court_state.report_token(before)
+    assert (await env.catalog.court_state.read_state_and_token())[1].source is None
+
+    # The worker's next report is made before the new credentials arrive, and is written after them.
+    assert await env.catalog.candidate_credentials.propose(Credentials("brought", "refresh")) is None
+    await env.catalog.court_state.report_token(before)
+    assert (await env.catalog.court_state.read_state_and_token())[1] == TokenReport("stored", renewable=True)
+
+    await env.catalog.court_state.drop_refresh_token(1)
+    await env.catalog.court_state.report_token(await tokens.describe_token())
+    assert (await env.catalog.court_state.read_state_and_token())[1] == TokenReport("stored")
