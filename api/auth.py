@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -14,7 +15,7 @@ from api.origins import Origins, Sender
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from domain.clients import ALL_SCOPES, Client, Scope
-from domain.keys import LOCAL, OPERATOR, parse_key_id
+from domain.keys import LOCAL, OPERATOR, KeyExpired, parse_key_id
 
 if TYPE_CHECKING:
     from adapters.database.clients import ClientRepository
@@ -65,6 +66,7 @@ class Authenticator:
         a key.
 
         Raises:
+            KeyExpired: The key has expired.
             DependencyUnavailable: The database does not answer.
         """
         if self._api_key is not None and hmac.compare_digest(_to_bytes(key), _to_bytes(self._api_key)):
@@ -73,7 +75,10 @@ class Authenticator:
         if key_id is None:
             return None
         record = await self._clients.find_key(key_id)
-        return record.verify(key) if record else None
+        client = record.verify(key, datetime.now(UTC)) if record else None
+        if record is not None and client is not None:
+            self._clients.note_use(record)
+        return client
 
     async def authenticate(self, request: Request, key: str | None, *, of_session: bool = False) -> Client:
         """Return the client that sent a request.
@@ -87,21 +92,20 @@ class Authenticator:
             of_session: The key is from a session cookie, which only this API can have written: it is not a guess.
 
         Raises:
-            Problem: 401 without a valid key, 429 after too many wrong ones from one address. 403 if no keys exist
-                and the request is cross-origin or has a foreign ``Host`` (DNS rebinding).
+            Problem: 401 without a valid key or with an expired one, 429 after too many wrong ones from one address.
+                403 if no keys exist and the request is cross-origin or has a foreign ``Host`` (DNS rebinding).
             DependencyUnavailable: The database does not answer.
         """
-        client = await self.find_client(key) if key is not None else None
+        try:
+            client = await self.find_client(key) if key is not None else None
+        except KeyExpired as error:
+            raise _unauthorized(str(error)) from None
         if client is not None:
             return client
         if await self._needs_keys():
             if key is not None and not of_session:
                 await self._count_wrong_key(request)
-            raise Problem(
-                ProblemCode.UNAUTHORIZED,
-                "Send a valid API key: Authorization: Bearer <key>.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise _unauthorized("Send a valid API key: Authorization: Bearer <key>.")
         if not self._origins.is_own_name(request) or self._origins.sender(request) is Sender.FOREIGN_PAGE:
             raise Problem(
                 ProblemCode.FOREIGN_HOST,
@@ -148,6 +152,10 @@ def require_scope(client: Client, scope: Scope) -> None:
         raise Problem(
             ProblemCode.FORBIDDEN, f"This key lacks the scope {scope}. Ask the operator for a key that has it."
         )
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(ProblemCode.UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _to_bytes(key: str) -> bytes:

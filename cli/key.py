@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -13,6 +15,7 @@ from autos_client_cli.printing import print_table
 from domain.clients import Scope
 from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE, ApiKey
 from domain.serializers import Json, format_timestamp
+from domain.text import counted
 
 if TYPE_CHECKING:
     from adapters.database.clients import ClientRepository
@@ -23,8 +26,27 @@ app = typer.Typer(
     help="API keys and webhook secrets: create, list, revoke, rotate. Works on the database, not through the API.",
 )
 
+_COLUMNS = ("ID", "CLIENT", "SCOPES", "PER MINUTE", "CREATED", "LAST USED", "EXPIRES", "REVOKED")
+_UNITS = {"d": "days", "h": "hours"}
+_EXPIRES_SOON = timedelta(days=14)
+
 T = TypeVar("T")
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _parse_lifetime(text: str) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([dh])", text)
+    if match is None:
+        raise typer.BadParameter("Write a number and d for days or h for hours, as in 90d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("Write a date or a time, as in 2027-01-31 or 2027-01-31T12:00Z.") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @app.command()
@@ -36,18 +58,40 @@ def new(
     requests_per_minute: Annotated[
         int, typer.Option(min=0, max=MAX_REQUESTS_PER_MINUTE, help="The key's rate limit; 0 is none.")
     ] = DEFAULT_REQUESTS_PER_MINUTE,
+    expires_in: Annotated[
+        timedelta | None,
+        typer.Option(
+            metavar="90d", parser=_parse_lifetime, help="When it expires: in so many days (d) or hours (h)."
+        ),
+    ] = None,
+    expires_at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="2027-01-31T12:00Z",
+            parser=_parse_time,
+            help="When it expires: at this time; UTC unless it says otherwise. By default, a key never expires.",
+        ),
+    ] = None,
     as_json: _AsJson = False,
 ) -> None:
     """Create a key. It is printed only now; a new client's webhook secret is printed after it."""
+    if expires_in is not None and expires_at is not None:
+        raise typer.BadParameter("Give --expires-in or --expires-at, not both.")
+    if expires_in is not None:
+        expires_at = datetime.now(UTC) + expires_in
     scopes = frozenset(scope or (Scope.READ, Scope.DOWNLOAD))
-    created = _with_clients(lambda clients: clients.add_key(name, scopes, requests_per_minute or None))
+    limit = requests_per_minute or None
+    created = _with_clients(lambda clients: clients.add_key(name, scopes, limit, expires_at=expires_at))
+    if created.is_first:
+        _warn_of_first_key()
     if as_json:
         typer.echo(
             json.dumps({**_key_json(created.record), "key": created.text, "webhook_secret": created.webhook_secret})
         )
         return
     typer.echo(created.text)
-    _print_note(f"This is the key {created.record.id} of {name}. It is not shown again: keep it now.")
+    expiry = f" It expires at {expires_at:%Y-%m-%d %H:%M} UTC." if expires_at else ""
+    _print_note(f"This is the key {created.record.id} of {name}. It is not shown again: keep it now.{expiry}")
     if created.webhook_secret is not None:
         typer.echo(created.webhook_secret)
         _print_note(f"After it, the secret that signs the webhooks of {name}. It is not shown again either.")
@@ -55,7 +99,7 @@ def new(
 
 @app.command("list")
 def list_keys(as_json: _AsJson = False) -> None:
-    """List every key, revoked ones too. No secret is shown."""
+    """List every key, also revoked and expired ones, and warn of those that expire soon. No secret is shown."""
     keys = _with_clients(lambda clients: clients.list_keys())
     if as_json:
         typer.echo(json.dumps({"keys": [_key_json(key) for key in keys]}))
@@ -63,7 +107,11 @@ def list_keys(as_json: _AsJson = False) -> None:
     if not keys:
         _print_note("There are no keys. Make one with `autos key new NAME`.")
         return
-    print_table([("ID", "CLIENT", "SCOPES", "PER MINUTE", "CREATED", "REVOKED"), *map(_key_row, keys)])
+    print_table([_COLUMNS, *map(_key_row, keys)])
+    now = datetime.now(UTC)
+    for key in keys:
+        if key.revoked_at is None and key.expires_at is not None and key.expires_at - now < _EXPIRES_SOON:
+            _print_note(f"The key {key.id} of {key.client} {_describe_expiry(key.expires_at - now)}.")
 
 
 @app.command()
@@ -117,14 +165,38 @@ def _key_json(key: ApiKey) -> Json:
         "scopes": sorted(key.scopes),
         "requests_per_minute": key.requests_per_minute,
         "created_at": format_timestamp(key.created_at),
+        "last_used_at": format_timestamp(key.last_used_at),
+        "expires_at": format_timestamp(key.expires_at),
         "revoked_at": format_timestamp(key.revoked_at),
     }
 
 
 def _key_row(key: ApiKey) -> tuple[str, ...]:
     limit = str(key.requests_per_minute) if key.requests_per_minute else "no limit"
-    created, revoked = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.revoked_at))
-    return key.id, key.client, " ".join(sorted(key.scopes)), limit, created, revoked
+    times = (key.created_at, key.last_used_at, key.expires_at, key.revoked_at)
+    shown = (f"{at:%Y-%m-%d %H:%M}" if at else "" for at in times)
+    return key.id, key.client, " ".join(sorted(key.scopes)), limit, *shown
+
+
+def _describe_expiry(left: timedelta) -> str:
+    if left <= timedelta(0):
+        return "has expired"
+    if left < timedelta(days=1):
+        return "expires within a day"
+    return f"expires in {counted(left.days, 'day')}"
+
+
+def _warn_of_first_key() -> None:
+    from settings import load_settings
+
+    if load_settings().api_key is not None:
+        return  # Every request needs a key already.
+    _print_note(
+        "Warning: this is the first key. From now on the API refuses every request without a key, also those from "
+        "this machine, and revoking the key does not change that.\n"
+        "Set AUTOS_API_KEY to a key where you run `autos get`, `autos status` and the like; the page asks for one. "
+        "Do not set it for the service: there it is the operator's own key, with every scope."
+    )
 
 
 def _print_note(text: str) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.clients import Client, Scope
+from domain.errors import AutosError
+from domain.serializers import format_timestamp
 
 # Client names for requests with the key in the settings, and for requests where no keys exist.
 OPERATOR = "operator"
@@ -41,6 +43,13 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+class KeyExpired(AutosError):
+    """A key is valid no longer, although nobody has revoked it."""
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(f"This API key expired at {format_timestamp(expired_at)}. Ask the operator for a new one.")
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is stored.
@@ -52,6 +61,8 @@ class ApiKey:
         scopes: The permissions it grants.
         requests_per_minute: Its rate limit. None means no limit.
         revoked_at: When it was revoked. None while it is valid.
+        expires_at: When it stops being valid by itself. None means never.
+        last_used_at: When it was last used, give or take a few minutes. None if it never was.
     """
 
     id: str
@@ -61,12 +72,24 @@ class ApiKey:
     requests_per_minute: int | None
     created_at: datetime
     revoked_at: datetime | None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
 
-    def verify(self, key: str) -> Client | None:
-        """Return the client if ``key`` is the text of this key. None for another key, or if this one is revoked."""
+    def has_expired(self, now: datetime) -> bool:
+        """Return whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def verify(self, key: str, now: datetime) -> Client | None:
+        """Return the client if ``key`` is the text of this key. None for another key, or if this one is revoked.
+
+        Raises:
+            KeyExpired: It is this key, and it has expired. Only its owner can be told so.
+        """
         same = hmac.compare_digest(self.digest, hash_key(key))
         if not same or self.revoked_at is not None:
             return None
+        if self.expires_at is not None and self.has_expired(now):
+            raise KeyExpired(self.expires_at)
         return Client(self.client, self.scopes, self.id, self.requests_per_minute)
 
 
@@ -78,8 +101,10 @@ class NewKey:
         record: The key as it is stored.
         text: The key itself.
         webhook_secret: The client's webhook secret if the client is new. None if it already has one.
+        is_first: Whether the catalog never had a key before, revoked ones included.
     """
 
     record: ApiKey
     text: str = field(repr=False)
     webhook_secret: str | None = field(repr=False)
+    is_first: bool = False

@@ -95,5 +95,6 @@ class Catalog:
             await connection.execute(text("SELECT version_num FROM alembic_version"))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Finish what is written in the background, and close every connection."""
+        await self.clients.close()
         await self._database.close()

@@ -30,6 +30,9 @@ api_keys = Table(
     Column("requests_per_minute", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    # Written at most once a minute, after the request.
+    Column("last_used_at", UtcDateTime),
     Index("ix_api_keys_client", "client"),
 )
 

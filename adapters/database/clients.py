@@ -7,11 +7,12 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy import Row, func, literal, or_, select, update
 
 from adapters.database.client_tables import api_keys, clients
 from adapters.database.encrypted_columns import WEBHOOK_SECRETS, require_encryptor
 from adapters.database.engine import Database
+from adapters.database.key_uses import KeyUses
 from adapters.database.upserts import insert_into
 from domain.clients import Scope, check_client_name
 from domain.errors import ConfigurationError, InvalidInput
@@ -34,24 +35,36 @@ class ClientRepository:
     def __init__(self, database: Database, encryptor: Encryptor | None) -> None:
         self._database = database
         self._encryptor = encryptor
+        self._uses = KeyUses(database)
 
-    async def add_key(self, client: str, scopes: frozenset[Scope], requests_per_minute: int | None) -> NewKey:
+    async def add_key(
+        self,
+        client: str,
+        scopes: frozenset[Scope],
+        requests_per_minute: int | None,
+        *,
+        expires_at: datetime | None = None,
+    ) -> NewKey:
         """Create an API key. A client is created with its first key, and gets its webhook secret then.
 
         Args:
             client: The client's name.
             scopes: The scopes of the key.
             requests_per_minute: The key's rate limit. None means no limit.
+            expires_at: When the key stops being valid. None means never.
 
         Raises:
-            InvalidInput: The name, the scopes or the limit is not valid.
+            InvalidInput: The name, the scopes, the limit or the expiry is not valid.
             ConfigurationError: There is no key to encrypt the new client's webhook secret with.
         """
         _check_new_key(client, scopes, requests_per_minute)
         now = datetime.now(UTC)
+        if expires_at is not None and expires_at <= now:
+            raise InvalidInput("A key must expire in the future.", field="expires_at")
         key_id, text = generate_key()
-        record = ApiKey(key_id, client, hash_key(text), scopes, requests_per_minute, now, None)
+        record = ApiKey(key_id, client, hash_key(text), scopes, requests_per_minute, now, None, expires_at)
         async with self._database.writing() as connection:
+            is_first = (await connection.execute(select(api_keys.c.id).limit(1))).first() is None
             known = await connection.execute(select(clients.c.name).where(clients.c.name == client))
             secret = _generate_secret() if known.one_or_none() is None else None
             if secret is not None:
@@ -74,18 +87,27 @@ class ClientRepository:
                     "scopes": sorted(scopes),
                     "requests_per_minute": requests_per_minute,
                     "created_at": now,
+                    "expires_at": expires_at,
                 },
             )
-        return NewKey(record, text, secret)
+        return NewKey(record, text, secret, is_first)
 
     async def find_key(self, key_id: str) -> ApiKey | None:
-        """Return a key by its id, even if it is revoked. None if there is no such key."""
+        """Return a key by its id, even if it is revoked or expired. None if there is no such key."""
         async with self._database.reading() as connection:
             row = (await connection.execute(select(api_keys).where(api_keys.c.id == key_id))).one_or_none()
         return None if row is None else _to_key(row)
 
+    def note_use(self, key: ApiKey) -> None:
+        """Have the use of a key recorded in the background, at most once a minute."""
+        self._uses.note(key)
+
+    async def close(self) -> None:
+        """Wait a moment for the uses of keys that are being recorded."""
+        await self._uses.close()
+
     async def list_keys(self) -> list[ApiKey]:
-        """Return every key, including revoked ones, ordered by client and age."""
+        """Return every key, including revoked and expired ones, ordered by client and age."""
         query = select(api_keys).order_by(api_keys.c.client, api_keys.c.created_at, api_keys.c.id)
         async with self._database.reading() as connection:
             return [_to_key(row) for row in await connection.execute(query)]
@@ -96,8 +118,9 @@ class ClientRepository:
             return (await connection.execute(select(api_keys.c.id).limit(1))).first() is not None
 
     async def has_usable_key(self) -> bool:
-        """Return whether there is a key that is not revoked."""
-        usable = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)
+        """Return whether there is a key that is neither revoked nor expired."""
+        is_unexpired = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > datetime.now(UTC))
+        usable = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None), is_unexpired).limit(1)
         async with self._database.reading() as connection:
             return (await connection.execute(usable)).first() is not None
 
@@ -211,4 +234,6 @@ def _to_key(row: Row[tuple[object, ...]]) -> ApiKey:
         requests_per_minute=row.requests_per_minute,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
     )

@@ -15,6 +15,7 @@ from adapters.database.migrate import upgrade
 from domain.errors import ConfigurationError, InvalidInput
 from tests.e2e.devstack.conftest import run_autos
 
+SOON = ("--expires-in", "47h")
 ALL_INTERFACES = {"AUTOS_API_HOST": "0.0.0.0"}
 
 
@@ -25,6 +26,8 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTOS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("AUTOS_SECRET_KEY", Fernet.generate_key().decode())
+    # It would also hold for the tests that follow.
+    monkeypatch.setattr("adapters.logs.configure_logging", lambda *_: None)
     return tmp_path
 
 
@@ -61,6 +64,37 @@ def test_a_key_is_created_listed_and_revoked() -> None:
     assert [line.split()[:2] for line in table.splitlines()[1:]] == [[each["id"], "desk"] for each in listed]
     for hidden in (text, secret, second["key"]):
         assert hidden not in shown + table
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_the_first_key_says_that_it_locks_others_out() -> None:
+    first, second = run_key("new", "desk"), run_key("new", "desk")
+    assert "Warning: this is the first key. From now on the API refuses every request without a key" in first.stderr
+    assert "AUTOS_API_KEY" in first.stderr
+    assert "Warning" not in first.stdout + second.stderr
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_the_first_key_changes_nothing_where_the_operator_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOS_API_KEY", "a key of sixteen characters")
+    assert "Warning" not in run_key("new", "desk").stderr
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_keys_expire() -> None:
+    never = json.loads(run_key("new", "desk", "--json").stdout)
+    soon = json.loads(run_key("new", "desk", *SOON, "--json").stdout)
+    later = json.loads(run_key("new", "desk", "--expires-at", "2999-01-31T12:00-03:00", "--json").stdout)
+    assert never["expires_at"] is None
+    assert later["expires_at"] == "2999-01-31T15:00:00Z"
+    listed = run_key("list")
+    assert "2999-01-31 15:00" in listed.stdout
+    assert f"The key {soon['id']} of desk expires in 1 day." in listed.stderr
+    assert later["id"] not in listed.stderr
+    for wrong in (["--expires-in", "90"], ["--expires-at", "soon"], [*SOON, "--expires-at", "2999-01-31"]):
+        assert run_key("new", "desk", *wrong).exit_code == 2, wrong
+    with pytest.raises(InvalidInput, match="in the future"):
+        run_key("new", "desk", "--expires-at", "2020-01-31")
 
 
 @pytest.mark.usefixtures("data_dir")

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text, update
+from structlog.testing import capture_logs
 
-from adapters.database import Catalog, Database
+from adapters.database import Catalog, Database, key_uses
+from adapters.database.client_tables import api_keys
 from adapters.database.client_tables import clients as clients_table
 from adapters.database.clients import ClientRepository
 from adapters.security.encryption import Encryptor
 from domain.clients import Client, Scope
 from domain.errors import ConfigurationError, InvalidInput
+from domain.keys import ApiKey, KeyExpired
 from tests.support.statements import plan, statements
 
+NOW = datetime.now(UTC)
 USUAL = frozenset({Scope.READ, Scope.DOWNLOAD})
 
 
@@ -54,8 +60,8 @@ async def test_key_is_found_by_id_and_verified_by_text(clients: ClientRepository
     found = await clients.find_key(created.record.id)
 
     assert found == created.record
-    assert found.verify(created.text) == Client("desk", USUAL, created.record.id, 60)
-    assert found.verify(other.text) is None
+    assert found.verify(created.text, NOW) == Client("desk", USUAL, created.record.id, 60)
+    assert found.verify(other.text, NOW) is None
     assert await clients.find_key("aaaaaaaa") is None
     assert [key.id for key in await clients.list_keys()] == [created.record.id, other.record.id]
 
@@ -90,9 +96,82 @@ async def test_revoking_again_keeps_the_first_time(clients: ClientRepository) ->
     assert revoked == again == await clients.find_key(created.record.id)
     assert revoked.revoked_at is not None
     assert abs(datetime.now(UTC) - revoked.revoked_at) < timedelta(minutes=1)
-    assert revoked.verify(created.text) is None
+    assert revoked.verify(created.text, NOW) is None
     assert await clients.has_keys()
     assert not await clients.has_usable_key()
+
+
+async def test_a_key_expires_by_itself(clients: ClientRepository) -> None:
+    created = await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(hours=1))
+    found = await clients.find_key(created.record.id)
+
+    assert found is not None
+    assert found.expires_at == NOW + timedelta(hours=1)
+    assert found.verify(created.text, NOW) is not None
+    with pytest.raises(KeyExpired):
+        found.verify(created.text, NOW + timedelta(hours=1))
+    # Whoever does not have the whole key is not told that it has expired.
+    assert found.verify("another key", NOW + timedelta(hours=1)) is None
+    with pytest.raises(InvalidInput, match="in the future"):
+        await clients.add_key("desk", USUAL, None, expires_at=NOW - timedelta(seconds=1))
+
+
+async def test_an_expired_key_is_not_usable(database: Database, clients: ClientRepository) -> None:
+    await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(hours=1))
+    assert await clients.has_usable_key()
+    async with database.writing() as connection:
+        await connection.execute(update(api_keys).values(expires_at=NOW - timedelta(seconds=1)))
+    assert not await clients.has_usable_key()
+    assert await clients.has_keys()
+
+
+async def test_only_the_first_key_of_all_is_the_first(clients: ClientRepository) -> None:
+    first = await clients.add_key("desk", USUAL, None)
+    await clients.revoke_key(first.record.id)
+    assert first.is_first
+    assert not (await clients.add_key("archive", USUAL, None)).is_first
+
+
+async def test_uses_of_a_key_are_recorded_once_a_minute(
+    database: Database, clients: ClientRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(key_uses, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    created = await clients.add_key("desk", USUAL, None)
+
+    async def use_key() -> tuple[datetime | None, int]:
+        """Note ten uses, and return the recorded one and how many statements that took."""
+        found = await clients.find_key(created.record.id)
+        assert found is not None
+        with statements() as executed:
+            for _ in range(10):
+                clients.note_use(found)
+            await clients.close()
+        used = await clients.find_key(created.record.id)
+        return used.last_used_at if used else None, sum("UPDATE" in statement.sql for statement in executed)
+
+    first, updates = await use_key()
+    assert first is not None
+    assert updates == 1
+    assert await use_key() == (first, 0)
+    # Another API service has recorded nothing yet, but the key's row says when it was used.
+    async with database.writing() as connection:
+        await connection.execute(update(api_keys).values(last_used_at=NOW - timedelta(hours=1)))
+    assert await use_key() == (NOW - timedelta(hours=1), 0)
+    clock.now += 60
+    later, updates = await use_key()
+    assert later is not None
+    assert later >= first
+    assert updates == 1
+
+
+async def test_a_use_that_cannot_be_recorded_is_a_debug_line(tmp_path: Path) -> None:
+    broken = ClientRepository(Database(f"sqlite:///{tmp_path / 'missing' / 'autos.db'}"), None)
+    with capture_logs() as lines:
+        broken.note_use(ApiKey("aaaaaaaa", "desk", "", USUAL, None, NOW, None))
+        await broken.close()
+    assert [line["event"] for line in lines if line["log_level"] != "debug"] == []
+    assert "use of a key not recorded" in [line["event"] for line in lines]
 
 
 async def test_an_unknown_key_is_not_quoted_in_the_error(clients: ClientRepository) -> None:

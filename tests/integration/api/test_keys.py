@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,6 +112,41 @@ async def test_first_key_ends_anonymous_access_within_a_second_and_revoking_it_d
     # An API started after the revocation refuses anonymous access too.
     async with connect_client(catalog) as client:
         assert (await client.get("/read")).status_code == 401
+
+
+async def test_an_expired_key_is_refused_and_says_so_to_its_owner_alone(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None, expires_at=ends)
+    app = create_guarded_app(catalog, key_of_session=lambda request: request.cookies.get("session"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as client:
+        assert (await client.get("/read", headers=bearer_header(desk_key.text))).status_code == 200
+        monkeypatch.setattr(auth, "datetime", SimpleNamespace(now=lambda _: ends))
+        refused = await client.get("/read", headers=bearer_header(desk_key.text))
+        guessed = await client.get("/read", headers=bearer_header(desk_key.text[:-4] + "AAAA"))
+        client.cookies.set("session", desk_key.text)
+        session = await client.get("/read")
+
+    for answer in (refused, guessed, session):
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert "expired at" in refused.json()["detail"]
+    assert "expired" not in guessed.json()["detail"]
+
+
+async def test_a_request_records_the_use_of_its_key(catalog: Catalog) -> None:
+    desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None)
+    async with connect_client(catalog) as client:
+        assert (await client.get("/read", headers=bearer_header(desk_key.text[:-1]))).status_code == 401
+        await catalog.clients.close()
+        [unused] = await catalog.clients.list_keys()
+        assert (await client.get("/read", headers=bearer_header(desk_key.text))).status_code == 200
+        await catalog.clients.close()
+        [used] = await catalog.clients.list_keys()
+
+    assert unused.last_used_at is None
+    assert used.last_used_at is not None
 
 
 async def test_key_with_another_keys_secret_or_altered_text_is_refused(catalog: Catalog) -> None:
