@@ -66,7 +66,8 @@ def routes(court: Court) -> Mount:
         return JSONResponse({"seconds": court.latency})
 
     async def post_token(request: Request) -> Response:
-        grant = court.tokens.replace_all(control_requests.read_lifetime(await request.body()))
+        lifetime, revokes_others = control_requests.read_token_request(await request.body())
+        grant = court.tokens.replace_all(lifetime) if revokes_others else court.tokens.issue(lifetime)
         return JSONResponse(
             {
                 "token": grant.token,

@@ -155,7 +155,12 @@ def read_latency(raw: bytes) -> float:
     return seconds
 
 
-def read_lifetime(raw: bytes) -> int:
-    """Parse the lifetime of a new token, in seconds. 0 means already expired."""
-    lifetime = Body(raw, "expires_in").integer("expires_in", 0, _YEAR)
-    return DEFAULT_LIFETIME if lifetime is None else lifetime
+def read_token_request(raw: bytes) -> tuple[int, bool]:
+    """Parse a request for a new token.
+
+    Returns:
+        Its lifetime in seconds, where 0 means already expired, and whether it revokes the tokens before it.
+    """
+    body = Body(raw, "expires_in", "revoke_others")
+    lifetime = body.integer("expires_in", 0, _YEAR)
+    return DEFAULT_LIFETIME if lifetime is None else lifetime, body.flag("revoke_others", default=True)

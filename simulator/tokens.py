@@ -45,6 +45,10 @@ class Tokens:
         self._oldest_valid_generation = max(self._oldest_valid_generation + 1, time.time_ns())
         return _grant(self._oldest_valid_generation, lifetime)
 
+    def issue(self, lifetime: int) -> Grant:
+        """Issue a pair. Those issued before stay valid."""
+        return _grant(self._oldest_valid_generation, lifetime)
+
     def refresh(self, refresh_token: str) -> Grant | None:
         """Exchange a refresh token for a new pair with the same lifetime. Returns ``None`` if it is invalid."""
         claims = self._read_valid_claims(refresh_token, "Refresh")

@@ -54,6 +54,26 @@ async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_pat
     assert process.returncode == 0, output.decode()
 
 
+async def test_the_examples_of_the_simulator_leave_the_stack_at_work(stack: RunningStack) -> None:
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    examples = "\n".join(example for fence, example in _EXAMPLE.findall(page) if fence == "bash")
+    address = stack.addresses["simulator"].removeprefix("http://")
+    assert "localhost:8900" in examples
+    process = await asyncio.create_subprocess_exec(
+        *_PROGRAMS["bash"][0],
+        examples.replace("localhost:8900", address),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, output.decode()
+    assert "1011745" in output.decode()
+    assert (await stack.get_court_stats())["listings"] == 1
+
+    await stack.create_ended_run(1)
+    assert (await stack.get_court_stats())["tokens_refused"] == 0
+
+
 def test_every_route_has_an_example() -> None:
     routes = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
     examples = "\n".join(example for _, example in _EXAMPLE.findall(_PAGE))

@@ -119,3 +119,12 @@ async def test_other_ways_to_sign_in_are_refused(
 ) -> None:
     answer = await refresh(origin, **form)
     assert (answer.status_code, answer.json()["error"]) == (expected, error)
+
+
+async def test_a_token_may_leave_the_others_valid(court: httpx.AsyncClient, control: httpx.AsyncClient) -> None:
+    first = (await control.post("/token")).json()["token"]
+    second = (await control.post("/token", json={"revoke_others": False})).json()["token"]
+    assert [await read_status(court, token) for token in (first, second)] == [200, 200]
+    third = (await control.post("/token", json={"revoke_others": True})).json()["token"]
+    assert [await read_status(court, token) for token in (first, second, third)] == [401, 401, 200]
+    assert (await control.post("/token", json={"revoke_others": 1})).status_code == 422
