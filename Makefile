@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: help demo up test test-thorough test-long coverage check format lock bench histories openapi client clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"autos needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Name another with: make PYTHON=python3.12")'
@@ -19,7 +19,7 @@ $(READY): requirements.lock pyproject.toml client/pyproject.toml
 demo: $(READY) ## Start everything, download the 31 documents of one process, show each step, stop
 	$(BIN)/python -m devstack.demo
 
-up: $(READY) ## Start the local stack and keep it until Ctrl-C
+up: $(READY) ## Start everything on this machine, print where it is, and run it until Ctrl-C
 	$(BIN)/autos up
 
 test: $(READY) ## Run the tests on real parts (under five minutes on two cores)

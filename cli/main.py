@@ -77,7 +77,7 @@ def up(
         bool, typer.Option("--json", help="Print the addresses as one JSON object, once all is ready.")
     ] = False,
 ) -> None:
-    """Start Temporal, S3, a simulated court, the API and the worker, and run them until Ctrl-C."""
+    """Run everything on this machine until Ctrl-C: Temporal, S3, a simulated court, the API and the worker."""
     settings = _configure()
     if settings.needs_catalog_key:
         raise ConfigurationError(f"{_describe_exposure(settings)} Set AUTOS_API_KEY, or bind to 127.0.0.1.")
@@ -88,7 +88,7 @@ def up(
 
 @app.command()
 def api() -> None:
-    """Serve the REST API."""
+    """Run the service that answers the REST API and the page."""
     settings = _configure()
     if settings.needs_catalog_key and not _has_usable_key(settings):
         raise ConfigurationError(
@@ -185,7 +185,7 @@ def openapi() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run the workers: they download, store, and deliver webhooks."""
+    """Run the service that does the work: it downloads, stores, and delivers webhooks."""
     settings = _configure()
     import worker as workers
 
@@ -197,7 +197,7 @@ def simulator(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65_535)] = 8900,
 ) -> None:
-    """Serve a simulated court, with faults on demand."""
+    """Run a simulated court for tries and tests, with faults on demand."""
     _configure()
     _exit_on_sigterm()
     _listen(host, port).close()  # For the clear error.
@@ -210,7 +210,7 @@ def simulator(
 def migrate(
     wait: Annotated[float, typer.Option(help="Seconds to wait for the database and Temporal.", min=0)] = 0,
 ) -> None:
-    """Bring the database to this version's schema, and register the search attributes in Temporal."""
+    """Prepare the database and Temporal for this version, before the API and the worker run. It may be repeated."""
     settings = _configure()
     from adapters.database.migrate import upgrade
     from adapters.temporal.connection import connection_config

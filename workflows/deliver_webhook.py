@@ -59,9 +59,10 @@ class DeliverWebhook:
         for place, next_delay in enumerate((*delays[1:], None)):
             number = request.first_attempt + place
             if wait:
-                workflow.set_current_details(delivery_details(number, last, wait))
+                due_at = workflow.now() + timedelta(seconds=wait)
+                workflow.set_current_details(delivery_details(number, last, due_at))
                 await workflow.sleep(timedelta(seconds=wait), summary=f"before attempt {number}")
-            workflow.set_current_details(delivery_details(number, last, 0))
+            workflow.set_current_details(delivery_details(number, last, None))
             result = await workflow.execute_activity_method(
                 WebhookActivities.send_webhook,
                 DeliveryAttempt(request.delivery_id, number, next_delay),

@@ -5,6 +5,7 @@ Setting them adds nothing to a history, so these texts may change under open run
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
@@ -65,10 +66,10 @@ def run_details(phase: Phase, reason: FailureCode | None, counts: Completeness, 
         f"**{phase}**" + (f" because of `{reason}`" if reason else ""),
         "",
         *_table(
-            ("in the listing", f"{counts.total:,}"),
-            ("available before this pass", f"{counts.available:,}"),
+            (counts.total, "in the listing"),
+            (counts.available, "available before this pass"),
             _downloaded(progress),
-            ("failed in this run", f"{progress.failed:,}"),
+            (progress.failed, "failed in this run"),
         ),
     )
 
@@ -83,12 +84,12 @@ def ended_run_details(number: str, ending: RunEnding, closed: ClosedRun, progres
         progress: What this run has done.
     """
     counts = closed.documents
-    rows = [("in the listing", f"{counts.total:,}"), ("available", f"{counts.available:,}"), _downloaded(progress)]
+    rows = [(counts.total, "in the listing"), (counts.available, "available"), _downloaded(progress)]
     if counts.no_content:
-        rows.append(("without content at the court", f"{counts.no_content:,}"))
+        rows.append((counts.no_content, "without content at the court"))
     if counts.pending:
-        rows.append(("not downloaded", f"{counts.pending:,}"))
-    rows += [(f"failed with `{code}`", f"{amount:,}") for code, amount in sorted(closed.failures.items())]
+        rows.append((counts.pending, "not downloaded"))
+    rows += [(amount, f"failed with `{code}`") for code, amount in sorted(closed.failures.items())]
     return _lines(
         f"**Ended: {ending.outcome}.** {_sum_up(ending, counts)}",
         "",
@@ -131,16 +132,16 @@ def ended_batch_details(batch_id: str, left: int, started: int, joined: int, ans
     )
 
 
-def delivery_details(number: int, attempts: int, waiting_seconds: float) -> str:
+def delivery_details(number: int, attempts: int, due_at: datetime | None) -> str:
     """Describe an open delivery at this moment.
 
     Args:
         number: The next attempt, or the one that is being made.
         attempts: The last attempt of the schedule.
-        waiting_seconds: How long the delivery waits before it. 0 while it is being made.
+        due_at: When it is due. None while it is being made.
     """
-    wait = f" in {_duration(waiting_seconds)}" if waiting_seconds else " is being made"
-    return f"**attempt {number} of {attempts}**{wait}"
+    when = f"is due at {utc(due_at)}" if due_at else "is being made"
+    return f"**attempt {number} of {attempts}** {when}"
 
 
 def ended_delivery_details(delivery_id: str, attempts: int, *, delivered: bool) -> str:
@@ -179,6 +180,11 @@ def ended_monitor_details() -> str:
     )
 
 
+def utc(moment: datetime) -> str:
+    """Return a time for people, who may read it much later: so none of these texts says "in 5 minutes"."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def ended_sweep_details(result: str) -> str:
     """Describe a scheduled workflow that has ended: what it did. Nothing is left to do."""
     return f"**Ended.** {result}\n\n**Next:** nothing; a schedule starts the next one."
@@ -191,15 +197,8 @@ def _decided(started: int, joined: int, answered: int) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            return f"about {counted(round(seconds / length), unit)}"
-    return counted(max(round(seconds), 1), "second")
-
-
-def _downloaded(progress: RunProgress) -> tuple[str, str]:
-    return "downloaded by this run", f"{progress.downloaded:,} ({counted(progress.downloaded_bytes, 'byte')})"
+def _downloaded(progress: RunProgress) -> tuple[int, str]:
+    return progress.downloaded, f"downloaded by this run ({counted(progress.downloaded_bytes, 'byte')})"
 
 
 def _sum_up(ending: RunEnding, counts: Completeness) -> str:
@@ -239,8 +238,8 @@ def _is_or_are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _table(*rows: tuple[str, str]) -> list[str]:
-    return ["| | documents |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+def _table(*rows: tuple[int, str]) -> list[str]:
+    return ["| documents | |", "|---|---|", *(f"| {number:,} | {which} |" for number, which in rows)]
 
 
 def _lines(*lines: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from workflows.details import ended_monitor_details
+from workflows.details import ended_monitor_details, utc
 from workflows.options import CATALOG, MONITORING
 
 with workflow.unsafe.imports_passed_through():
@@ -147,9 +147,13 @@ class MonitorCourt:
         state = f"does not answer: `{plan.failure_code}`" if plan.failure_code else "answers, as far as is known"
         lines = [f"The court **{state}**."]
         if plan.probe_in_seconds is not None:
-            lines.append(f"Next probe in {plan.probe_in_seconds:.0f} s.")
+            lines.append(f"The next probe is due at {_from_now(plan.probe_in_seconds)}.")
         if plan.token_expires_at:
-            lines.append(f"Its token ends at {plan.token_expires_at}.")
+            lines.append(f"Its token expires at {utc(datetime.fromisoformat(plan.token_expires_at))}.")
         if plan.renew_in_seconds is not None:
-            lines.append(f"Renewed in {plan.renew_in_seconds:.0f} s.")
+            lines.append(f"The token is renewed at {_from_now(plan.renew_in_seconds)}.")
         workflow.set_current_details("\n\n".join(lines))
+
+
+def _from_now(seconds: float) -> str:
+    return utc(workflow.now() + timedelta(seconds=seconds))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack.temporal_views import TEMPORAL_VIEWS
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "CONTRIBUTING.md")),
@@ -23,6 +25,11 @@ _PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*/?")
 _FILE_SUFFIXES = (".py", ".md", ".toml", ".yml", ".lock")
 # Files that readers of docs/webhooks.md create themselves.
 _READER_FILES = {"receiver.py"}
+
+
+def test_the_views_of_temporal_are_documented() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert [view.name for view in TEMPORAL_VIEWS if f"`{view.query}`" not in page] == []
 
 
 def find_broken_references(text: str, folder: Path) -> list[str]:

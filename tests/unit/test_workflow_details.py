@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from domain.completeness import Completeness, Outcome, Phase
@@ -43,7 +45,7 @@ def test_an_open_run_shows_its_phase_and_why_it_waits() -> None:
         RunProgress(downloaded=1, downloaded_bytes=1, failed=0),
     )
     assert details.startswith("**waiting_for_court** because of `court_throttled`")
-    assert "| downloaded by this run | 1 (1 byte) |" in details
+    assert "| 1 | downloaded by this run (1 byte) |" in details
 
 
 def test_a_partial_run_shows_its_outcome_its_failures_by_code_and_what_to_do() -> None:
@@ -53,13 +55,13 @@ def test_a_partial_run_shows_its_outcome_its_failures_by_code_and_what_to_do() -
     assert details.splitlines() == [
         "**Ended: partial.** 1 of 4 documents are available, 3 failed.",
         "",
-        "| | documents |",
+        "| documents | |",
         "|---|---|",
-        "| in the listing | 4 |",
-        "| available | 1 |",
-        "| downloaded by this run | 1 (2,000 bytes) |",
-        "| failed with `sealed` | 2 |",
-        "| failed with `timed_out` | 1 |",
+        "| 4 | in the listing |",
+        "| 1 | available |",
+        "| 1 | downloaded by this run (2,000 bytes) |",
+        "| 2 | failed with `sealed` |",
+        "| 1 | failed with `timed_out` |",
         "",
         f"**Next:** `autos retry {NUMBER}`. 2 documents failed for a permanent reason.",
     ]
@@ -136,7 +138,8 @@ def test_a_batch_says_what_it_did_and_what_it_left() -> None:
 
 
 def test_a_delivery_says_when_it_is_attempted_and_how_it_ended() -> None:
-    assert delivery_details(2, 10, 300) == "**attempt 2 of 10** in about 5 minutes"
-    assert delivery_details(1, 10, 0) == "**attempt 1 of 10** is being made"
+    due_at = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    assert delivery_details(2, 10, due_at) == "**attempt 2 of 10** is due at 2026-11-30 12:00:00 UTC"
+    assert delivery_details(1, 10, None) == "**attempt 1 of 10** is being made"
     assert ended_delivery_details("evt_1", 3, delivered=True).startswith("**Ended: delivered**")
     assert "autos deliveries redeliver evt_1" in ended_delivery_details("evt_1", 10, delivered=False)

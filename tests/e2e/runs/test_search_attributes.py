@@ -49,7 +49,7 @@ async def test_the_current_details_of_a_run_say_how_it_ended(stack: RunningStack
     await stack.wait_until_ended(number)
     details = await read_current_details(stack, number)
     assert details.startswith("**Ended: partial.** 2 of 3 documents are available, 1 failed.")
-    assert "| failed with `sealed` | 1 |" in details
+    assert "| 1 | failed with `sealed` |" in details
 
 
 async def test_the_current_details_of_a_cancelled_run_say_so(stack: RunningStack) -> None:
