@@ -137,6 +137,8 @@ def api() -> None:
         async def serve() -> None:
             # Not within Uvicorn, which prints a traceback for a setting that turns out to be wrong here.
             async with service.router.lifespan_context(service):
+                # Uvicorn raises the signal again once it has stopped; then only this block is left to do.
+                signal.signal(signal.SIGTERM, lambda *_: None)
                 await Server(config).serve(sockets=[listener])
 
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
