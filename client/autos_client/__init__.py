@@ -5,9 +5,10 @@
     with Autos("https://autos.example", api_key="…") as autos:
         report = autos.download("1011745-77.2025.8.11.0041", to="autos/1011745-77.2025.8.11.0041")
 
-The modules: ``requests`` describes each request and parses its answer; ``flows`` and ``saving`` are operations of
-several steps, without I/O; ``client`` and ``async_client`` do the I/O. ``files`` is about files, ``sse`` about
-streams, ``webhooks`` about incoming events. The command line is the package ``autos_client_cli``.
+The modules: ``requests`` describes each request and parses its answer; ``flows``, ``saving`` and ``downloads`` are
+operations of several steps, without I/O; ``patience`` decides how long to try again; ``client`` and
+``async_client`` do the I/O. ``files`` is about files, ``sse`` about streams, ``webhooks`` about incoming events.
+The command line is the package ``autos_client_cli``.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from autos_client.models import (
     Status,
     WebhookEvent,
 )
+from autos_client.patience import Outage, Party, Patience
 from autos_client.reports import DownloadFailed, DownloadReport, FailedFile, Progress, SavedFile
 from autos_client.webhooks import verify_webhook
 
@@ -72,6 +74,9 @@ __all__ = [
     "Invalid",
     "NoAnswer",
     "NotFound",
+    "Outage",
+    "Party",
+    "Patience",
     "Process",
     "ProcessEnd",
     "ProcessSummary",

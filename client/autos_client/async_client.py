@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from autos_client import flows, requests, saving, transfers
+from autos_client import downloads, flows, requests, transfers
 from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
@@ -27,6 +27,7 @@ from autos_client.models import (
     Status,
 )
 from autos_client.paging import PageGuard
+from autos_client.patience import Patience, patience_of
 from autos_client.reports import DownloadReport, Progress
 from autos_client.requests import Answer, Call
 
@@ -42,10 +43,12 @@ class AsyncAutos:
         api_key: str | None = None,
         *,
         timeout: float = 30.0,
+        patience: float | Patience = 0.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
         self._timeout = timeout
+        self._patience = patience_of(patience)
         self._api = httpx.AsyncClient(
             base_url=self._url, headers=transfers.key_headers(api_key), transport=transport
         )
@@ -105,14 +108,19 @@ class AsyncAutos:
         webhook_url: str | None = None,
         max_age: int | None = None,
         priority: int | None = None,
+        patience: float | Patience | None = None,
+        start: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> DownloadReport:
         """See ``Autos.download``."""
         return await self._run(
-            saving.download_process(
-                requests.request(number, webhook_url=webhook_url, max_age=max_age, priority=priority),
+            downloads.download_process(
+                requests.request(number, webhook_url=webhook_url, max_age=max_age, priority=priority)
+                if start
+                else None,
                 number,
                 Path(to),
+                patience=patience_of(patience, self._patience),
                 wait=wait,
                 overwrite=overwrite,
                 timeout=timeout,
@@ -126,7 +134,7 @@ class AsyncAutos:
 
     async def wait(self, number: str, *, timeout: float | None = None) -> Status:  # noqa: ASYNC109 - as above.
         """See ``Autos.wait``."""
-        return await self._run(flows.wait_until_ended(number, timeout))
+        return await self._run(flows.wait_until_ended(number, timeout, self._patience))
 
     def documents(self, number: str, *, status: str | None = None) -> AsyncIterator[Document]:
         """See ``Autos.documents``."""
@@ -138,7 +146,7 @@ class AsyncAutos:
 
     async def content(self, number: str, document_id: str) -> bytes:
         """See ``Autos.content``."""
-        return await self._run(flows.fetch_content(number, document_id))
+        return await self._run(flows.fetch_content(number, document_id, self._patience))
 
     async def retry(self, number: str) -> Status:
         """See ``Autos.retry``."""
@@ -171,10 +179,13 @@ class AsyncAutos:
         webhook_url: str | None = None,
         max_age: int | None = None,
         priority: int | None = None,
+        repeatable: bool = False,
     ) -> Batch:
         """See ``Autos.batch``."""
         return await self._call(
-            requests.batch(numbers, webhook_url=webhook_url, max_age=max_age, priority=priority)
+            requests.batch(
+                numbers, webhook_url=webhook_url, max_age=max_age, priority=priority, repeatable=repeatable
+            )
         )
 
     async def batch_status(self, batch_id: str) -> Batch:
@@ -265,7 +276,7 @@ class AsyncAutos:
 
     async def _call(self, call: Call[T]) -> T:
         """Send one request with retries, and return its parsed answer."""
-        return await self._run(flows.send(call))
+        return await self._run(flows.send(call, self._patience))
 
     async def _run(self, flow: Flow[T]) -> T:
         """Run a flow to its end: run each step and send its result into the flow."""

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from autos_client import flows, requests, saving, transfers
+from autos_client import downloads, flows, requests, transfers
 from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
@@ -28,6 +28,7 @@ from autos_client.models import (
     Status,
 )
 from autos_client.paging import PageGuard
+from autos_client.patience import Patience, patience_of
 from autos_client.reports import DownloadReport, Progress
 from autos_client.requests import Answer, Call
 
@@ -44,6 +45,8 @@ class Autos:
         base_url: Where the API is.
         api_key: Sent to the API only, never to the store.
         timeout: Seconds to wait for each part of an answer.
+        patience: Seconds to outlive an API, or a store, that does not answer. Idempotent requests are then tried
+            again, and not only a few times. A ``Patience`` also reports outages.
         transport: An ``httpx`` transport for all requests, instead of httpx's own.
 
     Raises:
@@ -56,10 +59,12 @@ class Autos:
         api_key: str | None = None,
         *,
         timeout: float = 30.0,
+        patience: float | Patience = 0.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
         self._timeout = timeout
+        self._patience = patience_of(patience)
         self._api = httpx.Client(base_url=self._url, headers=transfers.key_headers(api_key), transport=transport)
         # Without the key: it downloads from signed links.
         self._store = httpx.Client(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
@@ -126,12 +131,15 @@ class Autos:
         webhook_url: str | None = None,
         max_age: int | None = None,
         priority: int | None = None,
+        patience: float | Patience | None = None,
+        start: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> DownloadReport:
         """Request a process, and save its documents as ``NNN - name.ext``, with a manifest ``autos.json``.
 
-        Files are verified by size and SHA-256 before they get their names. Files that are already there are not
-        downloaded again. Documents that cannot be downloaded are in the report.
+        Documents are saved as they become available, the manifest at the end of the run. Files are verified by size
+        and SHA-256 before they get their names. Files that are already there are not downloaded again. Documents
+        that cannot be downloaded are in the report.
 
         Args:
             number: The process.
@@ -140,6 +148,9 @@ class Autos:
             overwrite: Replace files that have a document's name but other content.
             timeout: Seconds to wait for the end of the run. ``None`` means no limit.
             webhook_url: As in ``request``, like ``max_age`` and ``priority``.
+            patience: As for the client; ``None`` means the client's own. With 600, neither a restart of the API nor
+                one of the store fails a document.
+            start: Request the process first. If ``False``, follow a run that a former request has started.
             on_progress: Called with the progress, sometimes from another thread, never concurrently.
 
         Raises:
@@ -147,10 +158,13 @@ class Autos:
             OSError: The folder cannot be used.
         """
         return self._run(
-            saving.download_process(
-                requests.request(number, webhook_url=webhook_url, max_age=max_age, priority=priority),
+            downloads.download_process(
+                requests.request(number, webhook_url=webhook_url, max_age=max_age, priority=priority)
+                if start
+                else None,
                 number,
                 Path(to),
+                patience=patience_of(patience, self._patience),
                 wait=wait,
                 overwrite=overwrite,
                 timeout=timeout,
@@ -172,7 +186,7 @@ class Autos:
         Raises:
             TookTooLong: The time is over.
         """
-        return self._run(flows.wait_until_ended(number, timeout))
+        return self._run(flows.wait_until_ended(number, timeout, self._patience))
 
     def documents(self, number: str, *, status: str | None = None) -> Iterator[Document]:
         """Iterate over all documents of a process, in its order. Pages are fetched when needed."""
@@ -184,7 +198,7 @@ class Autos:
 
     def content(self, number: str, document_id: str) -> bytes:
         """Return the bytes of a document. Use ``download`` for large documents: it writes to disk."""
-        return self._run(flows.fetch_content(number, document_id))
+        return self._run(flows.fetch_content(number, document_id, self._patience))
 
     def retry(self, number: str) -> Status:
         """Retry what failed."""
@@ -217,9 +231,17 @@ class Autos:
         webhook_url: str | None = None,
         max_age: int | None = None,
         priority: int | None = None,
+        repeatable: bool = False,
     ) -> Batch:
-        """Request up to 1000 processes at once. Never retried, because each request creates a batch."""
-        return self._call(requests.batch(numbers, webhook_url=webhook_url, max_age=max_age, priority=priority))
+        """Request up to 1000 processes at once.
+
+        Not retried unless ``repeatable`` is set, because each request creates a batch, and calls the webhook.
+        """
+        return self._call(
+            requests.batch(
+                numbers, webhook_url=webhook_url, max_age=max_age, priority=priority, repeatable=repeatable
+            )
+        )
 
     def batch_status(self, batch_id: str) -> Batch:
         """Get a batch with the state of each line."""
@@ -308,7 +330,7 @@ class Autos:
 
     def _call(self, call: Call[T]) -> T:
         """Send one request with retries, and return its parsed answer."""
-        return self._run(flows.send(call))
+        return self._run(flows.send(call, self._patience))
 
     def _run(self, flow: Flow[T]) -> T:
         """Run a flow to its end: run each step and send its result into the flow."""

@@ -50,7 +50,7 @@ class ApiProblem(AutosError):
         errors: tuple[Mapping[str, Any], ...] = (),
         suggestion: str | None = None,
     ) -> None:
-        super().__init__(f"{detail} ({code})")
+        super().__init__(detail)
         self.code = code
         self.detail = detail
         self.status = status
@@ -58,6 +58,15 @@ class ApiProblem(AutosError):
         self.retry_after = retry_after
         self.errors = errors
         self.suggestion = suggestion
+
+    def __str__(self) -> str:
+        """What happened, and in brackets what a report to the operator needs, such as the request's id."""
+        return f"{self.detail} ({self.reason}{f', request {self.request_id}' if self.request_id else ''})"
+
+    @property
+    def reason(self) -> str:
+        """The HTTP status and the code, in short."""
+        return f"HTTP {self.status}, {self.code}" if self.status else self.code
 
 
 class Invalid(ApiProblem):
@@ -89,7 +98,20 @@ class Unavailable(ApiProblem):
 
 
 class NoAnswer(Unavailable):
-    """The API was not reached, or the connection broke before the answer was complete."""
+    """The API was not reached, or the connection broke before the answer was complete.
+
+    Attributes:
+        error_name: The name of the connection's error.
+    """
+
+    def __init__(self, code: str, detail: str, *, error_name: str) -> None:
+        super().__init__(code, detail)
+        self.error_name = error_name
+
+    @property
+    def reason(self) -> str:
+        """The name of the connection's error."""
+        return self.error_name
 
 
 class UnexpectedAnswer(AutosError):
@@ -104,6 +126,8 @@ class WebhookRefused(AutosError):
     """The request is not a genuine, recent webhook. Answer 401, and do nothing else with it."""
 
 
+# Of what is not the API, a header may be anything.
+_MAX_REQUEST_ID_LENGTH = 100
 _BY_STATUS: dict[int, type[ApiProblem]] = {
     **dict.fromkeys((400, 413, 415, 422), Invalid),
     401: Unauthorized,
@@ -115,26 +139,34 @@ _BY_STATUS: dict[int, type[ApiProblem]] = {
 }
 
 
-def error_for(status: int, body: object, retry_after: float | None) -> AutosError:
+def error_for(status: int, body: object, retry_after: float | None, request_id: str | None = None) -> AutosError:
     """Return the exception for an answer that is not a success.
 
     Args:
         status: The HTTP status.
         body: The parsed JSON. ``None`` if the answer is not JSON.
         retry_after: Seconds that the headers ask to wait, or ``None``.
+        request_id: The request's id in the headers, or ``None``.
     """
+    request_id = request_id[:_MAX_REQUEST_ID_LENGTH] if request_id and request_id.isprintable() else None
     kind = _BY_STATUS.get(status, ApiProblem)
     if not isinstance(body, dict) or not isinstance(body.get("code"), str):
         # A gateway in front of the API answered: it has no code.
         if issubclass(kind, Unavailable | RateLimited):
-            return kind("unavailable", f"The answer is HTTP {status}.", status=status, retry_after=retry_after)
+            return kind(
+                "unavailable",
+                f"The answer is HTTP {status}.",
+                status=status,
+                request_id=request_id,
+                retry_after=retry_after,
+            )
         return UnexpectedAnswer(f"The answer is HTTP {status}, and not as the API writes it. Is the address right?")
     errors = body.get("errors")
     return kind(
         body["code"],
         str(body.get("detail", "The API refused.")),
         status=status,
-        request_id=_text(body.get("request_id")),
+        request_id=_text(body.get("request_id")) or request_id,
         retry_after=retry_after,
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else (),
         suggestion=_text(body.get("suggestion")),

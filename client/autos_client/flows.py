@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from autos_client import requests
-from autos_client.errors import NotFound, RateLimited, TookTooLong, Unavailable, UnexpectedAnswer
+from autos_client.errors import AutosError, NotFound, RateLimited, TookTooLong, Unavailable, UnexpectedAnswer
 from autos_client.models import Status
+from autos_client.patience import MAX_ATTEMPTS, Party, Patience, Retries, backoff_seconds
 from autos_client.requests import Answer, Call
 from autos_client.sse import EventParser
 
 T = TypeVar("T")
 
-_MAX_ATTEMPTS = 4
 _MAX_SLEEP_SECONDS = 60.0
 _POLL_SECONDS = 2.0
 _MIN_SECONDS_BETWEEN_POLLS = 1.0
@@ -84,60 +84,68 @@ Step = Send | Sleep | Download | RunBlocking | Parallel
 Flow = Generator[Step, Any, T]
 
 
-def send(call: Call[T]) -> Flow[T]:
+def send(call: Call[T], patience: Patience) -> Flow[T]:
     """Send a request with retries, and return its parsed answer.
 
     Raises:
         AutosError: The API refused, or did not answer.
     """
-    return call.read((yield from send_with_retries(call)))
+    return call.read((yield from send_with_retries(call, patience)))
 
 
-def send_with_retries(call: Call[Any]) -> Flow[Answer]:
+def send_with_retries(call: Call[Any], patience: Patience) -> Flow[Answer]:
     """Send a request, and again after a backoff if it is repeatable. Return the answer unparsed."""
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
+    retries = Retries(patience)
+    while True:
+        answer = None
         try:
-            answer: Answer = yield Send(call)
-            return call.check(answer)
+            answer = yield Send(call)
+            checked = call.check(answer)
         except (Unavailable, RateLimited) as problem:
-            delay = problem.retry_after if problem.retry_after is not None else backoff_seconds(attempt)
-            if attempt == _MAX_ATTEMPTS or not call.repeatable or delay > _MAX_SLEEP_SECONDS:
+            delay = retries.delay_after(problem) if call.repeatable else None
+            if delay is None:
                 raise
+        except AutosError:
+            if answer is not None:
+                retries.answered()
+            raise
+        else:
+            retries.answered()
+            return checked
         yield Sleep(delay)
-    raise AssertionError("The last attempt returns or raises.")
-
-
-def backoff_seconds(failed_attempts: int) -> float:
-    """Return the seconds to wait after this many failed attempts: exponential, at most 10."""
-    return float(min(0.125 * 2 ** min(failed_attempts, 10), 10.0))
 
 
 def wait_until_ended(
     number: str,
     timeout: float | None,
+    patience: Patience,
     *,
-    hold: float = requests.LONGEST_HOLD_SECONDS,
-    on_status: Callable[[Status], None] = lambda _: None,
+    at_each_change: Callable[[Status], Flow[float]] | None = None,
 ) -> Flow[Status]:
     """Wait until no run is open, by long polling.
 
     Args:
         number: The process.
         timeout: Seconds to wait at most. ``None`` means no limit.
-        hold: Seconds that the API may hold each answer back (``Prefer: wait``).
-        on_status: Called with each status.
+        patience: How long to outlive an API that does not answer.
+        at_each_change: Run with each status; the API then answers at each change. Returns the seconds after which
+            it wants to be run again, even if nothing changes.
 
     Raises:
         TookTooLong: The time is over.
         AutosError: The API refused, or did not answer.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    next_hold = 0.0
+    next_hold, known_tag = 0.0, ""
     while True:
-        call, sent_at = requests.status(number, wait=next_hold), time.monotonic()
-        answer = yield from send_with_retries(call)
-        status = call.read(answer)
-        on_status(status)
+        call, sent_at = requests.status(number, wait=next_hold, known=known_tag), time.monotonic()
+        answer = yield from send_with_retries(call, patience)
+        if answer.status != 304:
+            status = call.read(answer)
+        hold = float(requests.LONGEST_HOLD_SECONDS)
+        if at_each_change:
+            hold = yield from at_each_change(status)
+            known_tag = answer.headers.get("etag", "")
         if status.ended:
             return status
         seconds_left = hold if deadline is None else deadline - time.monotonic()
@@ -214,7 +222,7 @@ class StatusStream:
             self._empty_streams = self._empty_streams + 1 if ended_at_once else 0
             if self._empty_streams > _MAX_EMPTY_STREAMS:
                 raise UnexpectedAnswer("The streams of events end without an event.")
-        if problem is not None and self._failed_attempts >= _MAX_ATTEMPTS:
+        if problem is not None and self._failed_attempts >= MAX_ATTEMPTS:
             raise problem
         if problem is not None and problem.retry_after is not None:
             return min(problem.retry_after, _MAX_SLEEP_SECONDS)
@@ -222,40 +230,53 @@ class StatusStream:
         return max(backoff_seconds(self._failed_attempts), server_delay)
 
 
-def fetch_link(number: str, document_id: str) -> Flow[str]:
+def fetch_link(number: str, document_id: str, patience: Patience) -> Flow[str]:
     """Return a fresh link to a document.
 
     Raises:
         UnexpectedAnswer: The API returned no link.
         AutosError: The API refused, or did not answer.
     """
-    link = yield from send(requests.content(number, document_id))
+    link = yield from send(requests.content(number, document_id), patience)
     if not link:
         raise UnexpectedAnswer("The API led to no link.")
     return link
 
 
-def fetch_content(number: str, document_id: str) -> Flow[bytes]:
+def fetch_content(number: str, document_id: str, patience: Patience) -> Flow[bytes]:
     """Return the bytes of a document.
 
     Raises:
         AutosError: The API refused, or the API or the store did not answer.
     """
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
-        link = yield from fetch_link(number, document_id)
+    retries = Retries(patience, Party.STORE)
+    while True:
+        link = yield from fetch_link(number, document_id, patience)
         buffer = _MemorySink()
         try:
             status = yield Download(link, buffer)
-        except Unavailable:
-            if attempt == _MAX_ATTEMPTS:
-                raise
-        else:
-            if status == 200:
-                return b"".join(buffer.pieces)
             if status == 404:
                 raise NotFound("object_missing", "The store does not have this document.", status=status)
-        yield Sleep(backoff_seconds(attempt))
-    raise Unavailable("storage_unavailable", f"The store answers HTTP {status}.", status=status)
+            if status != 200:
+                raise store_refusal(status)
+        except Unavailable as problem:
+            delay = retries.delay_after(problem, may_be_outage=is_store_outage(problem))
+            if delay is None:
+                raise
+        else:
+            retries.answered()
+            return b"".join(buffer.pieces)
+        yield Sleep(delay)
+
+
+def store_refusal(status: int) -> Unavailable:
+    """Return the exception for an answer of the store without the document."""
+    return Unavailable("storage_unavailable", f"The store answers HTTP {status}.", status=status)
+
+
+def is_store_outage(problem: Unavailable) -> bool:
+    """Whether the store is not there now. Otherwise it refuses this link, and a fresh one may help."""
+    return problem.status is None or problem.status == 429 or problem.status >= 500
 
 
 @dataclass(slots=True)

@@ -56,7 +56,7 @@ class Answer:
 
     def problem(self) -> AutosError:
         """Return the exception for an answer that is not a success."""
-        return error_for(self.status, self.body, self.retry_after)
+        return error_for(self.status, self.body, self.retry_after, self.headers.get("x-request-id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,16 @@ class Call(Generic[T]):
     hold_seconds: int = 0
 
     def check(self, answer: Answer) -> Answer:
-        """Return the answer itself if it is a success, or a redirect where one is expected.
+        """Return the answer itself if it is a success, or a redirect or a 304 where one is expected.
 
         Raises:
             ApiProblem: It is a problem.
             UnexpectedAnswer: It is not an answer of the API.
         """
-        if answer.status < 300 or (answer.status == 307 and self.read is read_link):
+        is_expected = (answer.status == 307 and self.read is read_link) or (
+            answer.status == 304 and "If-None-Match" in self.headers
+        )
+        if answer.status < 300 or is_expected:
             return answer
         raise answer.problem()
 
@@ -165,12 +168,17 @@ def request(
     return Call("POST", _process_path(number, "downloads"), _parse_as(Process), json=_without_none(body))
 
 
-def status(number: str, *, wait: float | None = None) -> Call[Status]:
-    """Get the status of a process, held back for up to ``wait`` seconds until it changes (long polling)."""
+def status(number: str, *, wait: float | None = None, known: str = "") -> Call[Status]:
+    """Get the status of a process (long polling).
+
+    Args:
+        number: The process.
+        wait: Seconds to hold the answer back: until the run ends, or, with ``known``, until anything changes.
+        known: The ETag of the status that is known already. If nothing has changed, the answer is a 304.
+    """
     hold = _bounded_hold(wait)
-    return Call(
-        "GET", _process_path(number, "status"), _parse_as(Status), headers=_prefer_wait(hold), hold_seconds=hold
-    )
+    headers = _prefer_wait(hold) | ({"If-None-Match": known} if known else {})
+    return Call("GET", _process_path(number, "status"), _parse_as(Status), headers=headers, hold_seconds=hold)
 
 
 def events(number: str, last_id: str) -> Call[None]:
@@ -215,12 +223,17 @@ def failures(code: str | None, cursor: str | None) -> Call[FailurePage]:
 
 
 def batch(
-    numbers: Sequence[str], *, webhook_url: str | None, max_age: int | None, priority: int | None
+    numbers: Sequence[str],
+    *,
+    webhook_url: str | None,
+    max_age: int | None,
+    priority: int | None,
+    repeatable: bool = False,
 ) -> Call[Batch]:
     """Request the download of many processes."""
     body = {"webhook_url": webhook_url, "max_age": max_age, "priority": priority}
     content = {"process_numbers": list(numbers), **_without_none(body)}
-    return Call("POST", "/batches", _parse_as(Batch), json=content, repeatable=False)
+    return Call("POST", "/batches", _parse_as(Batch), json=content, repeatable=repeatable)
 
 
 def batch_status(batch_id: str) -> Call[Batch]:

@@ -131,9 +131,11 @@ def no_answer_error(url: str, error: Exception) -> NoAnswer:
 
     Raise it outside of the ``except`` block: ``error`` holds the request with its key, and must not be its context.
     """
-    return NoAnswer("no_answer", f"No API answers at {url} ({type(error).__name__}).")
+    name = type(error).__name__
+    return NoAnswer("no_answer", f"No API answers at {url} ({name}).", error_name=name)
 
 
 def download_error(error: Exception) -> NoAnswer:
     """Return the same for a download from a link. The text does not contain the link."""
-    return NoAnswer("not_fetched", f"The store did not answer to the end ({type(error).__name__}).")
+    name = type(error).__name__
+    return NoAnswer("not_fetched", f"The store did not answer to the end ({name}).", error_name=name)

@@ -178,3 +178,15 @@ def page_body(documents: list[dict[str, Any]], cursor: str | None = None) -> dic
         "next_cursor": cursor,
         "documents_next": cursor and f"/processes/{NUMBER}/documents?cursor={cursor}",
     }
+
+
+def pages_answer(documents: Sequence[dict[str, Any]], size: int) -> Handler:
+    """Answer with the page that the request's cursor names, from documents as they are then."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        first = int(request.url.params.get("cursor", "0"))
+        after = first + size
+        cursor = str(after) if after < len(documents) else None
+        return httpx.Response(200, json=page_body(list(documents[first:after]), cursor))
+
+    return answer

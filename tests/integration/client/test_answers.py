@@ -69,6 +69,17 @@ def test_problem_raises_the_matching_exception(script: Script, code: int, kind: 
     assert type(raised.value) is kind
     assert (raised.value.code, raised.value.status, raised.value.request_id) == ("some_code", code, "r-1")
     assert len(script.requests) == 1
+    assert str(raised.value) == f"It is some_code. (HTTP {code}, some_code, request r-1)"
+
+
+def test_request_id_of_a_gateway_is_in_the_error(script: Script, pauses: list[float]) -> None:
+    script.on(STATUS, lambda _: httpx.Response(503, text="busy", headers={"x-request-id": "gateway-1"}))
+
+    with script.client() as autos, pytest.raises(Unavailable) as raised:
+        autos.status(NUMBER)
+
+    assert raised.value.request_id == "gateway-1"
+    assert str(raised.value) == "The answer is HTTP 503. (HTTP 503, unavailable, request gateway-1)"
 
 
 @pytest.mark.parametrize(("code", "kind"), [(429, RateLimited), (503, Unavailable)])

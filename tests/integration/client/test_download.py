@@ -23,6 +23,7 @@ from tests.integration.client.scripted import (
     failure_body,
     json_answer,
     page_body,
+    pages_answer,
     problem_answer,
     status_body,
     status_head,
@@ -54,11 +55,7 @@ def _serve_documents(script: Script, documents: list[dict[str, Any]], **more: An
         json_answer(status_body("processing", 1, 3)),
         json_answer(status_body(**final_status)),
     )
-    script.on(
-        f"GET /processes/{NUMBER}/documents",
-        json_answer(page_body(documents[:2], "2")),
-        json_answer(page_body(documents[2:])),
-    )
+    script.on(f"GET /processes/{NUMBER}/documents", pages_answer(documents, 2))
 
 
 def _read_files(folder: Path) -> dict[str, bytes]:
@@ -157,25 +154,30 @@ def test_expired_link_is_requested_again(ended_process: Script, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"),
+    ("sent", "code", "attempts"),
     [
-        ([b"\1" * 2_999_999], "damaged"),
-        ([b"\1" * 3_000_001], "damaged"),
-        ([b"\2" * 3_000_000], "damaged"),
-        ([b"\1" * 10, httpx.ReadError("lost")], "not_fetched"),
+        ([b"\1" * 2_999_999], "damaged", 3),
+        ([b"\1" * 3_000_001], "damaged", 3),
+        ([b"\2" * 3_000_000], "damaged", 3),
+        ([b"\1" * 10, httpx.ReadError("lost")], "not_fetched", 4),
     ],
 )
 async def test_damaged_bytes_are_never_saved_under_the_document_name(
-    ended_process: Script, tmp_path: Path, pauses: list[float], sent: list[bytes | Exception], code: str
+    ended_process: Script,
+    tmp_path: Path,
+    pauses: list[float],
+    sent: list[bytes | Exception],
+    code: str,
+    attempts: int,
 ) -> None:
     ended_process.on("GET /d1", byte_stream(*sent))
 
     async with ended_process.async_client() as autos:
-        report = await autos.download(NUMBER, to=tmp_path)
+        report = await autos.download(NUMBER, to=tmp_path, wait=False)
 
     assert [(each.id, each.code) for each in report.failed] == [("d1", code)]
     assert sorted(_read_files(tmp_path)) == ["002 - Document 2.pdf", "003 - Document 3.pdf", "autos.json"]
-    assert len(ended_process.requests_to("GET /d1")) == 3
+    assert len(ended_process.requests_to("GET /d1")) == attempts
 
 
 def test_unavailable_documents_are_reported_and_the_rest_saved(script: Script, tmp_path: Path) -> None:
