@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from autos_client_cli.command_help import Command, Group
 from autos_client_cli.printing import print_table
 from domain.clients import Scope
 from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE, ApiKey
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from adapters.database.clients import ClientRepository
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # They print local variables, and those hold keys.
     help="API keys and webhook secrets: create, list, revoke, rotate. Works on the database, not through the API.",
@@ -49,14 +51,14 @@ def _parse_time(text: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-@app.command()
+@app.command(cls=Command)
 def new(
-    name: Annotated[str, typer.Argument(help="The client's name. A client may have several keys.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's name. A client may have several keys.")],
     scope: Annotated[
         list[Scope] | None, typer.Option(help="What the key allows; repeat it.", show_default="read, download")
     ] = None,
     requests_per_minute: Annotated[
-        int, typer.Option(min=0, max=MAX_REQUESTS_PER_MINUTE, help="The key's rate limit; 0 is none.")
+        int, typer.Option(metavar="N", min=0, max=MAX_REQUESTS_PER_MINUTE, help="The key's rate limit; 0 is none.")
     ] = DEFAULT_REQUESTS_PER_MINUTE,
     expires_in: Annotated[
         timedelta | None,
@@ -97,7 +99,7 @@ def new(
         _print_note(f"After it, the secret that signs the webhooks of {name}. It is not shown again either.")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_keys(as_json: _AsJson = False) -> None:
     """List every key, also revoked and expired ones, and warn of those that expire soon. No secret is shown."""
     keys = _with_clients(lambda clients: clients.list_keys())
@@ -114,7 +116,7 @@ def list_keys(as_json: _AsJson = False) -> None:
             _print_note(f"The key {key.id} of {key.client} {_describe_expiry(key.expires_at - now)}.")
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id: the part after `autos_`.")],
 ) -> None:
@@ -123,9 +125,9 @@ def revoke(
     _print_note(f"The key {key.id} of {key.client} is revoked.")
 
 
-@app.command("rotate-secret")
+@app.command("rotate-secret", cls=Command)
 def rotate_secret(
-    name: Annotated[str, typer.Argument(help="The client's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The client's name.")],
     as_json: _AsJson = False,
 ) -> None:
     """Create a new webhook secret for a client, printed only now. For 24 hours, events are signed with both."""

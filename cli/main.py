@@ -16,7 +16,8 @@ import typer
 
 import cli.key
 from autos_client_cli.access import ApiAccess, CommandContext
-from autos_client_cli.commands import EXIT_CODES_HELP, add_client_commands, run_app
+from autos_client_cli.command_help import Command, Group
+from autos_client_cli.commands import EXIT_CODES_HELP, VARIABLES_HELP, add_client_commands, run_app
 from autos_client_cli.errors import ExitCode
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable, InvalidInput
 from domain.version import VERSION
@@ -28,16 +29,20 @@ if TYPE_CHECKING:
 # that arrives while the server closes its connection is lost without an answer.
 _KEEP_ALIVE_SECONDS = 75
 
+# The texts of the service's own commands are in English only.
+_SERVICE_PANEL = "Service"
+
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # They print local variables, and those hold secrets.
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Download every document of a Brazilian court process, durably.",
-    epilog=EXIT_CODES_HELP,
+    epilog=f"{VARIABLES_HELP}\n\n{EXIT_CODES_HELP}",
 )
 
 add_client_commands(app)
-app.add_typer(cli.key.app, name="key")
+app.add_typer(cli.key.app, name="key", rich_help_panel=_SERVICE_PANEL)
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,10 +70,11 @@ def _read_api_access() -> ApiAccess:
     return ApiAccess(settings.effective_public_url, key)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def up(
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where the stack keeps its state.", show_default=".autos")
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the stack keeps its state. Default: .autos", show_default=False),
     ] = None,
     ephemeral_ports: Annotated[
         bool, typer.Option("--ephemeral-ports", help="Use free ports instead of the default ones.")
@@ -86,7 +92,7 @@ def up(
     asyncio.run(run(data_dir, ephemeral_ports=ephemeral_ports, as_json=as_json))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def api() -> None:
     """Run the service that answers the REST API and the page."""
     settings = _configure()
@@ -175,7 +181,7 @@ def _has_usable_key(settings: Settings) -> bool:
         raise
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def openapi() -> None:
     """Print the description of the REST API (OpenAPI 3.1)."""
     from api.app import create_app
@@ -185,7 +191,7 @@ def openapi() -> None:
     typer.echo(dump_description(create_app(load_settings())), nl=False)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def worker() -> None:
     """Run the service that does the work: it downloads, stores, and delivers webhooks."""
     settings = _configure()
@@ -194,10 +200,10 @@ def worker() -> None:
     __import__("uvloop").run(workers.run(settings))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def simulator(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65_535)] = 8900,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="Port to listen on.", min=1, max=65_535)] = 8900,
 ) -> None:
     """Run a simulated court for tries and tests, with faults on demand."""
     _configure()
@@ -208,9 +214,11 @@ def simulator(
     serve(host, port)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
 def migrate(
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the database and Temporal.", min=0)] = 0,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for the database and Temporal.", min=0)
+    ] = 0,
 ) -> None:
     """Prepare the database and Temporal for this version, before the API and the worker run. It may be repeated."""
     settings = _configure()

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 
+from autos_client_cli.texts import t
+
 
 def main() -> None:
     """Run `autos-client` and end the process with its exit code."""
@@ -18,7 +20,7 @@ def main() -> None:
         import rich  # noqa: F401
         import typer  # noqa: F401
     except ModuleNotFoundError:
-        sys.exit("autos-client: the commands need an extra: pip install 'autos-client[cli]'")
+        sys.exit(t("autos-client: the commands need an extra: pip install 'autos-client[cli]'"))
     from autos_client_cli.app import app
     from autos_client_cli.commands import run_app
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 import typer
 
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.outages import reporting_patience
+from autos_client_cli.printing import printable
 
 if TYPE_CHECKING:
-    from autos_client import ApiProblem, AsyncAutos, Autos
+    from autos_client import AsyncAutos, Autos
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -66,8 +69,12 @@ def command_context(context: typer.Context) -> CommandContext:
 
 
 @contextmanager
-def open_client(context: typer.Context) -> Iterator[Autos]:
+def open_client(context: typer.Context, patience_seconds: float = 0.0) -> Iterator[Autos]:
     """Open a client of the API.
+
+    Args:
+        context: The command's context.
+        patience_seconds: How long to outlive an API that does not answer.
 
     Raises:
         CommandError: The API refused, or did not answer; or the address or the key cannot be used.
@@ -79,12 +86,20 @@ def open_client(context: typer.Context) -> Iterator[Autos]:
     access = _read_access(context)
     with translating_problems():
         transport = httpx.HTTPTransport() if access.is_local else None
-        with Autos(access.url, access.key, transport=transport) as autos:
+        patience = reporting_patience(patience_seconds, access.url, partial(typer.echo, err=True))
+        with Autos(access.url, access.key, transport=transport, patience=patience) as autos:
             yield autos
 
 
-def open_async_client(context: typer.Context) -> AsyncAutos:
+def open_async_client(
+    context: typer.Context, patience_seconds: float, print_line: Callable[[str], None]
+) -> AsyncAutos:
     """Return a client for asyncio. The caller closes it, inside ``translating_problems``.
+
+    Args:
+        context: The command's context.
+        patience_seconds: How long to outlive an API that does not answer.
+        print_line: Prints that it does not answer, and that it answers again.
 
     Raises:
         CommandError: The address or the key cannot be used.
@@ -95,7 +110,8 @@ def open_async_client(context: typer.Context) -> AsyncAutos:
 
     access = _read_access(context)
     transport = httpx.AsyncHTTPTransport() if access.is_local else None
-    return AsyncAutos(access.url, access.key, transport=transport)
+    patience = reporting_patience(patience_seconds, access.url, print_line)
+    return AsyncAutos(access.url, access.key, transport=transport, patience=patience)
 
 
 @contextmanager
@@ -109,16 +125,22 @@ def translating_problems() -> Iterator[None]:
 
     try:
         yield
-    except autos_client.NoAnswer as problem:
-        raise CommandError(problem.detail, ExitCode.UNAVAILABLE) from None
+    except autos_client.ApiProblem as problem:
+        raise CommandError(problem_text(problem), exit_code_for_problem(problem)) from None
     except autos_client.UnexpectedAnswer as error:
         raise CommandError(str(error), ExitCode.UNAVAILABLE) from None
-    except autos_client.ApiProblem as problem:
-        text = f"{problem.detail} (HTTP {problem.status}, {problem.code})"
-        raise CommandError(text, _exit_code_for(problem)) from None
 
 
-def _exit_code_for(problem: ApiProblem) -> ExitCode:
+def problem_text(problem: Exception) -> str:
+    """Return one line on an API problem, with what a report to the operator needs."""
+    import autos_client
+
+    text = problem.detail if isinstance(problem, autos_client.NoAnswer) else str(problem)
+    return printable(text)
+
+
+def exit_code_for_problem(problem: Exception) -> ExitCode:
+    """Return the exit code for an API problem."""
     import autos_client
 
     match problem:

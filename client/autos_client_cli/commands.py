@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import court, deliveries, get, runs
+from autos_client_cli import batch, court, deliveries, get, listing, runs
+from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.texts import t
 
-EXIT_CODES_HELP = (
+EXIT_CODES_HELP = t(
     "Exit codes: 0 ok · 1 a defect · 2 usage or configuration · 3 not found · 5 a part does not answer "
     "now · 6 some documents are not there · 7 cannot be done · 130 interrupted."
+)
+VARIABLES_HELP = t(
+    "Environment: AUTOS_PUBLIC_URL, the address of the API; AUTOS_API_KEY, its key; AUTOS_LANG, en or pt "
+    "(otherwise the locale's language); NO_COLOR."
 )
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add `get`, the commands on runs, `deliveries` and `court` to a program.
+    """Add `get`, `batch`, `list`, the commands on runs, `deliveries` and `court` to a program.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
     """
-    app.command()(get.get)
+    for command, name, text, epilog in (
+        (get.get, "get", get.GET_HELP, get.GET_EXAMPLES),
+        (batch.batch, "batch", batch.BATCH_HELP, batch.BATCH_EXAMPLES),
+        (listing.list_processes, "list", listing.LIST_HELP, listing.LIST_EXAMPLES),
+    ):
+        app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(runs.app)
-    app.add_typer(deliveries.app, name="deliveries")
-    app.add_typer(court.app, name="court")
+    app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))
+    app.add_typer(court.app, name="court", rich_help_panel=t("For operators"))
 
 
 def run_app(app: typer.Typer, *, program: str) -> int:
-    """Run a program and return its exit code. An expected failure is one line on standard error."""
+    """Run a program and return its exit code. An expected failure is a line or a few on standard error."""
     try:
         app(prog_name=program)
     except SystemExit as ended:

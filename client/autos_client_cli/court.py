@@ -9,29 +9,37 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autos_client_cli.access import command_context, open_client
+from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import local_time, printable
 from autos_client_cli.text_input import read_standard_input
+from autos_client_cli.texts import t
 
 if TYPE_CHECKING:
     from autos_client import CourtStatus
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # They print local variables, and those hold tokens.
-    help="The court: does it answer, and when does the token expire; bring a new token.",
+    help=t("The court: does it answer, and when does the token expire; bring a new token."),
+    epilog=examples("court status", "court login", "court login < answer.json"),
 )
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t(
+        "Bring a token to the running service: typed unseen, or from standard input.\n\n"
+        "Either the access token, or the whole JSON answer of the court's sign-in (from the browser's network tab, "
+        "the request to /token): then the refresh token comes along, and the service renews the token by itself."
+    ),
+)
 def login(context: typer.Context) -> None:
-    """Bring a token to the running service: typed unseen, or from standard input.
-
-    Either the access token, or the whole JSON answer of the court's sign-in (from the browser's network tab,
-    the request to `/token`): then the refresh token comes along, and the service renews the token by itself.
-    """
+    """Bring a token to the running service."""
     if sys.stdin.isatty():
-        text = typer.prompt("Token, or the sign-in's JSON answer", hide_input=True, err=True)
+        text = typer.prompt(t("Token, or the sign-in's JSON answer"), hide_input=True, err=True)
     else:
         text = read_standard_input()
     credentials = _parse_credentials(text)
@@ -39,10 +47,14 @@ def login(context: typer.Context) -> None:
         _print_status(autos.bring_credentials(credentials), program=command_context(context).program)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t("Show whether the court answers, since when, why not, and when the token expires. No token is shown."),
+)
 def status(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer as it is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=t("Print the API's answer as it is."))] = False,
 ) -> None:
     """Show whether the court answers, since when, why not, and when the token expires. No token is shown."""
     with open_client(context) as autos:
@@ -61,14 +73,14 @@ def _parse_credentials(text: str) -> dict[str, str]:
     """
     text = text.strip(" \t\r\n\ufeff\u200b")
     if not text:
-        raise CommandError("The token is not a token: nothing was given.", ExitCode.USAGE)
+        raise CommandError(t("The token is not a token: nothing was given."), ExitCode.USAGE)
     if not text.startswith("{"):
         return {"token": text}
     try:
         answer = json.loads(text)
     except ValueError:
         raise CommandError(
-            "This is neither a token nor JSON: copy the sign-in's answer whole.", ExitCode.USAGE
+            t("This is neither a token nor JSON: copy the sign-in's answer whole."), ExitCode.USAGE
         ) from None
     credentials = {
         field: answer[key]
@@ -76,29 +88,35 @@ def _parse_credentials(text: str) -> dict[str, str]:
         if isinstance(answer.get(key), str) and answer[key]
     }
     if not credentials:
-        raise CommandError("This JSON holds neither access_token nor refresh_token.", ExitCode.USAGE)
+        raise CommandError(t("This JSON holds neither access_token nor refresh_token."), ExitCode.USAGE)
     return credentials
 
 
 def _print_status(status: CourtStatus, *, program: str) -> None:
     failure, token = status.failure, status.credentials
     if failure:
-        typer.echo(f"The court does not answer since {local_time(status.since)}: {failure.code}.")
+        since = local_time(status.since)
+        typer.echo(t("The court does not answer since {since}: {code}.", since=since, code=failure.code))
         if failure.answer:
-            typer.echo(f"  It said: {printable(failure.answer)}")
+            typer.echo("  " + t("It said: {answer}", answer=printable(failure.answer)))
         if status.next_probe_at:
-            typer.echo(f"  {status.probes} probes failed; the next one is at {local_time(status.next_probe_at)}.")
+            at = local_time(status.next_probe_at)
+            typer.echo("  " + t("{count} probes failed; the next one is at {time}.", count=status.probes, time=at))
     else:
-        typer.echo("The court answers, as far as is known.")
+        typer.echo(t("The court answers, as far as is known."))
     if token.candidate == "pending":
-        typer.echo("The new token is tried when the court answers; the former one stays until then.")
+        typer.echo(t("The new token is tried when the court answers; the former one stays until then."))
     elif token.candidate == "refused":
-        typer.echo("The court has refused the newest token; the former one stays.")
+        typer.echo(t("The court has refused the newest token; the former one stays."))
     if token.source is None:
-        typer.echo(f"There is no token. Bring one with `{program} court login`.")
+        typer.echo(t("There is no token. Bring one with `{program} court login`.", program=program))
         return
-    expiry = f"ends at {local_time(token.expires_at)}" if token.expires_at else "does not say when it ends"
-    renewal = "is renewed by itself" if token.renewable else "is not renewed: bring a new one before that"
-    typer.echo(f"The token ({token.source}) {expiry} and {renewal}.")
+    expiry = t("does not say when it ends")
+    if token.expires_at:
+        expiry = t("ends at {time}", time=local_time(token.expires_at))
+    renewal = t("is renewed by itself") if token.renewable else t("is not renewed: bring a new one before that")
+    typer.echo(
+        t("The token ({source}) {expiry} and {renewal}.", source=token.source, expiry=expiry, renewal=renewal)
+    )
     if token.rejected:
-        typer.echo(f"The court has refused it. Bring a new one with `{program} court login`.")
+        typer.echo(t("The court has refused it. Bring a new one with `{program} court login`.", program=program))

@@ -8,30 +8,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autos_client_cli.access import open_client
+from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
 from autos_client_cli.process_numbers import canonical_number
+from autos_client_cli.texts import t
+from autos_client_cli.words import number_text
 
 if TYPE_CHECKING:
     from autos_client import Delivery, Endpoint
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
+    cls=Group,
     invoke_without_command=True,
-    help="Webhook deliveries: list them, the newest first; redeliver; test or enable an endpoint.",
+    help=t("Webhook deliveries: list them, the newest first; redeliver; test or enable an endpoint."),
+    epilog=examples(
+        "deliveries --status failed",
+        "deliveries redeliver --failed-since 2026-01-31T12:00",
+        "deliveries test https://example.org/autos",
+    ),
 )
 
-_AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
-_AsLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+_AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
+_AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
 
 
 @app.callback()
 def deliveries(
     context: typer.Context,
     delivery_status: Annotated[
-        str | None, typer.Option("--status", help="Only pending, delivered or failed ones.")
+        str | None, typer.Option("--status", help=t("Only pending, delivered or failed ones."))
     ] = None,
-    process: Annotated[str | None, typer.Option(metavar="NUMBER", help="Only those of a process.")] = None,
+    process: Annotated[str | None, typer.Option(metavar=t("NUMBER"), help=t("Only those of a process."))] = None,
     as_json: _AsLines = False,
 ) -> None:
     """List webhook deliveries, the newest first."""
@@ -45,45 +54,60 @@ def deliveries(
             return
         rows = [_delivery_row(delivery) for delivery in listed]
     if rows:
-        print_table([("ID", "EVENT", "PROCESS", "STATUS", "TRIES", "LAST ANSWER", "CREATED", "URL"), *rows])
+        print_table(
+            [
+                ("ID", t("EVENT"), t("PROCESS"), t("STATUS"), t("TRIES"), t("LAST ANSWER"), t("CREATED"), "URL"),
+                *rows,
+            ]
+        )
     else:
-        typer.echo("There are no such deliveries.", err=True)
+        typer.echo(t("There are no such deliveries."), err=True)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t("Send an event again, under its own id; or all that failed, up to a hundred at a time."),
+)
 def redeliver(
     context: typer.Context,
-    delivery_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The delivery's id.")] = None,
+    delivery_id: Annotated[str | None, typer.Argument(metavar="[ID]", help=t("The delivery's id."))] = None,
     failed_since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Instead: all that failed for good since, as in 2026-01-31T12:00."),
+        typer.Option(metavar=t("TIME"), help=t("Instead: all that failed for good since, as in 2026-01-31T12:00.")),
     ] = None,
     as_json: _AsJson = False,
 ) -> None:
     """Send an event again, under its own id; or all that failed, up to a hundred at a time."""
     if (delivery_id is None) is (failed_since is None):
-        raise CommandError("Name a delivery, or give --failed-since.", ExitCode.USAGE)
+        raise CommandError(t("Name a delivery, or give --failed-since."), ExitCode.USAGE)
     with open_client(context) as autos:
         if failed_since is not None:
             redelivered = autos.redeliver_failed(_parse_time(failed_since))
             if as_json:
                 print_json_lines([redelivered])
                 return
-            typer.echo(f"{redelivered.redelivered} are sent once more.")
+            typer.echo(t("{count} are sent once more.", count=number_text(redelivered.redelivered)))
             if redelivered.more:
-                typer.echo("There are more: run the command again.", err=True)
+                typer.echo(t("There are more: run the command again."), err=True)
             return
         delivery = autos.redeliver(delivery_id or "")
     if as_json:
         print_json_lines([delivery])
     else:
-        typer.echo(f"{printable(delivery.event_type)} is sent to {printable(delivery.url)} once more.")
+        text = t("{event} is sent to {url} once more.", event=delivery.event_type, url=delivery.url)
+        typer.echo(printable(text))
 
 
-@app.command("test")
+@app.command(
+    "test",
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t("Send a signed webhook.test event to a URL. Its result appears in the list of deliveries."),
+)
 def send_test(
     context: typer.Context,
-    url: Annotated[str, typer.Argument(metavar="URL", help="The endpoint's URL.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help=t("The endpoint's URL."))],
     as_json: _AsJson = False,
 ) -> None:
     """Send a signed webhook.test event to a URL. Its result appears in the list of deliveries."""
@@ -92,10 +116,14 @@ def send_test(
     if as_json:
         print_json_lines([delivery])
     else:
-        typer.echo(f"{delivery.id} is sent to {printable(delivery.url)}.")
+        typer.echo(printable(t("{event} is sent to {url}.", event=delivery.id, url=delivery.url)))
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t("List failing endpoints, and those that are disabled because of it."),
+)
 def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
     """List failing endpoints, and those that are disabled because of it."""
     with open_client(context) as autos:
@@ -103,12 +131,12 @@ def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
     if as_json:
         print_json_lines(failing)
     elif failing:
-        print_table([("ID", "FAILING SINCE", "SWITCHED OFF", "URL"), *map(_endpoint_row, failing)])
+        print_table([("ID", t("FAILING SINCE"), t("SWITCHED OFF"), "URL"), *map(_endpoint_row, failing)])
     else:
-        typer.echo("No endpoint is failing.", err=True)
+        typer.echo(t("No endpoint is failing."), err=True)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=t("Commands"), help=t("Enable an endpoint that was disabled."))
 def enable(
     context: typer.Context,
     endpoint_id: Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")],
@@ -120,7 +148,7 @@ def enable(
     if as_json:
         print_json_lines([endpoint])
     else:
-        typer.echo(f"Events go to {printable(endpoint.url)} again.")
+        typer.echo(printable(t("Events go to {url} again.", url=endpoint.url)))
 
 
 def _parse_time(text: str) -> datetime:
@@ -129,7 +157,7 @@ def _parse_time(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise CommandError(
-            "A time is written as in 2026-01-31T12:00 or 2026-01-31T12:00:00Z.", ExitCode.USAGE
+            t("A time is written as in 2026-01-31T12:00 or 2026-01-31T12:00:00Z."), ExitCode.USAGE
         ) from None
 
 
@@ -148,5 +176,5 @@ def _delivery_row(delivery: Delivery) -> tuple[str, ...]:
 
 
 def _endpoint_row(endpoint: Endpoint) -> tuple[str, ...]:
-    disabled = local_time(endpoint.switched_off_at) if endpoint.switched_off_at else "no"
+    disabled = local_time(endpoint.switched_off_at) if endpoint.switched_off_at else t("no")
     return (endpoint.id, local_time(endpoint.failing_since), disabled, endpoint.url)

@@ -2,77 +2,123 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from autos_client_cli.access import open_async_client, translating_problems
+from autos_client_cli.access import command_context, open_async_client, translating_problems
+from autos_client_cli.command_help import examples
+from autos_client_cli.display import make_display
+from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.get_many import GetOptions, ManyDownloads
+from autos_client_cli.get_results import worst_of
+from autos_client_cli.interruptions import Interrupted, run_interruptibly
 from autos_client_cli.printing import printable
 from autos_client_cli.process_numbers import canonical_number
-from autos_client_cli.text_input import decode_text, read_standard_input
+from autos_client_cli.text_input import STANDARD_INPUT, read_lines
+from autos_client_cli.texts import t
 
-if TYPE_CHECKING:
-    from autos_client import AsyncAutos, DownloadReport, Progress
-    from autos_client.reports import SavedFile
-
-_STANDARD_INPUT = "-"
-# Of several processes, the worst result decides what the command ends with.
-_WORST_FIRST = (ExitCode.FATAL, ExitCode.NOT_FOUND, ExitCode.PARTIAL, ExitCode.OK)
+GET_HELP = t(
+    "Download processes, and save their documents as DIR/NUMBER/NNN - name.ext.\n\n"
+    "The service begins with all of them at once, and documents are saved as they become available. Files are "
+    "verified by SHA-256; files that are already there are not downloaded again, so the same command goes on where "
+    "it was interrupted.\n\n"
+    "Exit codes: 0 every document is there, 6 some are not, 3 the court does not know a process, 7 it refuses one, "
+    "5 the API does not answer, 130 interrupted. Of several processes, the worst counts."
+)
+GET_EXAMPLES = examples(
+    "get 1011745-77.2025.8.11.0041",
+    "get -i numbers.txt -o documents --jobs 8",
+    "get 10117457720258110041 --patience 2h --json",
+    "list -q --status partial | {program} get -",
+)
 
 
 def get(
     context: typer.Context,
     numbers: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NUMBER", help="Process numbers; - reads them from standard input, one a line."),
+        typer.Argument(
+            metavar=t("NUMBER"), help=t("Process numbers; - reads them from standard input, one a line.")
+        ),
     ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Where a folder for each process is made.")
+        Path,
+        typer.Option(
+            *("-o", "--output"),
+            metavar=t("DIR"),
+            show_default=False,
+            help=t("Where a folder for each process is made. Default: here."),
+        ),
     ] = Path(),
     numbers_from: Annotated[
         str | None,
-        typer.Option("-i", "--input", metavar="FILE", help="Further numbers, one a line; # begins a comment."),
+        typer.Option(
+            *("-i", "--input"), metavar=t("FILE"), help=t("Further numbers, one a line; # begins a comment.")
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each process.")] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            *("-j", "--jobs"),
+            metavar="N",
+            min=1,
+            max=32,
+            show_default=False,
+            help=t("How many processes are saved at a time. Default: 4. The service works on all at once anyway."),
+        ),
+    ] = 4,
+    patience: Annotated[
+        str,
+        typer.Option(
+            metavar=t("TIME"),
+            show_default=False,
+            help=t(
+                "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. "
+                "Default: 10m."
+            ),
+        ),
+    ] = "10m",
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Start what is missing, and save only what is available now.")
+        bool, typer.Option("--no-wait", help=t("Start what is missing, and save only what is available now."))
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that have a document's name but other content.")
+        bool, typer.Option("--overwrite", help=t("Replace files that have a document's name but other content."))
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only what went wrong.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help=t("Print one JSON object for each process, when it is finished."))
+    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))] = False,
 ) -> None:
-    """Download processes, and save their documents as DIR/NUMBER/NNN - name.ext.
-
-    Files are verified by SHA-256; files that are already there are not downloaded again. Ends with 0 if every
-    document is there, 6 if some are not, 3 if the court does not know a process, 7 if it refuses one.
-    """
+    """Download processes, and save their documents."""
+    patience_seconds = parse_duration(patience, "--patience")
     wanted = _read_numbers(numbers or [], numbers_from)
+    options = GetOptions(output, jobs, not no_wait, overwrite, as_json, quiet)
+    display = make_display(len(wanted), quiet=quiet)
+    downloads = ManyDownloads(command_context(context).program, wanted, options, display)
 
-    async def get_all() -> set[ExitCode]:
-        async with open_async_client(context) as autos:
-            return {
-                await _get_process(
-                    autos,
-                    number,
-                    output / number,
-                    as_json=as_json,
-                    wait=not no_wait,
-                    overwrite=overwrite,
-                    quiet=quiet,
-                )
-                for number in wanted
-            }
+    def print_line(text: str) -> None:
+        with display.interrupted():
+            typer.echo(text, err=True)
 
-    with translating_problems():
-        codes = asyncio.run(get_all())
-    raise typer.Exit(next(code for code in _WORST_FIRST if code in codes))
+    async def get_all() -> None:
+        async with open_async_client(context, patience_seconds, print_line) as autos:
+            await downloads.run(autos)
+
+    try:
+        with translating_problems():
+            run_interruptibly(get_all())
+    except Interrupted:
+        text = t("Interrupted.")
+        raise CommandError(
+            "\n".join(filter(None, (text, downloads.describe_rest()))), ExitCode.INTERRUPTED
+        ) from None
+    except CommandError as error:
+        text = "\n".join(filter(None, (str(error), downloads.describe_rest())))
+        raise CommandError(text, error.exit_code) from None
+    raise typer.Exit(worst_of(downloads.results.values()))
 
 
 def _read_numbers(given: list[str], source: str | None) -> list[str]:
@@ -85,14 +131,11 @@ def _read_numbers(given: list[str], source: str | None) -> list[str]:
     Raises:
         CommandError: One of them is not a process number, or there are none. Nothing was done.
     """
-    texts = [text for text in given if text != _STANDARD_INPUT]
-    if _STANDARD_INPUT in given or source == _STANDARD_INPUT:
-        texts += _lines(read_standard_input())
-    if source not in (None, _STANDARD_INPUT):
-        try:
-            texts += _lines(decode_text(Path(str(source)).read_bytes()))
-        except OSError as error:
-            raise CommandError(f"Cannot read {source}: {error.strerror}.", ExitCode.USAGE) from None
+    texts = [text for text in given if text != STANDARD_INPUT]
+    if STANDARD_INPUT in given:
+        texts += read_lines(STANDARD_INPUT)
+    if source is not None:
+        texts += read_lines(source)
     numbers, complaints = [], []
     for text in texts:
         try:
@@ -100,120 +143,7 @@ def _read_numbers(given: list[str], source: str | None) -> list[str]:
         except CommandError as error:
             complaints.append(f"{printable(text.strip()[:64])!r}: {error}")
     if complaints:
-        raise CommandError("Nothing was done. " + " ".join(complaints), ExitCode.USAGE)
+        raise CommandError(t("Nothing was done.") + " " + " ".join(complaints), ExitCode.USAGE)
     if not numbers:
-        raise CommandError("Name at least one process number.", ExitCode.USAGE)
+        raise CommandError(t("Name at least one process number."), ExitCode.USAGE)
     return list(dict.fromkeys(numbers))
-
-
-def _lines(text: str) -> list[str]:
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line]
-
-
-async def _get_process(
-    autos: AsyncAutos, number: str, folder: Path, *, as_json: bool, wait: bool, overwrite: bool, quiet: bool
-) -> ExitCode:
-    with _progress_bars(number, quiet=quiet) as on_progress:
-        try:
-            report = await autos.download(
-                number, to=folder, wait=wait, overwrite=overwrite, on_progress=on_progress
-            )
-        except OSError as error:
-            raise CommandError(f"Cannot save in {folder}: {error.strerror or error}.", ExitCode.USAGE) from None
-    if as_json:
-        typer.echo(json.dumps(_json_of(report), ensure_ascii=False))
-    elif not quiet:
-        typer.echo(_summary_of(report))
-    _print_failures(report)
-    return _exit_code_for(report)
-
-
-@contextmanager
-def _progress_bars(number: str, *, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Show progress bars during the block, if standard error is a terminal. Yields what updates them."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as ProgressBars
-
-    console = Console(stderr=True, highlight=False)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProgressBars(*columns, console=console, transient=True) as bars:
-        court_bar = bars.add_task(f"{number} court", total=None)
-        files_bar = bars.add_task(f"{number} files", total=None)
-
-        def update(progress: Progress) -> None:
-            status = progress.status
-            bars.update(
-                court_bar,
-                description=f"{number} {status.phase or status.status}",
-                total=status.total_documents or None,
-                completed=status.available_documents,
-            )
-            bars.update(files_bar, total=status.available_documents or None, completed=progress.files)
-
-        yield update
-
-
-def _summary_of(report: DownloadReport) -> str:
-    number, status = report.process_number, report.status
-    if report.empty:
-        return f"{number}: the court lists no documents."
-    present = len(report.saved) + len(report.skipped)
-    if status.failure and not present:
-        return f"{number}: {status.status}, {status.failure.code}."
-    return (
-        f"{number}: {status.status}, {present} of {status.total_documents} documents in {report.folder} "
-        f"({len(report.saved)} new)."
-    )
-
-
-def _print_failures(report: DownloadReport) -> None:
-    failure = report.status.failure
-    if failure:
-        typer.echo(f"{report.process_number}: {failure.code}: {printable(failure.answer)}", err=True)
-    for failed in report.failed:
-        name = printable(failed.name or failed.id)
-        typer.echo(f"{report.process_number}: {name}: {failed.code}: {printable(failed.detail)}", err=True)
-    if report.pending:
-        typer.echo(f"{report.process_number}: {report.pending} documents are still to come.", err=True)
-
-
-def _json_of(report: DownloadReport) -> dict[str, Any]:
-    status = report.status
-
-    def describe(files: tuple[SavedFile, ...]) -> list[dict[str, Any]]:
-        return [
-            {"id": file.id, "file": file.path.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
-            for file in files
-        ]
-
-    return {
-        "process_number": report.process_number,
-        "status": status.status,
-        "failure": status.failure.model_dump(mode="json") if status.failure else None,
-        "complete": report.complete,
-        "folder": str(report.folder),
-        "total_documents": status.total_documents,
-        "pending_documents": report.pending,
-        "saved": describe(report.saved),
-        "skipped": describe(report.skipped),
-        "failed": [
-            {"id": failed.id, "name": failed.name, "code": failed.code, "detail": failed.detail}
-            for failed in report.failed
-        ],
-    }
-
-
-def _exit_code_for(report: DownloadReport) -> ExitCode:
-    if report.complete:
-        return ExitCode.OK
-    failure = report.status.failure
-    if failure and failure.code == "not_found":
-        return ExitCode.NOT_FOUND
-    if failure and failure.code == "no_access":
-        return ExitCode.FATAL
-    return ExitCode.PARTIAL

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from autos_client_cli.texts import t
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -34,4 +36,4 @@ def printable(text: str) -> str:
 
 def local_time(moment: datetime | None) -> str:
     """Return a time in this machine's time zone."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "an unknown time"
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment else t("an unknown time")

@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.texts import t
 
 # Punctuation or blanks may stand between the parts, as people's tools change them.
 _SEPARATOR = r"[^\w]{0,3}"
@@ -59,8 +60,13 @@ def canonical_number(text: str) -> str:
     elif check_digits != expected:
         right = f"{sequence}-{expected}.{year}.{segment}.{court}.{unit}"
         raise CommandError(
-            f"The check digits of {given} are wrong: for this number they would be {expected} ({right}). "
-            "Compare the number with the court's papers.",
+            t(
+                "The check digits of {given} are wrong: for this number they would be {expected} ({right}). "
+                "Compare the number with the court's papers.",
+                given=given,
+                expected=expected,
+                right=right,
+            ),
             ExitCode.USAGE,
         )
     return given
@@ -69,7 +75,10 @@ def canonical_number(text: str) -> str:
 def _not_a_number(text: str) -> CommandError:
     digits = sum(character.isdigit() for character in text)
     return CommandError(
-        "A process number has 20 digits, as in 1011745-77.2025.8.11.0041 or 10117457720258110041; "
-        f"this text has {digits} digits, or letters between them. Give one number at a time.",
+        t(
+            "A process number has 20 digits, as in 1011745-77.2025.8.11.0041 or 10117457720258110041; "
+            "this text has {digits} digits, or letters between them. Give one number at a time.",
+            digits=digits,
+        ),
         ExitCode.USAGE,
     )

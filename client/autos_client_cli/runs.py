@@ -7,26 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autos_client_cli.access import open_client
+from autos_client_cli.command_help import Command, examples
 from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
 from autos_client_cli.process_numbers import canonical_number
+from autos_client_cli.texts import t
+from autos_client_cli.words import number_text, size_text, status_words
 
 if TYPE_CHECKING:
     from autos_client import FailureEntry, Status
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
-_Number = Annotated[str, typer.Argument(metavar="NUMBER", help="The process number.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as JSON.")]
-_AsLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+_Number = Annotated[str, typer.Argument(metavar=t("NUMBER"), help=t("The process number."))]
+_AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
+_AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Processes"),
+    help=t("Show the status of a process."),
+    epilog=examples("status 1011745-77.2025.8.11.0041 --wait 60"),
+)
 def status(
     context: typer.Context,
     number: _Number,
     as_json: _AsJson = False,
     wait: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait for the end of the run, at most this long.")
+        float | None,
+        typer.Option(min=0, metavar=t("SECONDS"), help=t("Wait for the end of the run, at most this long.")),
     ] = None,
 ) -> None:
     """Show the status of a process."""
@@ -41,38 +50,63 @@ def status(
     _print_status(current, as_json=as_json)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Runs"),
+    help=t("Retry what failed: in the open run, or in a new one."),
+    epilog=examples("retry 1011745-77.2025.8.11.0041"),
+)
 def retry(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
     """Retry what failed: in the open run, or in a new one."""
     with open_client(context) as autos:
         _print_status(autos.retry(canonical_number(number)), as_json=as_json)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Runs"),
+    help=t("Pause the open run: it starts no further document. Pausing again changes nothing."),
+    epilog=examples("pause 1011745-77.2025.8.11.0041"),
+)
 def pause(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
     """Pause the open run: it starts no further document. Pausing again changes nothing."""
     with open_client(context) as autos:
         _print_status(autos.pause(canonical_number(number)), as_json=as_json)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Runs"),
+    help=t("Resume a paused run."),
+    epilog=examples("resume 1011745-77.2025.8.11.0041"),
+)
 def resume(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
     """Resume a paused run."""
     with open_client(context) as autos:
         _print_status(autos.resume(canonical_number(number)), as_json=as_json)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Runs"),
+    help=t("Cancel the open run. What is stored stays."),
+    epilog=examples("cancel 1011745-77.2025.8.11.0041"),
+)
 def cancel(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
     """Cancel the open run. What is stored stays."""
     with open_client(context) as autos:
         _print_status(autos.cancel(canonical_number(number)), as_json=as_json)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Processes"),
+    help=t("List what failed, in all processes, the newest first."),
+    epilog=examples("failures --code sealed --json"),
+)
 def failures(
     context: typer.Context,
-    code: Annotated[str | None, typer.Option(help="Only failures with this code.")] = None,
+    code: Annotated[str | None, typer.Option(metavar=t("CODE"), help=t("Only failures with this code."))] = None,
     as_json: _AsLines = False,
 ) -> None:
     """List what failed, in all processes, the newest first."""
@@ -83,31 +117,52 @@ def failures(
             return
         rows = [_failure_row(entry) for entry in entries]
     if rows:
-        print_table([("PROCESS", "COURT", "DOCUMENT", "CODE", "FAILED", "AGAIN?"), *rows])
+        print_table([(t("PROCESS"), t("COURT"), t("DOCUMENT"), t("CODE"), t("FAILED"), t("AGAIN?")), *rows])
     else:
-        typer.echo("Nothing has failed.", err=True)
+        typer.echo(t("Nothing has failed."), err=True)
 
 
 def _print_status(status: Status, *, as_json: bool) -> None:
     if as_json:
         print_json_lines([status])
         return
-    phase = f" ({status.phase})" if status.phase else ""
-    typer.echo(f"{status.process_number}, {printable(status.court)}: {status.status}{phase}")
+    words = status_words(status.status)
+    if status.phase:
+        words += f" ({status_words(status.status, status.phase)})"
+    typer.echo(f"{status.process_number}, {printable(status.court)}: {words}")
     typer.echo(
-        f"  {status.available_documents} of {status.total_documents} documents available "
-        f"({status.progress_percentage} %, {status.available_bytes:,} bytes), "
-        f"{status.pending_documents} pending, {status.failed_documents} failed"
+        "  "
+        + t(
+            "{available} of {total} documents available ({percentage} %, {size}), {pending} pending, "
+            "{failed} failed",
+            available=number_text(status.available_documents),
+            total=number_text(status.total_documents),
+            percentage=status.progress_percentage,
+            size=size_text(status.available_bytes),
+            pending=number_text(status.pending_documents),
+            failed=number_text(status.failed_documents),
+        )
     )
     for code, count in status.failures_by_code.items():
-        typer.echo(f"  {count} failed with {code}")
+        typer.echo("  " + t("{count} failed with {code}", count=number_text(count), code=printable(code)))
     if status.failure:
-        typer.echo(f"  the process itself: {status.failure.code}: {printable(status.failure.answer)}")
+        text = t("the process itself: {code}: {answer}", code=status.failure.code, answer=status.failure.answer)
+        typer.echo("  " + printable(text))
     if run := status.run:
-        end = f"ended {local_time(run.ended_at)}, {run.outcome}" if run.ended_at else "open"
-        typer.echo(f"  run {run.id}, started {local_time(run.started_at)}, {end}")
+        started = local_time(run.started_at)
+        if run.ended_at:
+            text = t(
+                "run {id}, started {started}, ended {ended}, {outcome}",
+                id=run.id,
+                started=started,
+                ended=local_time(run.ended_at),
+                outcome=status_words(run.outcome or ""),
+            )
+        else:
+            text = t("run {id}, started {started}, open", id=run.id, started=started)
+        typer.echo("  " + printable(text))
     if status.retried_documents is not None:
-        typer.echo(f"  {status.retried_documents} documents are tried again")
+        typer.echo("  " + t("{count} documents are tried again", count=number_text(status.retried_documents)))
 
 
 def _failure_row(entry: FailureEntry) -> tuple[str, ...]:
@@ -115,8 +170,8 @@ def _failure_row(entry: FailureEntry) -> tuple[str, ...]:
     return (
         entry.process_number,
         entry.court,
-        (document.name or document.id) if document else "(the process)",
+        (document.name or document.id) if document else t("(the process)"),
         entry.failure.code,
         local_time(entry.failure.failed_at),
-        "yes" if entry.failure.retryable else "no",
+        t("yes") if entry.failure.retryable else t("no"),
     )

@@ -24,11 +24,14 @@ from tests.support.paths import CLI
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """Return the tests' environment without variables that change a stack's settings, plus these variables."""
+    """Return the tests' environment without variables that change a stack's settings, plus these variables.
+
+    Commands speak English, whatever the locale of the machine.
+    """
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AUTOS_", "TEMPORAL_", "AWS_"))
     }
-    return kept | variables
+    return kept | {"AUTOS_LANG": "en"} | variables
 
 
 @dataclass

@@ -40,7 +40,7 @@ async def test_pause_resume_and_cancel_print_the_status(stack: RunningStack) -> 
     assert [each.json_lines[0]["phase"] for each in results[:2]] == ["paused", "downloading"]
     assert results[2].json_lines[0]["run"]["outcome"] == "cancelled"
     assert (refused.exit_code, refused.stdout) == (7, "")
-    assert "(HTTP 409, no_open_run)" in refused.stderr
+    assert "(HTTP 409, no_open_run, request " in refused.stderr
 
 
 async def test_failures_are_listed_and_retried(stack: RunningStack) -> None:

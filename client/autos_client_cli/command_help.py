@@ -1,0 +1,77 @@
+"""Help pages: examples with the program's own name, no types beside flags, and the user's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from autos_client_cli.texts import t
+
+_PROGRAM = "{program}"
+# Help texts that Typer writes itself.
+_TYPERS_OWN = {
+    "Show this message and exit.": t("Show this message and exit."),
+    "Install completion for the current shell.": t("Install completion for the current shell."),
+    "Show completion for the current shell, to copy it or customize the installation.": t(
+        "Show completion for the current shell, to copy it or customize the installation."
+    ),
+}
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog of examples. Each is what follows the program's name on the command line."""
+    return "\n".join((t("Examples:"), *(f"  {_PROGRAM} {line}" for line in lines)))
+
+
+class Command(TyperCommand):
+    """A command with such a help page."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help page shows them."""
+        return _prepare(super().get_params(ctx))
+
+    def get_usage(self, ctx: Any) -> str:
+        """Return the usage line."""
+        return _translate_usage(super().get_usage(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        self.epilog = _with_program(self.epilog, ctx)
+        super().format_help(ctx, formatter)
+
+
+class Group(TyperGroup):
+    """A program or a group of commands with such a help page."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help page shows them."""
+        return _prepare(super().get_params(ctx))
+
+    def get_usage(self, ctx: Any) -> str:
+        """Return the usage line."""
+        return _translate_usage(super().get_usage(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        self.epilog = _with_program(self.epilog, ctx)
+        super().format_help(ctx, formatter)
+
+
+def _prepare(params: list[Any]) -> list[Any]:
+    for param in params:
+        is_argument = isinstance(param, TyperArgument)
+        if is_argument or (isinstance(param, TyperOption) and param.is_flag):
+            # Typer shows `<bool>` and `<list[str]>`, and has no setting for that.
+            param.display_type_rich = lambda ctx: None
+        param.help = _TYPERS_OWN.get(param.help, param.help)
+        param.rich_help_panel = param.rich_help_panel or (t("Arguments") if is_argument else t("Options"))
+    return params
+
+
+def _translate_usage(usage: str) -> str:
+    return usage.replace("Usage:", t("Usage:"), 1)
+
+
+def _with_program(epilog: str | None, ctx: Any) -> str | None:
+    return epilog and epilog.replace(_PROGRAM, ctx.find_root().info_name or "autos-client")
