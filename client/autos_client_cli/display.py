@@ -12,7 +12,8 @@ from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, decimal_text, duration_text, number_text, size_text, status_words
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
     from rich.table import Table
 
     from autos_client import Progress
@@ -108,37 +109,50 @@ class LiveDisplay(Display):
 
     def __init__(self, processes: int, console: Console) -> None:
         """Prepare the display. ``shown`` shows it."""
-        from rich.live import Live
-
         super().__init__(processes)
         self._console = console
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the display during the block."""
+        self._start()
+        try:
+            yield
+        finally:
+            self._stop()
+
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Let the block print lines, which stay above the display."""
+        was_shown = self._live is not None
+        self._stop()
+        try:
+            yield
+        finally:
+            if was_shown:
+                self._start()
+
+    def _start(self) -> None:
+        from rich.live import Live
+
+        # A new one each time: one that is started again erases what was printed since.
         self._live = Live(
             get_renderable=self._render,
-            console=console,
+            console=self._console,
             transient=True,
             refresh_per_second=_REFRESHES_PER_SECOND,
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        self._live.start()
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show the display during the block."""
-        with self._live:
-            yield
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
-    @contextmanager
-    def interrupted(self) -> Iterator[None]:
-        """Let the block print lines, which stay above the display."""
-        was_shown = self._live.is_started
-        self._live.stop()
-        try:
-            yield
-        finally:
-            if was_shown:
-                self._live.start()
-
-    def _render(self) -> Table:
+    def _render(self) -> Group:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
@@ -162,8 +176,8 @@ class LiveDisplay(Display):
             lines.add_row(number, words, *(() if is_narrow else (bar,)), counts, size)
         return self._with_totals(lines, len(active) - _MAX_LINES)
 
-    def _with_totals(self, lines: Table, hidden: int) -> Table:
-        from rich.table import Table
+    def _with_totals(self, lines: Table, hidden: int) -> Group:
+        from rich.console import Group
         from rich.text import Text
 
         totals = self.totals
@@ -175,19 +189,14 @@ class LiveDisplay(Display):
                 finished=number_text(len(totals.finished)),
                 all=number_text(totals.processes),
             ),
-            count_text(totals.files, t("{count} document"), t("{count} documents")),
-            size_text(totals.bytes),
-            t("{rate} documents/s", rate=decimal_text(files)),
-            f"{size_text(size)}/s",
+            count_text(totals.files, t("{count} document"), t("{count} documents")) + f" ({decimal_text(files)}/s)",
+            f"{size_text(totals.bytes)} ({size_text(size)}/s)",
             t("{time} left", time=duration_text(left)) if left is not None else "",
         ]
         if hidden > 0:
             parts.insert(1, t("{count} more under way", count=hidden))
-        whole = Table.grid(expand=True)
-        whole.add_column()
-        whole.add_row(lines)
-        whole.add_row(Text(" · ".join(part for part in parts if part), style="dim"))
-        return whole
+        # The last line is not padded: at the end of a full line, the terminal's `^C` begins another one.
+        return Group(lines, Text(" · ".join(part for part in parts if part), style="dim"))
 
 
 def make_display(processes: int, *, quiet: bool) -> Display:

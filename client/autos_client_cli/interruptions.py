@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from autos_client_cli.errors import ExitCode
 
 T = TypeVar("T")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal was closed. Windows has none.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
 _SHOW_CURSOR = "\x1b[?25h"
 
 

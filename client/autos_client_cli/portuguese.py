@@ -152,7 +152,6 @@ PORTUGUESE = {
     "{count} documents": "{count} documentos",
     "{finished} of {all} processes": "{finished} de {all} processos",
     "{count} more under way": "mais {count} em andamento",
-    "{rate} documents/s": "{rate} documentos/s",
     "{time} left": "faltam {time}",
     "The API at {url} does not answer ({reason}). Trying again for {time}.": (
         "A API em {url} não responde ({reason}). Tentando de novo por {time}."
