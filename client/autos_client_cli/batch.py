@@ -33,7 +33,8 @@ BATCH_EXAMPLES = examples(
     "batch - --webhook-url https://example.org/autos --priority 5 < numbers.txt",
 )
 _BATCH_SIZE = 1000
-_SECONDS_BETWEEN_LOOKS = 3.0
+_FIRST_LOOK_SECONDS = 0.5
+_MAX_SECONDS_BETWEEN_LOOKS = 5.0
 # Everything but these is a line or a process that somebody should look at.
 _FINE_STATES = frozenset({"queued", "processing", "completed"})
 
@@ -95,11 +96,13 @@ def _wait_until_ended(autos: Autos, batches: list[Batch]) -> list[Batch]:
 
     console = Console(stderr=True, highlight=False)
     shown = console.status("") if console.is_terminal else nullcontext()
+    pause = _FIRST_LOOK_SECONDS
     with shown as status:
         while any(each.ended_at is None for each in batches):
             if status is not None:
                 status.update(_counts_text(batches))
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(pause)
+            pause = min(1.5 * pause, _MAX_SECONDS_BETWEEN_LOOKS)
             batches = [autos.batch_status(each.id) if each.ended_at is None else each for each in batches]
     return batches
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from pathlib import Path
 
-from tests.support.cli_commands import run_autos
+from tests.support.cli_commands import run_autos, start_autos, wait_for_command
+from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.ports import bound_socket
 from tests.support.stack import RunningStack
@@ -13,7 +15,7 @@ from tests.support.stack import RunningStack
 
 def names_in(folder: Path) -> set[str]:
     """Return the names in a folder."""
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 async def test_get_saves_the_documents_in_a_folder_for_each_process(stack: RunningStack, tmp_path: Path) -> None:
@@ -89,3 +91,70 @@ async def test_get_without_an_api_prints_one_line(stack: RunningStack, tmp_path:
     assert (failed.exit_code, failed.stdout) == (5, "")
     assert failed.stderr.startswith(f"autos: No API answers at {url}/")
     assert failed.stderr.count("\n") == 1
+
+
+async def test_interrupted_get_has_saved_what_was_available_and_goes_on_when_repeated(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    held, other = fresh_number(), fresh_number()
+    for number in (held, other):
+        await stack.create_process(number, 6)
+    fault = await stack.inject_fault("codex_error", held, documents=[1])
+    arguments = ("get", held, other, "-o", tmp_path, "--jobs", "1", "--json")
+    command = await start_autos(stack, *arguments)
+
+    async def has_saved_others() -> bool:
+        return len(names_in(tmp_path / held)) == 5
+
+    # The first run is open, and what it has is saved. The second one was started with it, before its turn came.
+    await eventually(has_saved_others, "five files during the run")
+    assert (await stack.get_status(held))["status"] == "processing"
+    assert (await stack.wait_until_ended(other))["status"] == "completed"
+    assert names_in(tmp_path) == {held}
+    command.send_signal(signal.SIGINT)
+    interrupted = await wait_for_command(command)
+    await stack.end_fault(fault)
+    again = await run_autos(stack, *arguments)
+
+    assert (interrupted.exit_code, interrupted.stdout) == (130, "")
+    assert "The service goes on downloading 2 processes; nothing is lost." in interrupted.stderr
+    assert f"autos get {held} {other} -o {tmp_path} --jobs 1 --json" in interrupted.stderr
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert [(each["complete"], len(each["saved"]), len(each["skipped"])) for each in again.json_lines] == [
+        (True, 1, 5),
+        (True, 6, 0),
+    ]
+    assert {name for name in names_in(tmp_path / held) if name.endswith(".part")} == set()
+
+
+async def test_get_starts_many_processes_as_a_batch(stack: RunningStack, tmp_path: Path) -> None:
+    numbers = [fresh_number() for _ in range(21)]
+    for number in numbers:
+        await stack.create_process(number, 1)
+
+    saved = await run_autos(stack, "get", "-", "-o", tmp_path, "--jobs", "8", "-q", stdin="\n".join(numbers))
+
+    assert (saved.exit_code, saved.stdout, saved.stderr) == (0, "", "")
+    assert {number: len(names_in(tmp_path / number)) for number in numbers} == dict.fromkeys(numbers, 2)
+
+
+async def test_batch_prints_each_line_and_list_prints_the_processes(stack: RunningStack, tmp_path: Path) -> None:
+    good, wrong = fresh_number(), "1011745-78.2025.8.11.0041"
+    await stack.create_process(good, 2)
+    (tmp_path / "numbers.txt").write_text(f"{good}\n# a comment\n{wrong}\n")
+
+    waited = await run_autos(stack, "batch", tmp_path / "numbers.txt", "--wait", "--json")
+    shown = await run_autos(stack, "batch", "-", stdin=good)
+    listed = await run_autos(stack, "list", "--status", "completed", "--limit", "0", "-q")
+    table = await run_autos(stack, "list", "--limit", "1")
+
+    assert waited.exit_code == 6
+    assert [(each["given"], each["state"]) for each in waited.json_lines] == [
+        (good, "completed"),
+        (wrong, "invalid"),
+    ]
+    assert shown.exit_code == 0
+    assert good in shown.stdout
+    assert good in listed.stdout.splitlines()
+    assert table.stdout.splitlines()[0].split() == ["PROCESS", "COURT", "STATUS", "DOCUMENTS", "SIZE", "REQUESTED"]
+    assert (len(table.stdout.splitlines()), table.stderr) == (2, "There are more: --limit 0 shows all.\n")

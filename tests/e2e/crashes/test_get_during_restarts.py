@@ -1,0 +1,45 @@
+"""`autos get` outlives restarts of the API and of the object store: every file is there at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.cli_commands import start_autos, wait_for_command
+from tests.support.conditions import eventually
+from tests.support.numbers import fresh_number
+from tests.support.stack import RunningStack
+
+DOCUMENTS = 200
+
+
+def count_files(folder: Path, pattern: str) -> int:
+    """Return how many files match a pattern, in all folders of a folder."""
+    return len(list(folder.rglob(pattern)))
+
+
+async def test_get_outlives_killed_services(crash_stack: RunningStack, tmp_path: Path) -> None:
+    stack, number = crash_stack, fresh_number()
+    await stack.create_process(number, DOCUMENTS, size_bytes=50_000)
+    await stack.set_latency(0.5)
+    command = await start_autos(stack, "get", number, "-o", tmp_path, "--json")
+
+    async def wait_until_saved(count: int) -> None:
+        async def saved() -> bool:
+            return count_files(tmp_path, "*.pdf") >= count
+
+        await eventually(saved, f"{count} files", seconds=60)
+
+    await wait_until_saved(10)
+    stack.kill_service("api")
+    await wait_until_saved(60)
+    stack.kill_service("s3")
+    result = await wait_for_command(command)
+    await stack.set_latency(0)
+
+    assert result.exit_code == 0, result.stderr
+    [report] = result.json_lines
+    assert (report["complete"], len(report["saved"]), report["failed"]) == (True, DOCUMENTS, [])
+    api = stack.addresses["api"]
+    assert f"The API at {api} does not answer (" in result.stderr
+    assert f"The API at {api} answers again." in result.stderr
+    assert count_files(tmp_path, "*.part") == 0
