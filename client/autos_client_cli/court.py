@@ -35,6 +35,7 @@ app = typer.Typer(
         "Either the access token, or the whole JSON answer of the court's sign-in (from the browser's network tab, "
         "the request to /token): then the refresh token comes along, and the service renews the token by itself."
     ),
+    epilog=examples("court login", "court login < answer.json"),
 )
 def login(context: typer.Context) -> None:
     """Bring a token to the running service."""
@@ -51,6 +52,7 @@ def login(context: typer.Context) -> None:
     cls=Command,
     rich_help_panel=t("Commands"),
     help=t("Show whether the court answers, since when, why not, and when the token expires. No token is shown."),
+    epilog=examples("court status --json"),
 )
 def status(
     context: typer.Context,

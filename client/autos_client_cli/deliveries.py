@@ -38,7 +38,7 @@ _AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object 
 def deliveries(
     context: typer.Context,
     delivery_status: Annotated[
-        str | None, typer.Option("--status", help=t("Only pending, delivered or failed ones."))
+        str | None, typer.Option("--status", metavar=t("STATUS"), help=t("Only pending, delivered or failed ones."))
     ] = None,
     process: Annotated[str | None, typer.Option(metavar=t("NUMBER"), help=t("Only those of a process."))] = None,
     as_json: _AsLines = False,
@@ -68,10 +68,11 @@ def deliveries(
     cls=Command,
     rich_help_panel=t("Commands"),
     help=t("Send an event again, under its own id; or all that failed, up to a hundred at a time."),
+    epilog=examples("deliveries redeliver --failed-since 2026-01-31T12:00"),
 )
 def redeliver(
     context: typer.Context,
-    delivery_id: Annotated[str | None, typer.Argument(metavar="[ID]", help=t("The delivery's id."))] = None,
+    delivery_id: Annotated[str | None, typer.Argument(metavar="ID", help=t("The delivery's id."))] = None,
     failed_since: Annotated[
         str | None,
         typer.Option(metavar=t("TIME"), help=t("Instead: all that failed for good since, as in 2026-01-31T12:00.")),
@@ -104,6 +105,7 @@ def redeliver(
     cls=Command,
     rich_help_panel=t("Commands"),
     help=t("Send a signed webhook.test event to a URL. Its result appears in the list of deliveries."),
+    epilog=examples("deliveries test https://example.org/autos"),
 )
 def send_test(
     context: typer.Context,
@@ -123,6 +125,7 @@ def send_test(
     cls=Command,
     rich_help_panel=t("Commands"),
     help=t("List failing endpoints, and those that are disabled because of it."),
+    epilog=examples("deliveries endpoints"),
 )
 def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
     """List failing endpoints, and those that are disabled because of it."""
@@ -136,10 +139,15 @@ def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
         typer.echo(t("No endpoint is failing."), err=True)
 
 
-@app.command(cls=Command, rich_help_panel=t("Commands"), help=t("Enable an endpoint that was disabled."))
+@app.command(
+    cls=Command,
+    rich_help_panel=t("Commands"),
+    help=t("Enable an endpoint that was disabled."),
+    epilog=examples("deliveries enable 0123456789abcdef0123456789abcdef"),
+)
 def enable(
     context: typer.Context,
-    endpoint_id: Annotated[str, typer.Argument(metavar="ID", help="The endpoint's id.")],
+    endpoint_id: Annotated[str, typer.Argument(metavar="ID", help=t("The endpoint's id."))],
     as_json: _AsJson = False,
 ) -> None:
     """Enable an endpoint that was disabled."""

@@ -262,6 +262,7 @@ PORTUGUESE = {
         "Envia um evento webhook.test assinado a um endereço. O resultado aparece na lista de entregas."
     ),
     "The endpoint's URL.": "O endereço.",
+    "The endpoint's id.": "O id do endereço.",
     "{event} is sent to {url}.": "{event} é enviado a {url}.",
     "List failing endpoints, and those that are disabled because of it.": (
         "Lista os endereços que falham, e os desligados por isso."
