@@ -188,7 +188,9 @@ class LiveDisplay(Display):
                 "{finished} of {all} processes",
                 finished=number_text(len(totals.finished)),
                 all=number_text(totals.processes),
-            ),
+            )
+            if totals.processes > 1
+            else "",
             count_text(totals.files, t("{count} document"), t("{count} documents")) + f" ({decimal_text(files)}/s)",
             f"{size_text(totals.bytes)} ({size_text(size)}/s)",
             t("{time} left", time=duration_text(left)) if left is not None else "",

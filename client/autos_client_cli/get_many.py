@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MAX_SINGLE_STARTS = 20
 _STARTS_AT_ONCE = 8
 _BATCH_SIZE = 1000
+_OPEN_ITEM_STATES = ("queued", "processing")
 # A longer command line is not printed again.
 _MAX_COMMAND_LENGTH = 500
 
@@ -60,7 +61,11 @@ class ManyDownloads:
         self._options = options
         self._display = display
         self._queue = iter(numbers)
+        # Accepted by the service, maybe as a part of a batch; and the batch of each.
         self._started: set[str] = set()
+        self._batch_ids: dict[str, str] = {}
+        # Their status is the one that was asked for, so that they need no request in their turn.
+        self._answered: set[str] = set()
         self._ended: set[str] = set()
         self.results: dict[str, ExitCode] = {}
 
@@ -81,8 +86,9 @@ class ManyDownloads:
         if len(self._numbers) > _MAX_SINGLE_STARTS:
             for first in range(0, len(self._numbers), _BATCH_SIZE):
                 chunk = self._numbers[first : first + _BATCH_SIZE]
-                # Each is requested once more in its turn, so that a second batch changes nothing.
-                await autos.batch(chunk, repeatable=True)
+                # A second batch of the same processes changes nothing.
+                batch = await autos.batch(chunk, repeatable=True)
+                self._batch_ids.update(dict.fromkeys(chunk, batch.id))
                 self._started.update(chunk)
             return
         semaphore = asyncio.Semaphore(_STARTS_AT_ONCE)
@@ -98,6 +104,19 @@ class ManyDownloads:
                 self._fail(number, problem_text(problem), exit_code_for_problem(problem))
             else:
                 self._started.add(number)
+                self._answered.add(number)
+
+    async def _needs_request(self, autos: AsyncAutos, number: str) -> bool:
+        """Return whether a process must be requested in its turn.
+
+        One of a batch must, unless the batch has ended it: until the run is recorded, the status is the former one.
+        Reading the batch costs a tenth of a request.
+        """
+        if number not in self._answered:
+            batch = await autos.batch_status(self._batch_ids[number])
+            ended = (item for item in batch.items if item.state not in _OPEN_ITEM_STATES)
+            self._answered.update(item.process_number or "" for item in ended)
+        return number not in self._answered
 
     async def _work(self, autos: AsyncAutos) -> None:
         for number in self._queue:
@@ -113,8 +132,7 @@ class ManyDownloads:
                 to=folder,
                 wait=options.wait,
                 overwrite=options.overwrite,
-                # The turn of a batch's process may not have come yet.
-                start=len(self._numbers) > _MAX_SINGLE_STARTS,
+                start=await self._needs_request(autos, number),
                 on_progress=partial(self._note_progress, number),
             )
         except OSError as error:
