@@ -35,6 +35,28 @@ GET_EXAMPLES = examples(
     "list -q --status partial | {program} get -",
 )
 
+_Jobs = Annotated[
+    int,
+    typer.Option(
+        *("-j", "--jobs"),
+        metavar="N",
+        min=1,
+        max=32,
+        show_default=False,
+        help=t("How many processes are saved at a time. Default: 4. The service works on all at once anyway."),
+    ),
+]
+_Patience = Annotated[
+    str,
+    typer.Option(
+        metavar=t("TIME"),
+        show_default=False,
+        help=t(
+            "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. Default: 10m."
+        ),
+    ),
+]
+
 
 def get(
     context: typer.Context,
@@ -59,28 +81,8 @@ def get(
             *("-i", "--input"), metavar=t("FILE"), help=t("Further numbers, one a line; # begins a comment.")
         ),
     ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            *("-j", "--jobs"),
-            metavar="N",
-            min=1,
-            max=32,
-            show_default=False,
-            help=t("How many processes are saved at a time. Default: 4. The service works on all at once anyway."),
-        ),
-    ] = 4,
-    patience: Annotated[
-        str,
-        typer.Option(
-            metavar=t("TIME"),
-            show_default=False,
-            help=t(
-                "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. "
-                "Default: 10m."
-            ),
-        ),
-    ] = "10m",
+    jobs: _Jobs = 4,
+    patience: _Patience = "10m",
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help=t("Start what is missing, and save only what is available now."))
     ] = False,

@@ -46,6 +46,9 @@ async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_pat
             "RECEIVER": f"{receiver.url}/examples",
             "COURT_TOKEN": token,
             "PYTHONPATH": str(ROOT / "client"),
+            # `autos-client` is beside this Python.
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "AUTOS_LANG": "en",
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
