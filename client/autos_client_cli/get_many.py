@@ -19,6 +19,7 @@ from autos_client_cli.access import exit_code_for_problem, problem_text
 from autos_client_cli.display import Display
 from autos_client_cli.errors import ExitCode
 from autos_client_cli.get_results import exit_code_for, json_of, print_failures, summary_of
+from autos_client_cli.printing import printable
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, number_text
 
@@ -67,6 +68,7 @@ class ManyDownloads:
         # Their status is the one that was asked for, so that they need no request in their turn.
         self._answered: set[str] = set()
         self._ended: set[str] = set()
+        self._told_warnings: set[str] = set()
         self.results: dict[str, ExitCode] = {}
 
     async def run(self, autos: AsyncAutos) -> None:
@@ -154,6 +156,11 @@ class ManyDownloads:
         self._display.totals.update(number, progress)
         if progress.status.ended:
             self._ended.add(number)
+        for warning in progress.status.warnings:
+            if warning.code not in self._told_warnings:
+                self._told_warnings.add(warning.code)
+                with self._display.interrupted():
+                    typer.echo(f"{number}: {printable(warning.detail)} ({printable(warning.code)})", err=True)
 
     def _fail(self, number: str, text: str, code: ExitCode) -> None:
         self._finish(number, code)

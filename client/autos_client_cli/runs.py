@@ -161,6 +161,8 @@ def _print_status(status: Status, *, as_json: bool) -> None:
         else:
             text = t("run {id}, started {started}, open", id=run.id, started=started)
         typer.echo("  " + printable(text))
+    for warning in status.warnings:
+        typer.echo(f"  {printable(warning.detail)} ({printable(warning.code)})")
     if status.retried_documents is not None:
         typer.echo("  " + t("{count} documents are tried again", count=number_text(status.retried_documents)))
 

@@ -86,11 +86,18 @@ async def test_get_refuses_a_wrong_number_and_downloads_nothing(stack: RunningSt
 async def test_get_without_an_api_prints_one_line(stack: RunningStack, tmp_path: Path) -> None:
     with bound_socket() as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    failed = await run_autos(stack, "get", fresh_number(), "-o", tmp_path, "--patience", "0", AUTOS_PUBLIC_URL=url)
+    arguments = ("get", fresh_number(), "-o", tmp_path)
+    failed = await run_autos(stack, *arguments, "--patience", "0", AUTOS_PUBLIC_URL=url)
+    patient = await run_autos(stack, *arguments, "--patience", "2s", AUTOS_PUBLIC_URL=url)
 
     assert (failed.exit_code, failed.stdout) == (5, "")
     assert failed.stderr.startswith(f"autos: No API answers at {url}/")
     assert failed.stderr.count("\n") == 1
+    assert patient.exit_code == 5
+    assert patient.stderr.splitlines() == [
+        f"The API at {url} does not answer (ConnectError). Trying again for 2 s.",
+        failed.stderr.strip(),
+    ]
 
 
 async def test_interrupted_get_has_saved_what_was_available_and_goes_on_when_repeated(
