@@ -14,7 +14,8 @@ from rich.console import Console
 
 from autos_client import Progress
 from autos_client.models import Status
-from autos_client_cli.display import LiveDisplay, Totals
+from autos_client_cli.display import Display, LiveDisplay, Totals
+from autos_client_cli.get_many import GetOptions, ManyDownloads
 from tests.integration.client.scripted import status_body
 
 CLIENT = Path(__file__).parents[3] / "client"
@@ -122,3 +123,14 @@ def test_first_signal_cancels_the_work_and_the_second_ends_at_once(number: signa
                 assert process.stdout.readline() == f"{word}\n"
                 process.send_signal(number)
             assert process.wait(20) == code
+
+
+def test_warning_of_the_service_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    options = GetOptions(Path(), jobs=1, wait=True, overwrite=False, as_json=False, quiet=False)
+    downloads = ManyDownloads("autos", ["1", "2"], options, Display(2))
+    warning = {"code": "no_worker", "detail": "No worker is at work."}
+    waiting = Progress(Status.model_validate({**status_body("processing", 0, 2), "warnings": [warning]}))
+    for number in ("1", "2", "1"):
+        downloads._note_progress(number, waiting)
+
+    assert capsys.readouterr().err == "1: No worker is at work. (no_worker)\n"
