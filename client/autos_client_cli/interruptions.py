@@ -32,18 +32,20 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
 
 async def _run_with_signals(work: Coroutine[Any, Any, T]) -> T:
     loop, task, was_interrupted = asyncio.get_running_loop(), asyncio.ensure_future(work), False
+    # `nohup` has the program ignore SIGHUP, and a shell's `&` may have it ignore SIGINT.
+    signals = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt() -> None:
         nonlocal was_interrupted
         was_interrupted = True
-        for number in _SIGNALS:
+        for number in signals:
             loop.remove_signal_handler(number)
             # A plain handler, since the event loop may be busy.
             signal.signal(number, _end_at_once)
         task.cancel()
 
     try:
-        for number in _SIGNALS:
+        for number in signals:
             loop.add_signal_handler(number, interrupt)
     except NotImplementedError:  # Windows. Ctrl-C raises KeyboardInterrupt there.
         pass

@@ -125,6 +125,23 @@ def test_first_signal_cancels_the_work_and_the_second_ends_at_once(number: signa
             assert process.wait(20) == code
 
 
+def test_signal_that_the_shell_has_the_program_ignore_is_ignored() -> None:
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-c", INTERRUPTIBLE, "0"],
+        env={"PYTHONPATH": str(CLIENT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "cancelled\n"
+        # The second signal would end it with 130.
+        assert process.wait(20) == 7
+
+
 def test_warning_of_the_service_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     options = GetOptions(Path(), jobs=1, wait=True, overwrite=False, as_json=False, quiet=False)
     downloads = ManyDownloads("autos", ["1", "2"], options, Display(2))
