@@ -22,8 +22,16 @@ def count_files(folder: Path, pattern: str) -> int:
 
 async def kill_api_until_told(stack: RunningStack, command: Process) -> str:
     """Kill the API, also after its restarts, until the command tells of it. Returns what it tells."""
-    assert command.stderr is not None
-    told = asyncio.ensure_future(command.stderr.readline())
+    stderr = command.stderr
+    assert stderr is not None
+
+    async def read_outage() -> bytes:
+        # A warning of the service may come before.
+        while b"does not answer" not in (line := await stderr.readline()) and line:
+            pass
+        return line
+
+    told = asyncio.ensure_future(read_outage())
     while not told.done():
         with suppress(ProcessLookupError):
             stack.kill_service("api")
