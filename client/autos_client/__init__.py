@@ -7,7 +7,8 @@
 
 The modules: ``requests`` describes each request and parses its answer; ``flows`` and ``saving`` are operations of
 several steps, without I/O; ``client`` and ``async_client`` do the I/O. ``files`` is about files, ``sse`` about
-streams, ``webhooks`` about incoming events. The command line is the package ``autos_client_cli``.
+streams, ``webhooks`` about incoming events, ``wording`` about numbers in sentences. The command line is the
+package ``autos_client_cli``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from autos_client.errors import (
 from autos_client.models import (
     Batch,
     BatchItem,
+    BatchSummary,
     CourtStatus,
     Delivery,
     Document,
@@ -58,6 +60,7 @@ __all__ = [
     "AutosError",
     "Batch",
     "BatchItem",
+    "BatchSummary",
     "Conflict",
     "CourtStatus",
     "Delivery",

@@ -16,6 +16,7 @@ from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
     Batch,
+    BatchSummary,
     CourtStatus,
     Delivery,
     Document,
@@ -180,6 +181,10 @@ class AsyncAutos:
     async def batch_status(self, batch_id: str) -> Batch:
         """See ``Autos.batch_status``."""
         return await self._call(requests.batch_status(batch_id))
+
+    def batches(self) -> AsyncIterator[BatchSummary]:
+        """See ``Autos.batches``."""
+        return self._iterate_pages(requests.batches)
 
     def deliveries(
         self, *, status: str | None = None, process_number: str | None = None

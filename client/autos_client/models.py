@@ -280,8 +280,8 @@ class BatchItem(_Model):
     problem: BatchProblem | None = None
 
 
-class Batch(_Model):
-    """Many processes requested at once, line by line."""
+class BatchSummary(_Model):
+    """A batch in the list of batches. ``counts`` has the number of its lines in each state."""
 
     id: str
     client: str
@@ -290,6 +290,11 @@ class Batch(_Model):
     priority: int
     webhook_url: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
+
+
+class Batch(BatchSummary):
+    """Many processes requested at once, line by line."""
+
     items: tuple[BatchItem, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
 
@@ -345,6 +350,12 @@ class FailurePage(_Page):
     """A page of failures."""
 
     items: tuple[FailureEntry, ...] = Field(validation_alias="failures")
+
+
+class BatchPage(_Page):
+    """A page of batches."""
+
+    items: tuple[BatchSummary, ...] = Field(validation_alias="batches")
 
 
 class DeliveryPage(_Page):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from autos_client.errors import AutosError, UnexpectedAnswer, error_for
 from autos_client.models import (
     Batch,
+    BatchPage,
     CourtStatus,
     Delivery,
     DeliveryPage,
@@ -34,6 +35,8 @@ M = TypeVar("M", bound=BaseModel)
 _PAGE_SIZE = "200"
 # Deliveries are larger than other items.
 _DELIVERIES_PAGE_SIZE = "100"
+# Batches are counted item by item.
+_BATCHES_PAGE_SIZE = "50"
 # How many invalid fields an error names.
 _MAX_NAMED_FIELDS = 10
 # The longest time that the API holds an answer back.
@@ -226,6 +229,12 @@ def batch(
 def batch_status(batch_id: str) -> Call[Batch]:
     """Get a batch with its lines."""
     return Call("GET", f"/batches/{_path_segment(batch_id)}", _parse_as(Batch))
+
+
+def batches(cursor: str | None) -> Call[BatchPage]:
+    """Get a page of batches."""
+    query = {**_query(cursor), "limit": _BATCHES_PAGE_SIZE}
+    return Call("GET", "/batches", _parse_as(BatchPage), params=query)
 
 
 def deliveries(delivery_status: str | None, number: str | None, cursor: str | None) -> Call[DeliveryPage]:
