@@ -14,6 +14,7 @@ package ``autos_client_cli``.
 from __future__ import annotations
 
 from autos_client.async_client import AsyncAutos
+from autos_client.batch_models import Batch, BatchItem, BatchSummary
 from autos_client.client import Autos
 from autos_client.errors import (
     ApiProblem,
@@ -31,9 +32,6 @@ from autos_client.errors import (
     WebhookRefused,
 )
 from autos_client.models import (
-    Batch,
-    BatchItem,
-    BatchSummary,
     CourtStatus,
     Delivery,
     Document,

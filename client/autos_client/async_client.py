@@ -12,11 +12,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from autos_client import flows, requests, saving, transfers
+from autos_client.batch_models import Batch, BatchSummary
 from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
-    Batch,
-    BatchSummary,
     CourtStatus,
     Delivery,
     Document,

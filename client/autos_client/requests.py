@@ -10,10 +10,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from autos_client.batch_models import Batch, BatchPage
 from autos_client.errors import AutosError, UnexpectedAnswer, error_for
 from autos_client.models import (
-    Batch,
-    BatchPage,
     CourtStatus,
     Delivery,
     DeliveryPage,
