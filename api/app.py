@@ -24,6 +24,8 @@ from adapters.webhooks import AddressGuard, WebhookSender
 from api.auth import Authenticator
 from api.middleware.access_log import AccessLog
 from api.middleware.body_limit import BodyLimit
+from api.middleware.compression import Compression
+from api.middleware.methods import Methods
 from api.middleware.private_answers import PrivateAnswers
 from api.middleware.rate_headers import RateHeaders
 from api.middleware.request_ids import RequestIds
@@ -85,10 +87,11 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     app = FastAPI(
-        title="Autos",
+        title="Autos API",
         version=VERSION,
         description=_DESCRIPTION,
-        license_info={"name": "MIT"},
+        license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": settings.effective_public_url}] if settings.public_url else [],
         lifespan=lifespan,
         # Replaced by a page of our own: api/pages/reference.py.
         docs_url=None,
@@ -111,6 +114,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.sessions.key_of,
     )
     install_problem_handlers(app)
+    app.add_middleware(Compression)
+    app.add_middleware(Methods)
     app.add_middleware(BodyLimit)
     app.add_middleware(PrivateAnswers)
     app.add_middleware(RateHeaders)

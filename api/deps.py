@@ -14,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from adapters.database import Catalog
 from api.auth import Authenticator, require_scope
+from api.middleware.methods import is_head
 from api.middleware.rate_headers import READ_COST, START_COST
 from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
@@ -91,7 +92,8 @@ def _checking(scope: Scope, cost: int) -> Callable[..., Awaitable[Client]]:
     async def check_client(
         request: Request, authenticator: AuthenticatorDep, client: Annotated[Client, Depends(_authenticate)]
     ) -> Client:
-        starts_download = request.query_params.get("auto_download", "").lower() in _TRUE
+        wants_download = request.query_params.get("auto_download", "").lower() in _TRUE
+        starts_download = wants_download and not is_head(request)
         await authenticator.charge(request, client, START_COST if starts_download else cost)
         require_scope(client, scope)
         return client

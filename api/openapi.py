@@ -1,4 +1,8 @@
-"""The OpenAPI 3.1 description, the same for every deployment."""
+"""The OpenAPI 3.1 description. Only ``servers`` depends on the deployment.
+
+It is written for generators of clients: every enumeration has a name, every response an example, and no name is
+used twice. ``tests/integration/api/test_openapi.py`` checks what generators stumble over.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from api.problems.problem import MEDIA_TYPE, PROBLEM_SCHEMA
+from api.schemas.examples import BODIES, EVENT_STREAM, METRICS, OPEN_BODIES, problem_example
 from api.schemas.problems import ProblemBody
 
 _TAGS = [
@@ -50,6 +55,12 @@ _RETRY_AFTER = {
     "description": "Seconds to wait before the next request.",
     "schema": {"type": "integer", "minimum": 0},
 }
+_LINK = {
+    "description": 'URL of the next page, with `rel="next"` (RFC 8288). Missing on the last page.',
+    "schema": {"type": "string"},
+}
+# Relative to the address of the description: right for every deployment whose public URL is not set.
+_SERVER_OF_THIS_DESCRIPTION = {"url": "/", "description": "The service that this description comes from."}
 # FastAPI's own bodies for 422. Here they are problems.
 _UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 # The problems that any route may answer with.
@@ -90,7 +101,8 @@ def install_openapi(app: FastAPI) -> Callable[[], bytes]:
 
 def dump_description(app: FastAPI) -> str:
     """Return the description in the form of ``docs/openapi.json``."""
-    return json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    description = {**app.openapi(), "servers": [_SERVER_OF_THIS_DESCRIPTION]}
+    return json.dumps(description, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _build_description(app: FastAPI) -> dict[str, Any]:
@@ -101,6 +113,7 @@ def _build_description(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         webhooks=app.webhooks.routes,
         tags=_TAGS,
+        servers=app.servers or [_SERVER_OF_THIS_DESCRIPTION],
         license_info=app.license_info,
     )
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
@@ -108,17 +121,71 @@ def _build_description(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs", {}))
     schemas["ProblemBody"] = problem
     description["components"] |= {"parameters": _PARAMETERS, "headers": _HEADERS}
-    for path in description["paths"].values():
-        for operation in path.values():
+    # Before there are examples: a problem has a title too.
+    _remove_titles([description["paths"], description.get("webhooks", {})])
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            _complete_responses(operation["responses"])
+            _add_link_header(operation)
+            _remove_null_body(operation)
+            # In the order of the path: some generators make positional parameters of them.
+            operation.get("parameters", []).sort(key=lambda parameter: _place_in(path, parameter))
+            _add_examples(path, operation["responses"])
             references = ({"$ref": f"#/components/parameters/{name}"} for name in _PARAMETERS)
             operation.setdefault("parameters", []).extend(references)
-            _complete_responses(operation["responses"])
     for operation in _outgoing_operations(description):
         # FastAPI's 422 is for requests to this API. What a receiver answers is not ours to describe.
         operation["responses"].pop("422", None)
     for name in _UNUSED_SCHEMAS:
         schemas.pop(name, None)
+    for name, schema in schemas.items():
+        _remove_titles(schema)
+        schema["title"] = name
     return description
+
+
+def _add_link_header(operation: dict[str, Any]) -> None:
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+        operation["responses"]["200"]["headers"]["Link"] = _LINK
+
+
+def _place_in(path: str, parameter: dict[str, Any]) -> int:
+    return path.index(f"{{{parameter['name']}}}") if parameter["in"] == "path" else len(path)
+
+
+def _remove_null_body(operation: dict[str, Any]) -> None:
+    """Describe an optional body as one that may be missing: ``null`` is refused."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    match content.get("schema"):
+        case {"anyOf": [schema, {"type": "null"}]}:
+            content["schema"] = schema
+
+
+def _add_examples(path: str, responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        for media_type, content in response.get("content", {}).items():
+            name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+            if media_type == MEDIA_TYPE:
+                content["example"] = problem_example(int(status), path)
+            elif name:
+                content["example"] = (OPEN_BODIES if status == "202" else BODIES).get(name, BODIES[name])
+            elif media_type == "text/event-stream":
+                # Without FastAPI's schema of the stream's items, which has a keyword of OpenAPI 3.2.
+                response["content"][media_type] = {"schema": {}, "example": EVENT_STREAM}
+            elif path == "/metrics":
+                content["example"] = METRICS
+
+
+def _remove_titles(part: object) -> None:
+    """Remove the titles that pydantic makes of field names: generators use titles as names of types."""
+    if isinstance(part, dict):
+        if isinstance(part.get("title"), str):
+            del part["title"]
+        for value in part.values():
+            _remove_titles(value)
+    elif isinstance(part, list):
+        for value in part:
+            _remove_titles(value)
 
 
 def _outgoing_operations(description: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
+from starlette.responses import Response
+
 from domain.errors import InvalidInput
 
 Key = TypeVar("Key")
@@ -66,6 +68,12 @@ def page_url(path: str, parameters: Mapping[str, object]) -> str:
     return f"{path}?{urlencode({name: value for name, value in parameters.items() if value is not None})}"
 
 
+def link_next(response: Response, url: str | None) -> None:
+    """Set the header ``Link`` (RFC 8288) to the next page. No header on the last page."""
+    if url is not None:
+        response.headers["Link"] = f'<{url}>; rel="next"'
+
+
 def _to_base64(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -97,6 +105,12 @@ PROCESS_CURSOR: CursorCodec[tuple[datetime, str]] = CursorCodec(
     re.compile(r"c([0-9]{1,17})/([0-9.-]{25})"),
     write=lambda key: f"c{_to_microseconds(key[0])}/{key[1]}",
     read=lambda moment, number: (_from_microseconds(moment), number),
+)
+# When the batch was created, and its id.
+BATCH_CURSOR: CursorCodec[tuple[datetime, str]] = CursorCodec(
+    re.compile(r"b([0-9]{1,17})/([0-9a-f]{32})"),
+    write=lambda key: f"b{_to_microseconds(key[0])}/{key[1]}",
+    read=lambda moment, batch_id: (_from_microseconds(moment), batch_id),
 )
 # When it failed, the process's number, and the document's id; an empty id is the process's own failure.
 FAILURE_CURSOR: CursorCodec[tuple[datetime, str, str]] = CursorCodec(

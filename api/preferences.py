@@ -1,10 +1,10 @@
-"""The header ``Prefer`` (RFC 7240). Unknown preferences are ignored."""
+"""What a client prefers: the headers ``Prefer`` (RFC 7240; unknown preferences are ignored) and ``Accept``."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -19,6 +19,7 @@ _MEMBER = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110's word for a name.
 # No two adjacent parts match the same blanks, so that the time to parse grows only linearly with the header.
 _PREFERENCE = re.compile(rf'({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN}|"(?:[^"\\]|\\.)*")[ \t]*)?)?(?:;.*)?')
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -73,6 +74,21 @@ async def _parse_preferences(
 ) -> Preferences:
     # The header may be sent in several lines.
     return Preferences.parse(request.headers.getlist("prefer"))
+
+
+def preferred_media_type(accept: str | None, offers: Sequence[str]) -> str:
+    """Return the offer with the highest weight in ``Accept``. The first one of several, or of none."""
+    weights: dict[str, float] = {}
+    for item in (accept or "*/*").lower().split(","):
+        media_range, *parameters = (part.strip() for part in item.split(";"))
+        weight = next((word[2:] for word in parameters if word.startswith("q=")), "1")
+        weights[media_range] = float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+
+    def weight_of(offer: str) -> float:
+        ranges = (offer, f"{offer.partition('/')[0]}/*", "*/*")
+        return next((weights[media_range] for media_range in ranges if media_range in weights), 0.0)
+
+    return max(offers, key=weight_of)
 
 
 Preferred = Annotated[Preferences, Depends(_parse_preferences)]

@@ -251,7 +251,7 @@ def _retry_until(work: Callable[[], None], deadline: float) -> None:
                 raise
             if str(error) != last_message:
                 last_message = str(error)
-                typer.echo(f"autos: {_explain(error)} Trying again for {left:.0f} seconds.", err=True)
+                typer.echo(f"autos: {_explain(error)} Trying again for {left:.0f} s.", err=True)
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +26,21 @@ class ItemState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INVALID = "invalid"
+
+
+def item_state(outcome: str | None, *, is_valid: bool, is_decided: bool) -> ItemState:
+    """Return the state of an item.
+
+    Args:
+        outcome: How its run ended, or what the catalog already had. None until then.
+        is_valid: Whether the text in the request is a process number.
+        is_decided: Whether the batch has decided what to do about it.
+    """
+    if not is_valid:
+        return ItemState.INVALID
+    if not is_decided:
+        return ItemState.QUEUED
+    return ItemState.PROCESSING if outcome is None else ItemState(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +70,9 @@ class BatchItem:
     @property
     def state(self) -> ItemState:
         """The state of the item."""
-        if self.process_number is None:
-            return ItemState.INVALID
-        if self.decision is None:
-            return ItemState.QUEUED
-        return ItemState.PROCESSING if self.outcome is None else ItemState(self.outcome)
+        return item_state(
+            self.outcome, is_valid=self.process_number is not None, is_decided=self.decision is not None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,24 @@ class Batch:
         for item in self.items:
             counts[item.state] += 1
         return counts
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """A batch in the list of batches.
+
+    Attributes:
+        batch: The batch, with ``items`` left empty.
+        counts: The number of items in each state.
+    """
+
+    batch: Batch
+    counts: Mapping[ItemState, int]
+
+    @property
+    def sort_key(self) -> tuple[datetime, str]:
+        """The key of keyset pagination."""
+        return self.batch.created_at, self.batch.id
 
 
 def read_items(given: Sequence[str]) -> tuple[tuple[BatchItem, ...], int]:

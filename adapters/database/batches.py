@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database
-from adapters.database.tables import documents, processes, runs
+from adapters.database.tables import UtcDateTime, documents, processes, runs
 from adapters.database.upserts import insert_into
 from domain.batch_messages import BatchItemRef, BatchRequest, ItemDecision, UnendedBatches
-from domain.batches import Batch, BatchItem
+from domain.batches import Batch, BatchItem, BatchSummary, ItemState, item_state
 from domain.completeness import Decision, Outcome
 from domain.documents import DocumentStatus
 
@@ -78,6 +80,27 @@ class BatchRepository:
             row = (await connection.execute(select(batches).where(batches.c.id == batch_id))).one_or_none()
         return None if row is None else _to_batch(row, ())
 
+    async def page(
+        self, client: str | None, *, after: tuple[datetime, str] | None = None, limit: int
+    ) -> list[BatchSummary]:
+        """Return a page of batches with the current counts of their items, newest first, from one snapshot.
+
+        Args:
+            client: Only the batches of this client. None means all.
+            after: ``sort_key`` of the last batch of the page before. None for the first page.
+            limit: Maximum number of batches.
+        """
+        statement = select(batches).order_by(batches.c.created_at.desc(), batches.c.id.desc()).limit(limit)
+        if client is not None:
+            statement = statement.where(batches.c.client == client)
+        if after is not None:
+            key = tuple_(batches.c.created_at, batches.c.id)
+            statement = statement.where(key < tuple_(literal(after[0], UtcDateTime()), literal(after[1])))
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+            counts = await _count_items(connection, [row.id for row in rows])
+        return [BatchSummary(_to_batch(row, ()), counts[row.id]) for row in rows]
+
     async def list_unended(self, after_id: str, *, before: datetime) -> UnendedBatches:
         """Return a page of batches that have not ended, ordered by id.
 
@@ -137,6 +160,25 @@ class BatchRepository:
         async with self._database.reading() as connection:
             statement = select(func.count()).select_from(batches).where(batches.c.ended_at.is_(None))
             return await connection.scalar(statement) or 0
+
+
+async def _count_items(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[ItemState, int]]:
+    """Count the items of each batch by state."""
+    items = (
+        select(
+            batch_items.c.batch_id,
+            batch_items.c.process_number.is_not(None).label("is_valid"),
+            batch_items.c.decision.is_not(None).label("is_decided"),
+            _build_outcome().label("outcome"),
+        )
+        .where(batch_items.c.batch_id.in_(ids))
+        .subquery()
+    )
+    counts = {batch_id: dict.fromkeys(ItemState, 0) for batch_id in ids}
+    for row in await connection.execute(select(items, func.count().label("items")).group_by(*items.c)):
+        state = item_state(row.outcome, is_valid=row.is_valid, is_decided=row.is_decided)
+        counts[row.batch_id][state] += row.items
+    return counts
 
 
 def _build_outcome() -> ColumnElement[str | None]:

@@ -48,6 +48,8 @@ batches = Table(
     Column("duplicates", Integer, nullable=False, server_default="0"),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    Index("ix_batches_created_at_id", "created_at", "id"),
+    Index("ix_batches_client_created_at_id", "client", "created_at", "id"),
     Index(
         "ix_batches_open",
         "id",

@@ -27,6 +27,7 @@ _ELLIPSIS: Final = "…"
 # Constraints of a schema besides its type.
 _LIMITS: Final = {
     "format": "{}",
+    "x-format": "{}",
     "minimum": "at least {}",
     "exclusiveMinimum": "more than {}",
     "maximum": "at most {}",
@@ -233,7 +234,7 @@ def _sample(schema: Schema, schemas: Schema) -> object:
         case {"type": "boolean"}:
             return True
         case _:
-            return _SAMPLES.get(schema.get("format", ""), _ELLIPSIS)
+            return _SAMPLES.get(schema.get("format") or schema.get("x-format", ""), _ELLIPSIS)
 
 
 def _schema_names(*bodies: Schema) -> tuple[str, ...]:
@@ -269,10 +270,11 @@ def _plain(value: object) -> str:
 
 def _paragraphs(text: str) -> list[list[tuple[str, bool]]]:
     """Split a text into paragraphs, and each of them into pieces: the text, and whether it is code."""
-    return [list(_split_code(" ".join(paragraph.split()))) for paragraph in text.split("\n\n") if paragraph.strip()]
+    return [list(split_code(" ".join(paragraph.split()))) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
-def _split_code(paragraph: str) -> Iterator[tuple[str, bool]]:
+def split_code(paragraph: str) -> Iterator[tuple[str, bool]]:
+    """Split a paragraph of Markdown into pieces: the text, and whether it is code."""
     end = 0
     for match in _CODE.finditer(paragraph):
         yield paragraph[end : match.start()], False

@@ -99,6 +99,12 @@ def render_page(request: Request, template: str, *, status: int = 200, **content
     return HTMLResponse(text, status)
 
 
+def add_page_headers(response: Response) -> None:
+    """Add the headers of every page, as far as the response does not have them."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
 class PageRoute(APIRoute):
     """A route whose problems are rendered as pages. Without a session, it redirects to the sign-in page."""
 
@@ -117,8 +123,7 @@ class PageRoute(APIRoute):
                 RequestValidationError,
             ) as error:
                 response = _render_problem(request, _to_page_problem(error))
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
+            add_page_headers(response)
             return response
 
         return handle_with_page

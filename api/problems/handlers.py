@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from api.middleware.access_log import route_of
 from api.middleware.request_ids import request_id_of
 from api.problems.codes import ProblemCode
-from api.problems.problem import Problem, problem_response
+from api.problems.problem import Problem, json_pointer, problem_response
 from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
 
 # The errors of the application that `to_problem` knows.
@@ -83,7 +84,17 @@ def to_problem(error: KnownError) -> Problem:
 
 def _handle_known_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, KNOWN_ERRORS)  # noqa: S101 - Starlette types every handler's error as Exception.
-    return problem_response(request, to_problem(error))
+    problem = to_problem(error)
+    _add_pointers(problem, getattr(request.state, "body_members", frozenset()))
+    return problem_response(request, problem)
+
+
+def _add_pointers(problem: Problem, body_members: Collection[str]) -> None:
+    """Add JSON Pointers to the errors of a problem that are about members of the body."""
+    for error in problem.members.get("errors", ()):
+        steps = error["parameter"].split(".")
+        if steps[0] in body_members:
+            error.setdefault("pointer", json_pointer(steps))
 
 
 def _handle_bug(request: Request, error: Exception) -> Response:
@@ -110,12 +121,17 @@ def _from_invalid_input(error: InvalidInput) -> Problem:
 
 
 def _from_validation(error: RequestValidationError) -> Problem:
-    errors = [
-        {"parameter": ".".join(str(step) for step in item["loc"][1:]), "detail": item["msg"]}
-        for item in error.errors()
-    ]
+    errors = [_from_invalid_field(item) for item in error.errors()]
     summary = "; ".join(f"{item['parameter']}: {item['detail']}" for item in errors)
     return Problem(ProblemCode.INVALID_REQUEST, f"The request is not valid. {summary}", errors=errors)
+
+
+def _from_invalid_field(item: Mapping[str, Any]) -> dict[str, str]:
+    place, *steps = item["loc"]
+    if place == "body":
+        name = ".".join(str(step) for step in steps) or place
+        return {"parameter": name, "pointer": json_pointer(steps), "detail": item["msg"]}
+    return {"parameter": ".".join(str(step) for step in steps), "detail": item["msg"]}
 
 
 def _from_http(error: HTTPException) -> Problem:

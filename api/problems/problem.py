@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
@@ -41,7 +42,7 @@ class Problem(Exception):
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
-        self.members = members
+        self.members: dict[str, Any] = members
 
 
 def documented_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -58,6 +59,12 @@ def only_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def json_pointer(steps: Iterable[str | int]) -> str:
+    """Return the JSON Pointer (RFC 6901) of a member of the body, as a URI fragment."""
+    escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    return "#" + "".join(f"/{quote(step, safe='~', errors='replace')}" for step in escaped)
 
 
 def problem_response(request: Request, problem: Problem) -> Response:

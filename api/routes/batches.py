@@ -7,15 +7,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import AuthenticatorDep, BatchServiceDep, Reader, UnchargedDownloader
+from api.json_bodies import JsonRoute
 from api.middleware.rate_headers import START_COST
+from api.pagination import link_next
 from api.problems.problem import documented_problems
-from api.schemas.batches import BatchBody, NewBatchBody
+from api.schemas.batches import BatchBody, BatchesBody, BatchesQuery, NewBatchBody
 from api.schemas.callbacks import run_end_callback
 from api.schemas.parameters import BatchId, NoQuery
 
 _NUMBERS_PER_COST_UNIT = 10
 
-router = APIRouter(prefix="/batches", tags=["batches"])
+router = APIRouter(prefix="/batches", tags=["batches"], route_class=JsonRoute)
 
 
 @router.post(
@@ -23,7 +25,7 @@ router = APIRouter(prefix="/batches", tags=["batches"])
     summary="Create a batch",
     callbacks=run_end_callback("post_batch", "{$request.body#/webhook_url}"),
     status_code=202,
-    responses=documented_problems(413),
+    responses=documented_problems(413, 415),
 )
 async def post_batch(
     request: Request,
@@ -44,6 +46,16 @@ async def post_batch(
     batch = await batches.create(client, body)
     response.headers["Location"] = f"/batches/{batch.id}"
     return batch
+
+
+@router.get("", summary="List batches", responses=documented_problems())
+async def get_batches(
+    response: Response, client: Reader, query: Annotated[BatchesQuery, Query()], batches: BatchServiceDep
+) -> BatchesBody:
+    """The client's batches without their items, newest first. With the scope `admin`, those of all clients."""
+    body = await batches.list_batches(client, query)
+    link_next(response, body.batches_next)
+    return body
 
 
 @router.get("/{batch_id}", summary="Get a batch", responses=documented_problems(404))

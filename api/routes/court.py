@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Administrator, CourtServiceDep, Reader
+from api.json_bodies import JsonRoute
 from api.problems.problem import documented_problems
 from api.schemas.court import CourtStatusBody, CredentialsBody
 from api.schemas.parameters import NoQuery
 
-router = APIRouter(prefix="/court", tags=["court"], responses=documented_problems())
+router = APIRouter(prefix="/court", tags=["court"], responses=documented_problems(), route_class=JsonRoute)
 
 
 @router.get("/status", summary="Get the court's status")
@@ -25,7 +26,7 @@ async def get_court_status(
     return await court.get_status()
 
 
-@router.put("/credentials", summary="Update the court's credentials", responses=documented_problems(409, 413))
+@router.put("/credentials", summary="Update the court's credentials", responses=documented_problems(409, 413, 415))
 async def put_credentials(client: Administrator, body: CredentialsBody, court: CourtServiceDep) -> CourtStatusBody:
     """Send a token, a refresh token, or both. Runs that wait for credentials continue within seconds.
 

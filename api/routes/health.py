@@ -9,16 +9,23 @@ from fastapi import APIRouter
 from api.deps import ReadinessChecksDep, WorkerPresenceDep
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, only_problems
-from api.schemas.health import ReadyBody
+from api.schemas.health import HealthBody, LiveBody, Readiness, ReadyBody
 from api.services.readiness import check_parts
+from domain.version import VERSION
 
 router = APIRouter(prefix="/health", tags=["operation"])
 
 
+@router.get("", summary="Get the version")
+async def get_health() -> HealthBody:
+    """For a load balancer's default check. Nothing is checked: for that there is `/health/ready`."""
+    return HealthBody(status="ok", version=VERSION)
+
+
 @router.get("/live", summary="Liveness check")
-async def live() -> dict[str, str]:
+async def live() -> LiveBody:
     """Answers as long as the API process can answer at all."""
-    return {"status": "ok"}
+    return LiveBody(status="ok")
 
 
 @router.get("/ready", summary="Readiness check", responses=only_problems(503))
@@ -38,4 +45,5 @@ async def ready(checks: ReadinessChecksDep, presence: WorkerPresenceDep) -> Read
             parts=parts,
         )
     advice = presence.advice()
-    return ReadyBody(status="degraded" if advice else "ok", parts=parts, workers=presence.counts, advice=advice)
+    status = Readiness.DEGRADED if advice else Readiness.OK
+    return ReadyBody(status=status, parts=parts, workers=presence.counts, advice=advice)

@@ -10,14 +10,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from api.auth import require_scope
 from api.deps import BroadcasterDep, CatalogDep, DownloadServiceDep, PresenterDep, Reader, StartingDownloader
-from api.pagination import POSITION_CURSOR
+from api.json_bodies import JsonRoute
+from api.middleware.methods import is_head
+from api.pagination import POSITION_CURSOR, link_next
 from api.preferences import Preferences, Preferred, while_connected
 from api.presenters import ProcessPresenter, process_unknown
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
 from api.schemas.callbacks import run_end_callback
 from api.schemas.documents import ContentQuery, DocumentBody, DocumentsBody, DocumentsQuery
-from api.schemas.downloads import DownloadBody, DownloadQuery
+from api.schemas.downloads import DownloadBody, DownloadQuery, Notify
 from api.schemas.parameters import DocumentIdInPath, Number
 from api.schemas.processes import ProcessBody
 from api.services.downloads import DownloadDecision
@@ -32,7 +34,9 @@ from workflows.options import DEFAULT_PRIORITY
 
 _RETRY_AFTER_SECONDS = "2"
 
-router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404))
+router = APIRouter(
+    prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404), route_class=JsonRoute
+)
 
 
 @router.get(
@@ -57,11 +61,11 @@ async def get_process(
     """A process with fresh links to its documents. With `auto_download=true`, also download what is missing.
 
     With `Prefer: wait=N`, a request that has joined or started a run is answered when the run ends, or after N
-    seconds.
+    seconds. HEAD never starts a download.
     """
-    if not query.auto_download:
-        if query.webhook_url is not None:
-            raise InvalidInput("webhook_url requires auto_download=true.", field="webhook_url")
+    if query.webhook_url is not None and not query.auto_download:
+        raise InvalidInput("webhook_url requires auto_download=true.", field="webhook_url")
+    if not query.auto_download or is_head(request):
         process, open_run = await presenter.get_state(number)
         return JSONResponse(await presenter.process_body(process, open_run, client))
     require_scope(client, Scope.DOWNLOAD)
@@ -76,7 +80,7 @@ async def get_process(
     response_model=ProcessBody,
     responses={
         202: {"model": ProcessBody, "description": "A run is open. It was started now or was already open."},
-        **documented_problems(404, 413),
+        **documented_problems(404, 413, 415),
     },
 )
 async def post_download(
@@ -104,7 +108,7 @@ async def post_download(
         max_age=order.age,
         document_ids=order.document_ids or (),
         priority=order.priority,
-        notify_always=order.notify == "always",
+        notify_always=order.notify is Notify.ALWAYS,
     )
     return await _answer_download(request, number, client, preferences, presenter, broadcaster, decided)
 
@@ -122,7 +126,9 @@ async def get_documents(
     if await catalog.processes.get(number.canonical) is None:
         raise process_unknown(number)
     body = await presenter.documents_body(number, client, after=after, limit=query.limit, status=query.status)
-    return JSONResponse(body)
+    response = JSONResponse(body)
+    link_next(response, body["documents_next"])
+    return response
 
 
 @router.get("/documents/{document_id}", summary="Get a document", response_model=DocumentBody)

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from api.deps import BroadcasterDep, MetricsDep, Reader
+from api.middleware.methods import is_head
 from api.preferences import Preferred, while_connected
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
@@ -89,16 +90,25 @@ async def get_status(
 
 
 async def _begin_stream(
+    request: Request,
     response: Response,
     number: Number,
     client: Reader,
     broadcaster: BroadcasterDep,
     last_event_id: _LastEventId = None,
-) -> AsyncIterator[tuple[StatusSubscription, Snapshot | None]]:
+) -> AsyncIterator[tuple[StatusSubscription, Snapshot | None] | None]:
     """Yield a subscription and the first snapshot to send, or None if the client has it already.
+
+    For HEAD, yield None: nothing is sent, so nothing is followed.
 
     A dependency, because the status of the answer must be known before the stream begins.
     """
+    if is_head(request):
+        snapshot = await broadcaster.read(number)
+        if snapshot.ended and snapshot.digest == digest_from_event_id(last_event_id):
+            response.status_code = 204
+        yield None
+        return
     with broadcaster.reserve_slot(client) as is_reserved:
         if not is_reserved:
             raise Problem(
@@ -124,7 +134,7 @@ async def _begin_stream(
     responses={204: _STREAM_ENDED},
 )
 async def get_events(
-    stream: Annotated[tuple[StatusSubscription, Snapshot | None], Depends(_begin_stream)],
+    stream: Annotated[tuple[StatusSubscription, Snapshot | None] | None, Depends(_begin_stream)],
     query: Annotated[NoQuery, Query()],
     metrics: MetricsDep,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -134,6 +144,8 @@ async def get_events(
     after `ended` gets 204 and stops. The service closes a stream after 15 minutes at most; then the client
     reconnects.
     """
+    if stream is None:
+        return
     subscription, first = stream
     deadline = asyncio.get_running_loop().time() + MAX_STREAM_SECONDS
     if first is not None:

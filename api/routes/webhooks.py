@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.deps import Reader, StartingDownloader, WebhookServiceDep
+from api.json_bodies import JsonRoute
+from api.pagination import link_next
 from api.problems.problem import documented_problems
 from api.schemas.parameters import NoQuery
 from api.schemas.webhooks import (
@@ -21,10 +23,10 @@ from api.schemas.webhooks import (
     TestBody,
 )
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=documented_problems(404))
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=documented_problems(404), route_class=JsonRoute)
 
 
-@router.post("/test", status_code=202, summary="Send a test event")
+@router.post("/test", status_code=202, summary="Send a test event", responses=documented_problems(404, 413, 415))
 async def post_test(client: StartingDownloader, body: TestBody, webhooks: WebhookServiceDep) -> DeliveryBody:
     """Send a signed `webhook.test` event. It is delivered like any other event, with retries."""
     return await webhooks.send_test(client, body.url)
@@ -32,13 +34,23 @@ async def post_test(client: StartingDownloader, body: TestBody, webhooks: Webhoo
 
 @router.get("/deliveries", summary="List deliveries")
 async def get_deliveries(
-    client: Reader, query: Annotated[DeliveriesQuery, Query()], webhooks: WebhookServiceDep
+    response: Response,
+    client: Reader,
+    query: Annotated[DeliveriesQuery, Query()],
+    webhooks: WebhookServiceDep,
 ) -> DeliveriesBody:
     """Events that were sent to the client, newest first, with every attempt and the receiver's answer."""
-    return await webhooks.list_deliveries(client, query)
+    body = await webhooks.list_deliveries(client, query)
+    link_next(response, body.deliveries_next)
+    return body
 
 
-@router.post("/deliveries/redeliver", status_code=202, summary="Redeliver all failed")
+@router.post(
+    "/deliveries/redeliver",
+    status_code=202,
+    summary="Redeliver all failed",
+    responses=documented_problems(404, 413, 415),
+)
 async def post_redeliver_failed(
     client: StartingDownloader, body: RedeliverBody, webhooks: WebhookServiceDep
 ) -> RedeliveredBody:

@@ -36,8 +36,8 @@ DocumentId = Annotated[str, Field(pattern="^[0-9A-Za-z-]{1,36}$")]
 # Only RFC 3339: pydantic would read a number as seconds.
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_require_rfc_3339), AfterValidator(_to_utc)]
 Token = Annotated[SecretStr, Field(json_schema_extra={"pattern": r"^\s*([Bb]earer\s+)?[!-~]+\s*$"})]
-ProcessNumberText = Annotated[str, Field(json_schema_extra={"format": "cnj-process-number"})]
-WebhookUrl = Annotated[str, Field(json_schema_extra={"format": "webhook-url"})]
+ProcessNumberText = Annotated[str, Field(json_schema_extra={"x-format": "cnj-process-number"})]
+WebhookUrl = Annotated[str, Field(json_schema_extra={"x-format": "webhook-url"})]
 # A time in an answer: in UTC, so that it is written with a ``Z``.
 UtcTime = Annotated[datetime, AfterValidator(_to_utc)]
 

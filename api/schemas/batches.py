@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from pydantic import Field
 
 from api.schemas.base import Age, BatchPriority, Body, ProcessNumberText, RequestBody, UtcTime, WebhookUrl
 from api.schemas.processes import WarningBody, Warnings
-from domain.batches import MAX_ITEMS, Batch, BatchItem, ItemState
+from domain.batches import MAX_ITEMS, Batch, BatchItem, BatchSummary, ItemState
 from domain.completeness import Decision
 from domain.serializers import Json
 from workflows.options import BATCH_PRIORITY
@@ -81,8 +81,19 @@ class BatchCountsBody(Body):
     duplicates: int
 
 
-class BatchBody(Body):
-    """The current state of a batch."""
+class BatchesQuery(Body):
+    """The query of the list of batches."""
+
+    cursor: str | None = Field(
+        None,
+        description="The `next_cursor` of the previous page.",
+        json_schema_extra={"x-format": "batches-cursor"},
+    )
+    limit: int = Field(20, ge=1, le=50, description="Batches per page.")
+
+
+class BatchSummaryBody(Body):
+    """The current state of a batch, without its items."""
 
     id: str
     client: str
@@ -91,6 +102,16 @@ class BatchBody(Body):
     priority: int
     webhook_url: str | None
     counts: BatchCountsBody
+
+    @classmethod
+    def of_summary(cls, summary: BatchSummary) -> Self:
+        """Return the body of a batch in the list."""
+        return cls(**_head(summary.batch, summary.counts))
+
+
+class BatchBody(BatchSummaryBody):
+    """The current state of a batch."""
+
     items: list[BatchItemBody]
     warnings: Warnings
 
@@ -102,15 +123,29 @@ class BatchBody(Body):
             batch: The batch.
             warnings: What keeps every run from going on. Left out if the batch has ended.
         """
-        counts = {state.value: count for state, count in batch.counts.items()}
         return cls(
-            id=batch.id,
-            client=batch.client,
-            created_at=batch.created_at,
-            ended_at=batch.ended_at,
-            priority=batch.priority,
-            webhook_url=batch.webhook_url,
-            counts=BatchCountsBody(**counts, duplicates=batch.duplicates),
+            **_head(batch, batch.counts),
             items=[BatchItemBody.of(item) for item in batch.items],
             warnings=[] if batch.ended_at else [WarningBody(**warning) for warning in warnings],
         )
+
+
+class BatchesBody(Body):
+    """A page of batches, newest first."""
+
+    batches: list[BatchSummaryBody]
+    next_cursor: str | None
+    batches_next: str | None = Field(description="URL of the next page.")
+
+
+def _head(batch: Batch, counts: Mapping[ItemState, int]) -> dict[str, Any]:
+    by_state = {state.value: count for state, count in counts.items()}
+    return {
+        "id": batch.id,
+        "client": batch.client,
+        "created_at": batch.created_at,
+        "ended_at": batch.ended_at,
+        "priority": batch.priority,
+        "webhook_url": batch.webhook_url,
+        "counts": BatchCountsBody(**by_state, duplicates=batch.duplicates),
+    }

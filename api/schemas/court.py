@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, cast
+from enum import StrEnum
+from typing import Self
 
 from pydantic import ConfigDict, Field
 
@@ -11,16 +12,34 @@ from domain.court import CourtState, TokenReport, Verdict
 from domain.errors import FailureCode
 
 
+class CourtAvailability(StrEnum):
+    """Whether the court answers."""
+
+    ANSWERING = "answering"
+    UNAVAILABLE = "unavailable"
+
+
+class TokenSource(StrEnum):
+    """Where the token in use comes from."""
+
+    STORED = "stored"
+    FILE = "file"
+    ENVIRONMENT = "environment"
+
+
+class CandidateState(StrEnum):
+    """The state of credentials that are newer than those in use."""
+
+    PENDING = "pending"
+    REFUSED = "refused"
+
+
 class CredentialsBody(RequestBody):
     """Credentials for the court: a token, a refresh token, or both."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name], "properties": {name: {"type": "string"}}}
-                for name in ("token", "refresh_token")
-            ]
-        }
+        # Not anyOf with each of them required: generators make types without a name of that.
+        json_schema_extra={"minProperties": 1, "examples": [{"token": "header.payload.signature"}]}
     )
 
     token: Token | None = Field(None, description="The access token, with or without `Bearer` before it.")
@@ -37,11 +56,11 @@ class CourtFailureBody(Body):
 class TokenBody(Body):
     """The token in use, without the token itself."""
 
-    source: Literal["stored", "file", "environment"] | None = Field(description="Null if there is no token.")
+    source: TokenSource | None = Field(description="Null if there is no token.")
     expires_at: UtcTime | None = Field(description="When the token expires. Null if it does not say.")
     renewable: bool = Field(description="Whether the service renews it by itself.")
     rejected: bool = Field(description="Whether the court has rejected it.")
-    candidate: Literal["pending", "refused"] | None = Field(
+    candidate: CandidateState | None = Field(
         description="State of newer credentials: `pending` if they have not been tried yet, `refused` if the court "
         "refused them. Null if there are none."
     )
@@ -50,7 +69,7 @@ class TokenBody(Body):
 class CourtStatusBody(Body):
     """What the deployment knows of the court."""
 
-    status: Literal["answering", "unavailable"]
+    status: CourtAvailability
     since: UtcTime | None
     failure: CourtFailureBody | None
     probes: int = Field(description="Number of failed probes since then.")
@@ -70,13 +89,13 @@ class CourtStatusBody(Body):
         if state.failure_code:
             failure = CourtFailureBody(code=state.failure_code, answer=state.answer)
         return cls(
-            status="unavailable" if failure else "answering",
+            status=CourtAvailability.UNAVAILABLE if failure else CourtAvailability.ANSWERING,
             since=state.since,
             failure=failure,
             probes=state.probes if failure else 0,
             next_probe_at=state.next_probe_at,
             credentials=TokenBody(
-                source=cast("Literal['stored', 'file', 'environment'] | None", token.source),
+                source=TokenSource(token.source) if token.source else None,
                 expires_at=token.expires_at,
                 renewable=token.renewable,
                 rejected=token.rejected,
@@ -85,11 +104,11 @@ class CourtStatusBody(Body):
         )
 
 
-def _candidate_state(verdict: Verdict | None) -> Literal["pending", "refused"] | None:
+def _candidate_state(verdict: Verdict | None) -> CandidateState | None:
     match verdict:
         case Verdict.PENDING:
-            return "pending"
+            return CandidateState.PENDING
         case Verdict.REFUSED:
-            return "refused"
+            return CandidateState.REFUSED
         case _:
             return None

@@ -17,7 +17,7 @@ class DocumentsQuery(Body):
     cursor: str | None = Field(
         None,
         description="The `next_cursor` of the previous page.",
-        json_schema_extra={"format": "position-cursor"},
+        json_schema_extra={"x-format": "position-cursor"},
     )
     limit: int = Field(100, ge=1, le=200, description="Documents per page.")
 

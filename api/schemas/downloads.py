@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from enum import StrEnum
 
 from pydantic import Field
 
 from api.schemas.base import LONGEST_AGE_SECONDS, Age, Body, DocumentId, Priority, RequestBody, WebhookUrl
+
+
+class Notify(StrEnum):
+    """When to call the webhook."""
+
+    ON_END = "on_end"
+    ALWAYS = "always"
 
 
 class DownloadQuery(Body):
@@ -43,8 +50,10 @@ class DownloadBody(RequestBody):
     priority: Priority = Field(
         3, description="Priority of a started run: 1 is first, 5 last. 1 and 2 require the scope `admin`."
     )
-    notify: Literal["on_end", "always"] = Field(
-        "on_end",
+    notify: Notify = Field(
+        Notify.ON_END,
+        # Strict models take no enumeration from text.
+        strict=False,
         description="`on_end`: call `webhook_url` only when a run ends. `always`: call it at once if there is "
         "nothing to download.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -9,10 +10,30 @@ from pydantic import Field
 from api.schemas.base import Body
 
 
+class HealthBody(Body):
+    """The service answers, and this is its version."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class LiveBody(Body):
+    """The service answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(StrEnum):
+    """Whether everything works, or requests are only kept."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+
+
 class ReadyBody(Body):
     """The state of each part: ``ok``, or what is wrong."""
 
-    status: Literal["ok", "degraded"] = Field(
+    status: Readiness = Field(
         description="`degraded`: requests are answered, but a task queue has no worker, or it is not known."
     )
     parts: dict[str, str]

@@ -19,7 +19,7 @@ class ProcessesQuery(Body):
     cursor: str | None = Field(
         None,
         description="The `next_cursor` of the previous page.",
-        json_schema_extra={"format": "processes-cursor"},
+        json_schema_extra={"x-format": "processes-cursor"},
     )
     limit: int = Field(100, ge=1, le=200, description="Maximum number of processes per page.")
 
@@ -31,7 +31,7 @@ class FailuresQuery(Body):
     cursor: str | None = Field(
         None,
         description="The `next_cursor` of the previous page.",
-        json_schema_extra={"format": "failures-cursor"},
+        json_schema_extra={"x-format": "failures-cursor"},
     )
     limit: int = Field(100, ge=1, le=200, description="Maximum number of failures per page.")
 

@@ -20,7 +20,7 @@ async def _parse_number(
         Path(
             description="The CNJ process number, with or without punctuation.",
             examples=["1011745-77.2025.8.11.0041"],
-            json_schema_extra={"format": "cnj-process-number"},
+            json_schema_extra={"x-format": "cnj-process-number"},
         ),
     ],
 ) -> ProcessNumber:

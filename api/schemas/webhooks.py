@@ -23,7 +23,7 @@ class DeliveriesQuery(Body):
     cursor: str | None = Field(
         None,
         description="The `next_cursor` of the previous page.",
-        json_schema_extra={"format": "position-cursor"},
+        json_schema_extra={"x-format": "position-cursor"},
     )
     limit: int = Field(50, ge=1, le=100, description="Deliveries per page.")
 

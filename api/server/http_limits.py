@@ -27,7 +27,7 @@ _PIECE_BYTES = 16 * 1024
 # reset it, and the client would not receive the answer.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 1024 * 1024
-_HEALTH_PATH = "/health/"
+_HEALTH_PATH = "/health"
 
 
 class _LimitExceeded(Exception):

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 import structlog
 
+from api.pagination import BATCH_CURSOR, page_url
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
-from api.schemas.batches import BatchBody, NewBatchBody
+from api.schemas.batches import BatchBody, BatchesBody, BatchesQuery, BatchSummaryBody, NewBatchBody
 from domain.batch_messages import BatchRequest
 from domain.batches import Batch, read_items
 from domain.clients import Client, Scope
@@ -79,6 +80,26 @@ class BatchService:
             raise
         _log.info("batch created", batch=batch.id, client=client.name, items=len(items))
         return BatchBody.of(batch, self.warnings())
+
+    async def list_batches(self, client: Client, query: BatchesQuery) -> BatchesBody:
+        """Return a page of the client's batches, newest first. Administrators see those of all clients.
+
+        Raises:
+            InvalidInput: The cursor is not valid.
+            DependencyUnavailable: The database does not answer.
+        """
+        rows = await self.catalog.batches.page(
+            None if client.may(Scope.ADMIN) else client.name,
+            after=BATCH_CURSOR.decode(query.cursor),
+            limit=query.limit + 1,
+        )
+        page = rows[: query.limit]
+        cursor = BATCH_CURSOR.encode(page[-1].sort_key) if len(rows) > query.limit else None
+        return BatchesBody(
+            batches=[BatchSummaryBody.of_summary(summary) for summary in page],
+            next_cursor=cursor,
+            batches_next=page_url("/batches", {"cursor": cursor, "limit": query.limit}) if cursor else None,
+        )
 
     async def get(self, client: Client, batch_id: str) -> BatchBody:
         """Return a batch. Only its client and administrators may see it.

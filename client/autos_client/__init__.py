@@ -7,13 +7,14 @@
 
 The modules: ``requests`` describes each request and parses its answer; ``flows``, ``saving`` and ``downloads`` are
 operations of several steps, without I/O; ``patience`` decides how long to try again; ``client`` and
-``async_client`` do the I/O. ``files`` is about files, ``sse`` about streams, ``webhooks`` about incoming events.
-The command line is the package ``autos_client_cli``.
+``async_client`` do the I/O. ``files`` is about files, ``sse`` about streams, ``webhooks`` about incoming events,
+``wording`` about numbers in sentences. The command line is the package ``autos_client_cli``.
 """
 
 from __future__ import annotations
 
 from autos_client.async_client import AsyncAutos
+from autos_client.batch_models import Batch, BatchItem, BatchSummary
 from autos_client.client import Autos
 from autos_client.errors import (
     ApiProblem,
@@ -31,8 +32,6 @@ from autos_client.errors import (
     WebhookRefused,
 )
 from autos_client.models import (
-    Batch,
-    BatchItem,
     CourtStatus,
     Delivery,
     Document,
@@ -60,6 +59,7 @@ __all__ = [
     "AutosError",
     "Batch",
     "BatchItem",
+    "BatchSummary",
     "Conflict",
     "CourtStatus",
     "Delivery",

@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from autos_client import downloads, flows, requests, transfers
+from autos_client.batch_models import Batch, BatchSummary
 from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
-    Batch,
     CourtStatus,
     Delivery,
     Document,
@@ -191,6 +191,10 @@ class AsyncAutos:
     async def batch_status(self, batch_id: str) -> Batch:
         """See ``Autos.batch_status``."""
         return await self._call(requests.batch_status(batch_id))
+
+    def batches(self) -> AsyncIterator[BatchSummary]:
+        """See ``Autos.batches``."""
+        return self._iterate_pages(requests.batches)
 
     def deliveries(
         self, *, status: str | None = None, process_number: str | None = None

@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from autos_client import downloads, flows, requests, transfers
+from autos_client.batch_models import Batch, BatchSummary
 from autos_client.errors import RateLimited, Unavailable
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
 from autos_client.models import (
-    Batch,
     CourtStatus,
     Delivery,
     Document,
@@ -246,6 +246,10 @@ class Autos:
     def batch_status(self, batch_id: str) -> Batch:
         """Get a batch with the state of each line."""
         return self._call(requests.batch_status(batch_id))
+
+    def batches(self) -> Iterator[BatchSummary]:
+        """Iterate over your batches, the newest first. With the scope ``admin``, over those of all clients."""
+        return self._iterate_pages(requests.batches)
 
     def deliveries(self, *, status: str | None = None, process_number: str | None = None) -> Iterator[Delivery]:
         """Iterate over webhook deliveries, the newest first."""

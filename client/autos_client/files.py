@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autos_client.models import Document
 from autos_client.reports import SavedFile
+from autos_client.wording import counted
 
 MANIFEST = "autos.json"
 
@@ -147,11 +148,11 @@ class VerifiedFile:
         self.size_bytes += len(piece)
         self._on_bytes(len(piece))
         if self.size_bytes > (self._document.size_bytes or 0):
-            raise Damaged(f"It is longer than the {self._document.size_bytes} bytes that were stated.")
+            raise Damaged(f"It is longer than stated: {counted(self._document.size_bytes or 0, 'byte')}.")
 
     def _verify(self) -> None:
         if self.size_bytes != self._document.size_bytes:
-            raise Damaged(f"{self.size_bytes} bytes came, {self._document.size_bytes} were stated.")
+            raise Damaged(f"It has {counted(self.size_bytes, 'byte')} instead of {self._document.size_bytes}.")
         if self._digest.hexdigest() != self._document.sha256:
             raise Damaged("Its SHA-256 is not the one that was stated.")
 

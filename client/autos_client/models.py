@@ -261,39 +261,6 @@ class EndpointList(_Model):
     endpoints: tuple[Endpoint, ...]
 
 
-class BatchProblem(_Model):
-    """Why a line of a batch cannot be used."""
-
-    code: str
-    detail: str
-
-
-class BatchItem(_Model):
-    """One line of a batch."""
-
-    position: int
-    given: str
-    process_number: str | None = None
-    state: str
-    decision: str | None = None
-    run_id: str | None = None
-    problem: BatchProblem | None = None
-
-
-class Batch(_Model):
-    """Many processes requested at once, line by line."""
-
-    id: str
-    client: str
-    created_at: datetime
-    ended_at: datetime | None = None
-    priority: int
-    webhook_url: str | None = None
-    counts: dict[str, int] = Field(default_factory=dict)
-    items: tuple[BatchItem, ...] = ()
-    warnings: tuple[RunWarning, ...] = ()
-
-
 class CourtFailure(_Model):
     """Why the court does not answer."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autos_client.errors import AutosError
 from autos_client.models import Status
+from autos_client.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,6 @@ class DownloadFailed(AutosError):
     def __init__(self, report: DownloadReport) -> None:
         super().__init__(
             f"{report.process_number} is {report.status.status}: "
-            f"{len(report.failed)} documents failed, {report.pending} are still to come."
+            f"{counted(len(report.failed), 'document')} failed, {report.pending} still to come."
         )
         self.report = report

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from autos_client.batch_models import Batch, BatchPage
 from autos_client.errors import AutosError, UnexpectedAnswer, error_for
 from autos_client.models import (
-    Batch,
     CourtStatus,
     Delivery,
     DeliveryPage,
@@ -34,6 +34,8 @@ M = TypeVar("M", bound=BaseModel)
 _PAGE_SIZE = "200"
 # Deliveries are larger than other items.
 _DELIVERIES_PAGE_SIZE = "100"
+# Batches are counted item by item.
+_BATCHES_PAGE_SIZE = "50"
 # How many invalid fields an error names.
 _MAX_NAMED_FIELDS = 10
 # The longest time that the API holds an answer back.
@@ -239,6 +241,12 @@ def batch(
 def batch_status(batch_id: str) -> Call[Batch]:
     """Get a batch with its lines."""
     return Call("GET", f"/batches/{_path_segment(batch_id)}", _parse_as(Batch))
+
+
+def batches(cursor: str | None) -> Call[BatchPage]:
+    """Get a page of batches."""
+    query = {**_query(cursor), "limit": _BATCHES_PAGE_SIZE}
+    return Call("GET", "/batches", _parse_as(BatchPage), params=query)
 
 
 def deliveries(delivery_status: str | None, number: str | None, cursor: str | None) -> Call[DeliveryPage]:

@@ -73,7 +73,8 @@ def _texts(part: object, key: str = "") -> Iterator[str]:
             yield from _texts(rest)
         case dict():
             for name, value in part.items():
-                yield from _texts(value, name)
+                if name != "example":
+                    yield from _texts(value, name)
         case list():
             for value in part:
                 yield from _texts(value, key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from typing import Any
 
 import schemathesis
 from hypothesis import strategies
@@ -18,6 +19,7 @@ def _cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+_batch_ids = strategies.uuids().map(lambda batch_id: batch_id.hex)
 _places = strategies.integers(0, 2**31 - 1)
 _numbers = strategies.sampled_from(NUMBERS)
 _moments = strategies.integers(1_700_000_000_000_000, 1_900_000_000_000_000)
@@ -34,3 +36,23 @@ schemathesis.openapi.format(
         lambda behind: _cursor("f{}/{}/{}".format(*behind))
     ),
 )
+schemathesis.openapi.format(
+    "batches-cursor", strategies.tuples(_moments, _batch_ids).map(lambda behind: _cursor("b{}/{}".format(*behind)))
+)
+
+
+@schemathesis.hook
+def before_load_schema(_: object, schema: dict[str, Any]) -> None:
+    """Use our own formats as formats. The description calls them otherwise, because generators do not know them."""
+    _rename_formats(schema)
+
+
+def _rename_formats(part: object) -> None:
+    if isinstance(part, dict):
+        if "x-format" in part:
+            part["format"] = part.pop("x-format")
+        for value in part.values():
+            _rename_formats(value)
+    elif isinstance(part, list):
+        for value in part:
+            _rename_formats(value)

@@ -194,3 +194,34 @@ async def test_batches_without_an_end_are_listed_in_pages(catalog: Catalog) -> N
     assert made <= set(found)
     assert len(found) == len(set(found))
     assert ended.id not in found
+
+
+async def test_a_page_counts_the_items_as_a_single_batch_does(catalog: Catalog) -> None:
+    number = fresh_number()
+    await add_batch(catalog, fresh_number(), "not a number", number, number)
+    for outcome in (None, *Outcome):
+        process = fresh_number()
+        run_id = await create_run(catalog, process, outcome)
+        await add_decided_batch(catalog, process, Decision.STARTED, run_id)
+    await add_decided_batch(catalog, fresh_number(), Decision.COMPLETE)
+
+    page = await catalog.batches.page(None, limit=3 + len(Outcome))
+
+    assert len({state for summary in page for state, count in summary.counts.items() if count}) == len(ItemState)
+    assert page == sorted(page, key=lambda summary: summary.sort_key, reverse=True)
+    for summary in page:
+        batch = await catalog.batches.get(summary.batch.id)
+        assert batch is not None
+        assert (summary.counts, summary.batch) == (batch.counts, replace(batch, items=()))
+
+
+@pytest.mark.parametrize(
+    ("client", "index"), [(None, "ix_batches_created_at_id"), ("desk", "ix_batches_client_created_at_id")]
+)
+async def test_a_page_uses_its_index(database: Database, catalog: Catalog, client: str | None, index: str) -> None:
+    batches = [await add_batch(catalog, fresh_number()) for _ in range(3)]
+    with statements() as executed:
+        page = await catalog.batches.page(client, after=(batches[-1].created_at, batches[-1].id), limit=1)
+    assert [summary.batch.id for summary in page] == [batches[1].id]
+    [statement] = [one for one in executed if "FROM batches" in one.sql]
+    assert index in await plan(database, statement)

@@ -16,7 +16,7 @@ from adapters.temporal.connection import connect
 from adapters.webhooks import AddressGuard
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
-from api.schemas.batches import NewBatchBody
+from api.schemas.batches import BatchesQuery, NewBatchBody
 from api.services.batches import BatchService
 from domain.batches import Batch
 from domain.clients import Client, Scope
@@ -78,3 +78,26 @@ async def test_batch_is_visible_to_its_owner_and_administrators_only(
     with pytest.raises(Problem) as caught:
         await batches.get(Client("other", OWNER.scopes), created.id)
     assert caught.value.code is ProblemCode.BATCH_UNKNOWN
+
+
+async def test_the_list_has_the_clients_own_batches_newest_first(
+    batches: BatchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_: BatchClient, __: object) -> None:
+        return None
+
+    monkeypatch.setattr(BatchClient, "start", start)
+    body = NewBatchBody(process_numbers=[fresh_number(), "not a number"])
+    own = [(await batches.create(OWNER, body)).id for _ in range(3)]
+    foreign = (await batches.create(Client("other", OWNER.scopes), body)).id
+
+    first = await batches.list_batches(OWNER, BatchesQuery(limit=2))
+    assert [batch.id for batch in first.batches] == [own[2], own[1]]
+    assert first.next_cursor is not None
+    assert first.batches_next == f"/batches?cursor={first.next_cursor}&limit=2"
+    last = await batches.list_batches(OWNER, BatchesQuery(limit=2, cursor=first.next_cursor))
+    assert ([batch.id for batch in last.batches], last.next_cursor, last.batches_next) == ([own[0]], None, None)
+    of_all = await batches.list_batches(Client("root", frozenset({Scope.READ, Scope.ADMIN})), BatchesQuery())
+    assert [batch.id for batch in of_all.batches] == [foreign, *reversed(own)]
+    for batch in of_all.batches:
+        assert (batch.counts.queued, batch.counts.invalid, batch.counts.duplicates) == (1, 1, 0)

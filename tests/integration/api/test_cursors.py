@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pagination import FAILURE_CURSOR, POSITION_CURSOR, PROCESS_CURSOR, CursorCodec
+from api.pagination import BATCH_CURSOR, FAILURE_CURSOR, POSITION_CURSOR, PROCESS_CURSOR, CursorCodec
 from domain.errors import InvalidInput
 
 NUMBER = "1011745-77.2025.8.11.0041"
-CODECS: list[CursorCodec[Any]] = [POSITION_CURSOR, PROCESS_CURSOR, FAILURE_CURSOR]
+CODECS: list[CursorCodec[Any]] = [POSITION_CURSOR, PROCESS_CURSOR, FAILURE_CURSOR, BATCH_CURSOR]
 MOMENT = datetime(2026, 11, 23, 12, 0, 0, 999_999, UTC)
 ID = "0b2f8a1e-3f0a-4c57-9a43-2f6f3d0f5a11"
 VALID_CURSORS = [
     (POSITION_CURSOR, POSITION_CURSOR.encode(17)),
     (PROCESS_CURSOR, PROCESS_CURSOR.encode((MOMENT, NUMBER))),
     (FAILURE_CURSOR, FAILURE_CURSOR.encode((MOMENT, NUMBER, ID))),
+    (BATCH_CURSOR, BATCH_CURSOR.encode((MOMENT, "0" * 32))),
 ]
 
 moments = st.datetimes(datetime(1970, 1, 1), datetime(5000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -44,8 +45,13 @@ def test_failure_cursor_round_trips_to_the_microsecond(moment: datetime, documen
     assert FAILURE_CURSOR.decode(cursor) == (moment, NUMBER, document_id)
 
 
+@given(moments, st.uuids().map(lambda batch_id: batch_id.hex))
+def test_batch_cursor_round_trips_to_the_microsecond(moment: datetime, batch_id: str) -> None:
+    assert BATCH_CURSOR.decode(BATCH_CURSOR.encode((moment, batch_id))) == (moment, batch_id)
+
+
 def test_missing_cursor_decodes_to_none() -> None:
-    assert [codec.decode(None) for codec in CODECS] == [None, None, None]
+    assert {codec.decode(None) for codec in CODECS} == {None}
 
 
 def encode_as_cursor(text: str) -> str:
@@ -65,7 +71,7 @@ def assert_refused(codec: CursorCodec[Any], cursor: str) -> None:
     st.one_of(
         st.text(),
         st.text().map(encode_as_cursor),
-        st.from_regex(r"[pcf][0-9]{0,20}/?.{0,70}").map(encode_as_cursor),
+        st.from_regex(r"[bpcf][0-9]{0,20}/?.{0,70}").map(encode_as_cursor),
     )
 )
 def test_any_text_decodes_or_raises_invalid_input(codec: CursorCodec[Any], sent: str) -> None:
@@ -100,6 +106,8 @@ def test_truncated_or_extended_cursor_is_refused(codec: CursorCodec[Any], cursor
         (FAILURE_CURSOR, f"f1/{NUMBER}/{ID.upper()}"),
         (FAILURE_CURSOR, f"f1/{NUMBER}/{ID}/"),
         (FAILURE_CURSOR, f"f1/{NUMBER}"),
+        (BATCH_CURSOR, "b1/" + "0" * 31),
+        (BATCH_CURSOR, "b1/" + "F" * 32),
     ],
 )
 def test_cursor_with_invalid_content_is_refused(codec: CursorCodec[Any], text: str) -> None:

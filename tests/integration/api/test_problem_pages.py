@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from api.pages.session import Sessions
 from api.problems.codes import ProblemCode
 from api.problems.handlers import install_problem_handlers
-from api.problems.pages import page_of, router
+from api.problems.pages import page_of, parse_page, router
 
 FOLDER = Path(__file__).parents[3] / "docs" / "problems"
 HEADINGS = ["What it means", "Why it happens", "What to do"]
@@ -21,6 +24,7 @@ HEADINGS = ["What it means", "Why it happens", "What to do"]
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key, of an app that has only the problem pages."""
     app = FastAPI()
+    app.state.sessions = Sessions(None, "http://127.0.0.1")
     install_problem_handlers(app)
     app.include_router(router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
@@ -59,3 +63,45 @@ async def test_problem_type_url_serves_its_page(client: httpx.AsyncClient) -> No
 async def test_unknown_problem_page_is_not_found(client: httpx.AsyncClient, name: str) -> None:
     answer = await client.get(f"/problems/{name}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("*/*", "text/markdown"),
+        (CHROMIUM, "text/html"),
+        ("application/json", "application/json"),
+        ("application/json, text/html;q=0.9", "application/json"),
+        ("text/*", "text/markdown"),
+        ("text/html;q=0, */*;q=0.1", "text/markdown"),
+        ("image/png", "text/markdown"),
+        ("text/html;q=high", "text/markdown"),
+    ],
+)
+async def test_problem_page_has_the_preferred_form(client: httpx.AsyncClient, accept: str, media_type: str) -> None:
+    page = await client.get("/problems/rate_limited", headers={"Accept": accept})
+    assert page.headers["content-type"].partition(";")[0] == media_type
+    assert "Accept" in page.headers["vary"].split(", ")
+
+
+@pytest.mark.parametrize("code", ProblemCode)
+async def test_html_page_has_the_whole_text_in_both_languages(client: httpx.AsyncClient, code: ProblemCode) -> None:
+    for language, heading in (("en", "What to do"), ("pt-BR", "O que fazer")):
+        page = await client.get(f"/problems/{code}", headers={"Accept": CHROMIUM, "Accept-Language": language})
+        assert f"<h2>{heading}</h2>" in page.text
+        assert f'lang="{language}"' in page.text
+        shown = " ".join(html.unescape(re.sub("<[^>]+>", "", page.text)).split())
+        for section in parse_page(code).sections:
+            assert section.paragraphs or section.items
+            for pieces in (*section.paragraphs, *section.items):
+                assert "".join(piece for piece, _ in pieces) in shown
+        assert page.headers["cache-control"] == "no-store"
+
+
+async def test_json_page_has_the_sections(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/problems/not_found", headers={"Accept": "application/json"})).json()
+    assert (page["code"], page["status"]) == ("not_found", 404)
+    assert all(page[section] in page_of(ProblemCode.NOT_FOUND) for section in page if section.startswith("wh"))

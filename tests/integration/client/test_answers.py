@@ -180,6 +180,25 @@ async def test_pages_are_fetched_only_as_needed(script: Script) -> None:
         assert [each.id async for each in autos_too.documents(NUMBER)] == ["d1", "d2", "d3"]
 
 
+async def test_both_clients_list_batches_page_by_page(script: Script) -> None:
+    def page(batch_id: str, cursor: str | None) -> dict[str, Any]:
+        batch = {"id": batch_id, "client": "desk", "created_at": "2026-01-31T12:00:00Z", "priority": 4}
+        return {"batches": [{**batch, "counts": {"queued": 2}}], "next_cursor": cursor, "batches_next": cursor}
+
+    pages = json_answer(page("b1", "next")), json_answer(page("b2", None))
+    script.on("GET /batches", *pages)
+    with script.client() as autos:
+        assert [(batch.id, batch.counts) for batch in autos.batches()] == [
+            ("b1", {"queued": 2}),
+            ("b2", {"queued": 2}),
+        ]
+    assert dict(script.requests[1].url.params) == {"cursor": "next", "limit": "50"}
+
+    script.on("GET /batches", *pages)
+    async with script.async_client() as autos_too:
+        assert [batch.id async for batch in autos_too.batches()] == ["b1", "b2"]
+
+
 def test_wait_uses_long_polling_and_ends_with_the_run(script: Script, pauses: list[float]) -> None:
     under_way = status_body("processing", 1, 5)
     held = json_answer(under_way, Preference_Applied="wait=30")
