@@ -112,7 +112,7 @@ class DownloadService:
                 started = await self._join_or_start(request, is_answered, priority)
             except RunAlreadyAnswered:
                 return await self._join_ended_run(number, client, webhook_url)
-            await self._record_opening(started, number, client, webhook_url)
+            await self._record_opening(started, process, number, client, webhook_url)
         return await self._describe_run(number, started)
 
     async def _join_or_start(self, request: DownloadRequest, is_answered: IsAnswered, priority: int) -> StartedRun:
@@ -180,13 +180,22 @@ class DownloadService:
         return DownloadDecision(Decision.ACTIVE, process, None)
 
     async def _record_opening(
-        self, started: StartedRun, number: ProcessNumber, client: str, webhook_url: str | None
+        self,
+        started: StartedRun,
+        before: Process | None,
+        number: ProcessNumber,
+        client: str,
+        webhook_url: str | None,
     ) -> None:
-        """Record a started run in the catalog, and subscribe the request's webhook URL to its run."""
+        """Record a run that the catalog does not have yet, and subscribe the request's webhook URL to it.
+
+        A joined run may be new to the catalog too: whoever started it a moment ago has not recorded it yet, and the
+        client of this request may ask for its status at once.
+        """
         opening = RunOpening(number.canonical, started.run.id, started.run.client, started.document_ids)
         if webhook_url is not None:
             await self._subscribe(opening, client, webhook_url)
-        elif started.decision is Decision.STARTED:
+        elif before is None or before.latest_run is None or before.latest_run.id != opening.run_id:
             await self.catalog.runs.register(opening)
 
     async def _subscribe(self, opening: RunOpening, client: str, webhook_url: str, *, again: bool = False) -> None:

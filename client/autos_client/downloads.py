@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autos_client import requests
-from autos_client.errors import NotFound
 from autos_client.files import digits_for, write_manifest
-from autos_client.flows import Flow, Parallel, RunBlocking, Sleep, send, wait_until_ended
+from autos_client.flows import Flow, Parallel, RunBlocking, send, wait_until_ended
 from autos_client.models import Document, DocumentPage, Process, Status
 from autos_client.paging import PageGuard
-from autos_client.patience import Patience, backoff_seconds
+from autos_client.patience import Patience
 from autos_client.progress import ProgressCounter
 from autos_client.reports import DownloadReport, FailedFile, Progress, SavedFile
 from autos_client.requests import LONGEST_HOLD_SECONDS, Call
@@ -21,8 +20,6 @@ from autos_client.saving import Destination, SaveResult, save_document
 MAX_PARALLEL_DOWNLOADS = 4
 # While the run is open, pages are read no faster than this on average, however many documents the process has.
 _SECONDS_PER_PAGE = 1.0
-# With the backoff between them, half a minute.
-_MAX_UNKNOWN = 8
 
 
 def download_process(
@@ -44,11 +41,8 @@ def download_process(
         AutosError: The API refused, or did not answer.
     """
     counter = ProgressCounter(on_progress)
-    process = None
     if request is not None:
-        process = yield from send(request, patience)
-    if process is None or process.decision == "active":
-        yield from _wait_until_known(number, patience)
+        yield from send(request, patience)
     yield RunBlocking(lambda: folder.mkdir(parents=True, exist_ok=True))
     collection = _Collection(number, folder, overwrite, patience, counter)
     if wait:
@@ -59,19 +53,6 @@ def download_process(
         status = yield from send(requests.status(number), patience)
         counter.set_status(status)
     return (yield from collection.save_all(status))
-
-
-def _wait_until_known(number: str, patience: Patience) -> Flow[None]:
-    """Wait until the catalog has a process whose run somebody else, such as a batch, has started a moment ago."""
-    for attempt in range(1, _MAX_UNKNOWN + 1):
-        try:
-            yield from send(requests.status(number), patience)
-        except NotFound as problem:
-            if problem.code != "process_unknown" or attempt == _MAX_UNKNOWN:
-                raise
-            yield Sleep(backoff_seconds(attempt))
-        else:
-            return
 
 
 class _Collection:

@@ -275,3 +275,21 @@ async def test_request_joins_the_run_open_in_temporal_not_the_latest_run_of_the_
     assert joined.open_run is not None
     assert (joined.decision, joined.open_run.id) == (Decision.ACTIVE, started.run.id)
     assert await close_run(catalog, number, started.run.id) == 1
+
+
+async def test_joined_run_is_in_the_catalog_when_its_request_is_answered(
+    catalog: Catalog, temporal: Client, downloads: DownloadService, number: ProcessNumber
+) -> None:
+    # Somebody else, such as a batch, has started it a moment ago and has not recorded it yet.
+    for _ in range(2):
+        started = await RunClient(temporal).start(
+            DownloadRequest(number.canonical, "other"), is_over=catalog.runs.has_ended
+        )
+        joined = await request_download(downloads, number)
+        assert joined.decision is Decision.ACTIVE
+        for process in (joined.process, await catalog.processes.get(number.canonical)):
+            assert process is not None
+            assert process.latest_run is not None
+            assert (process.latest_run.id, process.latest_run.outcome) == (started.run.id, None)
+        await close_run(catalog, number, started.run.id)
+        await terminate_open_run(temporal, number)

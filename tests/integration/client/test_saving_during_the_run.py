@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from autos_client import NotFound, files, saving
+from autos_client import files, saving
 from tests.integration.client.scripted import (
     NUMBER,
     Handler,
@@ -20,7 +20,6 @@ from tests.integration.client.scripted import (
     document_body,
     json_answer,
     pages_answer,
-    problem_answer,
     status_body,
     status_head,
 )
@@ -87,20 +86,6 @@ def clock(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def names_in(folder: Path) -> list[str]:
     """Return the names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-def test_run_that_a_batch_has_just_started_is_waited_for(
-    script: Script, tmp_path: Path, clock: list[float]
-) -> None:
-    OpenRun(script, 1, [[1]])
-    script.on(STATUS, *[problem_answer(404, "process_unknown")] * 3, *script.answers[STATUS])
-    with script.client() as autos:
-        assert autos.download(NUMBER, to=tmp_path, start=False).complete
-
-    script.on(STATUS, problem_answer(404, "process_unknown"))
-    with script.client() as autos, pytest.raises(NotFound):
-        autos.download(NUMBER, to=tmp_path, start=False)
-    assert 20 < sum(clock) < 40
 
 
 async def test_documents_are_there_before_the_run_has_ended(
