@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 # A form sends its empty fields too.
 _OrNone = BeforeValidator(lambda value: value or None)
-_Text = Annotated[str | None, Field(max_length=500), _OrNone]
+# Postgres takes no NUL in a text.
+_Text = Annotated[str | None, Field(max_length=500, pattern=r"^[^\x00]*$"), _OrNone]
 _Day = Annotated[date | None, Field(ge=date(1800, 1, 1), le=date(2200, 12, 31)), _OrNone]
 
 

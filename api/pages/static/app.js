@@ -31,6 +31,8 @@ document.querySelectorAll("[data-enter=submits]").forEach((field) => {
       old.replaceWith(fresh);
       return;
     }
+    // What a person is choosing in the search is not changed under their hands.
+    if (old.matches("form.search") && old.contains(document.activeElement)) return;
     // What a person has unfolded stays so.
     const kept = old.nodeName === "DETAILS" ? "open" : "";
     for (const { name } of [...old.attributes]) {

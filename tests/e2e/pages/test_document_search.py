@@ -116,7 +116,8 @@ async def test_a_cursor_belongs_to_its_search(client: httpx.AsyncClient, number:
 
 
 @pytest.mark.parametrize(
-    "query", [{"state": "lost"}, {"order": "random"}, {"filed_from": "yesterday"}, {"q": "x" * 501}]
+    "query",
+    [{"state": "lost"}, {"order": "random"}, {"filed_from": "yesterday"}, {"q": "x" * 501}, {"type": "a\0"}],
 )
 async def test_a_search_that_is_not_understood_is_refused(
     client: httpx.AsyncClient, number: str, query: dict[str, str]

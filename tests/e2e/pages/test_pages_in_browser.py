@@ -68,7 +68,9 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
         await expect(page.get_by_role("heading", level=1)).to_have_text(f"Process {number}")
         await expect(page.locator("tbody tr")).to_have_count(31)
         await expect(page.locator("tbody")).to_have_count(2)
-        # Updates of the page must not move the focus or the scroll position.
+        # Updates of the page must not fold what was unfolded, or move the focus or the scroll position.
+        await page.get_by_text("Type, instance, status and date").click()
+        await page.get_by_label("Words in the name or type").fill("typed meanwhile")
         await page.get_by_role("button", name="Cancel").focus()
         await page.evaluate("document.body.dataset.sameDocument = 'yes'; scrollTo(0, 200)")
         await expect(page.locator("#status")).to_have_text("Downloading")
@@ -78,6 +80,8 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
         await expect(page.locator("#announcement")).to_have_text("Complete")
         await expect(page.locator("progress")).to_have_attribute("value", "31")
         assert await page.evaluate("[document.body.dataset.sameDocument, scrollY]") == ["yes", 200]
+        await expect(page.locator("#more-filters")).to_have_attribute("open", "")
+        await expect(page.get_by_label("Words in the name or type")).to_have_value("typed meanwhile")
         # The focused button is gone, so the focus moves to the heading of what has changed.
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
