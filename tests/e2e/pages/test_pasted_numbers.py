@@ -8,6 +8,7 @@ from playwright.async_api import Browser, expect
 from domain.clients import Scope
 from tests.e2e.pages.conftest import KeyedApi
 from tests.support.browser import visiting
+from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
 
@@ -36,8 +37,13 @@ async def test_several_numbers_are_listed_and_started_by_one_button(
         await page.get_by_role("button", name="Download all 3").click()
         await expect(page.get_by_text("The downloads have been requested.")).to_be_visible()
         visitor.assert_no_complaints()
-    for number in numbers:
-        assert (await shared_stack.wait_until_available(number, 1))["available_documents"] == 1
+
+    async def all_stored() -> bool:
+        answers = [await shared_stack.api.get(f"/processes/{number}/status") for number in numbers]
+        # A process is unknown until the batch has come to it.
+        return all(answer.json().get("available_documents") == 1 for answer in answers)
+
+    await eventually(all_stored, "the documents of all numbers")
 
 
 async def test_one_number_in_a_text_is_opened_at_once(shared_stack: RunningStack, browser: Browser) -> None:
