@@ -31,6 +31,7 @@ from api.middleware.rate_headers import RateHeaders
 from api.middleware.request_ids import RequestIds
 from api.middleware.request_metrics import RequestMetrics
 from api.openapi import install_openapi, operation_id
+from api.origins import Origins
 from api.pages import reference
 from api.pages import routes as pages
 from api.pages.session import Sessions
@@ -41,6 +42,7 @@ from api.routes import actions, batches, court, health, lists, metrics, processe
 from api.schemas.webhook_events import event_routes
 from api.services.actions import ProcessActionService
 from api.services.alert_delivery import AlertDelivery
+from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
@@ -105,6 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
     key = settings.api_key
     app.state.catalog = catalog
     app.state.metrics = Metrics()
+    app.state.origins = Origins(settings.effective_public_url)
     app.state.sessions = Sessions(encryptor, settings.effective_public_url)
     app.state.authenticator = Authenticator(
         key.get_secret_value() if key else None,
@@ -159,6 +162,7 @@ async def _open_services(
     app.state.broadcaster = broadcaster
     app.state.downloads = downloads
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
+    app.state.archives = ArchiveService(catalog, store)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

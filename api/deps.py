@@ -16,9 +16,11 @@ from adapters.database import Catalog
 from api.auth import Authenticator, require_scope
 from api.middleware.methods import is_head
 from api.middleware.rate_headers import READ_COST, START_COST
+from api.origins import Origins
 from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.services.actions import ProcessActionService
+from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
@@ -45,6 +47,7 @@ def _from_state(name: str) -> Any:
 
 
 ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
+ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
@@ -53,6 +56,7 @@ CourtServiceDep = Annotated[CourtService, _from_state("court")]
 DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
 ListServiceDep = Annotated[ListService, _from_state("lists")]
 MetricsDep = Annotated[Metrics, _from_state("metrics")]
+OriginsDep = Annotated[Origins, _from_state("origins")]
 PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]
 ReadinessChecksDep = Annotated[Mapping[str, Check], _from_state("readiness_checks")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]

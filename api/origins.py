@@ -84,6 +84,15 @@ class Origins:
         origin = _requested_origin(request)
         return origin is not None and origin.host in self._names
 
+    def is_own_url(self, request: Request, url: str) -> bool:
+        """Return whether a URL has the origin of this API, or one that cannot be told from it.
+
+        What a browser shows from there could act as one of our pages.
+        """
+        parts = urlsplit(url)
+        origin = Origin.of(parts.scheme.lower(), parts.netloc)
+        return origin is None or self._is_own(request, origin)
+
     def sender(self, request: Request) -> Sender:
         """Return the sender of a request, by headers that browsers add and pages cannot change."""
         sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
@@ -101,10 +110,11 @@ class Origins:
 
     def _is_own_origin(self, request: Request, origin: str) -> bool:
         parsed = Origin.parse(origin)
-        if parsed is None:
-            return False
+        return parsed is not None and self._is_own(request, parsed)
+
+    def _is_own(self, request: Request, origin: Origin) -> bool:
         own_origins = (_requested_origin(request), self._public)
-        return any(own is not None and parsed.is_same_as(own) for own in own_origins)
+        return any(own is not None and origin.is_same_as(own) for own in own_origins)
 
 
 def _requested_origin(request: Request) -> Origin | None:

@@ -100,6 +100,12 @@ POSITION_CURSOR: CursorCodec[int] = CursorCodec(
     write=lambda position: f"p{position}",
     read=_read_position,
 )
+# The position of the last document of a page, and the digest of the search that the page belongs to.
+SEARCH_CURSOR: CursorCodec[tuple[int, str]] = CursorCodec(
+    re.compile(r"s([0-9]{1,10})/([0-9a-f]{16})"),
+    write=lambda key: f"s{key[0]}/{key[1]}",
+    read=lambda position, digest: (_read_position(position), digest),
+)
 # When the process became known, and its number.
 PROCESS_CURSOR: CursorCodec[tuple[datetime, str]] = CursorCodec(
     re.compile(r"c([0-9]{1,17})/([0-9.-]{25})"),

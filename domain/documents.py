@@ -99,6 +99,11 @@ class StoredObject:
     sha256: str
     media_type: str
 
+    @property
+    def is_pdf(self) -> bool:
+        """Whether its bytes were found to be a PDF when they were stored, whatever the court called them."""
+        return self.media_type == "application/pdf"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -126,6 +131,16 @@ class Failure:
     def retryable(self) -> bool:
         """Whether a later request may succeed."""
         return self.code.retryable
+
+    @property
+    def quotes_court(self) -> bool:
+        """Whether the answer is the court's own. Otherwise it is our description of what the court sent."""
+        return quotes_court(self.answer)
+
+
+def quotes_court(answer: str) -> bool:
+    """Return whether the answer in a failure is the court's own: it begins with the HTTP status."""
+    return answer.startswith("HTTP ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mimetypes
+import re
 import unicodedata
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 _EXTENSIONS = {
@@ -76,6 +79,21 @@ _DEVICES = frozenset(
 )
 _MAX_BYTES = 180
 
+# For `numbered_filename`.
+_MIN_DIGITS = 3
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
+# Without this machine's own tables, so that a document has the same name everywhere.
+_KNOWN_TYPES = mimetypes.MimeTypes(filenames=())
+for _type in (
+    "application/rtf",
+    "application/pkcs7-signature",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "audio/ogg",
+):
+    _KNOWN_TYPES.add_type(_type, _EXTENSIONS[_type])
+
 
 def file_extension(media_type: str) -> str:
     """Return the file extension of a media type with its dot. ``.bin`` for a type that is not in our table."""
@@ -93,14 +111,7 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
         fallback: Used if nothing is left of the name.
         media_type: Decides the extension, unless the name already has one that fits.
     """
-    composed = unicodedata.normalize("NFC", name or "")
-    kept = "".join(
-        "_" if character in _RESERVED else " " if character.isspace() else character
-        for character in composed
-        # Category C: control characters, direction marks, surrogates, unassigned code points.
-        if character.isspace() or not unicodedata.category(character).startswith("C")
-    )
-    text = " ".join(kept.split()).strip(". ")
+    text = _visible(name or "")
     ending = file_extension(media_type)
     stem, dot, suffix = text.rpartition(".")
     if stem and _extension_fits(f"{dot}{suffix}".lower(), media_type.partition(";")[0].strip().lower()):
@@ -113,6 +124,53 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     return text + ending
 
 
+def number_width(documents: int) -> int:
+    """Return how many digits a document's number has in a process with so many documents."""
+    return max(_MIN_DIGITS, len(str(documents)))
+
+
+def numbered_filename(
+    number: int, name: str | None, type_name: str | None, media_type: str, *, digits: int = _MIN_DIGITS
+) -> str:
+    """Return ``NNN - name.ext``, the name under which `autos get` saves a document.
+
+    The client has this rule too, because it imports nothing of ours. A test compares both.
+
+    Args:
+        number: The document's place among those of its process, from 1.
+        name: The name as the court states it.
+        type_name: Used if there is no name.
+        media_type: Decides the extension, unless the name has one that fits.
+        digits: The width of the number, padded with zeros.
+    """
+    text = _visible(name or type_name or "")
+    stem, ending = _split_extension(text, media_type.partition(";")[0].strip().lower())
+    stem = stem.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
+    return f"{number:0{digits}d} - {stem or 'document'}{ending}"
+
+
+def _split_extension(name: str, media_type: str) -> tuple[str, str]:
+    """Return a name's stem, and its own extension if that fits the media type, otherwise the type's."""
+    path = PurePosixPath(name)
+    own = path.suffix if _SUFFIX.fullmatch(path.suffix) else ""
+    default = _KNOWN_TYPES.guess_extension(media_type)
+    if own and (default is None or _KNOWN_TYPES.guess_type(f"x{own.lower()}")[0] == media_type):
+        return path.stem, own
+    return name, default or ".bin"
+
+
+def _visible(name: str) -> str:
+    """Return a name in one line, without characters that are invisible or reserved in file systems."""
+    composed = unicodedata.normalize("NFC", name)
+    kept = "".join(
+        "_" if character in _RESERVED else " " if character.isspace() else character
+        for character in composed
+        # Category C: control characters, direction marks, surrogates, unassigned code points.
+        if character.isspace() or not unicodedata.category(character).startswith("C")
+    )
+    return " ".join(kept.split()).strip(". ")
+
+
 def _extension_fits(ending: str, media_type: str) -> bool:
     """Return whether a name's own extension says the same as the media type, or something more specific."""
     ending = _ALIASES.get(ending, ending)
@@ -123,14 +181,19 @@ def _extension_fits(ending: str, media_type: str) -> bool:
     return family in ("audio", "image", "video") and _TYPES.get(ending, "").startswith(f"{family}/")
 
 
-def content_disposition(filename: str) -> str:
-    """Return the ``Content-Disposition`` that makes browsers save a file under its name (RFC 6266, RFC 8187)."""
+def content_disposition(filename: str, *, inline: bool = False) -> str:
+    """Return the ``Content-Disposition`` of a file with this name (RFC 6266, RFC 8187).
+
+    Args:
+        filename: The name under which browsers save it.
+        inline: Browsers show it instead of saving it.
+    """
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     # After NFKD, which turns compatibility forms into plain ones, such as a full-width quotation mark.
     plain = "".join(
         "_" if character in '"/\\%' or not character.isprintable() else character for character in plain
     )
-    value = f'attachment; filename="{plain}"'
+    value = f'{"inline" if inline else "attachment"}; filename="{plain}"'
     if plain != filename:
         value += f"; filename*=UTF-8''{quote(filename, safe='')}"
     return value

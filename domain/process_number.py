@@ -80,20 +80,35 @@ class ProcessNumber:
             raise _not_a_number(text)
         sequence, *others = match.groups()
         number = cls(sequence.zfill(_SEQUENCE_DIGITS), *others)
-        expected = number._expected_check_digits()
-        if number.check_digits == expected and (len(sequence) == _SEQUENCE_DIGITS or number._is_plausible):
+        if number.is_right and (len(sequence) == _SEQUENCE_DIGITS or number.is_plausible):
             return number
         if len(sequence) < _SEQUENCE_DIGITS:
             raise _not_a_number(text)
-        right = replace(number, check_digits=expected).canonical
+        right = number.corrected
         raise InvalidProcessNumber(
-            f"The check digits of {number.canonical} are wrong: for this number they would be {expected} "
-            f"({right}). Compare the number with the court's papers.",
-            suggestion=right,
+            f"The check digits of {number.canonical} are wrong: for this number they would be "
+            f"{right.check_digits} ({right}). Compare the number with the court's papers.",
+            suggestion=right.canonical,
         )
 
+    @classmethod
+    def of_digits(cls, digits: str) -> Self:
+        """Return the number with these 14 to 20 digits, whatever its check digits. Lost zeros are put in front."""
+        padded = digits.zfill(_SEQUENCE_DIGITS + 13)
+        return cls(padded[:7], padded[7:9], padded[9:13], padded[13], padded[14:16], padded[16:])
+
     @property
-    def _is_plausible(self) -> bool:
+    def is_right(self) -> bool:
+        """Whether the check digits are right (ISO 7064 mod 97-10)."""
+        return self.check_digits == self._expected_check_digits()
+
+    @property
+    def corrected(self) -> Self:
+        """The same number with the right check digits."""
+        return replace(self, check_digits=self._expected_check_digits())
+
+    @property
+    def is_plausible(self) -> bool:
         """Whether year and court exist. The check digits alone are right for one in a hundred random numbers."""
         return (self.segment, self.court_code) in _COURTS and "1900" <= self.year <= "2100"
 

@@ -34,3 +34,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
         plural: The plural, where it is not the singular with an ``s``.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def fold(text: str) -> str:
+    """Return the text for comparisons that ignore case, accents and runs of blanks: ``peticao inicial``."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return " ".join(printable(plain).split())

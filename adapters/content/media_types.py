@@ -25,10 +25,13 @@ _OFFICE_FOLDERS = {
     b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 _UNKNOWN = "application/octet-stream"
+_PDF = "application/pdf"
 
 
 def choose_media_type(head: bytes, declared: str | None, is_text: bool) -> str:
     """Return the media type of a document: the one of its bytes or, if unknown, the one that the court declared.
+
+    Only bytes with a PDF header are a PDF.
 
     Args:
         head: The first bytes, a few kilobytes.
@@ -39,7 +42,11 @@ def choose_media_type(head: bytes, declared: str | None, is_text: bool) -> str:
         return "text/plain"
     if head.startswith(b"PK\x03\x04"):
         return _archive_type(head, declared)
-    return detect_media_type(head) or normalize_media_type(declared) or _UNKNOWN
+    detected, stated = detect_media_type(head), normalize_media_type(declared)
+    if detected is None and stated == _PDF:
+        # A PDF is known by its header alone, because browsers open what we call one.
+        return _UNKNOWN
+    return detected or stated or _UNKNOWN
 
 
 def detect_media_type(head: bytes) -> str | None:
@@ -48,7 +55,7 @@ def detect_media_type(head: bytes) -> str | None:
     A signed file (PKCS #7) is detected before the format of the file that it may contain.
     """
     if head.startswith(b"%PDF-"):
-        return "application/pdf"
+        return _PDF
     if head.startswith(b"{\\rtf"):
         return "application/rtf"
     if _PKCS7.match(head) or head.startswith(b"-----BEGIN PKCS7-----"):
@@ -60,7 +67,7 @@ def detect_media_type(head: bytes) -> str | None:
     if head.startswith(b"PK\x03\x04"):
         return _archive_type(head, None)
     if has_pdf_header(head):
-        return "application/pdf"
+        return _PDF
     return _detect_with_puremagic(head)
 
 
@@ -84,5 +91,5 @@ def _detect_with_puremagic(head: bytes) -> str | None:
     except (puremagic.PureError, ValueError):
         return None
     # Low confidence: two bytes may match by accident.
-    confident = (match for match in matches if match.mime_type and match.confidence >= 0.4)
-    return next((match.mime_type for match in confident), None)
+    confident = (match.mime_type for match in matches if match.mime_type and match.confidence >= 0.4)
+    return next((media_type for media_type in confident if media_type != _PDF), None)

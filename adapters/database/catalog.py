@@ -15,6 +15,7 @@ from adapters.database.court_rate_limit import CourtRateLimitRepository
 from adapters.database.court_state import CourtStateRepository
 from adapters.database.deliveries import DeliveryRepository
 from adapters.database.delivery_log import DeliveryLogRepository
+from adapters.database.document_search import DocumentSearchRepository
 from adapters.database.documents import DocumentRepository
 from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
@@ -37,6 +38,7 @@ for _repository in (
     DeliveryLogRepository,
     DeliveryRepository,
     DocumentRepository,
+    DocumentSearchRepository,
     EndpointRepository,
     ListRepository,
     ListingRepository,
@@ -56,6 +58,7 @@ class Catalog:
             neither.
 
     Attributes:
+        document_search: Filtered and sorted documents of one process.
         lists: Pages over all processes and over all failures.
         deliveries: Webhook deliveries, with their log and the failing endpoints.
         court_state: The circuit breaker in front of the court, and the credentials in use.
@@ -69,6 +72,7 @@ class Catalog:
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
         self.documents = DocumentRepository(database)
+        self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)
         self.runs = RunRepository(database)
         self.deliveries = DeliveryRepository(database)

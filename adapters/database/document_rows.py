@@ -14,12 +14,13 @@ from domain.documents import Document, DocumentSource, DocumentStatus, StoredObj
 from domain.listings import DocumentOrigin, Instance
 from domain.secrecy import Secrecy
 
-_JOINED = documents.join(instances, documents.c.instance_id == instances.c.id).join(
+# Documents with the rows that may restrict them.
+DOCUMENTS_WITH_LEVELS = documents.join(instances, documents.c.instance_id == instances.c.id).join(
     processes, documents.c.process_number == processes.c.number
 )
 # Documents with their instances and secrecy levels, for `to_document`.
 SELECT_DOCUMENTS = select(
-    *(column for column in documents.c if column is not documents.c.former_sources),
+    *(column for column in documents.c if column.name not in ("former_sources", "search_text")),
     instances.c.key.label("instance_key"),
     instances.c.degree.label("instance_degree"),
     instances.c.name.label("instance_name"),
@@ -28,7 +29,7 @@ SELECT_DOCUMENTS = select(
     instances.c.current.label("instance_current"),
     *LEVELS,
     UNLISTED_AT,
-).select_from(_JOINED)
+).select_from(DOCUMENTS_WITH_LEVELS)
 
 # What a download needs to know about documents of one process, for `to_document_source`.
 SELECT_SOURCES = select(
@@ -59,15 +60,7 @@ def to_document(row: Row[*tuple[Any, ...]]) -> Document:
         name=row.name,
         type_name=row.type_name,
         filed_at=row.filed_at,
-        instance=Instance(
-            key=row.instance_key,
-            degree=row.instance_degree,
-            name=row.instance_name,
-            court_unit=row.instance_court_unit,
-            filed_at=row.instance_filed_at,
-            current=row.instance_current,
-            secrecy=Secrecy(row.instance_secrecy),
-        ),
+        instance=to_instance(row),
         secrecy=strictest_level(row),
         pages=row.pages,
         sources=tuple(DocumentOrigin(origin["id"], origin["source"], origin["codex_id"]) for origin in row.sources),
@@ -77,6 +70,19 @@ def to_document(row: Row[*tuple[Any, ...]]) -> Document:
         failure=to_failure(row, attempts=row.failed_attempts) if status is DocumentStatus.FAILED else None,
         unlisted_at=row.effective_unlisted_at,
         version=row.version,
+    )
+
+
+def to_instance(row: Row[*tuple[Any, ...]]) -> Instance:
+    """Convert the instance in a row that has its columns as ``instance_…``."""
+    return Instance(
+        key=row.instance_key,
+        degree=row.instance_degree,
+        name=row.instance_name,
+        court_unit=row.instance_court_unit,
+        filed_at=row.instance_filed_at,
+        current=row.instance_current,
+        secrecy=Secrecy(row.instance_secrecy),
     )
 
 

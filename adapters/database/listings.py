@@ -13,6 +13,7 @@ from adapters.database.engine import Database
 from adapters.database.tables import documents, instances, processes
 from adapters.database.upserts import insert_into, on_conflict_overwrite
 from adapters.database.versions import archive_replaced_contents, write_origin
+from domain.document_search import search_text
 from domain.documents import DocumentStatus
 from domain.listings import ListedDocument, Listing
 from domain.run_messages import ListingSummary
@@ -33,7 +34,10 @@ _DESCRIPTION_COLUMNS = (
     "pages",
     "origin_id",
 )
-_LISTING_COLUMNS = ("instance_id", "sources", "former_sources", "last_listed_at", "withdrawn", "unlisted_at")
+_LISTING_COLUMNS = (
+    *("instance_id", "search_text", "sources", "former_sources"),
+    *("last_listed_at", "withdrawn", "unlisted_at"),
+)
 
 
 class ListingRepository:
@@ -230,6 +234,7 @@ def _build_row(
         "process_number": listing.process_number,
         "id": document_id,
         "instance_id": instance_id,
+        "search_text": search_text(document.name, document.type_name),
         "sources": [write_origin(origin, document.secrecy) for origin in document.sources],
         # Ignored for a known document: its position never changes.
         "position": position,

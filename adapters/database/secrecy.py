@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func
+from sqlalchemy import Row, and_, func
 
 from adapters.database.tables import documents, instances, processes
-from domain.secrecy import Secrecy, strictest
+from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
 
 # For a query over documents joined with their instances and processes. Select `documents.secrecy` as well.
 LEVELS = (
@@ -16,6 +16,14 @@ LEVELS = (
 )
 # Since when the court no longer shows the document, or its whole process. NULL while it shows both.
 UNLISTED_AT = func.coalesce(documents.c.unlisted_at, processes.c.unlisted_at).label("effective_unlisted_at")
+
+# Whether a key without the scope `sealed` may read a document: `domain.secrecy.is_withheld` for a query over
+# documents joined with their instances and processes. A test compares both.
+IS_OPEN = and_(
+    *(table.c.secrecy.in_(OPEN_LEVELS) for table in (documents, instances, processes)),
+    documents.c.unlisted_at.is_(None),
+    processes.c.unlisted_at.is_(None),
+)
 
 
 def strictest_level(row: Row[*tuple[Any, ...]]) -> Secrecy:

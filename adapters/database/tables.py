@@ -128,6 +128,8 @@ documents = Table(
     Column("sequence", Integer),
     Column("type_code", Integer),
     Column("type_name", Text),
+    # Name and type without case and accents, for searches: `domain.document_search.search_text`.
+    Column("search_text", Text),
     Column("filed_at", UtcDateTime),
     # The strictest level of all sources, including former ones. The process and the instance have their own.
     Column("secrecy", String(16), nullable=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
@@ -39,6 +39,7 @@ _UPLOADS_PER_PAGE = 1000
 _CHECK_TIMEOUT_SECONDS = 10.0
 _CHECK_ATTEMPTS = 3
 _CHUNK_BYTES = 1024**2
+_READ_BYTES = 256 * 1024
 _SHA256 = "sha256"
 _NAME = "name"
 
@@ -160,6 +161,27 @@ class ObjectStore:
         if not confirmed:
             await self._verify(key, content)
         return StoredObject(key, content.size_bytes, content.sha256.hex(), media_type)
+
+    async def read(self, stored: StoredObject) -> AsyncGenerator[bytes]:
+        """Yield the bytes of an object, a quarter of a megabyte at a time.
+
+        The reader has all of them only if the iteration ends without an error. Close the generator to stop earlier.
+
+        Raises:
+            StorageFailure: The store refused or lost a request, or has other bytes than were stored.
+        """
+        digest, size_bytes = hashlib.sha256(), 0
+        async with self._request_scope(f"The store did not return {stored.key}", right="s3:GetObject"):
+            response = await self._client.get_object(Bucket=self._bucket, Key=stored.key)
+            async with response["Body"]:
+                async for chunk in response["Body"].iter_chunks(_READ_BYTES):
+                    size_bytes += len(chunk)
+                    if size_bytes > stored.size_bytes:
+                        break
+                    digest.update(chunk)
+                    yield chunk
+        if size_bytes != stored.size_bytes or digest.hexdigest() != stored.sha256:
+            raise StorageFailure(f"The store returned {stored.key} with other bytes than were stored.")
 
     async def abort_uploads(self, prefix: str, *, older_than: timedelta) -> int:
         """Abort unfinished multipart uploads under ``prefix``.

@@ -77,12 +77,24 @@ class LinkSigner:
             )
         return cls(SigningKeys(credentials, renew_before_end=ttl), address, ttl, store)
 
-    async def sign(self, document: Document) -> Link | None:
-        """Return a new link that saves the document under its own name. None if the document is not available."""
-        return (await self.sign_all([document])).get(document.id)
+    async def sign(self, document: Document, *, inline: bool = False) -> Link | None:
+        """Return a new link to the document. None if the document is not available.
 
-    async def sign_all(self, documents: Sequence[Document]) -> dict[str, Link]:
+        Args:
+            document: The document.
+            inline: Browsers show it instead of saving it under its own name. Only for a PDF.
+
+        Raises:
+            DependencyUnavailable: The temporary keys have expired and could not be renewed.
+        """
+        return (await self.sign_all([document], inline=inline)).get(document.id)
+
+    async def sign_all(self, documents: Sequence[Document], *, inline: bool = False) -> dict[str, Link]:
         """Return new links for the documents that are available, by id.
+
+        Args:
+            documents: The documents.
+            inline: Browsers show PDFs instead of saving them. All else is saved in any case.
 
         Raises:
             DependencyUnavailable: The temporary keys have expired and could not be renewed.
@@ -112,7 +124,7 @@ class LinkSigner:
                 "GET",
                 base_url + quote(stored.key, safe="/-_.~"),
                 params={
-                    "response-content-disposition": content_disposition(filename),
+                    "response-content-disposition": content_disposition(filename, inline=inline and stored.is_pdf),
                     "response-content-type": stored.media_type,
                 },
             )

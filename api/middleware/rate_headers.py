@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 # Units of the limit that a request costs: any request, and one that may start a run.
 READ_COST = 1
 START_COST = 10
+_NUMBERS_PER_COST_UNIT = 10
 
 _STATE_KEY = "allowance"
+
+
+def batch_cost(numbers: int) -> int:
+    """Return what a batch of so many processes costs."""
+    return START_COST + numbers // _NUMBERS_PER_COST_UNIT
 
 
 async def charge(rate_limiter: RateLimiter, request: Request, client: Client, cost: int) -> None:

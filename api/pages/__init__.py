@@ -1,14 +1,17 @@
-"""The web page: one field for a process number, and the documents of a process.
+"""The web page: one field for process numbers, and the documents of a process.
 
-    routes      the pages, and the script and styles
-    actions     what the buttons do
-    sign_in     signing in with an API key, and out
-    session     the session cookie, and the CSRF checks
-    view        the view models of the pages
-    reference   the API reference, rendered from the OpenAPI description
-    rendering   renders templates; problems become pages
-    texts       all texts, in English and Portuguese
-    formats     numbers, sizes and dates in each language
+    home            the field, the numbers found in pasted text, the latest processes
+    routes          a process, and the script and styles
+    document_list   the search in its documents, and a page of them
+    archive         all of its documents as one ZIP
+    actions         what the buttons do
+    sign_in         signing in with an API key, and out
+    session         the session cookie, and the CSRF checks
+    view            the view models of the pages
+    reference       the API reference, rendered from the OpenAPI description
+    rendering       renders templates; problems become pages
+    texts           the languages; texts_english and texts_portuguese have the texts
+    formats         numbers, sizes and dates in each language
 
 The pages are rendered on the server and work without their script, which only refreshes a page while a run is open.
 Nothing is loaded from another host.

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from api.pages.texts import Language
 
 # The courts' time zone. Every page that shows a time names it.
-_BRASILIA = ZoneInfo("America/Sao_Paulo")
+BRASILIA = ZoneInfo("America/Sao_Paulo")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -29,7 +29,7 @@ def size(amount: int, language: Language) -> str:
 
 def date(moment: datetime, language: Language) -> str:
     """Format the date in Brasília: ``04 Mar 2025`` or ``04/03/2025``."""
-    local = moment.astimezone(_BRASILIA)
+    local = moment.astimezone(BRASILIA)
     if language is Language.PORTUGUESE:
         return f"{local:%d/%m/%Y}"
     # Not with strftime: its month names depend on the machine's locale.
@@ -38,4 +38,4 @@ def date(moment: datetime, language: Language) -> str:
 
 def day_and_time(moment: datetime, language: Language) -> str:
     """Format the date and time in Brasília."""
-    return f"{date(moment, language)}, {moment.astimezone(_BRASILIA):%H:%M}"
+    return f"{date(moment, language)}, {moment.astimezone(BRASILIA):%H:%M}"

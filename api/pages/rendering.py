@@ -80,6 +80,11 @@ class Translator:
         return formats.day_and_time(moment, self.language)
 
 
+def translator_of(request: Request) -> Translator:
+    """Return the texts in the language that the browser prefers."""
+    return Translator(preferred_language(request.headers.get("accept-language")))
+
+
 def render_page(request: Request, template: str, *, status: int = 200, **content: object) -> Response:
     """Render a template in the language that the browser prefers.
 
@@ -90,7 +95,7 @@ def render_page(request: Request, template: str, *, status: int = 200, **content
         content: The variables of the template.
     """
     text = _templates.get_template(f"{template}.html.jinja").render(
-        t=Translator(preferred_language(request.headers.get("accept-language"))),
+        t=translator_of(request),
         version=_VERSION,
         signed_in=COOKIE in request.cookies,
         form_token=sessions_of(request).form_token(request),

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.pagination import POSITION_CURSOR, PROCESS_CURSOR
-from api.presenters import FIRST_PAGE_SIZE, ProcessPresenter, status_of
+from api.pages.document_list import DocumentList, DocumentQuery, read_documents
+from api.pagination import PROCESS_CURSOR
+from api.presenters import ProcessPresenter, status_of
 from domain.clients import Client, Scope
 from domain.completeness import Completeness, Outcome, Phase, ProcessStatus
-from domain.documents import Document, Failure
-from domain.listings import Instance
+from domain.documents import Failure, quotes_court
 from domain.open_runs import OpenRun
 from domain.process_number import ProcessNumber
 from domain.processes import Process
-from domain.secrecy import is_withheld
 
 _PROCESSES_PER_PAGE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceGroup:
-    """The documents of one instance on a page, in their order."""
-
-    instance: Instance
-    documents: tuple[Document, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +26,11 @@ class CourtTrouble:
     code: str
     answer: str
     next_probe_at: datetime | None
+
+    @property
+    def quotes_court(self) -> bool:
+        """Whether the answer is the court's own."""
+        return quotes_court(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,7 @@ class ProcessView:
         phase: What the open run is doing. None if no run is open.
         trouble: Why the run waits, if it waits for the court.
         lacks_worker: Whether the open run cannot go on because no worker is at work.
-        cursor: The cursor of this page of documents. None on the first page.
-        following: The cursor of the next page of documents. None on the last page.
+        documents: The page of documents.
     """
 
     number: str
@@ -60,11 +54,8 @@ class ProcessView:
     failure: Failure | None
     cancelled: bool
     trouble: CourtTrouble | None
-    groups: tuple[InstanceGroup, ...]
-    cursor: str | None
-    following: str | None
+    documents: DocumentList
     may_act: bool
-    scopes: frozenset[Scope]
     lacks_worker: bool = False
 
     @property
@@ -83,10 +74,6 @@ class ProcessView:
         if self.status is None or self.status is ProcessStatus.PENDING:
             return ("download",)
         return ("retry", "update") if self.counts.failed_retryable else ("update",)
-
-    def shows(self, document: Document) -> bool:
-        """Return whether this client may see a document, including its name."""
-        return not is_withheld(document, self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +128,7 @@ async def _read_row(presenter: ProcessPresenter, process: Process) -> ProcessRow
 
 
 async def read_process(
-    presenter: ProcessPresenter, number: ProcessNumber, client: Client, *, after: int, cursor: str | None
+    presenter: ProcessPresenter, number: ProcessNumber, client: Client, query: DocumentQuery
 ) -> ProcessView:
     """Read what the page of a process shows.
 
@@ -149,16 +136,14 @@ async def read_process(
         presenter: Reads the catalog and Temporal.
         number: The process.
         client: The client that views the page.
-        after: Position after which the page of documents begins.
-        cursor: The same, as in the page's URL.
+        query: Which documents to show.
 
     Raises:
+        InvalidInput: The query's cursor belongs to another list.
         DependencyUnavailable: The database or Temporal does not answer.
     """
     state = await presenter.find_state(number)
     process, open_run = state or (Process(number.canonical, number.court), None)
-    documents = await presenter.catalog.documents.page(process.number, after=after, limit=FIRST_PAGE_SIZE + 1)
-    shown = documents[:FIRST_PAGE_SIZE]
     run = process.latest_run
     return ProcessView(
         number=process.number,
@@ -170,11 +155,8 @@ async def read_process(
         failure=process.failure,
         cancelled=run is not None and run.outcome is Outcome.CANCELLED,
         trouble=await _read_trouble(presenter, open_run),
-        groups=_group_by_instance(shown),
-        cursor=cursor,
-        following=POSITION_CURSOR.encode(shown[-1].position) if len(documents) > FIRST_PAGE_SIZE else None,
+        documents=await read_documents(presenter.catalog, process.number, client, query),
         may_act=client.may(Scope.DOWNLOAD),
-        scopes=client.scopes,
         lacks_worker=open_run is not None and bool(presenter.warnings()),
     )
 
@@ -186,10 +168,3 @@ async def _read_trouble(presenter: ProcessPresenter, open_run: OpenRun | None) -
     if state.failure_code is None:
         return None
     return CourtTrouble(state.failure_code.value, state.answer or "", state.next_probe_at)
-
-
-def _group_by_instance(documents: Sequence[Document]) -> tuple[InstanceGroup, ...]:
-    groups: dict[Instance, list[Document]] = {}
-    for document in documents:
-        groups.setdefault(document.instance, []).append(document)
-    return tuple(InstanceGroup(instance, tuple(members)) for instance, members in groups.items())

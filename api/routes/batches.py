@@ -8,14 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import AuthenticatorDep, BatchServiceDep, Reader, UnchargedDownloader
 from api.json_bodies import JsonRoute
-from api.middleware.rate_headers import START_COST
+from api.middleware.rate_headers import batch_cost
 from api.pagination import link_next
 from api.problems.problem import documented_problems
 from api.schemas.batches import BatchBody, BatchesBody, BatchesQuery, NewBatchBody
 from api.schemas.callbacks import run_end_callback
 from api.schemas.parameters import BatchId, NoQuery
-
-_NUMBERS_PER_COST_UNIT = 10
 
 router = APIRouter(prefix="/batches", tags=["batches"], route_class=JsonRoute)
 
@@ -42,7 +40,7 @@ async def post_batch(
     stop the others.
     """
     # Charged as a whole before anything is done, so that a refused batch costs nothing.
-    await authenticator.charge(request, client, START_COST + len(body.process_numbers) // _NUMBERS_PER_COST_UNIT)
+    await authenticator.charge(request, client, batch_cost(len(body.process_numbers)))
     batch = await batches.create(client, body)
     response.headers["Location"] = f"/batches/{batch.id}"
     return batch

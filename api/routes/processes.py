@@ -9,7 +9,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from api.auth import require_scope
-from api.deps import BroadcasterDep, CatalogDep, DownloadServiceDep, PresenterDep, Reader, StartingDownloader
+from api.deps import (
+    BroadcasterDep,
+    CatalogDep,
+    DownloadServiceDep,
+    OriginsDep,
+    PresenterDep,
+    Reader,
+    StartingDownloader,
+)
 from api.json_bodies import JsonRoute
 from api.middleware.methods import is_head
 from api.pagination import POSITION_CURSOR, link_next
@@ -18,7 +26,7 @@ from api.presenters import ProcessPresenter, process_unknown
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
 from api.schemas.callbacks import run_end_callback
-from api.schemas.documents import ContentQuery, DocumentBody, DocumentsBody, DocumentsQuery
+from api.schemas.documents import ContentQuery, Disposition, DocumentBody, DocumentsBody, DocumentsQuery
 from api.schemas.downloads import DownloadBody, DownloadQuery, Notify
 from api.schemas.parameters import DocumentIdInPath, Number
 from api.schemas.processes import ProcessBody
@@ -151,12 +159,15 @@ async def get_content(
     number: Number,
     document_id: DocumentIdInPath,
     client: Reader,
+    request: Request,
     query: Annotated[ContentQuery, Query()],
     presenter: PresenterDep,
+    origins: OriginsDep,
 ) -> Response:
     """Redirect to a fresh link. This URL can be stored; links expire.
 
-    With `version`, redirect to an earlier content that the court has replaced.
+    With `version`, redirect to an earlier content that the court has replaced. With `disposition=inline`, a browser
+    shows a PDF instead of saving it.
     """
     document = await _get_document(presenter, number, document_id)
     if is_withheld(document, client.scopes):
@@ -167,14 +178,17 @@ async def get_content(
         )
     if query.version is not None and query.version != document.version:
         document = _find_version(document, query.version)
-    link = await presenter.signer.sign(document)
+    link = await presenter.signer.sign(document, inline=query.disposition is Disposition.INLINE)
+    if link is not None and query.disposition is Disposition.INLINE and origins.is_own_url(request, link.url):
+        # A document of unknown authors must not be shown on the origin of our pages.
+        link = await presenter.signer.sign(document)
     if link is None:
         raise Problem(
             ProblemCode.DOCUMENT_NOT_AVAILABLE,
             f"The document is {document.status}. Request a download first.",
             document_status=document.status.value,
         )
-    return RedirectResponse(link.url, 307)
+    return RedirectResponse(link.url, 307, headers={"Referrer-Policy": "no-referrer"})
 
 
 async def _answer_download(

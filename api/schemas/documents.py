@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from api.schemas.base import Body, UtcTime
@@ -22,11 +24,23 @@ class DocumentsQuery(Body):
     limit: int = Field(100, ge=1, le=200, description="Documents per page.")
 
 
+class Disposition(StrEnum):
+    """What a browser does with a document."""
+
+    ATTACHMENT = "attachment"
+    INLINE = "inline"
+
+
 class ContentQuery(Body):
     """The query of a document's content."""
 
     version: int | None = Field(
         None, ge=1, le=2**31 - 1, description="Number of an earlier version. The current version if omitted."
+    )
+    disposition: Disposition = Field(
+        Disposition.ATTACHMENT,
+        description="What a browser does with the document: save it, or with `inline` show it. Only a PDF is "
+        "shown, and only if the store has another origin than this API; everything else is saved.",
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.filenames import content_disposition, file_extension, safe_filename
+from autos_client import Document
+from autos_client.files import digits_for, file_name
+from domain.filenames import content_disposition, file_extension, number_width, numbered_filename, safe_filename
 
 PDF = "application/pdf"
 FALLBACK = "0f1e2d3c-4b5a-5678-9abc-def012345678"
@@ -170,3 +172,30 @@ def test_no_name_adds_lines_or_parameters_to_the_header(name: str) -> None:
 )
 def test_header_has_the_form_that_browsers_expect(name: str, header: str) -> None:
     assert content_disposition(name) == header
+
+
+@given(
+    st.none() | anything,
+    st.none() | st.text(max_size=20),
+    st.sampled_from([*sorted(MEDIA_TYPES), "text/xml", "audio/ogg", "application/x-unknown"]),
+    st.integers(1, 20_000),
+)
+@example("Laudo Pericial 1/2.pdf", None, PDF, 7)
+@example("ata.PDF", "Ata", "text/html", 1)
+@example("..", "", "", 1000)
+@example(".pdf", None, PDF, 1)
+def test_numbered_names_are_those_of_the_client(
+    name: str | None, type_name: str | None, media_type: str, number: int
+) -> None:
+    digits = number_width(number)
+    assert digits == digits_for(number)
+    # Without validation: the client's model takes no surrogates, which its rule would remove.
+    document = Document.model_construct(id="", status="available", name=name, type=type_name, media_type=media_type)
+    expected = file_name(number, document, digits)
+    assert numbered_filename(number, name, type_name, media_type, digits=digits) == expected
+
+
+def test_an_inline_disposition_keeps_the_name() -> None:
+    value = content_disposition("Petição.pdf", inline=True)
+    assert value == content_disposition("Petição.pdf").replace("attachment", "inline", 1)
+    assert value.startswith('inline; filename="Peticao.pdf"; ')

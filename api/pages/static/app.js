@@ -1,5 +1,14 @@
 "use strict";
 
+// Lets the Enter key send the form of the home page, as in a field of one line. Shift+Enter begins a new line.
+document.querySelectorAll("[data-enter=submits]").forEach((field) => {
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    field.form.requestSubmit();
+  });
+});
+
 // Refreshes the page of a process while a run is open. Without this script the page shows the state when it was loaded.
 (() => {
   const MIN_PAUSE_MS = 1000;
@@ -22,8 +31,16 @@
       old.replaceWith(fresh);
       return;
     }
-    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    // What a person is choosing in the search is not changed under their hands.
+    if (old.matches("form.search") && old.contains(document.activeElement)) return;
+    // What a person has unfolded stays so.
+    const kept = old.nodeName === "DETAILS" ? "open" : "";
+    for (const { name } of [...old.attributes]) {
+      if (name !== kept && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (name !== kept && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
     const before = [...old.childNodes];
     [...fresh.childNodes].forEach((child, index) => {
       if (index < before.length) morph(before[index], child);

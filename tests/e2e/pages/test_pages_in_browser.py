@@ -68,7 +68,9 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
         await expect(page.get_by_role("heading", level=1)).to_have_text(f"Process {number}")
         await expect(page.locator("tbody tr")).to_have_count(31)
         await expect(page.locator("tbody")).to_have_count(2)
-        # Updates of the page must not move the focus or the scroll position.
+        # Updates of the page must not fold what was unfolded, or move the focus or the scroll position.
+        await page.get_by_text("Type, instance, status and date").click()
+        await page.get_by_label("Words in the name or type").fill("typed meanwhile")
         await page.get_by_role("button", name="Cancel").focus()
         await page.evaluate("document.body.dataset.sameDocument = 'yes'; scrollTo(0, 200)")
         await expect(page.locator("#status")).to_have_text("Downloading")
@@ -78,16 +80,24 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
         await expect(page.locator("#announcement")).to_have_text("Complete")
         await expect(page.locator("progress")).to_have_attribute("value", "31")
         assert await page.evaluate("[document.body.dataset.sameDocument, scrollY]") == ["yes", 200]
+        await expect(page.locator("#more-filters")).to_have_attribute("open", "")
+        await expect(page.get_by_label("Words in the name or type")).to_have_value("typed meanwhile")
         # The focused button is gone, so the focus moves to the heading of what has changed.
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
+        await expect(page.get_by_role("link", name="Save")).to_have_count(31)
+        await expect(page.locator("tbody td.place").nth(30)).to_have_text("031")
+        # PDFs open in a new tab, and a tab of theirs cannot reach the page.
         links = page.get_by_role("link", name="Open")
-        await expect(links).to_have_count(31)
+        assert await links.count() > 10
+        assert await links.first.get_attribute("rel") == "noopener noreferrer"
         async with visitor.context.expect_event(
             "response", lambda answer: answer.url.startswith(shared_stack.addresses["s3"])
         ) as opened:
             await links.first.press("Enter")
-        assert (await opened.value).status == 200
+        answer = await opened.value
+        assert answer.status == 200
+        assert answer.headers["content-disposition"].startswith("inline;")
         visitor.assert_no_complaints()
 
 
@@ -142,8 +152,9 @@ async def test_the_pages_fit_on_a_phone(browser: Browser, base: str, complete: s
             await visitor.open(path)
             assert not await visitor.scrolls_sideways()
             small = await visitor.page.evaluate(
-                "[...document.querySelectorAll('main a, main button, main input, nav a')]"
-                ".filter(item => item.type !== 'hidden' && item.getBoundingClientRect().height < 44)"
+                "[...document.querySelectorAll('nav a, main :is(a, button, input, select, summary, textarea)')]"
+                ".filter(item => item.type !== 'hidden' && item.offsetParent)"
+                ".filter(item => item.getBoundingClientRect().height < 44)"
                 ".map(item => item.outerHTML)"
             )
             assert small == []
@@ -162,7 +173,7 @@ async def test_the_pages_work_without_javascript(shared_stack: RunningStack, bro
         await shared_stack.wait_until_ended(number)
         await visitor.page.get_by_role("link", name="Reload this page").click()
         await expect(visitor.page.locator("#status")).to_have_text("Complete")
-        await expect(visitor.page.get_by_role("link", name="Open")).to_have_count(3)
+        await expect(visitor.page.get_by_role("link", name="Save")).to_have_count(3)
         await visitor.open()
         await expect(visitor.page.get_by_role("link", name=number)).to_be_visible()
 
@@ -207,8 +218,12 @@ async def test_failed_documents_are_explained_and_retried(
         await expect(reasons.first).to_have_text(
             "The court's system could not deliver this document. It can be retried."
         )
-        await expect(page.locator("tbody .answer").first).to_contain_text("Erro interno na API do Codex")
+        answer = page.locator("tbody .answer").first
+        await expect(answer.locator("blockquote")).to_be_hidden()
+        await answer.get_by_text("What the court answered").click()
+        await expect(answer.locator("blockquote")).to_have_text("HTTP 500: Erro interno na API do Codex")
+        await expect(answer.locator("blockquote")).to_have_attribute("lang", "pt-BR")
         await page.get_by_role("button", name="Retry the 2 failed documents").click()
         await expect(page.locator("#status")).to_have_text("Complete")
-        await expect(page.get_by_role("link", name="Open")).to_have_count(6)
+        await expect(page.get_by_role("link", name="Save")).to_have_count(6)
         visitor.assert_no_complaints()

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import FastAPI, Request
 
+from api.pages.document_list import DocumentList, DocumentQuery
 from api.pages.rendering import render_page
 from api.pages.session import Sessions
 from api.pages.view import CourtTrouble, ProcessView
 from domain.clients import ALL_SCOPES
 from domain.completeness import Completeness, Phase, ProcessStatus
+from domain.document_search import FoundDocuments
 from domain.documents import Failure
 from domain.errors import FailureCode
 
@@ -27,11 +29,8 @@ COMPLETE = ProcessView(
     failure=None,
     cancelled=False,
     trouble=None,
-    groups=(),
-    cursor=None,
-    following=None,
+    documents=DocumentList(FoundDocuments(), DocumentQuery(), None, ALL_SCOPES),
     may_act=True,
-    scopes=ALL_SCOPES,
 )
 
 
@@ -80,13 +79,21 @@ def test_a_run_that_waits_for_the_court_shows_why_and_until_when() -> None:
 
 
 def test_a_failed_process_shows_why() -> None:
-    failure = Failure(FailureCode.NOT_FOUND, "Não foram encontrados registros", 1, NOW)
+    failure = Failure(FailureCode.NOT_FOUND, "HTTP 404: Não foram encontrados registros", 1, NOW)
     text = render_process(
         replace(COMPLETE, status=ProcessStatus.FAILED, counts=Completeness(), failure=failure), "pt"
     )
     assert "O tribunal não conhece este processo." in text
     assert "Tentar novamente não adiantaria." in text
-    assert "Resposta do tribunal: “Não foram encontrados registros”" in text
+    assert "<summary>O que o tribunal respondeu</summary>" in text
+    assert '<blockquote lang="pt-BR">HTTP 404: Não foram encontrados registros</blockquote>' in text
+
+
+def test_our_own_description_of_an_answer_is_not_shown_as_the_courts() -> None:
+    failure = Failure(FailureCode.INVALID_LISTING, "The court answered with a list of 3.", 1, NOW)
+    text = render_process(replace(COMPLETE, status=ProcessStatus.FAILED, failure=failure), "pt")
+    assert "<summary>Detalhes técnicos</summary>" in text
+    assert '<blockquote lang="en">The court answered with a list of 3.</blockquote>' in text
 
 
 def test_only_known_notices_are_shown() -> None:

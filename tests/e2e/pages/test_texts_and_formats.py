@@ -11,7 +11,7 @@ import pytest
 from api.pages import formats
 from api.pages.texts import TEXTS, Language, preferred_language
 from domain.completeness import Phase, ProcessStatus
-from domain.documents import DocumentStatus
+from domain.document_search import DocumentOrder, DocumentState
 from domain.errors import FailureCode
 
 EN, PT = Language.ENGLISH, Language.PORTUGUESE
@@ -28,7 +28,9 @@ def test_every_status_phase_and_failure_has_a_text() -> None:
     for kind, codes in (
         ("status", ProcessStatus),
         ("phase", Phase),
-        ("document", DocumentStatus),
+        ("document", DocumentState),
+        ("count", DocumentState),
+        ("order", DocumentOrder),
         ("failure", FailureCode),
     ):
         assert [code for code in codes if f"{kind}.{code}" not in TEXTS[EN]] == []
@@ -40,7 +42,9 @@ def test_the_templates_use_every_text_and_only_existing_ones() -> None:
     assert named - TEXTS[EN].keys() == set()
     sources = templates + "".join(path.read_text() for path in TEMPLATES.parent.glob("[!t]*.py"))
     plain_keys = {
-        key for key in TEXTS[EN] if not re.match(r"(status|phase|document|failure|problem|column)[._]", key)
+        key
+        for key in TEXTS[EN]
+        if not re.match(r"(status|phase|document|failure|problem|column|count|order)[._]", key)
     }
     assert {key for key in plain_keys if f'"{key}"' not in sources} == set()
 

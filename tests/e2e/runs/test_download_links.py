@@ -50,3 +50,41 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
 
         await eventually(has_expired, "the end of the link", seconds=4)
         assert (await reader.get(await read_link())).status_code == 200
+
+
+async def test_a_pdf_is_shown_inline_on_the_stores_origin_and_all_else_is_saved(stack: RunningStack) -> None:
+    number = await stack.create_ended_run(12)
+    documents = await stack.list_documents(number)
+    # The names of the simulated court's documents say what they are.
+    assert {document["media_type"] for document in documents} >= {"application/pdf", "text/html"}
+    async with httpx.AsyncClient() as reader:
+        for document in documents:
+            path = f"/processes/{number}/documents/{document['id']}/content"
+            answers = {}
+            for disposition in ("attachment", "inline"):
+                redirect = await stack.api.get(path, params={"disposition": disposition})
+                assert redirect.status_code == 307
+                assert redirect.headers["referrer-policy"] == "no-referrer"
+                assert redirect.headers["x-content-type-options"] == "nosniff"
+                assert redirect.headers["cache-control"] == "no-store"
+                answers[disposition] = await reader.get(redirect.headers["location"])
+                assert hashlib.sha256(answers[disposition].content).hexdigest() == document["sha256"]
+            assert answers["attachment"].headers["content-disposition"].startswith("attachment; ")
+            is_pdf = document["media_type"] == "application/pdf"
+            kind = "inline; " if is_pdf else "attachment; "
+            assert answers["inline"].headers["content-disposition"].startswith(kind)
+            assert answers["inline"].headers["content-type"] == document["media_type"]
+        assert (await stack.api.get(path, params={"disposition": "elsewhere"})).status_code == 422
+
+
+async def test_nothing_is_shown_inline_on_the_apis_own_origin(stack: RunningStack) -> None:
+    number = await stack.create_ended_run(1)
+    [document] = await stack.list_documents(number)
+    async with (
+        running_api_beside(stack, AUTOS_PUBLIC_URL=stack.addresses["s3"]) as api,
+        httpx.AsyncClient() as reader,
+    ):
+        path = f"{api.url}/processes/{number}/documents/{document['id']}/content"
+        redirect = await reader.get(path, params={"disposition": "inline"})
+        assert redirect.headers["location"].startswith(stack.addresses["s3"])
+        assert "response-content-disposition=attachment" in redirect.headers["location"]

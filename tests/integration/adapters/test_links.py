@@ -127,6 +127,32 @@ async def test_html_is_downloaded_as_an_attachment(
     assert answer.headers["content-disposition"].startswith("attachment;")
 
 
+async def test_only_a_pdf_is_shown_inline(
+    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx.AsyncClient, number: str
+) -> None:
+    link = await signer.sign(document, inline=True)
+    assert link is not None
+    answer = await http.get(link.url)
+    assert answer.content == BODY
+    assert answer.headers["content-type"] == "application/pdf"
+    kind, _, name = answer.headers["content-disposition"].partition("; ")
+    assert (kind, name) == (
+        "inline",
+        "filename=\"Peticao Inicial.pdf\"; filename*=UTF-8''Peti%C3%A7%C3%A3o%20Inicial.pdf",
+    )
+    # A document is what its bytes are, not what its name says.
+    for media_type in ("text/html", "image/svg+xml", "application/octet-stream"):
+        stored = await store.store(
+            object_prefix(number, str(uuid4())),
+            "a.pdf",
+            content_of(b"<script>alert(1)</script>"),
+            lambda _, chosen=media_type: chosen,  # type: ignore[misc]
+        )
+        link = await signer.sign(replace(document, name="a.pdf", stored=stored), inline=True)
+        assert link is not None
+        assert (await http.get(link.url)).headers["content-disposition"].startswith("attachment;")
+
+
 async def test_link_supports_range_requests(
     signer: LinkSigner, document: Document, http: httpx.AsyncClient
 ) -> None:

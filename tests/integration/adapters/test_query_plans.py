@@ -14,7 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.database import Catalog, Database
+from domain.clients import Scope
 from domain.completeness import Outcome
+from domain.document_search import DocumentFilters, DocumentOrder
 from domain.documents import DocumentStatus
 from domain.errors import FailureCode
 from domain.run_messages import RunClosing, RunEnding, RunOpening
@@ -35,6 +37,17 @@ QUERIES: dict[str, tuple[Query, str]] = {
     "what is pending": (
         lambda catalog, number: catalog.documents.list_pending(number, after=100, limit=20),
         BY_STATUS,
+    ),
+    "a search": (
+        lambda catalog, number: catalog.document_search.find(
+            number,
+            DocumentFilters(text="petição"),
+            DocumentOrder.NEWEST,
+            scopes=frozenset({Scope.READ}),
+            after=100,
+            limit=20,
+        ),
+        "documents",
     ),
     "one document": (lambda catalog, number: catalog.documents.get(number, str(uuid4())), "documents"),
     "the count": (lambda catalog, number: catalog.processes.count_documents(number), COUNTED),

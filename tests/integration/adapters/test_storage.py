@@ -251,3 +251,28 @@ async def test_check_fails_if_the_bucket_is_missing(s3: StorageAddress) -> None:
         other = await ObjectStore.open(stack, replace(s3, bucket="no-such-bucket"))
         with pytest.raises(DependencyUnavailable, match="no-such-bucket"):
             await other.check()
+
+
+async def test_an_object_is_read_in_pieces_and_verified(kind_store: ObjectStore, prefix: str) -> None:
+    stored = await kind_store.store(prefix, NAME, content_of(LARGE), detect_pdf)
+    pieces = [piece async for piece in kind_store.read(stored)]
+    assert b"".join(pieces) == LARGE
+    assert max(map(len, pieces)) <= 1024**2
+
+
+@pytest.mark.parametrize(
+    "expected", [{"sha256": "ab" * 32}, {"size_bytes": len(SMALL) - 1}, {"size_bytes": len(SMALL) + 1}]
+)
+async def test_another_object_than_expected_is_never_read_to_its_end(
+    store: ObjectStore, prefix: str, expected: dict[str, str | int]
+) -> None:
+    stored = await store.store(prefix, NAME, content_of(SMALL), detect_pdf)
+    changed = replace(stored, **expected)  # type: ignore[arg-type]  # Each case changes one field.
+    with pytest.raises(StorageFailure, match="other bytes than were stored"):
+        async for _ in store.read(changed):
+            pass
+
+
+async def test_a_lost_object_is_a_failure_of_the_store(store: ObjectStore, prefix: str) -> None:
+    with pytest.raises(StorageFailure, match="NoSuchKey"):
+        await anext(store.read(StoredObject(f"{prefix}.pdf", 1, "ab" * 32, "application/pdf")))
