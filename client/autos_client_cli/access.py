@@ -16,6 +16,7 @@ import typer
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.outages import reporting_patience
 from autos_client_cli.printing import printable
+from autos_client_cli.texts import problem_in_users_language
 
 if TYPE_CHECKING:
     from autos_client import AsyncAutos, Autos
@@ -136,6 +137,9 @@ def problem_text(problem: Exception) -> str:
     import autos_client
 
     text = problem.detail if isinstance(problem, autos_client.NoAnswer) else str(problem)
+    if isinstance(problem, autos_client.ApiProblem) and (known := problem_in_users_language(problem.code)):
+        request = f", request {problem.request_id}" if problem.request_id else ""
+        text = f"{known} ({problem.reason}{request})"
     return printable(text)
 
 

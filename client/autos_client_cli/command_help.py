@@ -18,6 +18,13 @@ _TYPERS_OWN = {
     ),
 }
 
+# Words in the line that shows how a command is written.
+_WORDS_OF_USAGE = (
+    ("Usage:", t("Usage:")),
+    ("[OPTIONS]", t("[OPTIONS]")),
+    ("COMMAND [ARGS]", t("COMMAND [ARGS]")),
+)
+
 
 def examples(*lines: str) -> str:
     """Return an epilog of examples. Each is what follows the program's name on the command line."""
@@ -38,6 +45,7 @@ class Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         self.epilog = _with_program(self.epilog, ctx)
+        _translate_required()
         super().format_help(ctx, formatter)
 
 
@@ -55,6 +63,7 @@ class Group(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         self.epilog = _with_program(self.epilog, ctx)
+        _translate_required()
         super().format_help(ctx, formatter)
 
 
@@ -70,7 +79,16 @@ def _prepare(params: list[Any]) -> list[Any]:
 
 
 def _translate_usage(usage: str) -> str:
-    return usage.replace("Usage:", t("Usage:"), 1)
+    for english, users in _WORDS_OF_USAGE:
+        usage = usage.replace(english, users, 1)
+    return usage
+
+
+def _translate_required() -> None:
+    # Typer has no other setting for this word, and imports Rich only where a help page is shown.
+    from typer import rich_utils
+
+    rich_utils.REQUIRED_LONG_STRING = t("[required]")
 
 
 def _with_program(epilog: str | None, ctx: Any) -> str | None:

@@ -11,7 +11,7 @@ from autos_client_cli.access import open_client
 from autos_client_cli.command_help import examples
 from autos_client_cli.printing import local_time, print_json_lines, print_table
 from autos_client_cli.texts import t
-from autos_client_cli.words import number_text, size_text
+from autos_client_cli.words import number_text, size_text, status_named, status_words
 
 if TYPE_CHECKING:
     from autos_client import ProcessSummary
@@ -43,7 +43,7 @@ def list_processes(
 ) -> None:
     """List the processes that the service knows, the newest first."""
     with open_client(context) as autos:
-        listed = autos.processes(status=status, court=court)
+        listed = autos.processes(status=status_named(status) if status else None, court=court)
         shown = list(islice(listed, limit)) if limit else list(listed)
         has_more = bool(limit) and next(listed, None) is not None
     if as_json:
@@ -64,7 +64,7 @@ def _row(process: ProcessSummary) -> tuple[str, ...]:
     return (
         process.process_number,
         process.court,
-        process.phase or process.status,
+        status_words(process.status, process.phase),
         f"{number_text(process.available_documents)}/{number_text(process.total_documents)}",
         size_text(process.available_bytes),
         local_time(process.created_at) if process.created_at else "",

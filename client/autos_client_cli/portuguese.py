@@ -25,6 +25,9 @@ PORTUGUESE = {
         "(sem ela, o idioma do sistema); NO_COLOR."
     ),
     "Usage:": "Uso:",
+    "[OPTIONS]": "[OPÇÕES]",
+    "COMMAND [ARGS]": "COMANDO [ARGUMENTOS]",
+    "[required]": "[obrigatório]",
     "Arguments": "Argumentos",
     "Options": "Opções",
     "Commands": "Comandos",
@@ -115,7 +118,7 @@ PORTUGUESE = {
         "uma vez, e os documentos são salvos assim que ficam disponíveis. Os arquivos são verificados por "
         "SHA-256; os que já existem não são baixados de novo, portanto o mesmo comando continua de onde "
         "parou.\n\nCódigos de saída: 0 todos os documentos estão lá, 6 faltam alguns, 3 o tribunal não conhece "
-        "um processo, 7 o tribunal recusa um, 5 a API não responde, 130 interrompido. De vários processos, "
+        "um processo, 7 o tribunal recusa um, 5 a API não responde, 130 interrompido. Com vários processos, "
         "vale o pior."
     ),
     "Process numbers; - reads them from standard input, one a line.": (
@@ -129,7 +132,7 @@ PORTUGUESE = {
         "Quantos processos são salvos ao mesmo tempo. Padrão: 4. O serviço trabalha em todos de qualquer forma."
     ),
     "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. Default: 10m.": (
-        "Por quanto tempo tentar de novo se a API não responder, como 90s ou 1h30m; 0 é nenhum. Padrão: 10m."
+        "Por quanto tempo tentar de novo se a API não responder, como 90s ou 1h30m; 0 é não tentar. Padrão: 10m."
     ),
     "Start what is missing, and save only what is available now.": (
         "Inicia o que falta, e salva só o que está disponível agora."
@@ -143,7 +146,7 @@ PORTUGUESE = {
     "Print only what went wrong.": "Mostra só o que deu errado.",
     "Cannot save in {folder}: {reason}.": "Não foi possível salvar em {folder}: {reason}.",
     "{number}: {status}, {present} of {total} documents in {folder} ({new} new).": (
-        "{number}: {status}, {present} de {total} documentos em {folder} ({new} novos)."
+        "{number}: {status}, {present} de {total} documentos em {folder} (novos: {new})."
     ),
     "{number}: the court lists no documents.": "{number}: o tribunal não lista documentos.",
     "{count} document is still to come.": "{count} documento ainda está por vir.",
@@ -204,10 +207,11 @@ PORTUGUESE = {
         "Lista os processos que o serviço conhece, os mais novos primeiro."
     ),
     "Only processes that are processing, completed, partial, failed, empty or pending.": (
-        "Só processos neste estado: processing, completed, partial, failed, empty ou pending."
+        "Só processos neste estado: processing (em andamento), completed (completo), partial (parcial), failed "
+        "(falhou), empty (vazio) ou pending (pendente)."
     ),
     "Only processes of a court, such as TJMT.": "Só processos de um tribunal, como TJMT.",
-    "At most so many; 0 is all. Default: 50.": "No máximo tantos; 0 é todos. Padrão: 50.",
+    "At most so many; 0 is all. Default: 50.": "Quantos mostrar no máximo; 0 mostra todos. Padrão: 50.",
     "Print the numbers only.": "Mostra só os números.",
     "There are no such processes.": "Não há processos assim.",
     "There are more: --limit 0 shows all.": "Há mais: --limit 0 mostra todos.",
@@ -231,9 +235,9 @@ PORTUGUESE = {
     "(the process)": "(o processo)",
     "{available} of {total} documents available ({percentage} %, {size}), {pending} pending, {failed} failed": (
         "{available} de {total} documentos disponíveis ({percentage} %, {size}), {pending} pendentes, "
-        "{failed} falharam"
+        "{failed} com falha"
     ),
-    "{count} failed with {code}": "{count} falharam com {code}",
+    "{count} failed with {code}": "{count} com falha {code}",
     "the process itself: {code}: {answer}": "o próprio processo: {code}: {answer}",
     "run {id}, started {started}, ended {ended}, {outcome}": (
         "execução {id}, iniciada em {started}, terminada em {ended}, {outcome}"
@@ -312,4 +316,19 @@ PORTUGUESE = {
     "The court has refused it. Bring a new one with `{program} court login`.": (
         "O tribunal o recusou. Traga um novo com `{program} court login`."
     ),
+}
+
+# What the API refuses most often, by the problem's code. Everything else is shown in its own English words.
+PORTUGUESE_PROBLEMS = {
+    "unauthorized": "A API não aceita a chave. Confira a variável AUTOS_API_KEY.",
+    "forbidden": "A chave não permite isto. Peça outra a quem administra o serviço.",
+    "rate_limited": "Pedidos demais. Espere um pouco e tente de novo.",
+    "process_unknown": "Este processo ainda não foi pedido ao serviço.",
+    "no_open_run": "Nenhum download deste processo está em andamento.",
+    "run_finishing": "O download deste processo já está terminando.",
+    "nothing_to_retry": "Não há falhas para tentar de novo neste processo.",
+    "temporal_unavailable": "Uma parte do serviço não responde. Nada se perdeu; tente de novo em breve.",
+    "database_unavailable": "Uma parte do serviço não responde. Nada se perdeu; tente de novo em breve.",
+    "storage_unavailable": "Uma parte do serviço não responde. Nada se perdeu; tente de novo em breve.",
+    "no_answer": "A API não responde. Confira o endereço (--url ou AUTOS_PUBLIC_URL), ou tente mais tarde.",
 }

@@ -11,7 +11,7 @@ from autos_client_cli.command_help import Command, examples
 from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
-from autos_client_cli.words import number_text, size_text, status_words
+from autos_client_cli.words import decimal_text, number_text, size_text, status_words
 
 if TYPE_CHECKING:
     from autos_client import FailureEntry, Status
@@ -137,7 +137,7 @@ def _print_status(status: Status, *, as_json: bool) -> None:
             "{failed} failed",
             available=number_text(status.available_documents),
             total=number_text(status.total_documents),
-            percentage=status.progress_percentage,
+            percentage=decimal_text(status.progress_percentage),
             size=size_text(status.available_bytes),
             pending=number_text(status.pending_documents),
             failed=number_text(status.failed_documents),

@@ -29,6 +29,12 @@ def status_words(status: str, phase: str | None = None) -> str:
     return _WORDS.get(word, word.replace("_", " "))
 
 
+def status_named(words: str) -> str:
+    """Return the API's name of a status, which may be given in the user's words. Other words stay as they are."""
+    names = {shown: name for name, shown in _WORDS.items()}
+    return names.get(words.lower(), words)
+
+
 def number_text(number: int) -> str:
     """Return a number with separators of thousands."""
     text = f"{number:,}"

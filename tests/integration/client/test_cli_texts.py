@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from api.problems.codes import ProblemCode
+from autos_client import ApiProblem, Unauthorized
+from autos_client_cli import texts
+from autos_client_cli.access import problem_text
 from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.portuguese import PORTUGUESE
+from autos_client_cli.portuguese import PORTUGUESE, PORTUGUESE_PROBLEMS
 from autos_client_cli.texts import Language, preferred_language
-from autos_client_cli.words import duration_text, size_text, status_words
+from autos_client_cli.words import duration_text, size_text, status_named, status_words
 
 COMMANDS = Path(__file__).parents[3] / "client" / "autos_client_cli"
 # Prints the help page of the program and of every command, each after a line with its name.
@@ -82,7 +86,18 @@ def test_every_help_page_is_in_the_language_and_shows_no_types() -> None:
     assert all("Usage: " in page and "Show this message and exit." in page for page in english.values())
     for name, page in portuguese.items():
         assert f"Uso: {name}" in page
-        assert not {"Usage", "Options", "Arguments", "Commands", "Show", "the", "The"} & set(page.split()), name
+        assert not {
+            "Usage",
+            "Options",
+            "[OPTIONS]",
+            "[ARGS]...",
+            "[required]",
+            "Arguments",
+            "Commands",
+            "Show",
+            "the",
+            "The",
+        } & set(page.split()), name
     assert "Examples: autos-client get 1011745-77.2025.8.11.0041" in english["autos-client get"]
     assert "AUTOS_PUBLIC_URL" in english["autos-client"]
     assert "AUTOS_API_KEY" in portuguese["autos-client"]
@@ -121,6 +136,21 @@ def test_other_durations_are_refused(text: str) -> None:
     assert refused.value.exit_code is ExitCode.USAGE
 
 
+def test_frequent_refusals_are_in_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Unauthorized("unauthorized", "Send a valid API key.", status=401, request_id="7")
+    rare = ApiProblem("too_large", "The body is too large.", status=413)
+    assert problem_text(refused) == "Send a valid API key. (HTTP 401, unauthorized, request 7)"
+    monkeypatch.setattr(texts, "LANGUAGE", Language.PORTUGUESE)
+    assert problem_text(refused) == (
+        "A API não aceita a chave. Confira a variável AUTOS_API_KEY. (HTTP 401, unauthorized, request 7)"
+    )
+    assert problem_text(rare) == "The body is too large. (HTTP 413, too_large)"
+
+
+def test_translated_problems_are_problems_of_the_api() -> None:
+    assert set(PORTUGUESE_PROBLEMS) - {code.value for code in ProblemCode} == {"no_answer"}
+
+
 def test_times_sizes_and_words_are_short() -> None:
     assert [duration_text(seconds) for seconds in (0.4, 59, 90, 119.9, 600, 3599, 3600, 93_900)] == [
         *("0 s", "59 s", "1 min 30 s", "2 min", "10 min", "60 min", "1 h 00 min", "26 h 05 min")
@@ -129,4 +159,7 @@ def test_times_sizes_and_words_are_short() -> None:
         *("0 B", "999 B", "1.5 kB", "2.0 MB", "3.2 GB", "5,000.0 TB")
     ]
     assert status_words("processing", "waiting_for_court") == "waiting for the court"
+    assert [status_named(words) for words in ("Under way", "partial", "of a newer kind")] == [
+        *("processing", "partial", "of a newer kind")
+    ]
     assert status_words("processing", "of_a_newer_kind") == "of a newer kind"
