@@ -101,6 +101,23 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
         visitor.assert_no_complaints()
 
 
+async def test_names_have_room_on_a_tablet_and_on_paper(browser: Browser, base: str, complete: str) -> None:
+    async with visiting(browser, base, viewport={"width": 718, "height": 900}, color_scheme="dark") as visitor:
+        page = visitor.page
+        await visitor.open(f"/ui/processes/{complete}")
+        for medium in ("screen", "print"):
+            await page.emulate_media(media=medium)
+            name = await page.locator("td.what").first.bounding_box()
+            assert name is not None
+            assert name["width"] > 120
+            assert not await visitor.scrolls_sideways()
+        # On paper: dark on white, and words instead of buttons.
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        await expect(page.get_by_role("link", name="Save")).to_have_count(0)
+        await expect(page.locator("td.became").first).to_contain_text("Available")
+        await expect(page.locator(".printed").first).to_be_visible()
+
+
 async def test_the_buttons_pause_resume_and_cancel_a_run(
     shared_stack: RunningStack, browser: Browser, base: str
 ) -> None:
