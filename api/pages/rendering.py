@@ -68,8 +68,8 @@ class Translator:
         return formats.number(value, self.language)
 
     def size(self, amount: int) -> str:
-        """Format a number of bytes."""
-        return formats.size(amount, self.language)
+        """Format a number of bytes, so that no line breaks before the unit."""
+        return formats.size(amount, self.language).replace(" ", "\N{NO-BREAK SPACE}")
 
     def date(self, moment: datetime) -> str:
         """Format a date."""
@@ -143,8 +143,11 @@ def _to_page_problem(error: KnownError) -> Problem:
 
 def _render_problem(request: Request, problem: Problem) -> Response:
     if problem.code is ProblemCode.UNAUTHORIZED:
-        back = {"next": request.url.path} if request.method == "GET" else {}
-        return RedirectResponse(f"/ui/sign-in?{urlencode(back)}".rstrip("?"), 303)
+        query = f"?{request.url.query}" if request.url.query else ""
+        back = {"next": request.url.path + query}
+        if request.method not in ("GET", "HEAD"):
+            back["ended"] = "yes"
+        return RedirectResponse(f"/ui/sign-in?{urlencode(back)}", 303)
     response = render_page(
         request, "problem", status=problem.status, code=problem.code.value, detail=problem.detail
     )

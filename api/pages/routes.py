@@ -15,6 +15,7 @@ from api.pages.rendering import STATIC, PageRoute, render_page
 from api.pages.view import read_process
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
+from api.routes import processes
 from api.schemas.parameters import Number
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -54,6 +55,9 @@ async def get_static(request: Request, name: str) -> Response:
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(content, headers=headers, media_type=mimetypes.guess_type(name)[0])
 
+
+# For the page's links: here, a problem is a page for people, and a session that has ended leads to the sign-in.
+router.add_api_route("/ui/processes/{number}/documents/{document_id}/content", processes.get_content)
 
 for _module in (home, archive, actions, sign_in):
     router.include_router(_module.router)

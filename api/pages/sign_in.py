@@ -16,8 +16,10 @@ from api.pages.session import Sessions
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 
-# The pages that signing in may redirect to: only our own (no open redirect).
-_OWN_PATHS = re.compile(r"/(?:ui/processes/[0-9.-]{20,25})?")
+# The pages that signing in may redirect to: only our own (no open redirect), with the search that was on the way.
+_OWN_PAGES = re.compile(r"/(?:ui/processes/[0-9.-]{20,25})?(?:\?[\w%&=+.~*-]*)?", re.ASCII)
+# What belongs to a process's page leads to that page: after a redirect to a download, the form would stay.
+_PARTS_OF_A_PAGE = re.compile(r"(?P<page>/ui/processes/[0-9.-]{20,25})/.*")
 
 _log = structlog.get_logger()
 
@@ -62,6 +64,7 @@ def _show_form(request: Request, sessions: Sessions, target: str, *, wrong: bool
         target=target,
         wrong=wrong,
         possible=sessions.possible,
+        ended="ended" in request.query_params and not wrong,
     )
 
 
@@ -78,4 +81,6 @@ async def _is_valid(
 
 
 def _safe_target(path: str) -> str:
-    return path if _OWN_PATHS.fullmatch(path) else "/"
+    if part := _PARTS_OF_A_PAGE.fullmatch(path):
+        return part["page"]
+    return path if _OWN_PAGES.fullmatch(path) else "/"

@@ -9,9 +9,8 @@ TEXTS = {
     "api": "API",
     "sign_out": "Sign out",
     "time_note": "Dates and times are in Brasília time (UTC−3 today).",
-    "no_worker": "Nobody is working: no worker is running. What was requested is kept, and goes on as soon as one "
-    "is.",
-    # The home page.
+    "no_worker": "Nothing is being downloaded now: the part of the service that downloads documents has stopped. "
+    "What was requested is kept, and goes on when it is back. Tell the people who run this service.",
     "home_heading": "Download a process",
     "number_label": "Process number",
     "number_hint": "20 digits, with or without punctuation, for example 1011745-77.2025.8.11.0041. You can also "
@@ -29,7 +28,8 @@ TEXTS = {
     "numbers_wrong": "Numbers with wrong check digits",
     "numbers_wrong_why": "Compare them with the court's papers. With the correct digits each would be the number "
     "behind the arrow.",
-    "numbers_started": "The downloads have been requested. They appear in the list below as they start.",
+    "numbers_started": "The downloads have been requested. They appear in the list below as they start; "
+    "reload this page to see their progress.",
     "latest": "Latest processes",
     "latest_none": "Nothing has been downloaded yet.",
     "older": "Older processes",
@@ -55,16 +55,20 @@ TEXTS = {
     "not_listed": "The court has not listed the process yet",
     "reload": "Reload this page",
     "unknown_process": "This process has not been requested yet.",
+    "unknown_read_only": "Your key does not allow requesting downloads. Ask the people who run this service.",
     "download": "Download",
     "archive_one": "Download the document (ZIP, {size})",
     "archive_many": "Download all {count} documents (ZIP, {size})",
+    "archive_some_one": "Download the available document (ZIP, {size})",
+    "archive_some_many": "Download the {count} available documents (ZIP, {size})",
+    "ask_again": "Ask the court again",
     "update": "Check for new documents",
     "retry_one": "Retry the failed document",
     "retry_many": "Retry the {count} failed documents",
     "pause": "Pause",
     "resume": "Resume",
     "cancel": "Cancel",
-    "why_waiting": "The court does not answer. The download continues by itself as soon as it does.",
+    "why_waiting": "The download waits for the court, and goes on by itself when it can.",
     "next_probe": "Next check of the court: {moment}.",
     "why_cancelled": "The last download was cancelled.",
     "answered": "What the court answered",
@@ -164,9 +168,12 @@ TEXTS = {
     "failure.internal_error": "An internal error of this service. The operator must look into it.",
     # Signing in.
     "sign_in": "Sign in",
-    "sign_in_hint": "Use the API key that the operator gave you. You stay signed in for 12 hours.",
+    "sign_in_hint": "Use the API key that the people who run this service gave you. You stay signed in for 12 "
+    "hours.",
+    "session_ended": "Your session has ended, and what you requested was not done. Sign in and request it again.",
     "key_label": "API key",
-    "key_wrong": "This key is not valid.",
+    "key_wrong": "This key is not valid. Check that you copied all of it. If you did, ask the people who run this "
+    "service for another.",
     "sign_in_impossible": "Signing in is not possible yet: the operator must set AUTOS_SECRET_KEY and restart the "
     "service. The API itself works with keys.",
     # Problems.
@@ -187,6 +194,9 @@ TEXTS = {
     "problem.document_not_available": "No document is stored that your key may open.",
     "problem.invalid_cursor": "This page of the list no longer exists. Open the process again.",
     "problem.invalid_request": "The address or the form has a value that this service does not understand.",
+    "problem.invalid_process_number": "The address has no valid process number. Check its 20 digits.",
+    "problem.document_unknown": "This process has no such document.",
+    "problem.sealed": "This document is restricted, and your key has no access to it.",
     "problem.rate_limited": "Too many requests. Wait a moment and try again.",
     "problem.temporal_unavailable": "A part of this service does not answer. Nothing is lost; try again soon.",
     "problem.database_unavailable": "A part of this service does not answer. Nothing is lost; try again soon.",

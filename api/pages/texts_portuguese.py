@@ -9,8 +9,8 @@ TEXTS = {
     "api": "API",
     "sign_out": "Sair",
     "time_note": "Datas e horas no horário de Brasília (hoje UTC−3).",
-    "no_worker": "Ninguém está trabalhando: nenhum worker está em execução. O que foi pedido fica guardado e "
-    "continua assim que houver um.",
+    "no_worker": "Nada está sendo baixado agora: a parte do serviço que baixa os documentos está parada. O que foi "
+    "pedido fica guardado e continua quando ela voltar. Avise quem administra este serviço.",
     "home_heading": "Baixar um processo",
     "number_label": "Número do processo",
     "number_hint": "20 dígitos, com ou sem pontuação, por exemplo 1011745-77.2025.8.11.0041. Também é possível "
@@ -19,16 +19,17 @@ TEXTS = {
     "number_submit_read": "Mostrar processo",
     "number_missing": "Informe o número do processo.",
     "number_shape": "Isto não é um número de processo. Ele tem 20 dígitos, por exemplo 1011745-77.2025.8.11.0041.",
-    "number_digits": "Os dígitos verificadores deste número estão errados. Confira com os papéis do processo. Com "
+    "number_digits": "Os dígitos verificadores deste número estão errados. Confira nos documentos do processo. Com "
     "os dígitos certos, seria:",
     "numbers_heading": "Números de processo no seu texto",
     "numbers_found": "Números encontrados: {count}.",
     "numbers_cut": "Só os primeiros {count} aparecem. Informe os outros depois.",
     "numbers_start": "Baixar todos os {count}",
     "numbers_wrong": "Números com dígitos verificadores errados",
-    "numbers_wrong_why": "Confira com os papéis do processo. Com os dígitos certos, cada um seria o número depois "
+    "numbers_wrong_why": "Confira nos documentos do processo. Com os dígitos certos, cada um seria o número depois "
     "da seta.",
-    "numbers_started": "Os downloads foram solicitados. Eles aparecem na lista abaixo quando começam.",
+    "numbers_started": "Os downloads foram solicitados. Eles aparecem na lista abaixo quando começam; "
+    "recarregue esta página para ver o andamento.",
     "latest": "Processos mais recentes",
     "latest_none": "Nada foi baixado ainda.",
     "older": "Processos mais antigos",
@@ -53,16 +54,20 @@ TEXTS = {
     "not_listed": "O tribunal ainda não listou o processo",
     "reload": "Recarregar esta página",
     "unknown_process": "Este processo ainda não foi solicitado.",
+    "unknown_read_only": "Sua chave não permite solicitar downloads. Peça a quem administra este serviço.",
     "download": "Baixar",
     "archive_one": "Baixar o documento (ZIP, {size})",
     "archive_many": "Baixar todos os {count} documentos (ZIP, {size})",
+    "archive_some_one": "Baixar o documento disponível (ZIP, {size})",
+    "archive_some_many": "Baixar os {count} documentos disponíveis (ZIP, {size})",
+    "ask_again": "Consultar o tribunal novamente",
     "update": "Verificar documentos novos",
     "retry_one": "Tentar novamente o documento com falha",
     "retry_many": "Tentar novamente os {count} documentos com falha",
     "pause": "Pausar",
     "resume": "Retomar",
     "cancel": "Cancelar",
-    "why_waiting": "O tribunal não responde. O download continua sozinho assim que ele responder.",
+    "why_waiting": "O download aguarda o tribunal e continua sozinho quando for possível.",
     "next_probe": "Próxima verificação do tribunal: {moment}.",
     "why_cancelled": "O último download foi cancelado.",
     "answered": "O que o tribunal respondeu",
@@ -157,9 +162,11 @@ TEXTS = {
     "failure.store_unavailable": "O nosso armazenamento de documentos está fora do ar.",
     "failure.internal_error": "Erro interno deste serviço. O operador precisa verificar.",
     "sign_in": "Entrar",
-    "sign_in_hint": "Use a chave de API que o operador lhe deu. A sessão dura 12 horas.",
+    "sign_in_hint": "Use a chave de API que você recebeu de quem administra este serviço. A sessão dura 12 horas.",
+    "session_ended": "Sua sessão terminou, e o que você pediu não foi feito. Entre e peça de novo.",
     "key_label": "Chave de API",
-    "key_wrong": "Esta chave não é válida.",
+    "key_wrong": "Esta chave não é válida. Confira se foi copiada inteira. Se foi, peça outra a quem administra "
+    "este serviço.",
     "sign_in_impossible": "Ainda não é possível entrar: o operador precisa definir AUTOS_SECRET_KEY e reiniciar o "
     "serviço. A própria API funciona com chaves.",
     "problem_heading": "Não deu certo",
@@ -179,9 +186,12 @@ TEXTS = {
     "problem.document_not_available": "Não há documento armazenado que sua chave possa abrir.",
     "problem.invalid_cursor": "Esta página da lista não existe mais. Abra o processo de novo.",
     "problem.invalid_request": "O endereço ou o formulário tem um valor que este serviço não entende.",
-    "problem.rate_limited": "Requisições demais. Espere um pouco e tente novamente.",
+    "problem.invalid_process_number": "O endereço não tem um número de processo válido. Confira os 20 dígitos.",
+    "problem.document_unknown": "Este processo não tem este documento.",
+    "problem.sealed": "Este documento é restrito, e sua chave não dá acesso a ele.",
+    "problem.rate_limited": "Pedidos demais. Espere um pouco e tente novamente.",
     "problem.temporal_unavailable": "Uma parte deste serviço não responde. Nada se perdeu. Tente de novo em breve.",
     "problem.database_unavailable": "Uma parte deste serviço não responde. Nada se perdeu. Tente de novo em breve.",
     "problem.storage_unavailable": "Uma parte deste serviço não responde. Nada se perdeu. Tente de novo em breve.",
-    "problem.other": "A requisição falhou.",
+    "problem.other": "Não foi possível atender ao pedido.",
 }

@@ -148,7 +148,7 @@ async def test_restricted_documents_are_named_so_and_not_found_by_what_they_are(
         assert "4 of 4 documents stored" in page
         assert "2 of them are restricted" in page
         assert page.count('<span class="state is-restricted"><span>Restricted</span></span>') == 2
-        assert "Download all 2 documents" in page
+        assert "Download the 2 available documents" in page
         assert len(await read_places(client, keyed_process, state="restricted")) == 2
         assert len(await read_places(client, keyed_process, state="available")) == 2
         for each in hidden:

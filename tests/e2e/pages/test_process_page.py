@@ -89,6 +89,29 @@ def test_a_failed_process_shows_why() -> None:
     assert '<blockquote lang="pt-BR">HTTP 404: Não foram encontrados registros</blockquote>' in text
 
 
+def test_a_process_that_the_court_never_listed_offers_to_ask_again() -> None:
+    failure = Failure(FailureCode.NO_ACCESS, "HTTP 401", 1, NOW)
+    failed = replace(COMPLETE, status=ProcessStatus.FAILED, counts=Completeness(), listed_at=None, failure=failure)
+    text = render_process(failed)
+    assert "Ask the court again" in text
+    assert "Check for new documents" not in text
+    assert "has not listed the process yet" not in text
+
+
+def test_documents_that_the_court_lacks_do_not_keep_a_complete_process_from_looking_complete() -> None:
+    text = render_process(replace(COMPLETE, counts=Completeness(available=3, no_content=2), cancelled=True))
+    assert '<progress id="progress" max="3" value="3">' in text
+    assert "The last download was cancelled." not in text
+    pending = replace(COMPLETE, status=ProcessStatus.PENDING, cancelled=True)
+    assert "The last download was cancelled." in render_process(pending)
+
+
+def test_a_key_that_may_not_download_is_told_so_where_there_is_nothing_else() -> None:
+    unknown = replace(COMPLETE, status=None, counts=Completeness(), may_act=False)
+    assert "Your key does not allow requesting downloads." in render_process(unknown)
+    assert "Your key does not allow" not in render_process(replace(unknown, may_act=True))
+
+
 def test_our_own_description_of_an_answer_is_not_shown_as_the_courts() -> None:
     failure = Failure(FailureCode.INVALID_LISTING, "The court answered with a list of 3.", 1, NOW)
     text = render_process(replace(COMPLETE, status=ProcessStatus.FAILED, failure=failure), "pt")

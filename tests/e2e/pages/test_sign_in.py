@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import httpx
 from playwright.async_api import Browser, expect
 
@@ -99,10 +102,52 @@ async def test_a_read_only_key_sees_no_buttons_and_no_sealed_documents(
 
 async def test_signing_in_redirects_only_to_our_own_pages(keyed: KeyedApi) -> None:
     async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
-        for wanted in ("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/docs?x=1"):
+        for wanted in (
+            "//elsewhere.example",
+            "https://elsewhere.example",
+            "/\\elsewhere.example",
+            "/docs?x=1",
+            "/?q=\\elsewhere",
+            "/ui/processes//elsewhere.example",
+        ):
             answer = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": wanted})
             assert answer.headers["location"] == "/"
             client.cookies.clear()
         number = fresh_number()
         answer = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": f"/ui/processes/{number}"})
         assert answer.headers["location"] == f"/ui/processes/{number}"
+
+
+async def test_signing_in_comes_back_to_the_search_or_to_the_page_of_what_was_wanted(keyed: KeyedApi) -> None:
+    page = f"/ui/processes/{fresh_number()}"
+    search = f"{page}?q=peti%C3%A7%C3%A3o&order=newest"
+    for wanted, target in (
+        (search, search),
+        (f"{page}/documents.zip", page),
+        (f"{page}/documents/one/content?disposition=inline", page),
+    ):
+        async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+            asked = await client.get(wanted)
+            assert asked.status_code == 303
+            form = await client.get(asked.headers["location"])
+            following = re.search(r'name="next" value="([^"]*)"', form.text)
+            assert following is not None
+            signed = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": unescape(following[1])})
+            assert signed.headers["location"] == target
+    # A button pressed after the session has ended.
+    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+        pressed = await client.post(f"{page}/retry")
+        form = await client.get(pressed.headers["location"])
+        assert f'name="next" value="{page}"' in form.text
+        assert "what you requested was not done" in form.text
+
+
+async def test_what_keeps_a_document_from_being_opened_is_a_page(keyed: KeyedApi, keyed_process: str) -> None:
+    key, _ = await keyed.create_key("reader.documents", Scope.READ)
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": "pt-BR"}
+    async with httpx.AsyncClient(base_url=keyed.base, headers=headers) as client:
+        for path in (f"/ui/processes/{keyed_process}/documents/none/content", "/ui/processes/123"):
+            answer = await client.get(path)
+            assert answer.headers["content-type"] == "text/html; charset=utf-8"
+            assert "Não deu certo" in answer.text
+            assert '<p lang="en">' not in answer.text
