@@ -78,6 +78,12 @@ def _check_media_type(request: Request) -> None:
             "The body has to be JSON in UTF-8. Send it with Content-Type: application/json.",
             headers={"Accept": "application/json"},
         )
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Problem(
+            ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+            "A compressed body is not accepted. Send it without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _parse(body: bytes) -> object:

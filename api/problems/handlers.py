@@ -15,6 +15,7 @@ from api.middleware.access_log import route_of
 from api.middleware.request_ids import request_id_of
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, json_pointer, problem_response
+from api.problems.validation import describe_invalid_value
 from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
 
 # The errors of the application that `to_problem` knows.
@@ -130,8 +131,8 @@ def _from_invalid_field(item: Mapping[str, Any]) -> dict[str, str]:
     place, *steps = item["loc"]
     if place == "body":
         name = ".".join(str(step) for step in steps) or place
-        return {"parameter": name, "pointer": json_pointer(steps), "detail": item["msg"]}
-    return {"parameter": ".".join(str(step) for step in steps), "detail": item["msg"]}
+        return {"parameter": name, "pointer": json_pointer(steps), "detail": describe_invalid_value(item)}
+    return {"parameter": ".".join(str(step) for step in steps), "detail": describe_invalid_value(item)}
 
 
 def _from_http(error: HTTPException) -> Problem:

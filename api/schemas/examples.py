@@ -268,7 +268,7 @@ _DETAILS: Final = {
     ProblemCode.TOO_LARGE: "The body of a request may have at most 65536 bytes.",
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: "The body has to be JSON in UTF-8. Send it with Content-Type: "
     "application/json.",
-    ProblemCode.INVALID_REQUEST: "The request is not valid. limit: Input should be less than or equal to 200",
+    ProblemCode.INVALID_REQUEST: "The request is not valid. limit: must be at most 200",
     ProblemCode.RATE_LIMITED: "This key allows 60 requests a minute. Try again in 7 s.",
     ProblemCode.INTERNAL_ERROR: "An unexpected error happened in the service. Report the request_id.",
     ProblemCode.DATABASE_UNAVAILABLE: "The database does not answer. Nothing is lost; send the request again.",
@@ -318,5 +318,5 @@ def problem_example(status: int, path: str) -> dict[str, Any]:
         "request_id": _REQUEST_ID,
     }
     if code is ProblemCode.INVALID_REQUEST:
-        example["errors"] = [{"parameter": "limit", "detail": "Input should be less than or equal to 200"}]
+        example["errors"] = [{"parameter": "limit", "detail": "must be at most 200"}]
     return example

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from functools import cache
@@ -92,11 +93,40 @@ async def test_json_media_types_are_accepted(api: httpx.AsyncClient, content_typ
     assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "#/max_age")
 
 
+async def test_a_compressed_body_is_refused_as_such(api: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await api.post(DOWNLOADS, content=gzip.compress(b"{}"), headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert "Content-Encoding" in answer.json()["detail"]
+    plain = await api.post(DOWNLOADS, content=b'{"max_age": -1}', headers=headers | {"Content-Encoding": "identity"})
+    assert plain.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ('{"max_age": "x"}', "max_age: must be an integer"),
+        ('{"max_age": -1}', "max_age: must be at least 0"),
+        ('{"maxage": 1}', "maxage: is not known here; check its spelling"),
+        ('{"notify": "x"}', "notify: must be 'on_end' or 'always'"),
+        ('{"document_ids": "x"}', "document_ids: must be an array"),
+        ('{"document_ids": [3]}', "document_ids.0: must be a string"),
+        ("[]", "body: must be a JSON object"),
+    ],
+)
+async def test_what_is_wrong_with_a_member_is_said_in_the_words_of_json(
+    api: httpx.AsyncClient, body: str, detail: str
+) -> None:
+    problem = await send(api, body)
+    assert problem["detail"] == f"The request is not valid. {detail}"
+    assert problem["errors"][0]["detail"] == detail.partition(": ")[2]
+
+
 async def test_an_empty_required_body_is_missing_whatever_its_media_type(api: httpx.AsyncClient) -> None:
     answer = await api.post("/batches", headers={"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
-        [{"parameter": "body", "pointer": "#", "detail": "Field required"}],
+        [{"parameter": "body", "pointer": "#", "detail": "is missing"}],
     )
 
 

@@ -41,6 +41,13 @@ def test_problem_page_has_all_sections(code: ProblemCode) -> None:
     assert [heading for heading, text in sections if len(text.strip()) < 30] == []
 
 
+@pytest.mark.parametrize("code", ProblemCode)
+def test_problem_page_has_no_markdown_that_browsers_would_be_shown_as_it_is(code: ProblemCode) -> None:
+    blocks = [block for section in parse_page(code).sections for block in (*section.paragraphs, *section.items)]
+    prose = " ".join(text for block in blocks for text, is_code in block if not is_code)
+    assert re.findall(r"\*|\]\(|\b_|_\b|^#|\|", prose) == []
+
+
 def test_every_page_has_a_problem_code() -> None:
     pages = {page.stem for page in FOLDER.iterdir()}
     assert pages == {*ProblemCode, "README"}
