@@ -20,7 +20,7 @@ def main() -> None:
         import rich  # noqa: F401
         import typer  # noqa: F401
     except ModuleNotFoundError:
-        sys.exit(t("autos-client: the commands need an extra: pip install 'autos-client[cli]'"))
+        sys.exit(t("autos-client: the commands need an extra. In the folder of Autos: pip install './client[cli]'"))
     from autos_client_cli.app import app
     from autos_client_cli.commands import run_app
 

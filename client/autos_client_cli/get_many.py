@@ -31,6 +31,8 @@ _MAX_SINGLE_STARTS = 20
 _STARTS_AT_ONCE = 8
 _BATCH_SIZE = 1000
 _OPEN_ITEM_STATES = ("queued", "processing")
+# Decisions about a request that leave nothing for the service to do.
+_NOTHING_TO_RUN = ("complete", "settled")
 # A longer command line is not printed again.
 _MAX_COMMAND_LENGTH = 500
 
@@ -101,12 +103,14 @@ class ManyDownloads:
     async def _start(self, autos: AsyncAutos, number: str, semaphore: asyncio.Semaphore) -> None:
         async with semaphore:
             try:
-                await autos.request(number)
+                process = await autos.request(number)
             except _errors_of_one_process() as problem:
                 self._fail(number, problem_text(problem), exit_code_for_problem(problem))
             else:
                 self._started.add(number)
                 self._answered.add(number)
+                if process.decision in _NOTHING_TO_RUN:
+                    self._ended.add(number)
 
     async def _needs_request(self, autos: AsyncAutos, number: str) -> bool:
         """Return whether a process must be requested in its turn.

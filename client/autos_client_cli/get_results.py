@@ -66,8 +66,15 @@ def print_failures(report: DownloadReport) -> None:
         name = printable(failed.name or failed.id)
         typer.echo(f"{number}: {name}: {printable(failed.code)}: {printable(failed.detail)}", err=True)
     if report.pending:
-        pending = count_text(
-            report.pending, t("{count} document is still to come."), t("{count} documents are still to come.")
+        still_open = report.status.status == "processing"
+        pending = (
+            count_text(report.pending, t("{count} document is still to come."), t("{count} documents are still to come."))
+            if still_open
+            else count_text(
+                report.pending,
+                t("{count} document is missing, and no run is open. The same command starts one."),
+                t("{count} documents are missing, and no run is open. The same command starts one."),
+            )
         )
         typer.echo(f"{number}: {pending}", err=True)
 

@@ -11,8 +11,8 @@ PORTUGUESE = {
         "Endereço da API. Padrão: AUTOS_PUBLIC_URL, ou {url}. A chave: AUTOS_API_KEY."
     ),
     "Print the version.": "Mostra a versão.",
-    "autos-client: the commands need an extra: pip install 'autos-client[cli]'": (
-        "autos-client: os comandos precisam de um extra: pip install 'autos-client[cli]'"
+    "autos-client: the commands need an extra. In the folder of Autos: pip install './client[cli]'": (
+        "autos-client: os comandos precisam de um extra. Na pasta do Autos: pip install './client[cli]'"
     ),
     "Exit codes: 0 ok · 1 a defect · 2 usage or configuration · 3 not found · 5 a part does not answer now · 6 "
     "some documents are not there · 7 cannot be done · 130 interrupted.": (
@@ -151,6 +151,12 @@ PORTUGUESE = {
     "{number}: the court lists no documents.": "{number}: o tribunal não lista documentos.",
     "{count} document is still to come.": "{count} documento ainda está por vir.",
     "{count} documents are still to come.": "{count} documentos ainda estão por vir.",
+    "{count} document is missing, and no run is open. The same command starts one.": (
+        "{count} documento falta, e nenhuma execução está aberta. O mesmo comando inicia uma."
+    ),
+    "{count} documents are missing, and no run is open. The same command starts one.": (
+        "{count} documentos faltam, e nenhuma execução está aberta. O mesmo comando inicia uma."
+    ),
     "{count} document": "{count} documento",
     "{count} documents": "{count} documentos",
     "{finished} of {all} processes": "{finished} de {all} processos",

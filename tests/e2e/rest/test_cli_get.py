@@ -103,11 +103,13 @@ async def test_get_without_an_api_prints_one_line(stack: RunningStack, tmp_path:
 async def test_interrupted_get_has_saved_what_was_available_and_goes_on_when_repeated(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    held, other = fresh_number(), fresh_number()
-    for number in (held, other):
+    held, other, complete = fresh_number(), fresh_number(), fresh_number()
+    for number in (held, other, complete):
         await stack.create_process(number, 6)
+    await stack.request_download(complete)
+    await stack.wait_until_ended(complete)
     fault = await stack.inject_fault("codex_error", held, documents=[1])
-    arguments = ("get", held, other, "-o", tmp_path, "--jobs", "1", "--json")
+    arguments = ("get", held, other, complete, "-o", tmp_path, "--jobs", "1", "--json")
     command = await start_autos(stack, *arguments)
 
     async def has_saved_others() -> bool:
@@ -125,13 +127,37 @@ async def test_interrupted_get_has_saved_what_was_available_and_goes_on_when_rep
 
     assert (interrupted.exit_code, interrupted.stdout) == (130, "")
     assert "The service goes on downloading 2 processes; nothing is lost." in interrupted.stderr
-    assert f"autos get {held} {other} -o {tmp_path} --jobs 1 --json" in interrupted.stderr
+    assert f"autos get {held} {other} {complete} -o {tmp_path} --jobs 1 --json" in interrupted.stderr
     assert (again.exit_code, again.stderr) == (0, "")
     assert [(each["complete"], len(each["saved"]), len(each["skipped"])) for each in again.json_lines] == [
         (True, 1, 5),
         (True, 6, 0),
+        (True, 6, 0),
     ]
     assert {name for name in names_in(tmp_path / held) if name.endswith(".part")} == set()
+
+
+async def test_documents_that_a_cancelled_run_has_left_are_not_still_to_come(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    number = fresh_number()
+    await stack.create_process(number, 3)
+    fault = await stack.inject_fault("codex_error", number, documents=[1])
+    arguments = ("get", number, "-o", tmp_path)
+    command = await start_autos(stack, *arguments)
+
+    async def has_saved_others() -> bool:
+        return len(names_in(tmp_path / number)) == 2
+
+    await eventually(has_saved_others, "two files during the run")
+    cancelled = await run_autos(stack, "cancel", number)
+    ended = await wait_for_command(command)
+    await stack.end_fault(fault)
+    again = await run_autos(stack, *arguments)
+
+    assert (cancelled.exit_code, ended.exit_code) == (0, 6)
+    assert ended.stderr == f"{number}: 1 document is missing, and no run is open. The same command starts one.\n"
+    assert (again.exit_code, again.stderr) == (0, "")
 
 
 async def test_get_starts_many_processes_as_a_batch(stack: RunningStack, tmp_path: Path) -> None:

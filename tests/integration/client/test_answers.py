@@ -149,6 +149,7 @@ def test_unexpected_answer_is_reported(script: Script, strange: Any) -> None:
         autos.status(NUMBER)
 
     assert "secret-link" not in "".join(traceback.format_exception(raised.value))
+    assert str(raised.value).endswith("Is the address right?")
 
 
 def test_unknown_fields_of_a_newer_server_are_ignored(script: Script) -> None:

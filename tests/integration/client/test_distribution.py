@@ -133,7 +133,7 @@ def test_installed_command_shows_version_and_missing_settings(installed_bin: Pat
     assert version.stdout == f"autos-client {autos_client.__version__}\n"
     assert (bare.returncode, bare.stderr) == (
         1,
-        "autos-client: the commands need an extra: pip install 'autos-client[cli]'\n",
+        "autos-client: the commands need an extra. In the folder of Autos: pip install './client[cli]'\n",
     )
     assert unreadable.returncode == 2
     assert unreadable.stderr.startswith("autos-client: --url: The base address begins with ")
