@@ -100,6 +100,8 @@ def create_app(settings: Settings) -> FastAPI:
         # Replaced by a route that does not serialize the description for each request: api/openapi.py.
         openapi_url=None,
         redoc_url=None,
+        # Starlette's redirect is built from the Host header and the scheme that a TLS proxy speaks to us.
+        redirect_slashes=False,
         webhooks=event_routes(),
         generate_unique_id_function=operation_id,
     )

@@ -39,7 +39,7 @@ _CODES_BY_STATUS = {
     415: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
 }
 _DETAILS_BY_STATUS = {
-    404: "There is nothing at this address. The API is described at /docs.",
+    404: "There is nothing at this address. The API is described at /docs; its addresses do not end in a slash.",
     405: "This address does not support this method. See the Allow header.",
 }
 

@@ -150,6 +150,7 @@ PORTUGUESE = {
     ),
     "{number}: the court lists no documents.": "{number}: o tribunal não lista documentos.",
     "{count} document is still to come.": "{count} documento ainda está por vir.",
+    "The key is read from AUTOS_API_KEY.": "A chave é lida de AUTOS_API_KEY.",
     "{count} documents are still to come.": "{count} documentos ainda estão por vir.",
     "{count} document is missing, and no run is open. The same command starts one.": (
         "{count} documento falta, e nenhuma execução está aberta. O mesmo comando inicia uma."

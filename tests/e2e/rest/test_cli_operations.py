@@ -99,3 +99,11 @@ async def test_deliveries_are_listed_redelivered_and_their_endpoints_enabled(sta
     for wrong in ((), (sent["id"], "--failed-since", "2026-01-01"), ("--failed-since", "yesterday")):
         refused = await run_autos(stack, "deliveries", "redeliver", *wrong)
         assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+
+
+async def test_refused_key_is_followed_by_where_it_is_read_from(stack: RunningStack) -> None:
+    problem = b'{"code": "unauthorized", "detail": "Send a valid API key.", "status": 401}'
+    async with scripted(always(answer(401, problem, content_type="application/problem+json"))) as server:
+        refused = await run_autos(stack, "status", fresh_number(), AUTOS_PUBLIC_URL=server.origin)
+    assert refused.exit_code == 7
+    assert refused.stderr.endswith(" The key is read from AUTOS_API_KEY.\n")

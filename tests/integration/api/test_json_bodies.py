@@ -93,6 +93,14 @@ async def test_json_media_types_are_accepted(api: httpx.AsyncClient, content_typ
     assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "#/max_age")
 
 
+async def test_an_address_with_a_slash_at_its_end_leads_nowhere(api: httpx.AsyncClient) -> None:
+    for path in ("/health/", "/docs/", f"{DOWNLOADS}/"):
+        answer = await api.get(path, headers={"Host": "elsewhere.example"})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert "slash" in answer.json()["detail"]
+        assert "location" not in answer.headers
+
+
 async def test_a_compressed_body_is_refused_as_such(api: httpx.AsyncClient) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = await api.post(DOWNLOADS, content=gzip.compress(b"{}"), headers=headers)
