@@ -87,5 +87,6 @@ def list_addresses(stack: Stack) -> list[tuple[str, str]]:
         ("S3", f"{addresses['s3']}, bucket {addresses['bucket']}"),
         ("Simulated court", addresses["simulator"]),
         ("Webhook secret", stack.webhook_secret_place),
-        ("Data and logs", str(stack.settings.data_dir)),
+        ("Data", str(stack.settings.data_dir)),
+        ("Logs", f"API and worker: here; the others: {stack.settings.data_dir / 'logs'}"),
     ]

@@ -255,7 +255,8 @@ METRICS: Final = "autos_court_answering 1.0\n"
 _DETAILS: Final = {
     ProblemCode.UNAUTHORIZED: "Send a valid API key: Authorization: Bearer <key>.",
     ProblemCode.FORBIDDEN: "This key lacks the scope download. Ask the operator for a key that has it.",
-    ProblemCode.NOT_FOUND: "There is nothing at this address. The API is described at /docs; its addresses do not end in a slash.",
+    ProblemCode.NOT_FOUND: "There is nothing at this address. The API is described at /docs; "
+    "its addresses do not end in a slash.",
     ProblemCode.PROCESS_UNKNOWN: f"Nothing is known of {_NUMBER}. Request it with auto_download=true to start a "
     "download.",
     ProblemCode.DOCUMENT_UNKNOWN: f"Process {_NUMBER} has no document with this id.",

@@ -103,6 +103,6 @@ class DownloadFailed(AutosError):
     def __init__(self, report: DownloadReport) -> None:
         super().__init__(
             f"{report.process_number} is {report.status.status}: "
-            f"{counted(len(report.failed), 'document')} failed, {report.pending} still to come."
+            f"{counted(len(report.failed), 'document')} failed, {report.pending} not downloaded."
         )
         self.report = report

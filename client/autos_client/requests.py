@@ -113,7 +113,9 @@ def _validate(parse: Callable[[], M]) -> M:
     try:
         return parse()
     except ValidationError as error:
-        fields = sorted({".".join(map(str, invalid["loc"]))[:100] or "the whole body" for invalid in error.errors()})
+        fields = sorted(
+            {".".join(map(str, invalid["loc"]))[:100] or "the whole body" for invalid in error.errors()}
+        )
         named = ", ".join([*fields[:_MAX_NAMED_FIELDS], *(["…"] if len(fields) > _MAX_NAMED_FIELDS else [])])
     # Raised outside of the except block, so that the error's context does not keep the answer.
     raise UnexpectedAnswer(f"The answer is not as the API writes it: {named}. Is the address right?")

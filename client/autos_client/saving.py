@@ -66,7 +66,9 @@ def save_document(document: Document, position: int, destination: Destination) -
         if is_there:
             counter.add_bytes(document.size_bytes or 0)
         elif path.exists() and not destination.overwrite:
-            raise _NotSaved("file_exists", f"{path.name} has other content; it was not changed.")
+            raise _NotSaved(
+                "file_exists", f"{path.name} has other content; it was not changed. With overwrite, it is replaced."
+            )
         else:
             yield from _download_document(document, path, destination)
     except _NotSaved as problem:

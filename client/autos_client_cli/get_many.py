@@ -161,8 +161,9 @@ class ManyDownloads:
         if progress.status.ended:
             self._ended.add(number)
         for warning in progress.status.warnings:
-            if warning.code not in self._told_warnings:
-                self._told_warnings.add(warning.code)
+            # Not by the code: each queue without a worker has a warning of its own.
+            if warning.detail not in self._told_warnings:
+                self._told_warnings.add(warning.detail)
                 with self._display.interrupted():
                     typer.echo(f"{number}: {printable(warning.detail)} ({printable(warning.code)})", err=True)
 

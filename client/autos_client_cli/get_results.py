@@ -68,7 +68,9 @@ def print_failures(report: DownloadReport) -> None:
     if report.pending:
         still_open = report.status.status == "processing"
         pending = (
-            count_text(report.pending, t("{count} document is still to come."), t("{count} documents are still to come."))
+            count_text(
+                report.pending, t("{count} document is still to come."), t("{count} documents are still to come.")
+            )
             if still_open
             else count_text(
                 report.pending,

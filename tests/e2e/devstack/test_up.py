@@ -283,6 +283,8 @@ def test_a_person_is_told_where_everything_is(tmp_path: Path) -> None:
         local = tmp_path / "local.json"
         assert rows["Webhook secret"] == f"webhook_secret in {local}"
         assert json.loads(local.read_text())["webhook_secret"] not in "".join(lines)
+        assert rows["Logs"] == f"API and worker: here; the others: {tmp_path / 'logs'}"
+        assert (tmp_path / "logs" / "temporal.log").exists()
         for name in ("Page", "API documentation", "Temporal UI", *(view.name for view in TEMPORAL_VIEWS)):
             assert answers(rows[name]), name
     finally:

@@ -106,7 +106,9 @@ async def test_a_compressed_body_is_refused_as_such(api: httpx.AsyncClient) -> N
     answer = await api.post(DOWNLOADS, content=gzip.compress(b"{}"), headers=headers)
     assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
     assert "Content-Encoding" in answer.json()["detail"]
-    plain = await api.post(DOWNLOADS, content=b'{"max_age": -1}', headers=headers | {"Content-Encoding": "identity"})
+    plain = await api.post(
+        DOWNLOADS, content=b'{"max_age": -1}', headers=headers | {"Content-Encoding": "identity"}
+    )
     assert plain.status_code == 422
 
 

@@ -145,9 +145,11 @@ def test_signal_that_the_shell_has_the_program_ignore_is_ignored() -> None:
 def test_warning_of_the_service_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     options = GetOptions(Path(), jobs=1, wait=True, overwrite=False, as_json=False, quiet=False)
     downloads = ManyDownloads("autos", ["1", "2"], options, Display(2))
-    warning = {"code": "no_worker", "detail": "No worker is at work."}
-    waiting = Progress(Status.model_validate({**status_body("processing", 0, 2), "warnings": [warning]}))
+    warnings = [{"code": "no_worker", "detail": f"No worker is at work for {queue}."} for queue in ("a", "b")]
+    waiting = Progress(Status.model_validate({**status_body("processing", 0, 2), "warnings": warnings}))
     for number in ("1", "2", "1"):
         downloads._note_progress(number, waiting)
 
-    assert capsys.readouterr().err == "1: No worker is at work. (no_worker)\n"
+    assert capsys.readouterr().err.splitlines() == [
+        f"1: No worker is at work for {queue}. (no_worker)" for queue in ("a", "b")
+    ]

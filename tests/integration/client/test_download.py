@@ -133,7 +133,7 @@ def test_different_file_is_kept_unless_overwrite_is_set(ended_process: Script, t
         careful = autos.download(NUMBER, to=tmp_path)
         assert [(each.id, each.code) for each in careful.failed] == [("d1", "file_exists")]
         assert (tmp_path / "001 - Document 1.pdf").read_text() == "my own notes"
-        with pytest.raises(DownloadFailed, match=r": 1 document failed, 0 still to come\.$"):
+        with pytest.raises(DownloadFailed, match=r": 1 document failed, 0 not downloaded\.$"):
             careful.check()
 
         _serve_documents(ended_process, [document_body(number, CONTENTS[f"d{number}"]) for number in range(1, 4)])
