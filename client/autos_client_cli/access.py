@@ -16,8 +16,7 @@ import typer
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.outages import reporting_patience
 from autos_client_cli.printing import printable
-from autos_client_cli.texts import problem_in_users_language
-from autos_client_cli.texts import t
+from autos_client_cli.texts import problem_in_users_language, t
 
 if TYPE_CHECKING:
     from autos_client import AsyncAutos, Autos
@@ -141,7 +140,7 @@ def problem_text(problem: Exception) -> str:
     if isinstance(problem, autos_client.ApiProblem) and (known := problem_in_users_language(problem.code)):
         request = f", request {problem.request_id}" if problem.request_id else ""
         text = f"{known} ({problem.reason}{request})"
-    if isinstance(problem, autos_client.Unauthorized):
+    elif isinstance(problem, autos_client.Unauthorized):
         text += " " + t("The key is read from AUTOS_API_KEY.")
     return printable(text)
 

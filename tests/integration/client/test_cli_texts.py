@@ -139,7 +139,9 @@ def test_other_durations_are_refused(text: str) -> None:
 def test_frequent_refusals_are_in_the_users_language(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Unauthorized("unauthorized", "Send a valid API key.", status=401, request_id="7")
     rare = ApiProblem("too_large", "The body is too large.", status=413)
-    assert problem_text(refused) == "Send a valid API key. (HTTP 401, unauthorized, request 7)"
+    assert problem_text(refused) == (
+        "Send a valid API key. (HTTP 401, unauthorized, request 7) The key is read from AUTOS_API_KEY."
+    )
     monkeypatch.setattr(texts, "LANGUAGE", Language.PORTUGUESE)
     assert problem_text(refused) == (
         "A API não aceita a chave. Confira a variável AUTOS_API_KEY. (HTTP 401, unauthorized, request 7)"
