@@ -24,7 +24,7 @@ from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, number_text
 
 if TYPE_CHECKING:
-    from autos_client import AsyncAutos, Progress
+    from autos_client import AsyncAutos, Forbidden, Progress
 
 # More processes than these are started as batches: a batch costs a tenth of their units of the key's rate.
 _MAX_SINGLE_STARTS = 20
@@ -33,6 +33,8 @@ _BATCH_SIZE = 1000
 _OPEN_ITEM_STATES = ("queued", "processing")
 # Decisions about a request that leave nothing for the service to do.
 _NOTHING_TO_RUN = ("complete", "settled")
+# The API's code for what the key's scopes do not allow.
+_MAY_NOT_START = "forbidden"
 # A longer command line is not printed again.
 _MAX_COMMAND_LENGTH = 500
 
@@ -90,8 +92,12 @@ class ManyDownloads:
         if len(self._numbers) > _MAX_SINGLE_STARTS:
             for first in range(0, len(self._numbers), _BATCH_SIZE):
                 chunk = self._numbers[first : first + _BATCH_SIZE]
-                # A second batch of the same processes changes nothing.
-                batch = await autos.batch(chunk, repeatable=True)
+                try:
+                    # A second batch of the same processes changes nothing.
+                    batch = await autos.batch(chunk, repeatable=True)
+                except _key_error() as problem:
+                    self._read_only(chunk, problem)
+                    continue
                 self._batch_ids.update(dict.fromkeys(chunk, batch.id))
                 self._started.update(chunk)
             return
@@ -104,6 +110,8 @@ class ManyDownloads:
         async with semaphore:
             try:
                 process = await autos.request(number)
+            except _key_error() as problem:
+                self._read_only([number], problem)
             except _errors_of_one_process() as problem:
                 self._fail(number, problem_text(problem), exit_code_for_problem(problem))
             else:
@@ -111,6 +119,19 @@ class ManyDownloads:
                 self._answered.add(number)
                 if process.decision in _NOTHING_TO_RUN:
                     self._ended.add(number)
+
+    def _read_only(self, numbers: Sequence[str], problem: Forbidden) -> None:
+        """Have processes saved as far as the service has them, because the key may not start downloads.
+
+        Raises:
+            Forbidden: The key is refused for another reason.
+        """
+        if problem.code != _MAY_NOT_START:
+            raise problem
+        if not self._answered:
+            with self._display.interrupted():
+                typer.echo(t("This key may not start downloads. What the service has is saved."), err=True)
+        self._answered.update(numbers)
 
     async def _needs_request(self, autos: AsyncAutos, number: str) -> bool:
         """Return whether a process must be requested in its turn.
@@ -218,6 +239,12 @@ def _first_error() -> Iterator[None]:
     else:
         return
     raise first
+
+
+def _key_error() -> type[Forbidden]:
+    from autos_client import Forbidden
+
+    return Forbidden
 
 
 def _errors_of_one_process() -> tuple[type[Exception], ...]:

@@ -144,6 +144,9 @@ PORTUGUESE = {
         "Mostra um objeto JSON para cada processo, quando termina."
     ),
     "Print only what went wrong.": "Mostra só o que deu errado.",
+    "This key may not start downloads. What the service has is saved.": (
+        "Esta chave não permite iniciar downloads. É salvo o que o serviço já tem."
+    ),
     "Cannot save in {folder}: {reason}.": "Não foi possível salvar em {folder}: {reason}.",
     "{number}: {status}, {present} of {total} documents in {folder} ({new} new).": (
         "{number}: {status}, {present} de {total} documentos em {folder} (novos: {new})."

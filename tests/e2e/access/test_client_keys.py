@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.access.conftest import OPERATORS_KEY, Clients, KeyedStack, KeyHolder
+from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver, running_receiver
@@ -224,3 +226,18 @@ async def test_log_lines_have_the_client_and_never_its_key(keyed: KeyedStack, wo
         [start] = [line for line in of_process if line["event"].startswith("started")]
         assert start["client"] == name
     assert keyed.find_written_secrets() == []
+
+
+@pytest.mark.parametrize("further", [0, 21])
+async def test_get_with_a_key_that_may_only_read_saves_what_is_stored(
+    keyed: KeyedStack, clients: Clients, work: dict[str, Work], tmp_path: Path, further: int
+) -> None:
+    stored, unknown = work["desk"].number, [fresh_number() for _ in range(further)]
+    result = await run_autos(
+        keyed.stack, "get", stored, *unknown, "-o", tmp_path, "-q", AUTOS_API_KEY=clients.reader.key
+    )
+    first_line, *refused = result.stderr.splitlines()
+    assert first_line == "This key may not start downloads. What the service has is saved."
+    assert len([path for path in (tmp_path / stored).iterdir() if path.name.startswith("001")]) == 1
+    assert (result.exit_code, len(refused)) == (3 if unknown else 0, further)
+    assert all("process_unknown" in line for line in refused)
