@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo up test test-thorough test-long coverage check format lock bench histories openapi client clean
+.PHONY: help demo up test test-thorough test-long coverage check format lock bench histories openapi settings client clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: $(READY) ## Measure the budgets against their baselines, in one run
 
 openapi: $(READY) ## Write docs/openapi.json again, after a change of the API
 	$(BIN)/autos openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+settings: $(READY) ## Write docs/settings.md and .env.example again, after a change of the settings
+	$(BIN)/python -m cli.settings_reference
 
 histories: $(READY) ## Record again the workflow histories that the replay test reads
 	$(BIN)/python -m tests.histories.record
