@@ -12,7 +12,7 @@ from devstack.temporal_views import TEMPORAL_VIEWS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "README.pt-BR.md", "CONTRIBUTING.md")),
     *(ROOT / "docs").rglob("*.md"),
 ]
 ROOMS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
