@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -170,26 +169,18 @@ def _describe_type(name: str) -> str:
     field = Settings.model_fields[name]
     words = _name_type(field.annotation)
     limits = [
-        f"{sign} {_shorten(getattr(rule, attribute))}" for attribute, sign, rule in _find_limits(field.metadata)
+        f"{sign} {limit:,}"
+        for attribute, sign in _LIMIT_SIGNS
+        for rule in field.metadata
+        if (limit := getattr(rule, attribute, None)) is not None
     ]
     lengths = [
-        f"{word} {getattr(rule, attribute)} characters"
+        f"{word} {length} characters"
         for attribute, word in _LENGTH_WORDS
         for rule in field.metadata
-        if hasattr(rule, attribute)
+        if (length := getattr(rule, attribute, None)) is not None
     ]
     return ", ".join((words, *limits, *lengths))
-
-
-def _find_limits(metadata: list[Any]) -> Iterator[tuple[str, str, Any]]:
-    for attribute, sign in _LIMIT_SIGNS:
-        for rule in metadata:
-            if getattr(rule, attribute, None) is not None:
-                yield attribute, sign, rule
-
-
-def _shorten(limit: float) -> str:
-    return f"{limit:,}"
 
 
 def _name_type(annotation: Any) -> str:

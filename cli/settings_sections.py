@@ -138,7 +138,7 @@ SECTIONS = (
         readers=("worker", "up"),
         readers_of={
             "secret_key": ("api", "worker", "key", "up"),
-            "listing_max_age_seconds": ("api", "up"),
+            "listing_max_age_seconds": ("api", "worker", "up"),
         },
     ),
     Section(
@@ -161,8 +161,8 @@ SECTIONS = (
         readers_of={
             "api_key": ("api", "commands", "up"),
             "public_url": ("api", "worker", "commands", "up"),
-            "api_host": ("api", "commands", "up"),
-            "api_port": ("api", "commands", "up"),
+            "api_host": ("api", "worker", "commands", "up"),
+            "api_port": ("api", "worker", "commands", "up"),
         },
     ),
     Section(
