@@ -43,7 +43,7 @@ async def _fill_some(connection: AsyncConnection, after: tuple[str, str]) -> lis
     """Write the first missing texts after a key. Returns the keys of these documents, in order."""
     result = await connection.execute(
         select(documents.c.process_number, documents.c.id, documents.c.name, documents.c.type_name)
-        .where(documents.c.search_text.is_(None), _KEY > after)
+        .where(documents.c.search_text.is_(None), after < _KEY)
         .order_by(documents.c.process_number, documents.c.id)
         .limit(_ROWS_AT_ONCE)
         .with_for_update(skip_locked=True)
