@@ -63,7 +63,12 @@ def main() -> None:
     checks = {"api": check_api, "worker": check_worker}
     if len(sys.argv) != 2 or sys.argv[1] not in checks:
         sys.exit(f"usage: health.py {'|'.join(checks)}")
-    sys.exit(checks[sys.argv[1]]())
+    problem = checks[sys.argv[1]]()
+    if problem is not None:
+        sys.stderr.write(f"{problem}\n")
+        sys.stderr.flush()
+    # The threads of Temporal's client may abort an interpreter that ends in the usual way.
+    os._exit(0 if problem is None else 1)
 
 
 if __name__ == "__main__":
