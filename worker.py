@@ -33,6 +33,7 @@ from activities.court_monitor import CourtMonitorActivities
 from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
+from activities.failure_lines import shorten_failure_lines
 from activities.killed_runs import RunActivities
 from activities.log_context import LogContextInterceptor
 from activities.reset_detection import ResetDetectionInterceptor
@@ -90,6 +91,7 @@ async def run(settings: Settings) -> None:
         ConfigurationError: a setting cannot be used, or one that only workers need is missing.
     """
     _return_large_buffers()
+    shorten_failure_lines()
     # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
     stop = asyncio.Event()

@@ -123,6 +123,7 @@ def revoke(
     """Revoke a key. The next request with it is refused."""
     key = _with_clients(lambda clients: clients.revoke_key(key_id))
     _print_note(f"The key {key.id} of {key.client} is revoked.")
+    _warn_of_last_key()
 
 
 @app.command("rotate-secret", cls=Command)
@@ -199,6 +200,22 @@ def _warn_of_first_key() -> None:
         "Set AUTOS_API_KEY to a key where you run `autos get`, `autos status` and the like; the page asks for one. "
         "Do not set it for the service: there it is the operator's own key, with every scope."
     )
+
+
+def _warn_of_last_key() -> None:
+    from settings import load_settings
+
+    now = datetime.now(UTC)
+    keys = _with_clients(lambda clients: clients.list_keys())
+    if load_settings().api_key is None and not any(_is_valid(key, now) for key in keys):
+        _print_note(
+            "Warning: no key is valid any more, so the API lets nobody in. Make one with `autos key new NAME`, "
+            "or set AUTOS_API_KEY for the service."
+        )
+
+
+def _is_valid(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
 def _print_note(text: str) -> None:

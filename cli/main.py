@@ -105,7 +105,7 @@ def api() -> None:
 
     connection_config()  # For the clear error, before anything listens.
     _exit_on_sigterm()
-    with _listen(settings.api_host, settings.api_port) as listener:
+    with _listen(settings.api_host, settings.api_port, chosen_by="AUTOS_API_HOST and AUTOS_API_PORT") as listener:
         import uvicorn
 
         from api.app import create_app
@@ -208,7 +208,7 @@ def simulator(
     """Run a simulated court for tries and tests, with faults on demand."""
     _configure()
     _exit_on_sigterm()
-    _listen(host, port).close()  # For the clear error.
+    _listen(host, port, chosen_by="--host and --port").close()  # For the clear error.
     from simulator.server import serve
 
     serve(host, port)
@@ -266,13 +266,15 @@ def _configure() -> Settings:
     return settings
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, chosen_by: str) -> socket.socket:
     """Open the port before anything else, so that a port in use is a one-line error and not a traceback."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise ConfigurationError(f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}.") from None
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. {chosen_by} choose another."
+        ) from None
 
 
 def _exit_on_sigterm() -> None:

@@ -2,7 +2,7 @@
 
 For the API, it requests the readiness endpoint; an API without workers is `degraded` and healthy. The worker has no
 port, so Temporal is asked whether this machine's worker still polls: a worker that hangs stops polling, a healthy
-one polls at least once a minute.
+one polls at least once a minute, unless long downloads take all its slots, which its heartbeats say.
 """
 
 from __future__ import annotations
@@ -48,37 +48,14 @@ def check_worker() -> str | None:
 
 
 async def _check_polling() -> str | None:
-    from temporalio.api.enums.v1 import TaskQueueType
-    from temporalio.api.taskqueue.v1 import TaskQueue
-    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-    from temporalio.service import RPCError
-
     from adapters.temporal.connection import connect
-    from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
+    from adapters.temporal.worker_counts import WorkerCountClient
 
-    machine_suffix = f"@{socket.gethostname()}"
-    since = time.time() - _STALE_POLL_SECONDS
     async with asyncio.timeout(_WORKER_SECONDS):
-        client = await connect()
-        for name, kind in (
-            (PROCESSES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-            (PROCESSES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-            (COURT_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-        ):
-            try:
-                described = await client.workflow_service.describe_task_queue(
-                    DescribeTaskQueueRequest(
-                        namespace=client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind
-                    )
-                )
-            except RPCError as error:
-                return f"Temporal did not list the pollers ({error.status.name})."
-            if not any(
-                poller.identity.endswith(machine_suffix) and poller.last_access_time.ToSeconds() >= since
-                for poller in described.pollers
-            ):
-                return f"This machine's worker does not poll the task queue {name!r}."
-    return None
+        queue = await WorkerCountClient(await connect()).find_unserved_queue(
+            f"@{socket.gethostname()}", since=time.time() - _STALE_POLL_SECONDS
+        )
+    return None if queue is None else f"This machine's worker does not poll the task queue {queue!r}."
 
 
 def main() -> None:
@@ -86,7 +63,12 @@ def main() -> None:
     checks = {"api": check_api, "worker": check_worker}
     if len(sys.argv) != 2 or sys.argv[1] not in checks:
         sys.exit(f"usage: health.py {'|'.join(checks)}")
-    sys.exit(checks[sys.argv[1]]())
+    problem = checks[sys.argv[1]]()
+    if problem is not None:
+        sys.stderr.write(f"{problem}\n")
+        sys.stderr.flush()
+    # The threads of Temporal's client may abort an interpreter that ends in the usual way.
+    os._exit(0 if problem is None else 1)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.database.connections import open_engine
+from adapters.database.engine import Database
 from adapters.database.error_mapping import translate_error
+from adapters.database.search_texts import fill_search_texts
 from adapters.database.tables import metadata
 from domain.database_address import VARIABLE, DatabaseAddress
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
@@ -28,7 +30,7 @@ _OWN_DATABASE = (
 
 
 def upgrade(url: str) -> None:
-    """Run every migration that has not been applied. Idempotent.
+    """Run every migration that has not been applied, then fill what needs no lock. Idempotent.
 
     Args:
         url: The database URL, as in AUTOS_DATABASE_URL.
@@ -75,6 +77,11 @@ async def _upgrade(url: str) -> None:
             await connection.run_sync(lambda sync: command.upgrade(_attach_connection(config, sync), "head"))
     finally:
         await engine.dispose()
+    database = Database(url, pool_size=1)
+    try:
+        await fill_search_texts(database)
+    finally:
+        await database.close()
 
 
 def _check_owner(connection: Connection, scripts: ScriptDirectory) -> None:

@@ -54,6 +54,31 @@ class WorkerCountClient:
             counts = await asyncio.gather(*(self._count(queue, types) for queue, types in _TASK_TYPES.items()))
         return dict(zip(_TASK_TYPES, counts, strict=True))
 
+    async def find_unserved_queue(self, machine: str, *, since: float) -> str | None:
+        """Return a task queue of which this machine's worker takes no tasks, though it has slots. None without one.
+
+        Args:
+            machine: The end of its identity.
+            since: Seconds since the epoch. Earlier signs of life do not count.
+
+        Raises:
+            DependencyUnavailable: Temporal does not answer.
+        """
+        async with translating_temporal_errors():
+            for queue, types in _TASK_TYPES.items():
+                heartbeats = await self._list_heartbeats(queue)
+                pollers = {kind: await self._list_pollers(queue, kind) for kind in types}
+                if not is_taking_tasks(
+                    (each for each in heartbeats if each.worker_identity.endswith(machine)),
+                    {
+                        kind: [each for each in some if each.identity.endswith(machine)]
+                        for kind, some in pollers.items()
+                    },
+                    since=since,
+                ):
+                    return queue
+        return None
+
     async def _count(self, queue: str, types: Iterable[TaskQueueType.ValueType]) -> int:
         heartbeats, pollers = await asyncio.gather(
             self._list_heartbeats(queue), asyncio.gather(*(self._list_pollers(queue, kind) for kind in types))
@@ -119,6 +144,35 @@ def count_living(
         for of_type in pollers
     ]
     return min(len(beating | polling) for polling in polling_by_type)
+
+
+def is_taking_tasks(
+    heartbeats: Iterable[WorkerHeartbeat],
+    pollers: Mapping[TaskQueueType.ValueType, Iterable[PollerInfo]],
+    *,
+    since: float,
+) -> bool:
+    """Return whether a worker polls for each type of task, or has no free slot for it.
+
+    A heartbeat alone is not enough: the SDK goes on sending it while the worker hangs.
+
+    Args:
+        heartbeats: The latest heartbeats of the worker.
+        pollers: Its pollers, for each type of task.
+        since: Seconds since the epoch. Earlier signs do not count.
+    """
+    is_full = any(
+        heartbeat.status == WorkerStatus.WORKER_STATUS_RUNNING
+        and _heartbeat_seconds(heartbeat) >= since
+        and heartbeat.HasField("activity_task_slots_info")
+        and heartbeat.activity_task_slots_info.current_available_slots == 0
+        for heartbeat in heartbeats
+    )
+    return all(
+        (is_full and kind == TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        or any(_poll_seconds(poller) >= since for poller in of_type)
+        for kind, of_type in pollers.items()
+    )
 
 
 def _heartbeat_seconds(heartbeat: WorkerHeartbeat) -> float:

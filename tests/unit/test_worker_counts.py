@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from temporalio.api.enums.v1 import WorkerStatus
+from temporalio.api.enums.v1 import TaskQueueType, WorkerStatus
 from temporalio.api.taskqueue.v1 import PollerInfo
-from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.worker.v1 import WorkerHeartbeat, WorkerSlotsInfo
 
-from adapters.temporal.worker_counts import count_living
+from adapters.temporal.worker_counts import count_living, is_taking_tasks
 
 NOW = 1_800_000_000
 SINCE = NOW - 75
@@ -57,3 +57,32 @@ def test_only_recent_signs_of_life_count(
     heartbeats: list[WorkerHeartbeat], pollers: list[list[PollerInfo]], count: int
 ) -> None:
     assert count_living(heartbeats, pollers, since=SINCE) == count
+
+
+def full(age: int, *, free_slots: int = 0, status: WorkerStatus.ValueType = RUNNING) -> WorkerHeartbeat:
+    """A heartbeat that says how many slots for activities are free."""
+    heartbeat = beat(age, status)
+    heartbeat.activity_task_slots_info.CopyFrom(WorkerSlotsInfo(current_available_slots=free_slots))
+    return heartbeat
+
+
+@pytest.mark.parametrize(
+    ("heartbeats", "workflows", "activities", "expected"),
+    [
+        pytest.param([], 3, 60, True, id="polls; heartbeats are not known"),
+        pytest.param([full(61)], 3, 900, True, id="every slot is taken"),
+        pytest.param([full(61, free_slots=1)], 3, 900, False, id="hangs with a free slot"),
+        pytest.param([beat(5)], 3, 900, False, id="a heartbeat that does not tell its slots"),
+        pytest.param([full(76)], 3, 900, False, id="was full, and is gone"),
+        pytest.param([full(5, status=STOPPING)], 3, 900, False, id="is stopping"),
+        pytest.param([full(5)], 900, 3, False, id="no workflows any more"),
+    ],
+)
+def test_a_worker_without_a_free_slot_need_not_poll_for_activities(
+    heartbeats: list[WorkerHeartbeat], workflows: int, activities: int, expected: bool
+) -> None:
+    pollers = {
+        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW: [poll(workflows)],
+        TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY: [poll(activities)],
+    }
+    assert is_taking_tasks(heartbeats, pollers, since=SINCE) is expected

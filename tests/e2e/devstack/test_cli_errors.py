@@ -51,7 +51,10 @@ def test_a_port_in_use_is_one_line_of_error(command: list[str], tmp_path: Path) 
         refused = run_autos(*arguments, AUTOS_API_PORT=port, AUTOS_DATA_DIR=str(tmp_path))
 
     assert refused.returncode == 2
-    assert refused.stderr == f"autos: Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
+    chosen_by = "AUTOS_API_HOST and AUTOS_API_PORT" if command == ["api"] else "--host and --port"
+    assert refused.stderr == (
+        f"autos: Cannot listen on 127.0.0.1 port {port}: Address already in use. {chosen_by} choose another.\n"
+    )
 
 
 def test_migrate_stops_waiting_and_names_the_service_that_does_not_answer(tmp_path: Path) -> None:

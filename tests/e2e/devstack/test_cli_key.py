@@ -51,7 +51,9 @@ def test_a_key_is_created_listed_and_revoked() -> None:
     assert second["key"].startswith(f"autos_{second['id']}_")
     assert (second["scopes"], second["requests_per_minute"], second["webhook_secret"]) == (["read"], None, None)
 
-    assert run_key("revoke", second["id"]).stdout == ""
+    revoked = run_key("revoke", second["id"])
+    assert revoked.stdout == ""
+    assert "Warning" not in revoked.stderr
     shown = run_key("list", "--json").stdout
     listed = json.loads(shown)["keys"]
 
@@ -117,6 +119,17 @@ def test_invalid_key_commands_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
         run_key("new", "desk")
 
 
+def test_revoking_the_last_valid_key_warns_that_nobody_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    monkeypatch.delenv("AUTOS_API_KEY", raising=False)
+    created = json.loads(run_key("new", "desk", "--json").stdout)
+    assert "no key is valid any more" in run_key("revoke", created["id"]).stderr
+
+    monkeypatch.setenv("AUTOS_API_KEY", "the operator's own")
+    assert "Warning" not in run_key("revoke", created["id"]).stderr
+
+
 def test_the_api_listens_on_all_interfaces_only_while_a_key_exists(data_dir: Path) -> None:
     created = json.loads(run_key("new", "desk", "--json").stdout)
     with socket.create_server(("", 0)) as taken:
@@ -126,7 +139,7 @@ def test_the_api_listens_on_all_interfaces_only_while_a_key_exists(data_dir: Pat
     run_key("revoke", created["id"])
     refused = run_autos("api", **ALL_INTERFACES, AUTOS_API_PORT=str(port))
 
-    assert allowed.stderr == f"autos: Cannot listen on 0.0.0.0 port {port}: Address already in use.\n"
+    assert allowed.stderr.startswith(f"autos: Cannot listen on 0.0.0.0 port {port}: Address already in use.")
     assert refused.returncode == 2
     assert refused.stderr == (
         "autos: AUTOS_API_HOST is 0.0.0.0, which other machines can reach, and there is no API key. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 from adapters.database import Catalog, Database
+from adapters.database.search_texts import fill_search_texts
 from adapters.database.tables import documents as documents_table
 from domain.clients import Scope
 from domain.document_search import DocumentFilters, DocumentOrder, DocumentState, state_of
@@ -230,3 +232,24 @@ async def test_the_migration_makes_known_documents_searchable(new_database: NewD
             "p", DocumentFilters(text="PETICAO oficio"), DocumentOrder.NAME, scopes=READER, limit=1
         )
         assert found.matches == 2101
+
+
+async def test_missing_search_texts_are_filled_beside_a_listing_that_holds_a_row(new_database: NewDatabase) -> None:
+    url = await new_database()
+    async with open_upgraded_catalog(url, "0013", insert_documents):
+        service, migration = Database(url), Database(url)
+        async with service.writing() as connection:
+            await connection.execute(update(documents_table).values(search_text=None))
+        if service.dialect == "sqlite":
+            # One writer at a time: there is no row to pass over.
+            assert await fill_search_texts(migration) == 2101
+        else:
+            async with service.writing() as connection:
+                await connection.execute(
+                    update(documents_table).where(documents_table.c.id == "0007").values(pages=3)
+                )
+                assert await asyncio.wait_for(fill_search_texts(migration), 30) == 2100
+            assert await fill_search_texts(migration) == 1
+        assert await fill_search_texts(migration) == 0
+        await service.close()
+        await migration.close()

@@ -11,9 +11,15 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from activities.errors import translating_infrastructure_errors
+from activities.failure_lines import shorten_failure_lines
 from adapters import logs
 from adapters.logs import configure_logging, redact
+from domain.errors import DependencyUnavailable
 
 LogFormat = Literal["json", "console"]
 FRAGMENTS = (
@@ -78,3 +84,29 @@ def test_json_log_has_one_object_per_line_with_the_traceback(capsys: pytest.Capt
     event = json.loads(line)
     assert (event["event"], event["process"], event["level"]) == ("it failed", "1", "error")
     assert event["exception"].startswith("Traceback")
+
+
+@pytest.mark.parametrize("error", [DependencyUnavailable("database", "It does not answer."), KeyError("defect")])
+def test_an_activity_that_meets_an_outage_takes_one_line(
+    capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    if isinstance(error, DependencyUnavailable):
+        error.place = "AUTOS_DATABASE_URL names the database autos at 127.0.0.1:5432."
+
+    def fail() -> None:
+        try:
+            with translating_infrastructure_errors():
+                raise error
+        except (ApplicationError, KeyError):
+            # As the SDK does.
+            activity.logger.warning("Completing activity as failed", exc_info=True)
+
+    configure_logging("json", "info")
+    shorten_failure_lines()
+    ActivityEnvironment().run(fail)
+    line = json.loads(capsys.readouterr().err)
+    if isinstance(error, DependencyUnavailable):
+        assert line["event"] == f"activity unknown failed, attempt 1: It does not answer. {error.place}"
+        assert "exception" not in line
+    else:
+        assert "KeyError" in line["exception"]
