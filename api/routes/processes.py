@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -205,8 +204,7 @@ async def _answer_download(
         return JSONResponse(await presenter.process_body(decided.process, None, client, decided.decision))
     process, open_run = decided.process, decided.open_run
     if preferences.wait:
-        # A 404 is ignored: the request that started a joined run may not have recorded it in the catalog yet.
-        with broadcaster.reserve_slot(client) as is_reserved, suppress(Problem):
+        with broadcaster.reserve_slot(client) as is_reserved:
             if is_reserved:
                 await while_connected(request, broadcaster.wait_until_ended(number, preferences.wait))
         process, open_run = await presenter.find_state(number) or (process, open_run)

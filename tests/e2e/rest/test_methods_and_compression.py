@@ -177,8 +177,9 @@ async def test_link_leads_to_the_next_page_and_keeps_the_filters(
 
 
 async def create_two_of_everything(stack: RunningStack) -> None:
-    """Fill the lists, unless they are full already: two failures, two batches, two deliveries."""
-    if len((await stack.api.get("/batches")).json()["batches"]) >= 2:
+    """Fill the lists, unless each of them has two already: failures, batches and deliveries."""
+    lists = {"/failures": "failures", "/batches": "batches", "/webhooks/deliveries": "deliveries"}
+    if all([len((await stack.api.get(path)).json()[items]) >= 2 for path, items in lists.items()]):
         return
     for _ in range(2):
         failing = fresh_number()
