@@ -60,7 +60,7 @@ class FailureDiagnosis:
         await self._clear_token(failure)
         return DocumentFailure(
             _code_if_healthy(failure, FailureCode.SOURCE_UNAVAILABLE),
-            f"{failure.answer}; a search is answered.",
+            f"{failure.answer}; the court answers other requests.",
             status=failure.status,
             retry_after=failure.retry_after,
         )

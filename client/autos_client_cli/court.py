@@ -14,6 +14,7 @@ from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import local_time, printable
 from autos_client_cli.text_input import read_standard_input
 from autos_client_cli.texts import t
+from autos_client_cli.words import count_text
 
 if TYPE_CHECKING:
     from autos_client import CourtStatus
@@ -98,12 +99,13 @@ def _print_status(status: CourtStatus, *, program: str) -> None:
     failure, token = status.failure, status.credentials
     if failure:
         since = local_time(status.since)
-        typer.echo(t("The court does not answer since {since}: {code}.", since=since, code=failure.code))
+        typer.echo(t("The court has not answered since {since}: {code}.", since=since, code=failure.code))
         if failure.answer:
             typer.echo("  " + t("It said: {answer}", answer=printable(failure.answer)))
         if status.next_probe_at:
             at = local_time(status.next_probe_at)
-            typer.echo("  " + t("{count} probes failed; the next one is at {time}.", count=status.probes, time=at))
+            failed = count_text(status.probes, t("{count} probe failed"), t("{count} probes failed"))
+            typer.echo("  " + t("{failed}; the next one is at {time}.", failed=failed, time=at))
     else:
         typer.echo(t("The court answers, as far as is known."))
     if token.candidate == "pending":

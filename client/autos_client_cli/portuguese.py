@@ -305,9 +305,11 @@ PORTUGUESE = {
         "Mostra se o tribunal responde, desde quando, por que não, e quando o token expira. Nenhum token é "
         "mostrado."
     ),
-    "The court does not answer since {since}: {code}.": "O tribunal não responde desde {since}: {code}.",
+    "The court has not answered since {since}: {code}.": "O tribunal não responde desde {since}: {code}.",
     "It said: {answer}": "Ele disse: {answer}",
-    "{count} probes failed; the next one is at {time}.": "{count} sondagens falharam; a próxima é em {time}.",
+    "{count} probe failed": "{count} sondagem falhou",
+    "{count} probes failed": "{count} sondagens falharam",
+    "{failed}; the next one is at {time}.": "{failed}; a próxima é em {time}.",
     "The court answers, as far as is known.": "O tribunal responde, até onde se sabe.",
     "The new token is tried when the court answers; the former one stays until then.": (
         "O novo token é testado quando o tribunal responder; o anterior fica até lá."

@@ -116,7 +116,7 @@ class CourtOutage:
     pause: float = 5.0
 
 
-SEARCH_ANSWERED = "a search is answered."
+SEARCH_ANSWERED = "the court answers other requests."
 FAILED_DOCUMENTS: dict[str, FailedDocument] = {
     "1 the token refused": FailedDocument(
         "token_rejected", "source_unavailable", 5, f"HTTP 401; {SEARCH_ANSWERED}"

@@ -80,7 +80,7 @@ async def test_status_describes_an_outage_of_the_court(stack: RunningStack) -> N
     status = await run_autos(stack, "court", "status")
 
     assert status.exit_code == 0
-    assert "The court does not answer since 20" in status.stdout
+    assert "The court has not answered since 20" in status.stdout
     assert "court_throttled" in status.stdout
     assert "429" in status.stdout
     await stack.end_all_faults()
