@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, UrlConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     JsonConfigSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -51,6 +52,8 @@ DEFAULT_DATA_DIR = Path(".autos")
 LOCAL_STACK_FILE = "local.json"
 # Fields that only the local stack sets, in that file. Operators have no variable for them.
 LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
+# Variables that are read elsewhere: by the commands, and by the local stack for its programs.
+_OTHER_VARIABLES = frozenset({"AUTOS_LANG", "AUTOS_TEMPORAL_BIN", "AUTOS_WEED_BIN"})
 
 
 class Settings(BaseSettings):
@@ -376,6 +379,17 @@ def load_settings(**overrides: object) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(problems) from None
+
+
+def find_unknown_variables() -> list[str]:
+    """Return the ``AUTOS_*`` variables in the environment and in ``.env`` that nothing reads: misspelt settings."""
+    in_file = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
+    known = {f"AUTOS_{name}".upper() for name in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
+    return sorted(
+        name
+        for name in {*os.environ, *in_file}
+        if name.startswith("AUTOS_") and name not in known | _OTHER_VARIABLES
+    )
 
 
 def temporal_address() -> str:

@@ -236,11 +236,7 @@ async def _open_adapters(client: Client, settings: Settings, stack: AsyncExitSta
         proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
     )
     stack.push_async_callback(sender.close)
-    tokens = CourtTokens(
-        catalog.court_state,
-        configured=settings.court_token.get_secret_value() if settings.court_token else None,
-        file=settings.court_token_file,
-    )
+    tokens = create_court_tokens(catalog, settings)
     return _Adapters(
         catalog,
         store,
@@ -300,13 +296,13 @@ def _build_process_activities(adapters: _Adapters, settings: Settings) -> Sequen
 
 async def _build_monitor(adapters: _Adapters, settings: Settings, stack: AsyncExitStack) -> CourtMonitorActivities:
     # Probes go out while the circuit breaker is open, so this client is not behind it.
-    prober = await _open_court(stack, settings, adapters.tokens, adapters.pace, concurrency=1)
+    prober = await open_court(stack, settings, adapters.tokens, adapters.pace, concurrency=1)
     token_refresh = TokenRefreshClient(
         settings.court_realm, client_id=settings.court_client_id, rate_limiter=adapters.pace
     )
     stack.push_async_callback(token_refresh.close)
     candidate = CandidateToken()
-    trier = await _open_court(stack, settings, candidate, adapters.pace, concurrency=1)
+    trier = await open_court(stack, settings, candidate, adapters.pace, concurrency=1)
     trial = CredentialsTrial(adapters.catalog.candidate_credentials, candidate, trier, prober, token_refresh)
     return CourtMonitorActivities(
         *(adapters.catalog.court_state, adapters.tokens, prober, token_refresh, adapters.monitor_client, trial)
@@ -316,7 +312,7 @@ async def _build_monitor(adapters: _Adapters, settings: Settings, stack: AsyncEx
 async def _build_court_activities(
     adapters: _Adapters, settings: Settings, stack: AsyncExitStack
 ) -> CourtActivities:
-    court = await _open_court(
+    court = await open_court(
         stack, settings, adapters.access, adapters.pace, concurrency=settings.court_concurrency
     )
     return CourtActivities(
@@ -327,7 +323,16 @@ async def _build_court_activities(
     )
 
 
-async def _open_court(
+def create_court_tokens(catalog: Catalog, settings: Settings) -> CourtTokens:
+    """Return the source of the court's tokens for these settings."""
+    return CourtTokens(
+        catalog.court_state,
+        configured=settings.court_token.get_secret_value() if settings.court_token else None,
+        file=settings.court_token_file,
+    )
+
+
+async def open_court(
     stack: AsyncExitStack,
     settings: Settings,
     tokens: CourtTokens | CourtCircuitBreaker | CandidateToken,
@@ -335,6 +340,11 @@ async def _open_court(
     *,
     concurrency: int,
 ) -> PdpjClient:
+    """Open a client of the court for these settings. It is closed with the stack.
+
+    Raises:
+        ConfigurationError: A header of AUTOS_COURT_HEADERS cannot be sent.
+    """
     court = PdpjClient(
         settings.court_origin,
         tokens=tokens,

@@ -14,7 +14,7 @@ import typer
 from autos_client_cli.command_help import Command, Group
 from autos_client_cli.printing import print_table
 from domain.clients import Scope
-from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE, ApiKey
+from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, EXPIRY_NOTICE, MAX_REQUESTS_PER_MINUTE, ApiKey
 from domain.serializers import Json, format_timestamp
 from domain.text import counted
 
@@ -30,7 +30,6 @@ app = typer.Typer(
 
 _COLUMNS = ("ID", "CLIENT", "SCOPES", "PER MINUTE", "CREATED", "LAST USED", "EXPIRES", "REVOKED")
 _UNITS = {"d": "days", "h": "hours"}
-_EXPIRES_SOON = timedelta(days=14)
 
 T = TypeVar("T")
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -112,7 +111,7 @@ def list_keys(as_json: _AsJson = False) -> None:
     print_table([_COLUMNS, *map(_key_row, keys)])
     now = datetime.now(UTC)
     for key in keys:
-        if key.revoked_at is None and key.expires_at is not None and key.expires_at - now < _EXPIRES_SOON:
+        if key.revoked_at is None and key.expires_at is not None and key.expires_at - now < EXPIRY_NOTICE:
             _print_note(f"The key {key.id} of {key.client} {_describe_expiry(key.expires_at - now)}.")
 
 

@@ -232,6 +232,24 @@ def migrate(
     typer.echo("The database and Temporal are up to date.", err=True)
 
 
+@app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    webhook_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A receiver whose server to reach, without an event. Default: AUTOS_ALERT_WEBHOOK_URL.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check every part from this machine, with the settings of its services, and say what to do."""
+    from cli.doctor.command import run
+
+    raise typer.Exit(asyncio.run(run(webhook_url, as_json=as_json)))
+
+
 async def _register_search_attributes() -> None:
     from adapters.temporal import connection
     from workflows.search_attributes import SEARCH_ATTRIBUTES

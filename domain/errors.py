@@ -167,11 +167,13 @@ class StorageFailure(AutosError):
 
     Attributes:
         permanent: The store would refuse the same request again, even while it accepts others.
+        advice: What an operator has to do, which is also the end of the text. None if waiting may help.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, advice: str | None = None) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.advice = advice
 
 
 class StoreUnavailable(AutosError):

@@ -8,7 +8,7 @@ import re
 import secrets
 import string
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.clients import Client, Scope
 from domain.errors import AutosError
@@ -21,6 +21,8 @@ RESERVED_NAMES = frozenset({OPERATOR, LOCAL})
 
 DEFAULT_REQUESTS_PER_MINUTE = 600
 MAX_REQUESTS_PER_MINUTE = 60_000
+# How long before its expiry an operator is told of a key.
+EXPIRY_NOTICE = timedelta(days=14)
 
 _ID_CHARACTERS = string.ascii_lowercase + string.digits
 _KEY = re.compile(r"autos_([a-z0-9]{8})_[A-Za-z0-9_-]{43}")

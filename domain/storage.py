@@ -44,6 +44,9 @@ DOCUMENTS_PREFIX = "processes/"
 # both alike.
 WRITE_CHECK_KEY = f"{DOCUMENTS_PREFIX}write-check"
 
+# The keys of the objects that `autos doctor` writes and deletes again.
+PROBE_PREFIX = f"{DOCUMENTS_PREFIX}doctor-"
+
 
 def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:
     """Return the key of a document's object without its extension, which is known only once its bytes were read.

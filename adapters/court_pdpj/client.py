@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from adapters.court_pdpj.diagnosis import FailureDiagnosis
@@ -109,6 +109,11 @@ class PdpjClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._portal.close()
+
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """How far the court's clock is ahead of ours, by its last response. None if none has said so."""
+        return self._portal.clock_skew
 
     async def probe(self, number: ProcessNumber) -> None:
         """Search for a process to see whether the court answers. What it says about the process does not matter.

@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -82,14 +84,28 @@ class HttpPortal:
         self._stall_seconds = stall_seconds
         self._json = JsonReader(max_json_bytes, stall_seconds)
         self._resolve_redirect = resolve_redirect
+        self._last_date: tuple[str, datetime] | None = None
         self._http = httpx.AsyncClient(
             headers=headers,
+            event_hooks={"response": [self._keep_date]},
             timeout=httpx.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
             follow_redirects=False,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
         # An object store gets nothing that is meant for the court: neither the token nor the configured headers.
         self._storage_http = httpx.AsyncClient(timeout=self._http.timeout, follow_redirects=False)
+
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """How far the court's clock is ahead of ours, by its last response's ``Date``. None if it has none."""
+        if self._last_date is None:
+            return None
+        date, received_at = self._last_date
+        try:
+            stated = parsedate_to_datetime(date)
+        except ValueError:
+            return None
+        return (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - received_at
 
     async def close(self) -> None:
         """Close the connections."""
@@ -198,6 +214,10 @@ class HttpPortal:
         if response.status_code not in _REDIRECT_STATUSES or location is None:
             return None
         return self._resolve_redirect(url, location)
+
+    async def _keep_date(self, response: httpx.Response) -> None:
+        if (date := response.headers.get("date")) is not None:
+            self._last_date = (date, datetime.now(UTC))
 
     async def _map_error(self, response: httpx.Response, resource: Resource) -> CourtError:
         body = None

@@ -68,12 +68,11 @@ def _create_folder(file: Path) -> None:
 
 
 async def _upgrade(url: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config = _create_config()
     engine = open_engine(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_check_owner, ScriptDirectory.from_config(config))
+            await connection.run_sync(check_owner, open_scripts())
             await connection.run_sync(lambda sync: command.upgrade(_attach_connection(config, sync), "head"))
     finally:
         await engine.dispose()
@@ -84,7 +83,18 @@ async def _upgrade(url: str) -> None:
         await database.close()
 
 
-def _check_owner(connection: Connection, scripts: ScriptDirectory) -> None:
+def open_scripts() -> ScriptDirectory:
+    """Return the migrations of this version."""
+    return ScriptDirectory.from_config(_create_config())
+
+
+def _create_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def check_owner(connection: Connection, scripts: ScriptDirectory) -> None:
     """Check that the database is empty, or belongs to Autos and is not newer than this version.
 
     Raises:

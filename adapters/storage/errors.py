@@ -97,7 +97,7 @@ def storage_failure(error: Exception, what: str, *, right: str, where: str) -> S
     code = error_code(error)
     advice = _advice(code, right=right, where=where)
     text = f"{what} ({code})." + (f" {advice}" if advice else "")
-    return StorageFailure(text, permanent=_is_permanent(error))
+    return StorageFailure(text, permanent=_is_permanent(error), advice=advice)
 
 
 def _advice(code: str, *, right: str, where: str) -> str | None:

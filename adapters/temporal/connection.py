@@ -41,6 +41,10 @@ _MEANINGS = {
 _log = structlog.get_logger()
 
 
+class NamespaceMissing(ConfigurationError):
+    """Temporal answers and does not know the namespace."""
+
+
 def connection_config() -> dict[str, Any]:
     """Return the connection options of ``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPACE`` and the other variables.
 
@@ -107,7 +111,7 @@ async def check_namespace(client: Client) -> None:
             )
     except (RPCError, RuntimeError, TimeoutError) as error:
         if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-            raise ConfigurationError(
+            raise NamespaceMissing(
                 f"Temporal at {address} has no namespace {client.namespace}: create it "
                 f"(`temporal operator namespace create --namespace {client.namespace}`), or set TEMPORAL_NAMESPACE."
             ) from None
@@ -185,14 +189,7 @@ async def register_search_attributes(client: Client, attributes: Sequence[Search
         DependencyUnavailable: Temporal does not answer, or does not let us.
     """
     try:
-        known = await client.operator_service.list_search_attributes(
-            ListSearchAttributesRequest(namespace=client.namespace)
-        )
-        missing = {
-            key.name: IndexedValueType.ValueType(key.indexed_value_type)
-            for key in attributes
-            if key.name not in known.custom_attributes
-        }
+        missing = await _find_missing(client, attributes)
         if missing:
             await client.operator_service.add_search_attributes(
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
@@ -201,6 +198,38 @@ async def register_search_attributes(client: Client, attributes: Sequence[Search
         raise DependencyUnavailable(
             "temporal", f"Temporal did not take the search attributes ({error.status.name})."
         ) from None
+
+
+async def list_missing_search_attributes(
+    client: Client, attributes: Sequence[SearchAttributeKey[Any]]
+) -> list[str]:
+    """Return the names of our search attributes that are not registered in the namespace.
+
+    Raises:
+        DependencyUnavailable: Temporal does not answer, or does not tell us.
+    """
+    try:
+        async with asyncio.timeout(_ATTEMPT_SECONDS):
+            return sorted(await _find_missing(client, attributes))
+    except (RPCError, RuntimeError, TimeoutError) as error:
+        log_cause(error, "temporal")
+        reason = error.status.name if isinstance(error, RPCError) else type(error).__name__
+        raise DependencyUnavailable(
+            "temporal", f"Temporal does not tell its search attributes ({reason})."
+        ) from None
+
+
+async def _find_missing(
+    client: Client, attributes: Sequence[SearchAttributeKey[Any]]
+) -> dict[str, IndexedValueType.ValueType]:
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    return {
+        key.name: IndexedValueType.ValueType(key.indexed_value_type)
+        for key in attributes
+        if key.name not in known.custom_attributes
+    }
 
 
 async def read_queue_rate_limit(client: Client, task_queue: str) -> float | None:

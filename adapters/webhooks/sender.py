@@ -112,7 +112,7 @@ class WebhookSender:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
-                    response = await stack.enter_async_context(self._post(url, headers, body))
+                    response = await stack.enter_async_context(self._request("POST", url, headers, body))
             except TimeoutError:
                 return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
             except (*_CONNECTION_ERRORS, httpcore.UnsupportedProtocol, OSError, ValueError):
@@ -124,13 +124,33 @@ class WebhookSender:
                 retry_after=_read_retry_after(response),
             )
 
-    def _post(
-        self, url: str, headers: dict[bytes | str, bytes | str], body: bytes
+    async def ask_origin(self, url: str) -> Reply:
+        """Ask the receiver's server for its root over the way of events. The path is not sent: it may be a secret.
+
+        For the operator, so the error names what happened.
+
+        Raises:
+            DependencyUnavailable: The database does not answer whether there are keys.
+        """
+        root = urlsplit(url)._replace(path="/", query="", fragment="").geturl()
+        headers: dict[bytes | str, bytes | str] = {"User-Agent": "autos-webhooks/1"}
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):
+                    response = await stack.enter_async_context(self._request("HEAD", root, headers, None))
+            except TimeoutError:
+                return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
+            except (*_CONNECTION_ERRORS, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
+                return Reply(error=type(error).__name__)
+            return Reply(status_code=response.status)
+
+    def _request(
+        self, method: str, url: str, headers: dict[bytes | str, bytes | str], body: bytes | None
     ) -> AbstractAsyncContextManager[httpcore.Response]:
         if (host := host_header(url)) is not None:
             headers = {"Host": host, **headers}
         limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
-        return self._pool.stream("POST", url, headers=headers, content=body, extensions={"timeout": limit})
+        return self._pool.stream(method, url, headers=headers, content=body, extensions={"timeout": limit})
 
 
 def host_header(url: str) -> bytes | None:

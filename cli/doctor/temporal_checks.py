@@ -1,0 +1,66 @@
+"""Checks of Temporal and of the workers that it knows."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from adapters.temporal.connection import (
+    NamespaceMissing,
+    check_namespace,
+    connect,
+    list_missing_search_attributes,
+)
+from adapters.temporal.worker_counts import WorkerCountClient
+from cli.doctor.findings import Finding, failed, ok
+from cli.doctor.parts import Parts
+from domain.text import counted
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+async def check_temporal(parts: Parts) -> Finding:
+    """Check that Temporal answers and accepts us."""
+    parts.temporal = client = await connect(lazy=True)
+    with suppress(NamespaceMissing):  # It answers; the next check says so.
+        await check_namespace(client)
+    return ok(f"Temporal answers at {client.service_client.config.target_host}.")
+
+
+async def check_temporal_namespace(parts: Parts) -> Finding:
+    """Check that the namespace exists."""
+    client = _client(parts)
+    await check_namespace(client)
+    return ok(f"The namespace {client.namespace} exists.")
+
+
+async def check_search_attributes(parts: Parts) -> Finding:
+    """Check that our search attributes are registered."""
+    missing = await list_missing_search_attributes(_client(parts), SEARCH_ATTRIBUTES)
+    if missing:
+        return failed(
+            f"The namespace lacks the search attributes {', '.join(missing)}: no run can start.",
+            "Run `autos migrate`.",
+        )
+    return ok(f"All {len(SEARCH_ATTRIBUTES)} search attributes are registered.")
+
+
+async def check_workers(parts: Parts) -> Finding:
+    """Check that each task queue has a worker."""
+    counts = await WorkerCountClient(_client(parts)).count()
+    idle = [queue for queue, count in counts.items() if not count]
+    if idle:
+        queues = " and ".join(idle)
+        return failed(
+            f"No worker polls the task queue{'s' if len(idle) > 1 else ''} {queues}: nothing there goes on.",
+            "Start `autos worker` with the same TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE, or read in its log why it "
+            "ended.",
+        )
+    return ok("; ".join(f"{counted(count, 'worker')} for {queue}" for queue, count in counts.items()) + ".")
+
+
+def _client(parts: Parts) -> Client:
+    assert parts.temporal is not None  # noqa: S101 - these checks need the one that sets it.
+    return parts.temporal
