@@ -27,7 +27,7 @@ async def check_bucket(parts: Parts) -> Finding:
         parts.stack, settings.storage_address, settings.public_storage_address
     )
     await bucket.check()
-    return ok(f"The bucket {settings.s3_bucket} answers at {settings.s3_endpoint_url or 'AWS'}.")
+    return ok(f"The bucket {settings.s3_bucket} answers at {settings.storage_address.endpoint_url or 'AWS'}.")
 
 
 async def check_bucket_round_trip(parts: Parts) -> Finding:
@@ -73,7 +73,7 @@ async def check_bucket_link(parts: Parts) -> Finding:
                 f"A link works on this machine only: it leads to {answer.host}, and the API is open to others.",
                 f"{_SET_PUBLIC}.",
             )
-        return ok(f"A link returned the object from {public}.")
+        return ok(f"A link returned the object from {answer.host}.")
     if answer.status is None:
         found = f"Nothing answers at {public} ({answer.reason})."
         if on_loopback and not _store_is_on_loopback(parts):

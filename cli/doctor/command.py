@@ -13,34 +13,24 @@ from adapters.logs import configure_logging
 from autos_client_cli.errors import ExitCode
 from autos_client_cli.printing import printable
 from cli.doctor.checks import CHECKS
-from cli.doctor.findings import CheckName, Fault, State, failed, skipped
+from cli.doctor.findings import CheckName, Fault, State, failed
 from cli.doctor.parts import Parts
-from cli.doctor.runner import Result, run_checks
+from cli.doctor.runner import Result, blocked, run_checks
 from domain.errors import ConfigurationError
 from domain.serializers import Json
-from settings import load_settings
+from settings import Settings, load_settings
 
 _NAME_WIDTH = max(map(len, CheckName))
 _STATE_WIDTH = max(map(len, State))
 
 
-async def examine(webhook_url: str | None = None) -> AsyncGenerator[Result, None]:
-    """Run every check with the settings of this machine, and yield the results in the table's order.
+async def examine(settings: Settings, webhook_url: str | None = None) -> AsyncGenerator[Result, None]:
+    """Run every check, and yield the results in the table's order.
 
     Args:
+        settings: The settings of the service.
         webhook_url: A receiver to reach. None means that of the alerts, if it is set.
     """
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        yield Result(
-            CheckName.SETTINGS, failed(str(error), "Correct the settings that are named.", Fault.SETTING), 0.0
-        )
-        for check in CHECKS[1:]:
-            yield Result(check.name, skipped("It needs settings, which failed."), 0.0)
-        return
-    # What adapters log is in the findings. Only a defect of a check is logged, and causes where they are wanted.
-    configure_logging(settings.log_format, "debug" if settings.log_level == "debug" else "critical")
     async with (
         AsyncExitStack() as stack,
         aclosing(run_checks(CHECKS, Parts(settings, webhook_url, stack))) as results,
@@ -50,9 +40,9 @@ async def examine(webhook_url: str | None = None) -> AsyncGenerator[Result, None
 
 
 async def run(webhook_url: str | None, *, as_json: bool) -> ExitCode:
-    """Run every check, print what was found, and return the exit code."""
+    """Read the settings, run every check, print what was found, and return the exit code."""
     results = []
-    async with aclosing(examine(webhook_url)) as examination:
+    async with aclosing(_examine_configured(webhook_url)) as examination:
         async for result in examination:
             results.append(result)
             if not as_json:
@@ -63,6 +53,22 @@ async def run(webhook_url: str | None, *, as_json: bool) -> ExitCode:
         counts = Counter(result.finding.state for result in results)
         typer.echo(", ".join(f"{counts[state]} {state}" for state in State if counts[state]) + ".", err=True)
     return exit_code(results)
+
+
+async def _examine_configured(webhook_url: str | None) -> AsyncGenerator[Result, None]:
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        unreadable = failed(str(error), "Correct the settings that are named.", Fault.SETTING)
+        yield Result(CheckName.SETTINGS, unreadable)
+        for check in CHECKS[1:]:
+            yield blocked(check.name, CheckName.SETTINGS)
+        return
+    # What adapters log is in the findings. Only a defect of a check is logged, and causes where they are wanted.
+    configure_logging(settings.log_format, "debug" if settings.log_level == "debug" else "critical")
+    async with aclosing(examine(settings, webhook_url)) as results:
+        async for result in results:
+            yield result
 
 
 def format_line(result: Result) -> str:

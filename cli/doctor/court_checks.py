@@ -53,7 +53,7 @@ async def check_court(parts: Parts) -> Finding:
     if state is not None and (failure := state.failure) is not None:
         if failure.code is FailureCode.CREDENTIALS_REJECTED:
             return skipped("The court is not asked, since it rejects the token: see court_token.")
-        return _judge_failure(failure, "It is not asked while the circuit breaker is open. ")
+        return _judge_failure(parts, failure, " It is not asked while its circuit breaker is open.")
     tokens = create_court_tokens(parts.catalog, parts.settings)
     if await tokens.get_token() is None:
         return skipped("There is no token to ask the court with: see court_token.")
@@ -74,7 +74,7 @@ async def check_court(parts: Parts) -> Finding:
     except CourtFailure as failure:
         parts.court_failure = failure
         if failure.code is not FailureCode.CREDENTIALS_REJECTED:
-            return _judge_failure(failure)
+            return _judge_failure(parts, failure)
     return ok(f"The court answers at {parts.settings.court_origin}.")
 
 
@@ -104,9 +104,9 @@ async def check_court_token(parts: Parts) -> Finding:
     return ok(f"{verdict} ({described}).")
 
 
-def _judge_failure(failure: CourtFailure, before: str = "") -> Finding:
+def _judge_failure(parts: Parts, failure: CourtFailure, more: str = "") -> Finding:
     return failed(
-        f"{before}{failure.code}: {failure.answer}",
+        f"The court at {parts.settings.court_origin} is not usable ({failure.code}): {failure.answer}{more}",
         _REMEDIES.get(failure.code, _REMEDIES[FailureCode.COURT_UNAVAILABLE]),
     )
 

@@ -36,6 +36,8 @@ async def check_schema(parts: Parts) -> Finding:
         return failed("The database has no schema yet.", MIGRATE)
     if schema.applied != schema.newest:
         return failed(f"The schema is {schema.applied}, and this version needs {schema.newest}.", MIGRATE)
+    # The catalog's first connection to an SQLite file sets its journal mode, which fails while others use the file.
+    await parts.catalog.check()
     return ok(f"The schema is {schema.applied}, that of this version.")
 
 

@@ -62,7 +62,7 @@ async def check_clock(parts: Parts) -> Finding:
         return skipped("No other clock has answered.")
     wrong = {name: skew for name, skew in known.items() if abs(skew) > _DOUBTFUL_CLOCK}
     if not wrong:
-        return ok(f"This machine's clock agrees with that of {', '.join(known)}.")
+        return ok(f"This machine's clock agrees with that of {' and '.join(known)}.")
     found = "; ".join(f"the clock of {name} is {_describe_skew(skew)}" for name, skew in wrong.items())
     remedy = (
         "Set this machine's clock (NTP)."

@@ -40,11 +40,17 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check's finding, and the seconds that it took."""
+    """A check's finding.
+
+    Attributes:
+        seconds: How long the check took.
+        blocked_by: The check whose failure is the reason that this one was skipped.
+    """
 
     name: CheckName
     finding: Finding
-    seconds: float
+    seconds: float = 0.0
+    blocked_by: CheckName | None = None
 
 
 async def run_checks(checks: Sequence[Check], parts: Parts) -> AsyncGenerator[Result, None]:
@@ -66,12 +72,18 @@ async def run_checks(checks: Sequence[Check], parts: Parts) -> AsyncGenerator[Re
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
+def blocked(name: CheckName, by: CheckName) -> Result:
+    """Return the result of a check that was not made, because another one has failed."""
+    return Result(name, skipped(f"It needs {by}, which failed."), blocked_by=by)
+
+
 async def _run_in_turn(check: Check, parts: Parts, earlier: Mapping[CheckName, asyncio.Task[Result]]) -> Result:
     for name in check.needs:
-        state = (await earlier[name]).finding.state
-        if state in (State.FAILED, State.SKIPPED):
-            verb = "failed" if state is State.FAILED else "was skipped"
-            return Result(check.name, skipped(f"It needs {name}, which {verb}."), 0.0)
+        needed = await earlier[name]
+        if needed.finding.state is State.FAILED or needed.blocked_by is not None:
+            return blocked(check.name, needed.blocked_by or name)
+        if needed.finding.state is State.SKIPPED:
+            return Result(check.name, skipped(f"It needs {name}, which was skipped."))
     for name in check.after:
         await earlier[name]
     started = time.monotonic()

@@ -12,7 +12,7 @@ from adapters.temporal.connection import (
     list_missing_search_attributes,
 )
 from adapters.temporal.worker_counts import WorkerCountClient
-from cli.doctor.findings import Finding, failed, ok
+from cli.doctor.findings import Fault, Finding, failed, ok
 from cli.doctor.parts import Parts
 from domain.text import counted
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -32,7 +32,15 @@ async def check_temporal(parts: Parts) -> Finding:
 async def check_temporal_namespace(parts: Parts) -> Finding:
     """Check that the namespace exists."""
     client = _client(parts)
-    await check_namespace(client)
+    try:
+        await check_namespace(client)
+    except NamespaceMissing:
+        return failed(
+            f"Temporal has no namespace {client.namespace}.",
+            f"Create it (`temporal operator namespace create --namespace {client.namespace}`), or set "
+            "TEMPORAL_NAMESPACE.",
+            Fault.SETTING,
+        )
     return ok(f"The namespace {client.namespace} exists.")
 
 

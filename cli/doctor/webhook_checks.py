@@ -8,7 +8,7 @@ from adapters.webhooks import AddressGuard, WebhookSender
 from adapters.webhooks.address_guard import NonPublicAddress
 from cli.doctor.findings import CheckName, Fault, Finding, failed, ok, skipped
 from cli.doctor.parts import Parts
-from domain.errors import InvalidInput
+from domain.errors import ConfigurationError, InvalidInput
 
 _ALLOW = (
     "Use a public https address. For receivers in your own network, AUTOS_WEBHOOK_ALLOW_PRIVATE=true and "
@@ -19,7 +19,10 @@ _ALLOW = (
 async def check_webhooks(parts: Parts) -> Finding:
     """Reach a receiver's server over the way of events: address guard, proxy, DNS and TLS. No event is sent."""
     settings = parts.settings
-    url = parts.webhook_url or settings.alert_url
+    try:
+        url = parts.webhook_url or settings.alert_url
+    except ConfigurationError as error:
+        return failed(str(error), _ALLOW, Fault.SETTING)
     if url is None:
         return skipped("There is no address to try: give --webhook-url, or set AUTOS_ALERT_WEBHOOK_URL.")
     if settings.webhook_secret is None:
@@ -36,7 +39,8 @@ async def check_webhooks(parts: Parts) -> Finding:
         return failed(str(error), _ALLOW, Fault.SETTING)
     host = urlsplit(url).hostname or ""
     if proxy is None:
-        problem = await _find_name_problem(guard, host, urlsplit(url).port or 443)
+        default_port = 443 if urlsplit(url).scheme.lower() == "https" else 80
+        problem = await _find_name_problem(guard, host, urlsplit(url).port or default_port)
         if problem is not None:
             return problem
     reply = await sender.ask_origin(url)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx
 from botocore.auth import S3SigV4Auth
@@ -76,6 +78,7 @@ class StoreProxy:
         rule: Decides about each request. May be replaced at any time.
         ignores_checksums: Whether checksums are neither compared nor confirmed, as by a store that knows none.
         damage: Silently changes each body before it is stored. `None` stores bodies as they are.
+        clock_offset: How wrong the clock is that answers state. `None` states the store's own.
         requests: Every request, with the status of its response.
     """
 
@@ -83,6 +86,7 @@ class StoreProxy:
     rule: Rule = takes_everything
     ignores_checksums: bool = False
     damage: Damage | None = None
+    clock_offset: timedelta | None = None
     requests: list[tuple[StoreRequest, int]] = field(default_factory=list)
 
 
@@ -102,12 +106,15 @@ def store_proxy(upstream: StorageAddress) -> Iterator[StoreProxy]:
         refusal = proxy.rule(store_request)
         body = await request.body()
         response = refusal.response() if refusal else await _forward(proxy, upstream, request, store_request, body)
+        if proxy.clock_offset is not None:
+            response.headers["date"] = format_datetime(datetime.now(UTC) + proxy.clock_offset, usegmt=True)
         proxy.requests.append((store_request, response.status_code))
         return response
 
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
     app = Starlette(routes=[Route("/{path:path}", forward, methods=methods)], lifespan=lifespan)
-    with serving_in_thread(app, timeout_graceful_shutdown=1) as url:
+    # The store's own Date passes through.
+    with serving_in_thread(app, timeout_graceful_shutdown=1, date_header=False) as url:
         proxy.url = url
         yield proxy
 

@@ -1,0 +1,92 @@
+"""What the doctor makes of states of a deployment: open circuits, keys that end, misspelt settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from cryptography.fernet import Fernet
+
+from adapters.database import Catalog, Database
+from adapters.security.encryption import Encryptor
+from cli.doctor.findings import CheckName, Fault, State
+from domain.clients import Scope
+from domain.court import Credentials
+from domain.errors import CourtFailure, FailureCode
+from tests.e2e.doctor.conftest import Deployment, check_fault
+from tests.support.numbers import fresh_number
+
+
+@asynccontextmanager
+async def catalog_of(deployment: Deployment, secret_key: str | None = None) -> AsyncIterator[Catalog]:
+    """Open the deployment's catalog for as long as the block lasts."""
+    encryptor = Encryptor([secret_key]) if secret_key else None
+    catalog = Catalog(Database(str(deployment.defaults["database_url"])), encryptor)
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+async def open_circuit(deployment: Deployment, code: FailureCode) -> None:
+    """Open the court's circuit breaker."""
+    async with catalog_of(deployment) as catalog:
+        failure = CourtFailure(code, "HTTP 503: maintenance", retry_after=600)
+        await catalog.court_state.open_circuit(failure, process_number=fresh_number(), generation=0, token=None)
+
+
+async def test_a_court_whose_circuit_is_open_is_not_asked(deployment: Deployment) -> None:
+    await open_circuit(deployment, FailureCode.COURT_THROTTLED)
+    before = await deployment.stack.get_court_stats()
+    findings = await deployment.examine()
+    assert await deployment.stack.get_court_stats() == before
+    assert findings.pop(CheckName.CIRCUITS).state is State.WARNING
+    check_fault(findings, CheckName.COURT, "HTTP 503: maintenance", "AUTOS_COURT_REQUESTS_PER_SECOND")
+
+
+async def test_a_rejected_token_that_opened_the_circuit_is_the_tokens_fault(deployment: Deployment) -> None:
+    await open_circuit(deployment, FailureCode.CREDENTIALS_REJECTED)
+    findings = await deployment.examine()
+    assert findings.pop(CheckName.CIRCUITS).state is State.WARNING
+    check_fault(findings, CheckName.COURT_TOKEN, "rejects the token", "autos court login", Fault.SETTING)
+
+
+async def test_keys_that_end_soon_are_named(deployment: Deployment) -> None:
+    async with catalog_of(deployment, Fernet.generate_key().decode()) as catalog:
+        created = await catalog.clients.add_key(
+            "desk", frozenset({Scope.READ}), None, expires_at=datetime.now(UTC) + timedelta(days=2)
+        )
+    finding = (await deployment.examine())[CheckName.ACCESS]
+    assert finding.state is State.WARNING
+    assert f"{created.record.id} of desk" in finding.found
+    assert created.text not in finding.found
+
+
+async def test_another_secret_key_does_not_open_what_is_stored(deployment: Deployment) -> None:
+    async with catalog_of(deployment, Fernet.generate_key().decode()) as catalog:
+        await catalog.court_state.store_credentials(Credentials("a-stored-token"))
+    findings = await deployment.examine()
+    check_fault(findings, CheckName.SECRET_KEY, "another AUTOS_SECRET_KEY", "AUTOS_SECRET_KEY", Fault.SETTING)
+
+
+async def test_a_misspelt_setting_is_pointed_out(deployment: Deployment) -> None:
+    deployment.variables.setenv("AUTOS_S3_BUKET", "x")
+    finding = (await deployment.examine())[CheckName.SETTINGS]
+    assert finding.state is State.WARNING
+    assert "Is AUTOS_S3_BUKET meant to be AUTOS_S3_BUCKET?" in finding.remedy
+
+
+async def test_missing_secrets_are_pointed_out(deployment: Deployment) -> None:
+    findings = await deployment.examine(webhook_secret=None, secret_key=None)
+    assert findings[CheckName.SETTINGS].state is State.WARNING
+    assert findings[CheckName.SECRET_KEY].state is State.WARNING
+
+
+async def test_a_stored_token_that_is_renewed_may_be_over(deployment: Deployment) -> None:
+    key = Fernet.generate_key().decode()
+    issued = await deployment.stack.create_court_token(expires_in=0, revoke_others=False)
+    async with catalog_of(deployment, key) as catalog:
+        await catalog.court_state.store_credentials(Credentials(issued["token"], issued["refresh_token"]))
+    findings = await deployment.examine(secret_key=key, court_token=None)
+    check_fault(findings, CheckName.COURT_TOKEN, "expired at", "start a worker", Fault.SETTING)
