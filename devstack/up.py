@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 import structlog
 from rich.console import Console
@@ -77,6 +78,7 @@ def list_addresses(stack: Stack) -> list[tuple[str, str]]:
     """Return what a person needs to use the stack: the name of each thing, and where it is. No secrets."""
     addresses = {name: str(value) for name, value in stack.addresses().items()}
     ui = addresses["temporal_ui"]
+    place = f"AUTOS_DATA_DIR={quote(str(stack.settings.data_dir))} TEMPORAL_ADDRESS={addresses['temporal']}"
     return [
         ("Page", f"{addresses['api']}/"),
         ("API", addresses["api"]),
@@ -89,4 +91,5 @@ def list_addresses(stack: Stack) -> list[tuple[str, str]]:
         ("Webhook secret", stack.webhook_secret_place),
         ("Data", str(stack.settings.data_dir)),
         ("Logs", f"API and worker: here; the others: {stack.settings.data_dir / 'logs'}"),
+        ("Check every part", f"{place} autos doctor"),
     ]

@@ -14,6 +14,7 @@ from adapters.temporal.connection import (
 from adapters.temporal.worker_counts import WorkerCountClient
 from cli.doctor.findings import Fault, Finding, failed, ok
 from cli.doctor.parts import Parts
+from domain.errors import DependencyUnavailable
 from domain.text import counted
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
@@ -25,7 +26,10 @@ async def check_temporal(parts: Parts) -> Finding:
     """Check that Temporal answers and accepts us."""
     parts.temporal = client = await connect(lazy=True)
     with suppress(NamespaceMissing):  # It answers; the next check says so.
-        await check_namespace(client)
+        try:
+            await check_namespace(client)
+        except DependencyUnavailable:  # Once more: on a busy machine, a first connection may take too long.
+            await check_namespace(client)
     return ok(f"Temporal answers at {client.service_client.config.target_host}.")
 
 
