@@ -183,7 +183,7 @@ class BucketInspector:
         """
         link = await self._signer.sign(_document_of(probe.stored))
         assert link is not None  # noqa: S101 - the document is available.
-        host = urlsplit(link.url).netloc
+        host = urlsplit(link.url).netloc.rpartition("@")[2]
         # A proxy that the variables name is used, as by everything else that leaves this machine.
         async with aiohttp.ClientSession(timeout=_LINK_TIMEOUT, trust_env=True) as http:
             try:

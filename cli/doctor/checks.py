@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.doctor.bucket_checks import check_bucket, check_bucket_cors, check_bucket_link, check_bucket_round_trip
-from cli.doctor.court_checks import NEW_TOKEN, check_circuits, check_court, check_court_token
+from cli.doctor.court_checks import COURT_AWAY, NEW_TOKEN, check_circuits, check_court, check_court_token
 from cli.doctor.database_checks import MIGRATE, check_database, check_database_writes, check_schema
 from cli.doctor.findings import CheckName
 from cli.doctor.local_checks import check_access, check_clock, check_disk, check_secret_key, check_settings
@@ -52,7 +52,7 @@ CHECKS = (
     Check(
         CheckName.COURT,
         check_court,
-        "Correct the AUTOS_COURT_… setting that is named.",
+        COURT_AWAY,
         # The rate limiter writes to the database, and Temporal may have a rate that an operator has set.
         needs=(CheckName.DATABASE_WRITES, CheckName.CIRCUITS),
         after=(CheckName.NAMESPACE,),

@@ -15,9 +15,11 @@ from worker import create_court_tokens, open_court
 from workflows.options import COURT_QUEUE
 
 NEW_TOKEN = "Provide a new token: `autos court login`, AUTOS_COURT_TOKEN_FILE or AUTOS_COURT_TOKEN."  # noqa: S105
+COURT_AWAY = (
+    "Check AUTOS_COURT_BASE_URL, the other AUTOS_COURT_… settings and the way there. If the court itself is down, "
+    "nothing: runs wait for it and go on by themselves."
+)
 _REMEDIES = {
-    FailureCode.COURT_UNAVAILABLE: "Check AUTOS_COURT_BASE_URL and the way there. If the court itself is down, "
-    "nothing: runs wait for it and go on by themselves.",
     FailureCode.COURT_THROTTLED: "Nothing now; if it happens again, lower AUTOS_COURT_REQUESTS_PER_SECOND.",
     FailureCode.COURT_BLOCKED: "Lower AUTOS_COURT_REQUESTS_PER_SECOND, and ask the court whether it still serves "
     "this address and AUTOS_COURT_USER_AGENT.",
@@ -75,6 +77,8 @@ async def check_court(parts: Parts) -> Finding:
         parts.court_failure = failure
         if failure.code is not FailureCode.CREDENTIALS_REJECTED:
             return _judge_failure(parts, failure)
+    else:
+        parts.token_accepted = True
     return ok(f"The court answers at {parts.settings.court_origin}.")
 
 
@@ -97,8 +101,11 @@ async def check_court_token(parts: Parts) -> Finding:
         return failed(f"The token is over ({described}).", NEW_TOKEN, Fault.SETTING)
     if expired:
         return warning(f"The token is over ({described}).", "A worker renews it; start one if there is none.")
-    asked = parts.court is not None and parts.court_failure is None
-    verdict = "The court accepts the token" if asked else "The token was not tried at the court"
+    verdict = (
+        "The court accepts the token"
+        if parts.token_accepted
+        else "The court has not said whether it takes the token"
+    )
     if token.needs_help_soon(now):
         return warning(f"{verdict}, and it ends within half an hour ({described}).", NEW_TOKEN)
     return ok(f"{verdict} ({described}).")
@@ -107,7 +114,7 @@ async def check_court_token(parts: Parts) -> Finding:
 def _judge_failure(parts: Parts, failure: CourtFailure, more: str = "") -> Finding:
     return failed(
         f"The court at {parts.settings.court_origin} is not usable ({failure.code}): {failure.answer}{more}",
-        _REMEDIES.get(failure.code, _REMEDIES[FailureCode.COURT_UNAVAILABLE]),
+        _REMEDIES.get(failure.code, COURT_AWAY),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import shutil
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _LOW_BYTES = _GIB
 # Signatures of requests and of links are refused beyond a quarter of an hour by AWS, and earlier by other stores.
 _WRONG_CLOCK = timedelta(minutes=5)
 _DOUBTFUL_CLOCK = timedelta(seconds=60)
+_COURT = "the court"
 _NEW_SECRET = "Set AUTOS_WEBHOOK_SECRET to whsec_ and the base64 of 32 random bytes."  # noqa: S105
 
 
@@ -55,22 +57,30 @@ async def check_clock(parts: Parts) -> Finding:
     skews = {
         "the database": parts.database_skew,
         "the store": parts.bucket.clock_skew if parts.bucket else None,
-        "the court": parts.court.clock_skew if parts.court else None,
+        _COURT: parts.court.clock_skew if parts.court else None,
     }
     known = {name: skew for name, skew in skews.items() if skew is not None}
     if not known:
         return skipped("No other clock has answered.")
     wrong = {name: skew for name, skew in known.items() if abs(skew) > _DOUBTFUL_CLOCK}
     if not wrong:
-        return ok(f"This machine's clock agrees with that of {' and '.join(known)}.")
+        return ok(f"This machine's clock agrees with that of {_listed(known)}.")
     found = "; ".join(f"the clock of {name} is {_describe_skew(skew)}" for name, skew in wrong.items())
-    remedy = (
-        "Set this machine's clock (NTP)."
-        if len(wrong) == len(known)
-        else f"Set the clock of {' and '.join(wrong)}: the others agree with this machine's."
-    )
+    found = f"{found[0].upper()}{found[1:]}."
+    if len(wrong) == len(known):
+        remedy = "Set this machine's clock (NTP): signatures and tokens depend on it."
+    elif wrong.keys() == {_COURT}:
+        return warning(found, "Nothing: the other clocks agree with this machine's.")
+    else:
+        ours = _listed(name for name in wrong if name != _COURT)
+        remedy = f"Set the clock of {ours}: another one agrees with this machine's. Signatures depend on it."
     judge = failed if any(abs(skew) > _WRONG_CLOCK for skew in wrong.values()) else warning
-    return judge(f"{found[0].upper()}{found[1:]}.", f"{remedy} Signatures and tokens depend on it.")
+    return judge(found, remedy)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _describe_skew(skew: timedelta) -> str:
@@ -80,21 +90,28 @@ def _describe_skew(skew: timedelta) -> str:
 
 
 async def check_disk(parts: Parts) -> Finding:
-    """Check the free space of the data folder, of an SQLite file's folder and of the scratch space."""
-    folders = {"the scratch space": Path(tempfile.gettempdir())}
+    """Check the free space of the data folder, of an SQLite file's folder and for temporary files."""
+    # The services write no temporary files of their own: without space for them, libraries may fail.
+    folders = {"temporary files": Path(tempfile.gettempdir())}
     if parts.settings.data_dir.is_dir():
         folders["the data folder"] = parts.settings.data_dir.absolute()
     file = parts.settings.database_address.path
     if file is not None and Path(file).parent.is_dir():
         folders["the database's folder"] = Path(file).parent.absolute()
-    free = {f"{name} {folder}": shutil.disk_usage(folder).free for name, folder in folders.items()}
-    place, least = min(free.items(), key=lambda item: item[1])
-    remedy = f"Free space for {place}, or move it (AUTOS_DATA_DIR, AUTOS_DATABASE_URL, TMPDIR)."
-    if least < _FULL_BYTES:
-        return failed(f"There are only {least / 1024**2:,.0f} MiB free for {place}.", remedy)
-    if least < _LOW_BYTES:
-        return warning(f"There are only {least / 1024**2:,.0f} MiB free for {place}.", remedy)
-    return ok(f"At least {least / _GIB:,.1f} GiB are free for {', '.join(folders)}.")
+    free = {name: shutil.disk_usage(folder).free for name, folder in folders.items()}
+    low = {
+        name: size
+        for name, size in free.items()
+        if size < (_FULL_BYTES if name == "temporary files" else _LOW_BYTES)
+    }
+    if not low:
+        return ok(f"At least {min(free.values()) / _GIB:,.1f} GiB are free for {_listed(folders)}.")
+    found = "; ".join(f"{size / 1024**2:,.0f} MiB for {name} ({folders[name]})" for name, size in low.items())
+    is_full = any(size < _FULL_BYTES for name, size in low.items() if name != "temporary files")
+    return (failed if is_full else warning)(
+        f"There are only {found} left.",
+        "Free space there, or move them: AUTOS_DATA_DIR, AUTOS_DATABASE_URL, TMPDIR.",
+    )
 
 
 async def check_access(parts: Parts) -> Finding:

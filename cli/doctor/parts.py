@@ -38,7 +38,8 @@ class Parts:
         link_answer: Set by the check ``bucket_round_trip``.
         court_state: Set by the check ``circuits``.
         court: Set by the check ``court``.
-        court_failure: How the court failed to answer the check ``court``.
+        court_failure: How the court failed in the check ``court``.
+        token_accepted: The court has accepted the token in the check ``court``.
     """
 
     def __init__(self, settings: Settings, webhook_url: str | None, stack: AsyncExitStack) -> None:
@@ -53,6 +54,7 @@ class Parts:
         self.court_state: CourtState | None = None
         self.court: PdpjClient | None = None
         self.court_failure: CourtFailure | None = None
+        self.token_accepted = False
 
     def is_usable(self, name: CheckName) -> bool:
         """Return whether a check has ended without a failure."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -88,6 +88,8 @@ async def _run_in_turn(check: Check, parts: Parts, earlier: Mapping[CheckName, a
         await earlier[name]
     started = time.monotonic()
     finding = await _run(check, parts)
+    # Addresses in the settings may hold a password.
+    finding = replace(finding, found=redact(finding.found), remedy=redact(finding.remedy))
     parts.states[check.name] = finding.state
     return Result(check.name, finding, round(time.monotonic() - started, 3))
 
@@ -125,4 +127,4 @@ def finding_of(error: AutosError, remedy: str) -> Finding:
         fault = Fault.SETTING
     elif isinstance(error, DependencyUnavailable) and error.place:
         found = f"{found} {error.place}"
-    return failed(redact(found), remedy, fault)
+    return failed(found, remedy, fault)

@@ -132,7 +132,7 @@ async def test_links_lead_elsewhere(deployment: Deployment, place: str) -> None:
 async def test_court_away(deployment: Deployment) -> None:
     findings = await deployment.examine(court_base_url=f"http://{NOBODY}")
     check_fault(findings, CheckName.COURT, "court_unavailable", "AUTOS_COURT_BASE_URL")
-    assert "not tried" in findings[CheckName.COURT_TOKEN].found
+    assert "has not said" in findings[CheckName.COURT_TOKEN].found
 
 
 async def test_court_without_token(deployment: Deployment) -> None:
@@ -182,7 +182,7 @@ async def test_clock_skewed(deployment: Deployment) -> None:
 async def test_disk_full(deployment: Deployment) -> None:
     full = SimpleNamespace(f_bavail=10, f_frsize=4096, f_blocks=10**6, f_bfree=10, f_favail=1, f_files=1, f_ffree=1)
     deployment.variables.setattr(os, "statvfs", lambda _: full)
-    check_fault(await deployment.examine(), CheckName.DISK, "0 MiB free", "AUTOS_DATA_DIR")
+    check_fault(await deployment.examine(), CheckName.DISK, "0 MiB for the data folder", "AUTOS_DATA_DIR")
 
 
 async def test_api_open_to_others_without_a_key(deployment: Deployment) -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography.fernet import Fernet
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import RateLimit
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 
 from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor
+from cli.doctor.checks import CHECKS
 from cli.doctor.findings import CheckName, Fault, State
+from cli.doctor.parts import Parts
+from cli.doctor.runner import run_checks
 from domain.clients import Scope
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode
+from settings import Settings
 from tests.e2e.doctor.conftest import Deployment, check_fault
 from tests.support.numbers import fresh_number
+from workflows.options import COURT_QUEUE
 
 
 @asynccontextmanager
@@ -90,3 +99,41 @@ async def test_a_stored_token_that_is_renewed_may_be_over(deployment: Deployment
         await catalog.court_state.store_credentials(Credentials(issued["token"], issued["refresh_token"]))
     findings = await deployment.examine(secret_key=key, court_token=None)
     check_fault(findings, CheckName.COURT_TOKEN, "expired at", "start a worker", Fault.SETTING)
+
+
+async def test_a_court_that_hangs_has_not_accepted_the_token(deployment: Deployment) -> None:
+    await deployment.stack.set_latency(5)
+    checks = [replace(check, seconds=1) if check.name is CheckName.COURT else check for check in CHECKS]
+    async with AsyncExitStack() as stack:
+        parts = Parts(Settings(**deployment.defaults), None, stack)  # type: ignore[arg-type]
+        findings = {result.name: result.finding async for result in run_checks(checks, parts)}
+    check_fault(findings, CheckName.COURT, "no answer within 1 seconds", "AUTOS_COURT_BASE_URL")
+    assert "has not said" in findings[CheckName.COURT_TOKEN].found
+
+
+async def test_a_court_that_is_stopped_by_an_operator_is_not_asked(deployment: Deployment) -> None:
+    before = await deployment.stack.get_court_stats()
+    temporal = deployment.stack.temporal
+
+    async def set_rate(rate: float | None) -> None:
+        limit = RateLimit(requests_per_second=rate) if rate is not None else None
+        await temporal.workflow_service.update_task_queue_config(
+            UpdateTaskQueueConfigRequest(
+                namespace=temporal.namespace,
+                identity="a test",
+                task_queue=COURT_QUEUE,
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+                update_queue_rate_limit=UpdateTaskQueueConfigRequest.RateLimitUpdate(
+                    rate_limit=limit, reason="test"
+                ),
+            )
+        )
+
+    await set_rate(0)
+    try:
+        findings = await deployment.examine()
+    finally:
+        await set_rate(None)
+    assert await deployment.stack.get_court_stats() == before
+    assert findings[CheckName.COURT].state is State.WARNING
+    assert "task-queue config" in findings[CheckName.COURT].remedy
