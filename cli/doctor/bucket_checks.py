@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from adapters.storage.inspection import BucketInspector, ProbeObject
-from cli.doctor.findings import Finding, failed, ok, warning
+from cli.doctor.findings import Fault, Finding, failed, ok, warning
 from cli.doctor.parts import Parts
-from domain.errors import StorageFailure
+from domain.errors import ConfigurationError, StorageFailure
 from domain.loopback import is_loopback
 from domain.text import counted
 
@@ -23,9 +23,16 @@ _SET_PUBLIC = "Set AUTOS_S3_PUBLIC_ENDPOINT_URL to the address at which clients 
 async def check_bucket(parts: Parts) -> Finding:
     """Check that the bucket answers and is ours to read."""
     settings = parts.settings
-    parts.bucket = bucket = await BucketInspector.open(
-        parts.stack, settings.storage_address, settings.public_storage_address
-    )
+    try:
+        parts.bucket = bucket = await BucketInspector.open(
+            parts.stack, settings.storage_address, settings.public_storage_address
+        )
+    except ConfigurationError:
+        return failed(
+            "There are no keys for the store.",
+            "Set AUTOS_S3_ACCESS_KEY_ID and AUTOS_S3_SECRET_ACCESS_KEY, or AWS's own variables.",
+            Fault.SETTING,
+        )
     await bucket.check()
     return ok(f"The bucket {settings.s3_bucket} answers at {settings.storage_address.endpoint_url or 'AWS'}.")
 

@@ -21,7 +21,7 @@ _TEMPORAL = "Start Temporal, or correct TEMPORAL_ADDRESS and the other TEMPORAL_
 _STORE = "Start the store, or correct AUTOS_S3_ENDPOINT_URL and the other AUTOS_S3_… variables."
 
 CHECKS = (
-    Check(CheckName.SETTINGS, check_settings, "Correct the setting that is named."),
+    Check(CheckName.SETTINGS, check_settings, "Correct AUTOS_WEBHOOK_SECRET or AUTOS_WEBHOOK_PROXY_URL."),
     Check(CheckName.DATABASE, check_database, _DATABASE),
     Check(CheckName.SCHEMA, check_schema, MIGRATE, needs=(CheckName.DATABASE,)),
     Check(

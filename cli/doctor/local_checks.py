@@ -135,10 +135,16 @@ async def check_access(parts: Parts) -> Finding:
             f"{', '.join(map(_describe_key, ending))}.",
             "Make new ones with `autos key new NAME`, and hand them over.",
         )
-    own = ", and AUTOS_API_KEY" if settings.api_key is not None else ""
-    if not usable and settings.api_key is None and not keys:
+    if settings.api_key is not None:
+        return ok(f"{counted(len(usable), 'valid API key')} besides AUTOS_API_KEY.")
+    if not keys:
         return ok("There are no keys, and only this machine can reach the API.")
-    return ok(f"{counted(len(usable), 'valid API key')}{own}.")
+    if not usable:
+        return warning(
+            "No API key is valid any more: the API lets nobody in.",
+            "Make one with `autos key new NAME`, or set AUTOS_API_KEY.",
+        )
+    return ok(f"{counted(len(usable), 'valid API key')}.")
 
 
 def _describe_key(key: ApiKey) -> str:

@@ -24,7 +24,7 @@ class Check:
     Attributes:
         name: Its name.
         run: Makes the check. An error of ours that it raises is a failure.
-        remedy: What to do about a failure whose own text does not say so.
+        remedy: What to do if the part does not answer.
         needs: Checks without whose success it is skipped.
         after: Checks that it waits for, however they end.
         seconds: Its time limit.
@@ -116,7 +116,7 @@ def finding_of(error: AutosError, remedy: str) -> Finding:
 
     Args:
         error: Its text names what was found, that of a `StorageFailure` the remedy too.
-        remedy: What to do, unless the error says so itself.
+        remedy: What to do if the part does not answer.
     """
     found, fault = str(error), Fault.PART
     if isinstance(error, StorageFailure) and error.advice is not None:
@@ -124,7 +124,8 @@ def finding_of(error: AutosError, remedy: str) -> Finding:
         if "set AUTOS_" in remedy:
             fault = Fault.SETTING
     elif isinstance(error, ConfigurationError | InvalidInput):
-        fault = Fault.SETTING
+        # Its text says what to set.
+        remedy, fault = "Correct the setting or the right that is named.", Fault.SETTING
     elif isinstance(error, DependencyUnavailable) and error.place:
         found = f"{found} {error.place}"
     return failed(found, remedy, fault)

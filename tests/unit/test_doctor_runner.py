@@ -17,6 +17,8 @@ from cli.doctor.runner import Check, Result, run_checks
 from domain.errors import ConfigurationError, DependencyUnavailable, StorageFailure
 from settings import Settings
 
+CORRECT = "Correct the setting or the right that is named."
+
 
 async def run(*checks: Check) -> dict[CheckName, Finding]:
     """Run a table of checks, and return what they found."""
@@ -98,7 +100,7 @@ async def test_a_defect_of_a_check_is_a_failure_of_that_check_only() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (ConfigurationError("X is wrong."), failed("X is wrong.", "Repair it.", Fault.SETTING)),
+        (ConfigurationError("X is wrong."), failed("X is wrong.", CORRECT, Fault.SETTING)),
         (DependencyUnavailable("database", "Away."), failed("Away.", "Repair it.")),
         (
             StorageFailure("No bucket. Please set AUTOS_S3_BUCKET.", advice="Please set AUTOS_S3_BUCKET."),
@@ -107,7 +109,7 @@ async def test_a_defect_of_a_check_is_a_failure_of_that_check_only() -> None:
         (StorageFailure("Full. Free space.", advice="Free space."), failed("Full.", "Free space.")),
         (
             ConfigurationError("postgresql://u:word@h/d"),
-            failed("postgresql://***@h/d", "Repair it.", Fault.SETTING),
+            failed("postgresql://***@h/d", CORRECT, Fault.SETTING),
         ),
     ],
 )

@@ -72,11 +72,20 @@ async def test_keys_that_end_soon_are_named(deployment: Deployment) -> None:
     assert created.text not in finding.found
 
 
+async def test_keys_that_are_all_over_let_nobody_in(deployment: Deployment) -> None:
+    async with catalog_of(deployment, Fernet.generate_key().decode()) as catalog:
+        created = await catalog.clients.add_key("desk", frozenset({Scope.READ}), None)
+        await catalog.clients.revoke_key(created.record.id)
+    finding = (await deployment.examine())[CheckName.ACCESS]
+    assert finding.state is State.WARNING
+    assert "nobody" in finding.found
+
+
 async def test_another_secret_key_does_not_open_what_is_stored(deployment: Deployment) -> None:
     async with catalog_of(deployment, Fernet.generate_key().decode()) as catalog:
         await catalog.court_state.store_credentials(Credentials("a-stored-token"))
     findings = await deployment.examine()
-    check_fault(findings, CheckName.SECRET_KEY, "another AUTOS_SECRET_KEY", "AUTOS_SECRET_KEY", Fault.SETTING)
+    check_fault(findings, CheckName.SECRET_KEY, "another AUTOS_SECRET_KEY", "the setting", Fault.SETTING)
 
 
 async def test_a_misspelt_setting_is_pointed_out(deployment: Deployment) -> None:
