@@ -57,6 +57,22 @@ async def test_receiver_can_verify_an_event() -> None:
     assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(BODY)
 
 
+async def test_asking_a_receivers_server_sends_neither_an_event_nor_the_path() -> None:
+    async with scripted(always(answer(405))) as receiver, open_sender() as sender:
+        reply = await sender.ask_origin(f"{receiver.origin}/hook-of-a-client?key=1#part")
+    [request] = receiver.requests
+    assert reply == Reply(status_code=405)
+    assert (request.method, request.target, request.body) == ("HEAD", "/", b"")
+    assert "webhook-signature" not in request.headers
+
+
+async def test_a_private_server_is_not_asked() -> None:
+    async with scripted(always(answer(204))) as receiver, open_sender(WebhookPolicy(allow_http=True)) as sender:
+        reply = await sender.ask_origin(receiver.origin)
+    assert reply.status_code is None
+    assert receiver.connections == 0
+
+
 @pytest.mark.parametrize(("address", "host"), [("::1", "[::1]"), ("127.0.0.1", "127.0.0.1")])
 async def test_host_header_has_the_address_as_in_the_url(address: str, host: str) -> None:
     async with scripted(always(answer(204)), address=address) as receiver:
