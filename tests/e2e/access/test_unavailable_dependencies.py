@@ -28,7 +28,7 @@ KEY = "a key of sixteen characters"
 # An action also waits for a worker. Every other request may take as long as a start.
 ACTION_ROUTES = ("/retry", "/pause", "/resume", "/cancel")
 ACT_SECONDS, START_SECONDS, DATABASE_SECONDS = 12.0, 3.0, 8.0
-NEED_NO_CATALOG = {"/health/live", "/health/ready", "/metrics", "/problems/{code}"}
+NEED_NO_CATALOG = {"/health", "/health/live", "/health/ready", "/metrics", "/problems/{code}"}
 
 
 @dataclass(frozen=True)
