@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError, InvalidInput
-from domain.loopback import bracketed, is_loopback, loopback_port
+from domain.loopback import bracketed, is_loopback, loopback_port, read_listen_address
 from domain.storage import AddressingStyle, StorageAddress
 from domain.tokens import read_token
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     """Seconds during which a task queue may have no worker before an alert is raised. A worker that was killed
     counts for up to 75 seconds more; one that was stopped, not at all. A restart should take less."""
 
+    # Metrics of the workers. None means that they serve none.
+    metrics_address: Annotated[
+        str | None, BeforeValidator(lambda value: read_listen_address(value) if value else None)
+    ] = None
+
     # The API.
     api_host: str = "127.0.0.1"
     """The address to listen on. Any other than loopback requires a key. Compose sets it inside the container."""
@@ -327,7 +332,14 @@ class Settings(BaseSettings):
             self.court_realm,
         )
         ports = (loopback_port(url) for url in services)
-        return frozenset({self.api_port, *self.stack_ports, *(port for port in ports if port is not None)})
+        # Whatever its address, the metrics' port is on the machine of the worker, which sends webhooks.
+        own = [int(self.metrics_address.rpartition(":")[2])] if self.metrics_address else []
+        return frozenset({self.api_port, *own, *self.stack_ports, *(port for port in ports if port is not None)})
+
+    @property
+    def exposes_metrics(self) -> bool:
+        """Whether other machines can reach the workers' metrics."""
+        return self.metrics_address is not None and loopback_port(f"tcp://{self.metrics_address}") is None
 
     @property
     def alert_url(self) -> str | None:

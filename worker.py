@@ -15,7 +15,8 @@ from typing import Any, TypedDict
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import WorkerDeploymentVersion
+from temporalio.common import MetricMeter, WorkerDeploymentVersion
+from temporalio.runtime import Runtime
 from temporalio.worker import (
     Interceptor,
     PollerBehaviorAutoscaling,
@@ -36,6 +37,7 @@ from activities.credentials_trial import CredentialsTrial
 from activities.failure_lines import shorten_failure_lines
 from activities.killed_runs import RunActivities
 from activities.log_context import LogContextInterceptor
+from activities.metrics import BUCKETS, NO_METRICS, WorkerMetrics
 from activities.reset_detection import ResetDetectionInterceptor
 from activities.storage import StorageActivities
 from activities.store_circuit import StoreCircuitBreaker
@@ -49,6 +51,7 @@ from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import connect_patiently, read_queue_rate_limit
+from adapters.temporal.metrics_exporter import open_metrics_runtime
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.run_client import RunClient
 from adapters.temporal.schedules import ensure_schedules
@@ -94,11 +97,12 @@ async def run(settings: Settings) -> None:
     shorten_failure_lines()
     # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
+    runtime = _serve_metrics(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await _connect_unless(stop)
+    client = await _connect_unless(stop, runtime)
     if client is None:
         return
     async with AsyncExitStack() as stack:
@@ -123,8 +127,18 @@ def _return_large_buffers() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024**2)
 
 
-async def _connect_unless(stop: asyncio.Event) -> Client | None:
-    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS))
+def _serve_metrics(settings: Settings) -> Runtime | None:
+    """Serve metrics if the operator has given an address. No key protects them, and they hold no secrets."""
+    if settings.metrics_address is None:
+        return None
+    runtime = open_metrics_runtime(settings.metrics_address, BUCKETS)
+    log = _log.warning if settings.exposes_metrics else _log.info
+    log("metrics served", address=settings.metrics_address, exposed=settings.exposes_metrics)
+    return runtime
+
+
+async def _connect_unless(stop: asyncio.Event, runtime: Runtime | None) -> Client | None:
+    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS, runtime))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -215,6 +229,7 @@ class _Adapters:
     access: CourtCircuitBreaker
     pace: CourtRateLimiter
     store_circuit: StoreCircuitBreaker
+    metrics: WorkerMetrics
 
 
 async def _open_adapters(client: Client, settings: Settings, stack: AsyncExitStack) -> _Adapters:
@@ -252,17 +267,25 @@ async def _open_adapters(client: Client, settings: Settings, stack: AsyncExitSta
             partial(read_queue_rate_limit, client, COURT_QUEUE),
         ),
         StoreCircuitBreaker(catalog.store_circuit, store),
+        WorkerMetrics(_meter_of(client)),
     )
+
+
+def _meter_of(client: Client) -> MetricMeter:
+    runtime = client.service_client.config.runtime
+    return runtime.metric_meter if runtime else MetricMeter.noop
 
 
 def _build_process_activities(adapters: _Adapters, settings: Settings) -> Sequence[Callable[..., Any]]:
     """Return the activities of the queue ``processes``, except those of the court monitor."""
-    catalog = CatalogActivities(adapters.catalog)
+    catalog = CatalogActivities(adapters.catalog, adapters.metrics)
     runs = RunActivities(adapters.catalog, adapters.runs)
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
     webhooks = WebhookActivities(
-        adapters.catalog, adapters.signer, adapters.sender, public_url=settings.effective_public_url
+        *(adapters.catalog, adapters.signer, adapters.sender),
+        public_url=settings.effective_public_url,
+        metrics=adapters.metrics,
     )
     alerts = AlertActivities(
         adapters.catalog.alerts,
@@ -296,13 +319,15 @@ def _build_process_activities(adapters: _Adapters, settings: Settings) -> Sequen
 
 async def _build_monitor(adapters: _Adapters, settings: Settings, stack: AsyncExitStack) -> CourtMonitorActivities:
     # Probes go out while the circuit breaker is open, so this client is not behind it.
-    prober = await open_court(stack, settings, adapters.tokens, adapters.pace, concurrency=1)
+    prober = await open_court(
+        stack, settings, adapters.tokens, adapters.pace, concurrency=1, metrics=adapters.metrics
+    )
     token_refresh = TokenRefreshClient(
         settings.court_realm, client_id=settings.court_client_id, rate_limiter=adapters.pace
     )
     stack.push_async_callback(token_refresh.close)
     candidate = CandidateToken()
-    trier = await open_court(stack, settings, candidate, adapters.pace, concurrency=1)
+    trier = await open_court(stack, settings, candidate, adapters.pace, concurrency=1, metrics=adapters.metrics)
     trial = CredentialsTrial(adapters.catalog.candidate_credentials, candidate, trier, prober, token_refresh)
     return CourtMonitorActivities(
         *(adapters.catalog.court_state, adapters.tokens, prober, token_refresh, adapters.monitor_client, trial)
@@ -313,13 +338,16 @@ async def _build_court_activities(
     adapters: _Adapters, settings: Settings, stack: AsyncExitStack
 ) -> CourtActivities:
     court = await open_court(
-        stack, settings, adapters.access, adapters.pace, concurrency=settings.court_concurrency
+        *(stack, settings, adapters.access, adapters.pace),
+        concurrency=settings.court_concurrency,
+        metrics=adapters.metrics,
     )
     return CourtActivities(
         *(court, adapters.access, adapters.catalog, adapters.store, adapters.store_circuit, choose_media_type),
         detect_media_type=detect_media_type,
         inspect_pdf=PdfInspector().inspect,
         max_document_bytes=settings.max_document_bytes,
+        metrics=adapters.metrics,
     )
 
 
@@ -339,6 +367,7 @@ async def open_court(
     pace: CourtRateLimiter,
     *,
     concurrency: int,
+    metrics: WorkerMetrics = NO_METRICS,
 ) -> PdpjClient:
     """Open a client of the court for these settings. It is closed with the stack.
 
@@ -356,6 +385,7 @@ async def open_court(
         storage_hosts=settings.court_storage_hosts,
         stall_seconds=settings.court_stall_seconds,
         max_listing_bytes=settings.max_listing_bytes,
+        observe=metrics.count_court_request,
     )
     stack.push_async_callback(court.close)
     return court

@@ -9,6 +9,7 @@ import structlog
 from temporalio import activity
 
 from activities.errors import translating_infrastructure_errors
+from activities.metrics import NO_METRICS, DownloadOutcome, WorkerMetrics
 from domain.completeness import Completeness
 from domain.run_messages import (
     ClosedRun,
@@ -30,8 +31,9 @@ _log = structlog.get_logger()
 class CatalogActivities:
     """The activities on the catalog. Each is idempotent."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, metrics: WorkerMetrics = NO_METRICS) -> None:
         self._catalog = catalog
+        self._metrics = metrics
 
     @activity.defn
     async def open_run(self, opening: RunOpening) -> None:
@@ -81,6 +83,7 @@ class CatalogActivities:
                 given_up.answer,
                 allowed_attempts=1,
             )
+        self._metrics.count_failed_document(given_up.code, DownloadOutcome.FAILED)
         _log.warning(
             "document failed", process=document.process_number, document=document.document_id, code=given_up.code
         )
@@ -101,6 +104,7 @@ class CatalogActivities:
                 closed = replace(closed, failures=failures)
         if closing.after_delivery == 0:
             counts = closed.documents
+            self._metrics.count_ended_run(closing.ending.outcome)
             _log.info(
                 f"run {closing.ending.outcome} {counts.available}/{counts.total}",
                 process=closing.process_number,

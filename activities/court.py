@@ -19,10 +19,19 @@ from activities.errors import (
     translating_infrastructure_errors,
 )
 from activities.heartbeats import heartbeating, seconds_at_work
+from activities.metrics import NO_METRICS, DownloadOutcome, WorkerMetrics
 from activities.unrecognized_secrecy import UnrecognizedSecrecyLog
 from domain.content import InspectPdf, MediaTypeDetector
 from domain.documents import DocumentSource, DocumentStatus
-from domain.errors import CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure, StorageFailure
+from domain.errors import (
+    CourtError,
+    CourtFailure,
+    DocumentFailure,
+    FailureCode,
+    ProcessFailure,
+    StorageFailure,
+    StoreUnavailable,
+)
 from domain.process_number import ProcessNumber
 from domain.run_messages import DocumentRef, DownloadedDocument, ListingSummary, ProcessRef
 from domain.secrecy import UNLISTING_CODES
@@ -56,6 +65,7 @@ class CourtActivities:
         store: Keeps the documents.
         store_circuit: The circuit breaker of the store.
         choose_media_type: See `DocumentFetcher`, also for the arguments that follow.
+        metrics: Counts attempts and bytes.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class CourtActivities:
         detect_media_type: MediaTypeDetector,
         inspect_pdf: InspectPdf,
         max_document_bytes: int,
+        metrics: WorkerMetrics = NO_METRICS,
     ) -> None:
         self._court = court
         self._court_circuit = court_circuit
@@ -84,6 +95,7 @@ class CourtActivities:
             max_document_bytes=max_document_bytes,
         )
         self._unrecognized_secrecy = UnrecognizedSecrecyLog()
+        self._metrics = metrics
 
     @activity.defn
     async def list_documents(self, process: ProcessRef) -> ListingSummary:
@@ -135,7 +147,11 @@ class CourtActivities:
             progress = DownloadProgress()
             # To the very end: otherwise a health check of the court or the store would look like a dead worker.
             async with heartbeating(lambda: progress.size_bytes):
-                return await self._download(source, progress)
+                try:
+                    return await self._download(source, progress)
+                except StoreUnavailable as failure:
+                    self._metrics.count_failed_document(failure.code, DownloadOutcome.INTERRUPTED)
+                    raise
 
     async def _download(self, source: DocumentSource, progress: DownloadProgress) -> DownloadedDocument:
         generation = 0
@@ -152,6 +168,7 @@ class CourtActivities:
         except CourtFailure as error:
             number = source.process_number
             if await self._court_circuit.record_failure(error, process_number=number, generation=generation):
+                self._metrics.count_failed_document(error.code, DownloadOutcome.INTERRUPTED)
                 raise non_retryable(error) from None
             document_error = attribute_to(error, DocumentFailure, FailureCode.SOURCE_UNAVAILABLE)
             raise await self._record_failed_attempt(source, document_error) from None
@@ -163,6 +180,7 @@ class CourtActivities:
         await self._catalog.documents.mark_available(
             source.process_number, source.id, stored, version=source.version
         )
+        self._metrics.count_document(stored.size_bytes)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 
     async def _record_failed_attempt(
@@ -175,6 +193,8 @@ class CourtActivities:
             source.process_number, source.id, error.code, error.answer, allowed_attempts=allowed
         )
         is_last = attempts >= allowed
+        outcome = DownloadOutcome.FAILED if is_last else DownloadOutcome.RETRIED
+        self._metrics.count_failed_document(error.code, outcome)
         _log.warning(
             "document failed" if is_last else "document attempt failed",
             process=source.process_number,

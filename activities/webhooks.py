@@ -16,6 +16,7 @@ import structlog
 from temporalio import activity
 
 from activities.errors import at_capacity, translating_infrastructure_errors
+from activities.metrics import NO_METRICS, WorkerMetrics
 from domain.alerts import alert_body
 from domain.clients import Scope
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
@@ -59,13 +60,23 @@ class WebhookActivities:
 
     Args:
         public_url: The API's base URL as clients reach it, for the URLs in an event.
+        metrics: Counts attempts.
     """
 
-    def __init__(self, catalog: Catalog, signer: LinkSigner, sender: WebhookSender, *, public_url: str) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        signer: LinkSigner,
+        sender: WebhookSender,
+        *,
+        public_url: str,
+        metrics: WorkerMetrics = NO_METRICS,
+    ) -> None:
         self._catalog = catalog
         self._signer = signer
         self._sender = sender
         self._public_url = public_url
+        self._metrics = metrics
         self._requests_in_flight: Counter[str] = Counter()
 
     @activity.defn
@@ -92,6 +103,7 @@ class WebhookActivities:
                 delivered=result.delivered,
                 next_attempt_at=_next_attempt_at(sent.sent_at, attempt, result),
             )
+        self._metrics.count_webhook_attempt(sent.status_code)
         _log.info(
             "webhook delivered" if result.delivered else "webhook failed",
             process=delivery.process_number,

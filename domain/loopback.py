@@ -32,3 +32,19 @@ def loopback_port(url: str) -> int | None:
         return parts.port or _DEFAULT_PORTS.get(parts.scheme)
     except ValueError:  # Only its driver can parse this address, and will report it.
         return None
+
+
+def read_listen_address(text: str) -> str:
+    """Return an address to listen on, as ``IP:PORT``.
+
+    Raises:
+        ValueError: The text is not an IP address, or ``localhost``, and a port.
+    """
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        if 1 <= int(port) <= 65_535:
+            return f"{bracketed(str(ip_address(host)))}:{int(port)}"
+    except ValueError:
+        pass
+    raise ValueError("must be an IP address and a port, as in 127.0.0.1:9464")

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from adapters.court_pdpj.diagnosis import FailureDiagnosis
 from adapters.court_pdpj.health_check import HealthCheck, classify_search
-from adapters.court_pdpj.http import HttpPortal, ResponseHead
+from adapters.court_pdpj.http import HttpPortal, ObserveRequest, ResponseHead
 from adapters.court_pdpj.listing import parse_listing
 from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from adapters.court_pdpj.text_payload import unwrap_text
@@ -62,6 +62,7 @@ class PdpjClient:
         answer_seconds: How long a response may take to begin. The court's gateway gives up after 60 seconds.
         stall_seconds: How long nothing of a response that has begun may arrive.
         max_listing_bytes: How large the details of a process may be once they are decompressed.
+        observe: Called for each request with the response's status, or None, and the seconds until it began.
 
     Raises:
         ConfigurationError: A header cannot be sent.
@@ -81,6 +82,7 @@ class PdpjClient:
         answer_seconds: float = 75.0,
         stall_seconds: float = 30.0,
         max_listing_bytes: int = 32 * 1024**2,
+        observe: ObserveRequest = lambda _status, _seconds: None,
     ) -> None:
         self._urls = CourtUrls(origin, allowed_hosts, storage_hosts)
         self._slots = asyncio.Semaphore(concurrency)
@@ -103,6 +105,7 @@ class PdpjClient:
             stall_seconds=stall_seconds,
             max_json_bytes=max_listing_bytes,
             resolve_redirect=self._urls.resolve_redirect,
+            observe=observe,
         )
         self._diagnosis = FailureDiagnosis(HealthCheck(self._search), tokens)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import TypeAlias
 
 import httpx
 
@@ -29,6 +31,9 @@ _CONTENT_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _RESERVED_HEADERS = frozenset({"authorization", "host", "content-length", "transfer-encoding"})
+
+# Called for each request with the status of the response, or None if none began, and the seconds until then.
+ObserveRequest: TypeAlias = Callable[[int | None, float], None]
 
 
 @dataclass(slots=True)
@@ -60,6 +65,7 @@ class HttpPortal:
         max_json_bytes: How large a JSON body may be once it is decompressed.
         resolve_redirect: Returns where a redirect may lead, given the requested URL and the response's
             ``Location``. None if it must not be followed.
+        observe: Called for each request.
 
     Raises:
         ConfigurationError: A header cannot be sent, or may be set by the client only.
@@ -76,6 +82,7 @@ class HttpPortal:
         stall_seconds: float,
         max_json_bytes: int,
         resolve_redirect: Callable[[str, str], Redirect | None],
+        observe: ObserveRequest,
     ) -> None:
         for name, value in headers.items():
             _check_header(name, value)
@@ -85,6 +92,7 @@ class HttpPortal:
         self._json = JsonReader(max_json_bytes, stall_seconds)
         self._resolve_redirect = resolve_redirect
         self._last_date: tuple[str, datetime] | None = None
+        self._observe = observe
         self._http = httpx.AsyncClient(
             headers=headers,
             event_hooks={"response": [self._keep_date]},
@@ -200,14 +208,24 @@ class HttpPortal:
             if with_token:
                 await self._rate_limiter.acquire()
 
-    def _send(
+    @asynccontextmanager
+    async def _send(
         self, url: str, headers: dict[str, str], token: str | None, *, with_token: bool
-    ) -> AbstractAsyncContextManager[httpx.Response]:
+    ) -> AsyncIterator[httpx.Response]:
         if with_token:
-            return self._http.stream(
-                "GET", url, headers={**headers, "Authorization": f"Bearer {_require_token(token)}"}
-            )
-        return self._storage_http.stream("GET", url, headers=headers)
+            headers = {**headers, "Authorization": f"Bearer {_require_token(token)}"}
+        sent_at, has_begun = time.monotonic(), False
+        try:
+            async with (self._http if with_token else self._storage_http).stream(
+                "GET", url, headers=headers
+            ) as response:
+                has_begun = True
+                self._observe(response.status_code, time.monotonic() - sent_at)
+                yield response
+        except (httpx.HTTPError, TimeoutError):
+            if not has_begun:
+                self._observe(None, time.monotonic() - sent_at)
+            raise
 
     def _find_redirect(self, response: httpx.Response, url: str) -> Redirect | None:
         location = response.headers.get("location")

@@ -16,6 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, Describe
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.logs import log_cause
@@ -70,12 +71,13 @@ def connection_config() -> dict[str, Any]:
     return config
 
 
-async def connect(*, lazy: bool = False) -> Client:
+async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
     """Connect, and check that the namespace exists.
 
     Args:
         lazy: Connect at the first call, so that a service can start before Temporal does. The namespace is not
             checked.
+        runtime: The SDK's runtime, which keeps its metrics. None means the default one, which keeps none.
 
     Raises:
         DependencyUnavailable: Temporal does not answer.
@@ -86,7 +88,9 @@ async def connect(*, lazy: bool = False) -> Client:
     try:
         # If a server accepts the connection and sends nothing, the SDK waits for half a minute.
         async with asyncio.timeout(_ATTEMPT_SECONDS):
-            client = await Client.connect(**config, lazy=lazy, interceptors=[RequestTracingInterceptor()])
+            client = await Client.connect(
+                **config, lazy=lazy, runtime=runtime, interceptors=[RequestTracingInterceptor()]
+            )
     except ValueError:
         raise ConfigurationError("TEMPORAL_ADDRESS must be HOST:PORT, as in 127.0.0.1:7233.") from None
     except (RPCError, RuntimeError, TimeoutError) as error:
@@ -118,11 +122,12 @@ async def check_namespace(client: Client) -> None:
         raise _unreachable(address, error) from None
 
 
-async def connect_patiently(patience_seconds: float) -> Client:
+async def connect_patiently(patience_seconds: float, runtime: Runtime | None = None) -> Client:
     """Connect, retrying while Temporal is not up yet. Each new reason for a failure is logged at once.
 
     Args:
         patience_seconds: How long to retry.
+        runtime: See `connect`.
 
     Raises:
         DependencyUnavailable: Temporal did not come up in time.
@@ -133,7 +138,7 @@ async def connect_patiently(patience_seconds: float) -> Client:
     logged = ""
     while True:
         try:
-            return await connect()
+            return await connect(runtime=runtime)
         except DependencyUnavailable as error:
             if asyncio.get_running_loop().time() + wait > deadline:
                 raise
