@@ -16,6 +16,7 @@ from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.batch_client import BatchClient
 from adapters.temporal.connection import connect, report_trouble
+from adapters.temporal.deployment_load import DeploymentLoadClient
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.run_client import RunClient
 from adapters.temporal.run_control import RunControlClient
@@ -170,6 +171,7 @@ async def _open_services(
     app.state.webhooks = WebhookService(catalog, runs, address_guard)
     app.state.court = CourtService(catalog, MonitorClient(temporal))
     app.state.worker_presence = presence
+    app.state.read_load = DeploymentLoadClient(temporal).read
     _review_workers(settings, catalog, runs, presence, alert_sender, stack)
     app.state.readiness_checks = {
         "database": catalog.check,

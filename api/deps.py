@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from adapters.database import Catalog
+from adapters.temporal.deployment_load import DeploymentLoad
 from api.auth import Authenticator, require_scope
 from api.middleware.methods import is_head
 from api.middleware.rate_headers import READ_COST, START_COST
@@ -55,6 +56,7 @@ CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CourtServiceDep = Annotated[CourtService, _from_state("court")]
 DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
 ListServiceDep = Annotated[ListService, _from_state("lists")]
+LoadDep = Annotated[Callable[[], Awaitable[DeploymentLoad]], _from_state("read_load")]
 MetricsDep = Annotated[Metrics, _from_state("metrics")]
 OriginsDep = Annotated[Origins, _from_state("origins")]
 PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]

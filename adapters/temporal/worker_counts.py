@@ -23,7 +23,7 @@ SIGN_OF_LIFE_SECONDS = 75.0
 _NOT_TOLD = frozenset(
     {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.INVALID_ARGUMENT}
 )
-_TASK_TYPES: Mapping[str, Sequence[TaskQueueType.ValueType]] = {
+TASK_TYPES: Mapping[str, Sequence[TaskQueueType.ValueType]] = {
     PROCESSES_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     COURT_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,),
 }
@@ -51,8 +51,8 @@ class WorkerCountClient:
             DependencyUnavailable: Temporal does not answer.
         """
         async with translating_temporal_errors():
-            counts = await asyncio.gather(*(self._count(queue, types) for queue, types in _TASK_TYPES.items()))
-        return dict(zip(_TASK_TYPES, counts, strict=True))
+            counts = await asyncio.gather(*(self._count(queue, types) for queue, types in TASK_TYPES.items()))
+        return dict(zip(TASK_TYPES, counts, strict=True))
 
     async def find_unserved_queue(self, machine: str, *, since: float) -> str | None:
         """Return a task queue of which this machine's worker takes no tasks, though it has slots. None without one.

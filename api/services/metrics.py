@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import generate_latest
 from starlette.types import Scope
 
+from api.services.worker_presence import QUEUES
 from domain.alerts import AlertKind
+from domain.completeness import Phase
 from domain.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
+    from adapters.temporal.deployment_load import DeploymentLoad
+
+    # Raises DependencyUnavailable if Temporal does not answer.
+    ReadLoad: TypeAlias = Callable[[], Awaitable[DeploymentLoad]]
 
 # The longest are requests that wait for a change, at most 30 seconds.
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -57,6 +65,14 @@ class Metrics:
         self._court = Gauge(
             "autos_court_answering", "Whether the court answered when it was last asked: 1 or 0.", registry=registry
         )
+        self._token_seconds = Gauge(
+            "autos_court_token_seconds_left",
+            "Seconds until the court's token expires. NaN if there is none or it does not say.",
+            registry=registry,
+        )
+        self._store = Gauge(
+            "autos_store_answering", "Whether the store took the last write: 1 or 0.", registry=registry
+        )
         self._batches = Gauge("autos_batches_open", "Batches that have not ended.", registry=registry)
         self._alerts = Gauge(
             "autos_alerts", "Alerts that are raised and not cleared, by kind.", ["kind"], registry=registry
@@ -64,6 +80,21 @@ class Metrics:
         self._workers = Gauge(
             "autos_workers_polling",
             "Workers that serve a task queue, as Temporal sees it. NaN if it does not say.",
+            ["queue"],
+            registry=registry,
+        )
+        self._open_runs = Gauge(
+            "autos_runs_open", "Open runs by phase. NaN if Temporal does not say.", ["phase"], registry=registry
+        )
+        self._backlog = Gauge(
+            "autos_task_queue_backlog",
+            "Tasks of a queue that no worker has taken yet, as Temporal estimates. NaN if it does not say.",
+            ["queue"],
+            registry=registry,
+        )
+        self._backlog_age = Gauge(
+            "autos_task_queue_backlog_age_seconds",
+            "How long the oldest such task has waited. NaN if Temporal does not say.",
             ["queue"],
             registry=registry,
         )
@@ -94,23 +125,44 @@ class Metrics:
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
-    async def render(self, catalog: Catalog, workers: Mapping[str, int | None]) -> bytes:
+    async def render(self, catalog: Catalog, workers: Mapping[str, int | None], read_load: ReadLoad) -> bytes:
         """Return all metrics in Prometheus's text format. NaN stands for what is not known now.
 
         Args:
             catalog: Tells the state of the deployment.
             workers: The number of workers of each task queue. None if it is unknown.
+            read_load: Asks Temporal for the load.
         """
         for queue, count in workers.items():
             self._workers.labels(queue).set(nan if count is None else count)
+        await asyncio.gather(self._read_catalog(catalog), self._read_load(read_load))
+        self._transactions.inc(catalog.transactions - self._counted_transactions)
+        self._counted_transactions = catalog.transactions
+        return generate_latest(self._registry)
+
+    async def _read_load(self, read_load: ReadLoad) -> None:
         try:
-            state = await catalog.court_state.read_state()
+            load = await read_load()
+        except DependencyUnavailable:
+            load = None
+        for queue in QUEUES:
+            backlog = load.backlogs[queue] if load else None
+            self._backlog.labels(queue).set(backlog.tasks if backlog else nan)
+            self._backlog_age.labels(queue).set(backlog.age_seconds if backlog else nan)
+        for phase in Phase:
+            self._open_runs.labels(phase).set(load.open_runs[phase] if load else nan)
+
+    async def _read_catalog(self, catalog: Catalog) -> None:
+        try:
+            state, token = await catalog.court_state.read_state_and_token()
+            store = await catalog.store_circuit.read()
             batches = await catalog.batches.count_open()
             alerts = await catalog.alerts.count_open()
             unrecognized = await catalog.lists.count_unrecognized_levels()
         except DependencyUnavailable:
             self._database.set(0)
-            self._court.set(nan)
+            for gauge in (self._court, self._token_seconds, self._store):
+                gauge.set(nan)
             self._batches.set(nan)
             for kind in AlertKind:
                 self._alerts.labels(kind).set(nan)
@@ -119,11 +171,11 @@ class Metrics:
         else:
             self._database.set(1)
             self._court.set(state.failure_code is None)
+            expires_at = token.expires_at
+            self._token_seconds.set((expires_at - datetime.now(UTC)).total_seconds() if expires_at else nan)
+            self._store.set(store.reason is None)
             self._batches.set(batches)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
             for subject in _SECRECY_SUBJECTS:
                 self._unrecognized.labels(subject).set(unrecognized[subject])
-        self._transactions.inc(catalog.transactions - self._counted_transactions)
-        self._counted_transactions = catalog.transactions
-        return generate_latest(self._registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,13 +16,16 @@ from starlette.responses import Response
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.security.rate_limits import RateLimiter
+from adapters.temporal.deployment_load import Backlog, DeploymentLoad
 from api.auth import Authenticator
 from api.middleware.request_metrics import RequestMetrics
 from api.problems.handlers import install_problem_handlers
 from api.routes import health, metrics
 from api.services.metrics import Metrics
 from api.services.worker_presence import WorkerPresence
-from domain.errors import CourtFailure, FailureCode
+from domain.completeness import Phase
+from domain.court import TokenReport
+from domain.errors import CourtFailure, DependencyUnavailable, FailureCode
 from domain.secrecy import Secrecy
 from tests.support.listings import FIRST_DEGREE, document_ids, listed, listing_of
 from tests.support.numbers import fresh_number
@@ -60,6 +63,17 @@ async def count_workers() -> dict[str, int]:
     return {"processes": 2, "court": 0}
 
 
+async def read_load() -> DeploymentLoad:
+    """Return the load as Temporal would tell it."""
+    open_runs = dict.fromkeys(Phase, 0) | {Phase.WAITING_FOR_COURT: 3}
+    return DeploymentLoad({"processes": Backlog(0, 0.0), "court": Backlog(7, 12.5)}, open_runs)
+
+
+async def fail_to_read_load() -> DeploymentLoad:
+    """Fail as if Temporal did not answer."""
+    raise DependencyUnavailable("temporal", "Temporal does not answer.")
+
+
 def create_measured_app(catalog: Catalog) -> FastAPI:
     """Return an app with metrics and a few routes."""
     app = FastAPI()
@@ -67,6 +81,7 @@ def create_measured_app(catalog: Catalog) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.catalog = catalog
     app.state.worker_presence = WorkerPresence(count_workers)
+    app.state.read_load = read_load
     install_problem_handlers(app)
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
     app.include_router(metrics.router)
@@ -167,8 +182,41 @@ async def test_metrics_show_whether_the_court_and_the_database_answer(
         values = await MeasuredApp(other_app, client, unreachable).read_metrics()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("0.0", "NaN")
     assert values['autos_alerts{kind="court_unavailable"}'] == "NaN"
+    assert (values["autos_store_answering"], values["autos_court_token_seconds_left"]) == ("NaN", "NaN")
     assert values['autos_unrecognized_secrecy_levels{of="documents"}'] == "NaN"
     await unreachable.close()
+
+
+async def test_metrics_show_whether_the_store_answers(measured: MeasuredApp) -> None:
+    circuit = measured.catalog.store_circuit
+    assert (await measured.read_metrics())["autos_store_answering"] == "1.0"
+    await circuit.open("It is full.", generation=0)
+    assert (await measured.read_metrics())["autos_store_answering"] == "0.0"
+    await circuit.close(generation=1)
+    assert (await measured.read_metrics())["autos_store_answering"] == "1.0"
+
+
+async def test_metrics_show_how_long_the_token_lasts(measured: MeasuredApp) -> None:
+    series = "autos_court_token_seconds_left"
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    await measured.catalog.court_state.report_token(TokenReport("stored", expires_at=expires_at))
+    assert 3500 < float((await measured.read_metrics())[series]) <= 3600
+    await measured.catalog.court_state.report_token(TokenReport("environment"))
+    assert (await measured.read_metrics())[series] == "NaN"
+
+
+async def test_metrics_show_what_waits_in_temporal(measured: MeasuredApp) -> None:
+    values = await measured.read_metrics()
+    assert values['autos_task_queue_backlog{queue="court"}'] == "7.0"
+    assert values['autos_task_queue_backlog_age_seconds{queue="court"}'] == "12.5"
+    assert (values['autos_runs_open{phase="waiting_for_court"}'], values['autos_runs_open{phase="paused"}']) == (
+        "3.0",
+        "0.0",
+    )
+    measured.app.state.read_load = fail_to_read_load
+    values = await measured.read_metrics()
+    assert {values[f'autos_runs_open{{phase="{phase}"}}'] for phase in Phase} == {"NaN"}
+    assert values['autos_task_queue_backlog{queue="court"}'] == "NaN"
 
 
 async def test_unrecognized_secrecy_levels_are_counted(measured: MeasuredApp) -> None:
