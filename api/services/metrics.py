@@ -34,13 +34,17 @@ _SECRECY_SUBJECTS = ("processes", "instances", "documents")
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own."""
+    """The metrics of one application, in a registry of its own.
+
+    Attributes:
+        registry: Every metric.
+    """
 
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
-        self._registry = registry
+        self.registry = registry
         self._requests = Counter(
             "autos_http_requests",
             "Requests answered, by route template.",
@@ -138,7 +142,7 @@ class Metrics:
         await asyncio.gather(self._read_catalog(catalog), self._read_load(read_load))
         self._transactions.inc(catalog.transactions - self._counted_transactions)
         self._counted_transactions = catalog.transactions
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
     async def _read_load(self, read_load: ReadLoad) -> None:
         try:

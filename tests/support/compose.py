@@ -30,11 +30,14 @@ SECRETS = {
 ComposeService = dict[str, Any]
 
 
-def parse(folder: Path, variables: Mapping[str, str], *more_files: Path) -> subprocess.CompletedProcess[str]:
+def parse(
+    folder: Path, variables: Mapping[str, str], *more_files: Path, profile: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Parse the file with these variables and no others."""
+    profiles = ["--profile", profile] if profile else []
     files = [argument for file in (COMPOSE_FILE, *more_files) for argument in ("-f", str(file))]
     return subprocess.run(
-        [sys.executable, "-m", "podman_compose", "--dry-run", *files, "config"],
+        [sys.executable, "-m", "podman_compose", "--dry-run", *profiles, *files, "config"],
         cwd=folder,
         env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,
@@ -44,9 +47,11 @@ def parse(folder: Path, variables: Mapping[str, str], *more_files: Path) -> subp
     )
 
 
-def services_with(folder: Path, variables: Mapping[str, str], *more_files: Path) -> dict[str, ComposeService]:
+def services_with(
+    folder: Path, variables: Mapping[str, str], *more_files: Path, profile: str = ""
+) -> dict[str, ComposeService]:
     """Return the services, parsed with all secrets and these variables."""
-    parsed = parse(folder, {**SECRETS, **variables}, *more_files)
+    parsed = parse(folder, {**SECRETS, **variables}, *more_files, profile=profile)
     assert parsed.returncode == 0, parsed.stderr
     services: dict[str, ComposeService] = yaml.safe_load(parsed.stdout)["services"]
     return services

@@ -253,6 +253,38 @@ def test_court_task_queue_has_one_partition(services: dict[str, ComposeService])
         ]
 
 
+def test_profile_metrics_adds_prometheus_and_grafana_on_localhost(
+    services: dict[str, ComposeService], tmp_path: Path
+) -> None:
+    measured = services_with(tmp_path, {}, profile="metrics")
+
+    added = {name: service for name, service in measured.items() if name not in services}
+    assert {name: service["ports"] for name, service in added.items()} == {
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
+    for service in added.values():
+        # Their digests have to be added by whoever can ask the registry.
+        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"])
+        assert (service["cap_drop"], service["restart"]) == (["ALL"], "unless-stopped")
+        assert depends_on(service).keys() <= {"api", "prometheus"}
+        for mount in service["volumes"]:
+            assert not mount.startswith("./") or (ROOT / mount.partition(":")[0]).exists()
+    assert measured["worker"] == services["worker"]
+
+
+def test_prometheus_asks_the_addresses_of_the_services(services: dict[str, ComposeService]) -> None:
+    configuration = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    api, worker = configuration["scrape_configs"]
+
+    [target] = api["static_configs"][0]["targets"]
+    assert target == f"api:{services['api']['environment']['AUTOS_API_PORT']}"
+    [found] = worker["dns_sd_configs"]
+    assert found["names"] == ["worker"]
+    assert services["worker"]["environment"]["AUTOS_METRICS_ADDRESS"] == f"0.0.0.0:{found['port']}"
+    assert "ports" not in services["worker"]
+
+
 # --- configuration of the services -------------------------------------------------------------------------------
 
 

@@ -205,3 +205,28 @@ def test_own_ports_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) ->
     # Outside a local stack no ports are the service's own, and no permission depends on keys.
     assert not load_settings().webhook_policy.allow_private
     assert not load_settings().webhook_policy.private_until_keys
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "exposed"),
+    [
+        ("", None, False),
+        ("127.0.0.1:9464", "127.0.0.1:9464", False),
+        ("localhost:9464", "127.0.0.1:9464", False),
+        ("[::1]:9464", "[::1]:9464", False),
+        ("0.0.0.0:9464", "0.0.0.0:9464", True),
+    ],
+)
+def test_metrics_address(monkeypatch: pytest.MonkeyPatch, given: str, address: str | None, exposed: bool) -> None:
+    monkeypatch.setenv("AUTOS_METRICS_ADDRESS", given)
+    settings = load_settings()
+    assert (settings.metrics_address, settings.exposes_metrics) == (address, exposed)
+    # Webhooks never go there.
+    assert (9464 in settings.own_ports) is (address is not None)
+
+
+@pytest.mark.parametrize("given", ["9464", "worker:9464", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", ":9464"])
+def test_unusable_metrics_address_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("AUTOS_METRICS_ADDRESS", given)
+    with pytest.raises(ConfigurationError, match="AUTOS_METRICS_ADDRESS: must be an IP address and a port"):
+        load_settings()

@@ -1,0 +1,124 @@
+"""A real Prometheus, and its tool for rules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.conditions import eventually
+from tests.support.paths import ROOT
+from tests.support.ports import bound_socket
+
+RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
+_STOP_SECONDS = 10
+
+
+def find_program(name: str) -> str:
+    """Return the path of ``prometheus`` or ``promtool``; skip the test where there is none, except in CI."""
+    program = shutil.which(name)
+    if program is None:
+        missing = f"The tests of metrics need the program {name} (Debian: apt-get install prometheus)."
+        assert not os.environ.get("CI"), missing
+        pytest.skip(missing)
+    return program
+
+
+def check_rules(path: Path) -> None:
+    """Have promtool read a file of rules."""
+    _run_promtool("check", "rules", str(path))
+
+
+def try_rules(path: Path) -> None:
+    """Have promtool run the tests of rules."""
+    _run_promtool("test", "rules", str(path))
+
+
+def _run_promtool(*arguments: str) -> None:
+    done = subprocess.run(
+        [find_program("promtool"), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A running Prometheus."""
+
+    http: httpx.AsyncClient
+
+    async def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the series of an expression that have a value now."""
+        answer = await self.http.get("/api/v1/query", params={"query": expression})
+        assert answer.status_code == 200, answer.text
+        result: list[dict[str, Any]] = answer.json()["data"]["result"]
+        return [series for series in result if not isnan(float(series["value"][1]))]
+
+    async def list_firing(self) -> set[str]:
+        """Return the names of the alerts that are firing."""
+        alerts = (await self.http.get("/api/v1/alerts")).json()["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+
+    async def wait_until_raised(self, name: str, *, seconds: float = 60.0) -> None:
+        """Wait until an alert is firing."""
+
+        async def is_raised() -> bool:
+            return name in await self.list_firing()
+
+        await eventually(is_raised, f"{name} is raised", seconds=seconds)
+
+    async def wait_until_cleared(self, name: str, *, seconds: float = 60.0) -> None:
+        """Wait until an alert is not firing any more."""
+
+        async def is_cleared() -> bool:
+            return name not in await self.list_firing()
+
+        await eventually(is_cleared, f"{name} is cleared", seconds=seconds)
+
+
+@contextmanager
+def running_prometheus(folder: Path, rules: dict[str, Any], **targets: str) -> Iterator[str]:
+    """Run a Prometheus that scrapes every second, and yield its address.
+
+    Args:
+        folder: For its data.
+        rules: The content of its file of rules.
+        targets: Host and port of each job. An underscore in a job's name stands for a hyphen.
+    """
+    program = find_program("prometheus")
+    configuration = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [
+            {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [target]}]}
+            for job, target in targets.items()
+        ],
+    }
+    folder.mkdir()
+    (folder / "rules.yml").write_text(yaml.safe_dump(rules))
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    with bound_socket() as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            [
+                *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
+                f"--web.listen-address={address}",
+            ],
+            stderr=log,
+        )
+    try:
+        yield f"http://{address}"
+    finally:
+        running.terminate()
+        running.wait(_STOP_SECONDS)
