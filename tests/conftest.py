@@ -31,6 +31,7 @@ THOROUGH = (
     "e2e/doctor/test_broken_set_ups.py",
     "e2e/doctor/test_states.py",
     "e2e/failures/",
+    "e2e/monitoring/",
     "e2e/pages/",
     "e2e/rest/test_schemathesis.py",
     "e2e/runs/test_batch_interruption.py",

@@ -16,6 +16,9 @@ from domain.completeness import Phase
 from workflows.download_process import DownloadProcess
 from workflows.search_attributes import PHASE
 
+# Prometheus gives up on an answer after a few seconds, and loses all metrics, not only these.
+_TIMEOUT_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
@@ -59,7 +62,7 @@ class DeploymentLoadClient:
         Raises:
             DependencyUnavailable: Temporal does not answer.
         """
-        async with translating_temporal_errors():
+        async with translating_temporal_errors(_TIMEOUT_SECONDS):
             backlogs, open_runs = await asyncio.gather(
                 asyncio.gather(*(self._read_backlog(queue) for queue in TASK_TYPES)),
                 asyncio.gather(*(self._count_runs(phase) for phase in Phase)),

@@ -65,7 +65,7 @@ class WorkerCountClient:
             DependencyUnavailable: Temporal does not answer.
         """
         async with translating_temporal_errors():
-            for queue, types in _TASK_TYPES.items():
+            for queue, types in TASK_TYPES.items():
                 heartbeats = await self._list_heartbeats(queue)
                 pollers = {kind: await self._list_pollers(queue, kind) for kind in types}
                 if not is_taking_tasks(

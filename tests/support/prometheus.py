@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -86,39 +87,52 @@ class Prometheus:
         await eventually(is_cleared, f"{name} is cleared", seconds=seconds)
 
 
-@contextmanager
-def running_prometheus(folder: Path, rules: dict[str, Any], **targets: str) -> Iterator[str]:
-    """Run a Prometheus that scrapes every second, and yield its address.
+@asynccontextmanager
+async def running_prometheus(
+    folder: Path, rules: dict[str, Any], *, key: str = "", **targets: str
+) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes every three seconds.
 
     Args:
-        folder: For its data.
+        folder: For its data, empty.
         rules: The content of its file of rules.
+        key: Sent to every target, if there is one.
         targets: Host and port of each job. An underscore in a job's name stands for a hyphen.
     """
     program = find_program("prometheus")
     configuration = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "3s", "scrape_timeout": "3s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yml"],
         "scrape_configs": [
-            {"job_name": job.replace("_", "-"), "static_configs": [{"targets": [target]}]}
+            {
+                "job_name": job.replace("_", "-"),
+                "static_configs": [{"targets": [target]}],
+                **({"authorization": {"credentials": key}} if key else {}),
+            }
             for job, target in targets.items()
         ],
     }
-    folder.mkdir()
-    (folder / "rules.yml").write_text(yaml.safe_dump(rules))
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    for name, content in (("rules.yml", rules), ("prometheus.yml", configuration)):
+        await asyncio.to_thread((folder / name).write_text, yaml.safe_dump(content))
     with bound_socket() as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(
-            [
-                *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
-                f"--web.listen-address={address}",
-            ],
+        running = await asyncio.create_subprocess_exec(
+            *(program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"),
+            f"--web.listen-address={address}",
             stderr=log,
         )
     try:
-        yield f"http://{address}"
+        async with httpx.AsyncClient(base_url=f"http://{address}") as http:
+
+            async def is_ready() -> bool:
+                assert running.returncode is None, (folder / "log").read_text()
+                with suppress(httpx.TransportError):
+                    return (await http.get("/-/ready")).is_success
+                return False
+
+            await eventually(is_ready, "Prometheus is ready")
+            yield Prometheus(http)
     finally:
         running.terminate()
-        running.wait(_STOP_SECONDS)
+        await asyncio.wait_for(running.wait(), _STOP_SECONDS)

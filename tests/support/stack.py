@@ -8,13 +8,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
@@ -239,3 +240,15 @@ async def running_stack(folder: Path, **variables: str) -> AsyncIterator[Running
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
         await asyncio.wait_for(process.wait(), 30)
+
+
+@contextmanager
+def dead_service(stack: RunningStack, service: str, number: signal.Signals) -> Iterator[None]:
+    """End a service with a signal, and keep the stack from starting it again until the block ends."""
+    supervisor = psutil.Process(stack.addresses["pids"]["api"]).ppid()
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(stack.get_pid(service), number)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)

@@ -60,10 +60,10 @@ def _link_target_exists(link: str, text: str, folder: Path) -> bool:
     path = folder / target
     if target and not path.exists():
         return False
-    return not anchor or anchor in _read_anchors(path.read_text() if target else text)
+    return not anchor or anchor in read_anchors(path.read_text() if target else text)
 
 
-def _read_anchors(text: str) -> set[str]:
+def read_anchors(text: str) -> set[str]:
     return {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
         for heading in _HEADING.findall(_CODE_BLOCK.sub("", text))

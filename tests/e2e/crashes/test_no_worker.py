@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import pytest
 
 from adapters.temporal.worker_counts import SIGN_OF_LIFE_SECONDS
@@ -19,7 +16,7 @@ from tests.support.event_schemas import assert_is_event
 from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver, running_receiver
 from tests.support.secret_leaks import find_leaks
-from tests.support.stack import RunningStack, running_stack
+from tests.support.stack import RunningStack, dead_service, running_stack
 
 QUEUES = ("processes", "court")
 RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
@@ -43,18 +40,6 @@ async def unattended_stack(
         operator.secret = stack.addresses["webhook_secret"]
         yield stack
         assert find_leaks(stack) == []
-
-
-@contextmanager
-def dead_worker(stack: RunningStack, number: signal.Signals) -> Iterator[None]:
-    """End the worker with a signal, and keep the stack from starting it again until the block ends."""
-    supervisor = psutil.Process(stack.addresses["pids"]["api"]).ppid()
-    os.kill(supervisor, signal.SIGSTOP)
-    try:
-        os.kill(stack.get_pid("worker"), number)
-        yield
-    finally:
-        os.kill(supervisor, signal.SIGCONT)
 
 
 async def wait_until_ready(stack: RunningStack, status: str, *, seconds: float) -> dict[str, Any]:
@@ -91,7 +76,7 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
     # A second API on the same catalog must not report the same again.
     variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
     async with running_api_beside(stack, **variables):
-        with dead_worker(stack, signal.SIGKILL):
+        with dead_service(stack, "worker", signal.SIGKILL):
             ready = await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS + 15)
             assert (ready["workers"], set(ready["parts"].values())) == ({"processes": 0, "court": 0}, {"ok"})
             assert "autos worker" in ready["advice"]
@@ -136,7 +121,7 @@ async def test_a_stopped_worker_is_noticed_at_once_and_sends_what_the_api_could_
     operator.received.clear()
     # Every attempt of the API fails, for both queues.
     operator.planned_failures["/alerts"] = [503] * 6
-    with dead_worker(stack, signal.SIGTERM):
+    with dead_service(stack, "worker", signal.SIGTERM):
         await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS / 3)
 
         async def attempted() -> bool:

@@ -57,6 +57,16 @@ def test_a_port_in_use_is_one_line_of_error(command: list[str], tmp_path: Path) 
     )
 
 
+def test_a_metrics_port_in_use_is_one_line_of_error(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        refused = run_autos("worker", AUTOS_METRICS_ADDRESS=address, AUTOS_DATA_DIR=str(tmp_path))
+
+    assert refused.returncode == 2
+    assert refused.stderr == f"autos: AUTOS_METRICS_ADDRESS: cannot listen on {address}: Address already in use.\n"
+
+
 def test_migrate_stops_waiting_and_names_the_service_that_does_not_answer(tmp_path: Path) -> None:
     begun = time.perf_counter()
     refused = run_autos(
