@@ -29,6 +29,9 @@ HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
+OptionalListenAddress = Annotated[
+    str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)
+]
 CommaSeparated = Annotated[
     tuple[str, ...],
     NoDecode,
@@ -178,10 +181,10 @@ class Settings(BaseSettings):
     """Seconds during which a task queue may have no worker before an alert is raised. A worker that was killed
     counts for up to 75 seconds more; one that was stopped, not at all. A restart should take less."""
 
-    # Metrics of the workers. None means that they serve none.
-    metrics_address: Annotated[
-        str | None, BeforeValidator(lambda value: read_listen_address(value) if value else None)
-    ] = None
+    # Metrics of the workers.
+    metrics_address: OptionalListenAddress = Field(None, examples=["127.0.0.1:9464"])
+    """Where a worker serves its metrics for Prometheus: an IP address and a port. Each worker needs its own, and
+    nothing there asks for a key. Without it, none are served. Compose sets it, inside its network."""
 
     # The API.
     api_host: str = "127.0.0.1"

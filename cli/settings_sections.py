@@ -96,6 +96,12 @@ SECTIONS = (
             ForeignVariable("UI_PORT", "8233", "port", "The port of Temporal's UI on this machine."),
             ForeignVariable("S3_PORT", "8333", "port", "The port of S3 on this machine."),
             ForeignVariable(
+                "PROMETHEUS_PORT", "9090", "port", "The port of Prometheus on loopback, with `--profile metrics`."
+            ),
+            ForeignVariable(
+                "GRAFANA_PORT", "3000", "port", "The port of Grafana on loopback, with `--profile metrics`."
+            ),
+            ForeignVariable(
                 "TEMPORAL_RETENTION",
                 "168h",
                 "hours",
@@ -152,6 +158,7 @@ SECTIONS = (
         readers=("api", "worker", "up"),
         readers_of={"alert_court_seconds": ("worker", "up"), "alert_worker_seconds": ("api", "up")},
     ),
+    Section("Metrics", fields=("metrics_address",), readers=("worker", "up")),
     Section(
         "The API",
         fields=(

@@ -273,3 +273,29 @@ async def test_an_error_whose_body_never_ends_keeps_its_status() -> None:
     async with scripted(stalling) as server, open_client(server.origin, stall_seconds=0.1) as court:
         failure = await capture_failure(court)
     assert (failure.code, failure.retry_after) == (FailureCode.COURT_THROTTLED, 3)
+
+
+async def test_every_request_is_observed_with_its_status() -> None:
+    observed: list[int | None] = []
+
+    def observe(status: int | None, seconds: float) -> None:
+        assert 0 <= seconds < 10
+        observed.append(status)
+
+    stored = f"/stored/{DOCUMENT}"
+    replies = {f"/api/v2{href_of(DOCUMENT)}": answer(307, location=stored), stored: answer(404)}
+    async with scripted(by_path(replies)) as portal:
+        court = PdpjClient(
+            portal.origin,
+            tokens=FixedTokens("a-token"),
+            rate_limiter=CountingRateLimiter(),
+            concurrency=1,
+            user_agent="autos-tests",
+            observe=observe,
+        )
+        await capture_failure(court)
+    # Nothing listens there any more.
+    await capture_failure(court)
+    await court.close()
+    # The last is the health check: does the court work at all?
+    assert observed == [307, 404, None, None]
