@@ -29,9 +29,7 @@ HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
-OptionalListenAddress = Annotated[
-    str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)
-]
+OptionalAddress = Annotated[str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)]
 CommaSeparated = Annotated[
     tuple[str, ...],
     NoDecode,
@@ -171,7 +169,7 @@ class Settings(BaseSettings):
     # Set by the local stack alone: all ports that it listens on.
     stack_ports: tuple[int, ...] = ()
 
-    # Alerts to the operator.
+    # Alerts to the operator, and metrics of the workers.
     alert_webhook_url: OptionalUrl = Field(None, examples=["https://alerts.example.org/autos"])
     """The webhook address for alerts. Without it, alerts appear only in the logs and metrics. Set it, and
     `AUTOS_WEBHOOK_SECRET`, for the API as well as the workers: the API itself reports that no worker is at work."""
@@ -180,9 +178,7 @@ class Settings(BaseSettings):
     alert_worker_seconds: float = Field(60, gt=0)
     """Seconds during which a task queue may have no worker before an alert is raised. A worker that was killed
     counts for up to 75 seconds more; one that was stopped, not at all. A restart should take less."""
-
-    # Metrics of the workers.
-    metrics_address: OptionalListenAddress = Field(None, examples=["127.0.0.1:9464"])
+    metrics_address: OptionalAddress = Field(None, examples=["127.0.0.1:9464"])
     """Where a worker serves its metrics for Prometheus: an IP address and a port. Each worker needs its own, and
     nothing there asks for a key. Without it, none are served. Compose sets it, inside its network."""
 
@@ -329,7 +325,8 @@ class Settings(BaseSettings):
         """The ports on this machine that belong to the service or to its dependencies."""
         services = (
             *(f"tcp://{bracketed(host)}:{port}" for host, port in self.database_address.servers),
-            f"tcp://{temporal_address()}",
+            # As the SDK reads it.
+            f"tcp://{os.environ.get('TEMPORAL_ADDRESS', '127.0.0.1:7233')}",
             *(str(url) for url in (self.s3_endpoint_url, self.s3_public_endpoint_url) if url),
             self.court_origin,
             self.court_realm,
@@ -338,11 +335,6 @@ class Settings(BaseSettings):
         # Whatever its address, the metrics' port is on the machine of the worker, which sends webhooks.
         own = [int(self.metrics_address.rpartition(":")[2])] if self.metrics_address else []
         return frozenset({self.api_port, *own, *self.stack_ports, *(port for port in ports if port is not None)})
-
-    @property
-    def exposes_metrics(self) -> bool:
-        """Whether other machines can reach the workers' metrics."""
-        return self.metrics_address is not None and loopback_port(f"tcp://{self.metrics_address}") is None
 
     @property
     def alert_url(self) -> str | None:
@@ -405,8 +397,3 @@ def find_unknown_variables() -> list[str]:
         for name in {*os.environ, *in_file}
         if name.startswith("AUTOS_") and name not in known | _OTHER_VARIABLES
     )
-
-
-def temporal_address() -> str:
-    """Return Temporal's address, for messages to people. The SDK reads the same variable itself."""
-    return os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233")

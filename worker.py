@@ -57,6 +57,7 @@ from adapters.temporal.run_client import RunClient
 from adapters.temporal.schedules import ensure_schedules
 from adapters.webhooks import AddressGuard, WebhookSender
 from domain.errors import ConfigurationError
+from domain.loopback import loopback_port
 from domain.version import VERSION
 from settings import Settings
 from workflows.deliver_webhook import DeliverWebhook
@@ -132,8 +133,9 @@ def _serve_metrics(settings: Settings) -> Runtime | None:
     if settings.metrics_address is None:
         return None
     runtime = open_metrics_runtime(settings.metrics_address, BUCKETS)
-    log = _log.warning if settings.exposes_metrics else _log.info
-    log("metrics served", address=settings.metrics_address, exposed=settings.exposes_metrics)
+    exposed = loopback_port(f"tcp://{settings.metrics_address}") is None
+    log = _log.warning if exposed else _log.info
+    log("metrics served", address=settings.metrics_address, exposed=exposed)
     return runtime
 
 
