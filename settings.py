@@ -50,6 +50,10 @@ def _clean_token(token: SecretStr | None) -> SecretStr | None:
         raise ValueError(str(error)) from None
 
 
+def _split_keys(keys: SecretStr | None) -> list[str]:
+    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()] if keys else []
+
+
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
@@ -153,6 +157,14 @@ class Settings(BaseSettings):
     """Encrypts the credentials that a running service stores in the database. It must be the same for the API and
     the workers. Generate it with: `openssl rand -base64 32 | tr '+/' '-_'`. To rotate it, put the new key before
     the old one, separated by a comma."""
+
+    # Temporal's payloads.
+    payload_key: OptionalSecret = None
+    """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the same
+    for the API and the workers. Generate and rotate it as the key above, but do not use the same one."""
+    codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])
+    """Comma-separated origins of Temporal's UI, which may have `POST /codec/decode` decrypt payloads. Empty: there
+    is no such route."""
 
     # Webhooks.
     webhook_secret: SecretStr | None = None
@@ -274,8 +286,12 @@ class Settings(BaseSettings):
     @property
     def secret_keys(self) -> list[str]:
         """The encryption keys, the newest first. Empty on a deployment that stores no credentials."""
-        keys = self.secret_key.get_secret_value() if self.secret_key else ""
-        return [key.strip() for key in keys.split(",") if key.strip()]
+        return _split_keys(self.secret_key)
+
+    @property
+    def payload_keys(self) -> list[str]:
+        """The keys of Temporal's payloads, the newest first. Empty means that payloads are not encrypted."""
+        return _split_keys(self.payload_key)
 
     @property
     def storage_address(self) -> StorageAddress:
