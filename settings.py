@@ -160,8 +160,8 @@ class Settings(BaseSettings):
 
     # Temporal's payloads.
     payload_key: OptionalSecret = None
-    """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the same
-    for the API and the workers. Generate and rotate it as the key above, but do not use the same one."""
+    """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the
+    same for the API and the workers. Generate it like `AUTOS_SECRET_KEY`, but not as the same key."""
     codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])
     """Comma-separated origins of Temporal's UI, which may have `POST /codec/decode` decrypt payloads. Empty: there
     is no such route."""
