@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import structlog
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload, Payloads
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 ENCODING = "binary/encrypted"
 ENCODING_FIELD = "encoding"
 KEY_ID_FIELD = "encryption-key-id"
+
+_log = structlog.get_logger()
 
 
 class EncryptingCodec(PayloadCodec):
@@ -62,8 +66,18 @@ class EncryptingCodec(PayloadCodec):
 
     def _decrypt(self, payload: Payload) -> Payload:
         key_id = payload.metadata.get(KEY_ID_FIELD, b"")
-        content = self._encryptor.decrypt(key_id.decode(errors="replace"), payload.data, _context(key_id))
+        try:
+            content = self._encryptor.decrypt(key_id.decode(errors="replace"), payload.data, _context(key_id))
+        except ConfigurationError as error:
+            _log_once(str(error))
+            raise
         return Payload.FromString(content)
+
+
+@lru_cache(maxsize=64)
+def _log_once(detail: str) -> None:
+    # Temporal repeats what fails, and the SDK logs each time a stack in which this sentence is hard to find.
+    _log.error("payload unreadable", detail=detail)
 
 
 def _is_encrypted(payload: Payload) -> bool:
@@ -86,10 +100,12 @@ class _MissingKeyConverter(EncodingPayloadConverter):
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> NoReturn:
         key_id = payload.metadata.get(KEY_ID_FIELD, b"").decode(errors="replace")
-        raise ConfigurationError(
+        detail = (
             f"A payload in Temporal is encrypted with the key {key_id[:64]!r}, and AUTOS_PAYLOAD_KEY is not set: "
             "set it to the same keys for the API and the workers."
         )
+        _log_once(detail)
+        raise ConfigurationError(detail)
 
 
 class _PlainPayloadConverter(CompositePayloadConverter):

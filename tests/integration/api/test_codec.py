@@ -1,10 +1,11 @@
-"""The codec for Temporal's UI: who may use it, from which pages, and that it exists only where it is switched on."""
+"""The codec for Temporal's UI: who may use it, from which pages, and that it is off by default."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -33,17 +34,24 @@ PLAIN = {"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": base64.b64encode(
 BODY = {"payloads": [PLAIN]}
 
 
-def make_client(**settings: object) -> httpx.AsyncClient:
-    """Return a client of an API with these settings and no service behind it."""
+@asynccontextmanager
+async def open_client(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of an API with these settings and no service behind it."""
     values = {"api_key": KEY, "payload_key": PAYLOAD_KEY, "codec_origins": UI, "secret_key": SECRET_KEY, **settings}
     app = create_app(load_settings(**values))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000")
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000"
+        ) as client:
+            yield client
+    finally:
+        await app.state.catalog.close()
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API whose codec is on."""
-    async with make_client() as client:
+    async with open_client() as client:
         yield client
 
 
@@ -110,7 +118,7 @@ async def test_only_keys_with_the_scope_admin_may_use_it(tmp_path: Path) -> None
     catalog = Catalog(Database(url), Encryptor([SECRET_KEY]))
     statuses = {}
     try:
-        async with make_client(database_url=url) as client:
+        async with open_client(database_url=url) as client:
             for scope in Scope:
                 key = (await catalog.clients.add_key(f"client-{scope}", frozenset({scope}), None)).text
                 for headers in ({"Authorization": f"Bearer {key}"}, session_cookie(key)):
@@ -124,7 +132,7 @@ async def test_only_keys_with_the_scope_admin_may_use_it(tmp_path: Path) -> None
 async def test_a_deployment_without_keys_serves_programs_on_this_machine_and_no_page(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
-    async with make_client(database_url=url, api_key=None) as client:
+    async with open_client(database_url=url, api_key=None) as client:
         assert (await client.post("/codec/decode", json=BODY)).status_code == 200
         assert (await client.post("/codec/decode", json=BODY, headers=FROM_UI)).status_code == 403
         assert (await client.post("/codec/decode", json=BODY, headers={"Host": "evil.example"})).status_code == 403
@@ -149,7 +157,7 @@ async def test_the_preflight_allows_what_the_ui_sends_and_needs_no_key(api: http
 
 
 async def test_what_cannot_be_decrypted_is_a_problem_that_says_why(api: httpx.AsyncClient) -> None:
-    async with make_client(payload_key=new_payload_key()) as other:
+    async with open_client(payload_key=new_payload_key()) as other:
         encoded = (await other.post("/codec/encode", json=BODY, headers=OPERATOR)).json()
     answer = await api.post("/codec/decode", json=encoded, headers=OPERATOR)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
@@ -178,20 +186,21 @@ async def test_other_bodies_are_refused(api: httpx.AsyncClient, content: bytes, 
 
 @pytest.mark.parametrize("off", [{"payload_key": ""}, {"codec_origins": ""}], ids=["no key", "no origin"])
 async def test_without_keys_or_origins_there_is_no_codec(off: dict[str, str]) -> None:
-    async with make_client(**off) as client:
+    async with open_client(**off) as client:
         answer = await client.post("/codec/decode", json=BODY, headers=FROM_UI | OPERATOR)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert "access-control-allow-origin" not in answer.headers
 
 
 @pytest.mark.parametrize("origins", ["*", "null", "temporal.example.org", f"{UI},https://x.example/path"])
-def test_what_is_no_origin_is_refused_at_the_start(origins: str) -> None:
+async def test_what_is_no_origin_is_refused_at_the_start(origins: str) -> None:
     with pytest.raises(ConfigurationError, match="AUTOS_CODEC_ORIGINS must be"):
-        make_client(codec_origins=origins)
+        async with open_client(codec_origins=origins):
+            pass
 
 
 async def test_origins_are_compared_as_browsers_write_them() -> None:
-    async with make_client(codec_origins="HTTPS://Temporal.Example.org:443/, http://[::1]:8233") as client:
+    async with open_client(codec_origins="HTTPS://Temporal.Example.org:443/, http://[::1]:8233") as client:
         for origin in ("https://temporal.example.org", "http://[::1]:8233"):
             answer = await client.post("/codec/decode", json=BODY, headers=OPERATOR | {"Origin": origin})
             assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin)
