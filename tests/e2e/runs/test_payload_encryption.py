@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 
 from adapters.security.encryption import PayloadEncryptor
 from adapters.temporal.payload_codec import EncryptingCodec, create_data_converter
+from tests.support.api_service import running_api_beside
+from tests.support.browser import chromium, visiting
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.paths import CLI
@@ -125,8 +130,8 @@ async def test_every_payload_and_failure_is_stored_encrypted(tmp_path: Path) -> 
 
         # With the key, all of it is there.
         keyed = EncryptingCodec(PayloadEncryptor([NEW]))
-        history = await stack.temporal.get_workflow_handle(number).fetch_history()
-        [failed] = [event for event in history.events if event.HasField("activity_task_failed_event_attributes")]
+        events = (await stack.temporal.get_workflow_handle(number).fetch_history()).events
+        [failed] = [event for event in events if event.HasField("activity_task_failed_event_attributes")]
         failure = failed.activity_task_failed_event_attributes.failure
         await keyed.decode_failure(failure)
         error = create_data_converter(None).failure_converter.from_failure(
@@ -203,3 +208,53 @@ def test_a_key_that_cannot_be_used_is_one_sentence(service: str, tmp_path: Path)
     assert "AUTOS_PAYLOAD_KEY must be the URL-safe base64 of 32 bytes" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert "not a key" not in answer.stderr
+
+
+async def test_temporals_ui_and_command_show_what_the_codec_decrypts(tmp_path: Path) -> None:
+    key = "the operators own key"
+    async with stack_with_keys(tmp_path, NEW) as (stack, _), chromium() as browser:
+        number = await stack.create_ended_run(2)
+        ui = stack.addresses["temporal_ui"]
+        async with (
+            running_api_beside(stack, AUTOS_API_KEY=key, AUTOS_PAYLOAD_KEY=NEW, AUTOS_CODEC_ORIGINS=ui) as api,
+            visiting(browser, ui) as visitor,
+        ):
+            page = visitor.page
+            # The UI keeps its user's codec in the browser.
+            await visitor.open("/")
+            await page.evaluate(
+                "values => Object.entries(values).forEach(([name, value]) => localStorage.setItem(name, value))",
+                {"endpoint": f'"{api.url}/codec"', "includeCredentials": "true"}
+                | {"passAccessToken": "false", "overrideRemoteCodecConfiguration": "true"},
+            )
+            await visitor.open(f"/namespaces/default/workflows/{number}")
+            refused = page.locator("#content").get_by_text("Codec Server could not connect")
+            await expect(refused).to_be_visible()
+            await expect(page.get_by_text('"available_documents"')).to_have_count(0)
+
+            await page.goto(f"{api.url}/")
+            await page.locator("#key").fill(key)
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            await visitor.open(f"/namespaces/default/workflows/{number}")
+            await expect(page.get_by_text('"available_documents"').first).to_be_visible()
+            await expect(page.get_by_text("document 1 of 2").first).to_be_visible()
+            await expect(refused).to_have_count(0)
+
+        async with running_api_beside(stack, AUTOS_PAYLOAD_KEY=NEW, AUTOS_CODEC_ORIGINS=ui) as api:
+            command = await asyncio.create_subprocess_exec(
+                *(
+                    Path(sys.executable).with_name("temporal"),
+                    "workflow",
+                    "result",
+                    "--workflow-id",
+                    number,
+                    "--output",
+                    "json",
+                ),
+                *("--address", stack.addresses["temporal"], "--codec-endpoint", f"{api.url}/codec"),
+                stdout=asyncio.subprocess.PIPE,
+                env=clean_environment(),
+            )
+            printed, _ = await asyncio.wait_for(command.communicate(), 30)
+        assert json.loads(printed)["result"]["available_documents"] == 2

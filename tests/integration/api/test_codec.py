@@ -116,7 +116,7 @@ async def test_only_keys_with_the_scope_admin_may_use_it(tmp_path: Path) -> None
     url = f"sqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
     catalog = Catalog(Database(url), Encryptor([SECRET_KEY]))
-    statuses = {}
+    statuses: dict[Scope, set[int]] = {}
     try:
         async with open_client(database_url=url) as client:
             for scope in Scope:
