@@ -23,6 +23,7 @@ from domain.errors import ConfigurationError, InvalidInput
 from domain.loopback import bracketed, is_loopback, loopback_port, read_listen_address
 from domain.storage import AddressingStyle, StorageAddress
 from domain.tokens import read_token
+from domain.variables import describe_problems, split_list
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
@@ -35,11 +36,7 @@ OptionalListenAddress = Annotated[
 CommaSeparated = Annotated[
     tuple[str, ...],
     NoDecode,
-    BeforeValidator(
-        lambda value: (
-            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-        )
-    ),
+    BeforeValidator(lambda value: split_list(value) if isinstance(value, str) else value),
 ]
 
 
@@ -48,10 +45,6 @@ def _clean_token(token: SecretStr | None) -> SecretStr | None:
         return token and SecretStr(read_token(token.get_secret_value(), field="this"))
     except InvalidInput as error:
         raise ValueError(str(error)) from None
-
-
-def _split_keys(keys: SecretStr | None) -> list[str]:
-    return [key.strip() for key in keys.get_secret_value().split(",") if key.strip()] if keys else []
 
 
 DEFAULT_DATA_DIR = Path(".autos")
@@ -286,12 +279,12 @@ class Settings(BaseSettings):
     @property
     def secret_keys(self) -> list[str]:
         """The encryption keys, the newest first. Empty on a deployment that stores no credentials."""
-        return _split_keys(self.secret_key)
+        return list(split_list(self.secret_key.get_secret_value())) if self.secret_key else []
 
     @property
     def payload_keys(self) -> list[str]:
         """The keys of Temporal's payloads, the newest first. Empty means that payloads are not encrypted."""
-        return _split_keys(self.payload_key)
+        return list(split_list(self.payload_key.get_secret_value())) if self.payload_key else []
 
     @property
     def storage_address(self) -> StorageAddress:
@@ -398,18 +391,9 @@ def load_settings(**overrides: object) -> Settings:
             f"{LOCAL_STACK_FILE} in the data folder is not JSON. Delete it; `autos up` creates it again."
         ) from None
     except ValidationError as error:
-        problems = "; ".join(
-            ": ".join(
-                part
-                for part in (
-                    "AUTOS_" + "_".join(str(step) for step in problem["loc"]).upper() if problem["loc"] else "",
-                    problem["msg"].removeprefix("Value error, "),
-                )
-                if part
-            )
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(problems) from None
+        problems = error.errors(include_input=False, include_url=False)
+        texts = ((problem["loc"], problem["msg"].removeprefix("Value error, ")) for problem in problems)
+        raise ConfigurationError(describe_problems(texts)) from None
 
 
 def find_unknown_variables() -> list[str]:
