@@ -23,7 +23,7 @@ from domain.errors import ConfigurationError, InvalidInput
 from domain.loopback import bracketed, is_loopback, loopback_port, read_listen_address
 from domain.storage import AddressingStyle, StorageAddress
 from domain.tokens import read_token
-from domain.variables import describe_problems, split_list
+from domain.variables import describe_problems, find_unknown, parse_list, split_list
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
@@ -33,11 +33,7 @@ OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None 
 OptionalListenAddress = Annotated[
     str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)
 ]
-CommaSeparated = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda value: split_list(value) if isinstance(value, str) else value),
-]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 
 
 def _clean_token(token: SecretStr | None) -> SecretStr | None:
@@ -52,8 +48,6 @@ DEFAULT_DATA_DIR = Path(".autos")
 LOCAL_STACK_FILE = "local.json"
 # Fields that only the local stack sets, in that file. Operators have no variable for them.
 LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
-# Variables that are read elsewhere: by the commands, and by the local stack for its programs.
-_OTHER_VARIABLES = frozenset({"AUTOS_LANG", "AUTOS_TEMPORAL_BIN", "AUTOS_WEED_BIN"})
 
 
 class Settings(BaseSettings):
@@ -156,8 +150,7 @@ class Settings(BaseSettings):
     """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the
     same for the API and the workers. Generate it like `AUTOS_SECRET_KEY`, but not as the same key."""
     codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])
-    """Comma-separated origins of Temporal's UI, which may have `POST /codec/decode` decrypt payloads. Empty: there
-    is no such route."""
+    """Comma-separated origins of Temporal's UI, which `POST /codec/decode` serves. Empty: no such route."""
 
     # Webhooks.
     webhook_secret: SecretStr | None = None
@@ -399,12 +392,7 @@ def load_settings(**overrides: object) -> Settings:
 def find_unknown_variables() -> list[str]:
     """Return the ``AUTOS_*`` variables in the environment and in ``.env`` that nothing reads: misspelt settings."""
     in_file = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
-    known = {f"AUTOS_{name}".upper() for name in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
-    return sorted(
-        name
-        for name in {*os.environ, *in_file}
-        if name.startswith("AUTOS_") and name not in known | _OTHER_VARIABLES
-    )
+    return find_unknown({*os.environ, *in_file}, fields=Settings.model_fields.keys() - LOCAL_STACK_FIELDS)
 
 
 def temporal_address() -> str:
