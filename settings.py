@@ -23,6 +23,7 @@ from domain.errors import ConfigurationError, InvalidInput
 from domain.loopback import bracketed, is_loopback, loopback_port, read_listen_address
 from domain.storage import AddressingStyle, StorageAddress
 from domain.tokens import read_token
+from domain.variables import describe_problems, find_unknown, parse_list, split_list
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
@@ -30,15 +31,7 @@ OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if va
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalAddress = Annotated[str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)]
-CommaSeparated = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(
-        lambda value: (
-            tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-        )
-    ),
-]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 
 
 def _clean_token(token: SecretStr | None) -> SecretStr | None:
@@ -53,8 +46,6 @@ DEFAULT_DATA_DIR = Path(".autos")
 LOCAL_STACK_FILE = "local.json"
 # Fields that only the local stack sets, in that file. Operators have no variable for them.
 LOCAL_STACK_FIELDS = frozenset({"stack_ports"})
-# Variables that are read elsewhere: by the commands, and by the local stack for its programs.
-_OTHER_VARIABLES = frozenset({"AUTOS_LANG", "AUTOS_TEMPORAL_BIN", "AUTOS_WEED_BIN"})
 
 
 class Settings(BaseSettings):
@@ -151,6 +142,13 @@ class Settings(BaseSettings):
     """Encrypts the credentials that a running service stores in the database. It must be the same for the API and
     the workers. Generate it with: `openssl rand -base64 32 | tr '+/' '-_'`. To rotate it, put the new key before
     the old one, separated by a comma."""
+
+    # Temporal's payloads.
+    payload_key: OptionalSecret = None
+    """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the
+    same for the API and the workers. Generate it like `AUTOS_SECRET_KEY`, but not as the same key."""
+    codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])
+    """Comma-separated origins of Temporal's UI, which `POST /codec/decode` serves. Empty: no such route."""
 
     # Webhooks.
     webhook_secret: SecretStr | None = None
@@ -270,8 +268,12 @@ class Settings(BaseSettings):
     @property
     def secret_keys(self) -> list[str]:
         """The encryption keys, the newest first. Empty on a deployment that stores no credentials."""
-        keys = self.secret_key.get_secret_value() if self.secret_key else ""
-        return [key.strip() for key in keys.split(",") if key.strip()]
+        return list(split_list(self.secret_key.get_secret_value())) if self.secret_key else []
+
+    @property
+    def payload_keys(self) -> list[str]:
+        """The keys of Temporal's payloads, the newest first. Empty means that payloads are not encrypted."""
+        return list(split_list(self.payload_key.get_secret_value())) if self.payload_key else []
 
     @property
     def storage_address(self) -> StorageAddress:
@@ -374,26 +376,12 @@ def load_settings(**overrides: object) -> Settings:
             f"{LOCAL_STACK_FILE} in the data folder is not JSON. Delete it; `autos up` creates it again."
         ) from None
     except ValidationError as error:
-        problems = "; ".join(
-            ": ".join(
-                part
-                for part in (
-                    "AUTOS_" + "_".join(str(step) for step in problem["loc"]).upper() if problem["loc"] else "",
-                    problem["msg"].removeprefix("Value error, "),
-                )
-                if part
-            )
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(problems) from None
+        problems = error.errors(include_input=False, include_url=False)
+        texts = ((problem["loc"], problem["msg"].removeprefix("Value error, ")) for problem in problems)
+        raise ConfigurationError(describe_problems(texts)) from None
 
 
 def find_unknown_variables() -> list[str]:
     """Return the ``AUTOS_*`` variables in the environment and in ``.env`` that nothing reads: misspelt settings."""
     in_file = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
-    known = {f"AUTOS_{name}".upper() for name in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
-    return sorted(
-        name
-        for name in {*os.environ, *in_file}
-        if name.startswith("AUTOS_") and name not in known | _OTHER_VARIABLES
-    )
+    return find_unknown({*os.environ, *in_file}, fields=Settings.model_fields.keys() - LOCAL_STACK_FIELDS)

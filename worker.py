@@ -47,7 +47,7 @@ from adapters.content.pdf_inspection import PdfInspector
 from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.database.urls import engine_arguments
-from adapters.security.encryption import Encryptor
+from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import connect_patiently, read_queue_rate_limit
@@ -98,12 +98,13 @@ async def run(settings: Settings) -> None:
     shorten_failure_lines()
     # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
+    encryptor = PayloadEncryptor(settings.payload_keys) if settings.payload_keys else None
     runtime = _serve_metrics(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await _connect_unless(stop, runtime)
+    client = await _connect_unless(stop, runtime, encryptor)
     if client is None:
         return
     async with AsyncExitStack() as stack:
@@ -113,7 +114,12 @@ async def run(settings: Settings) -> None:
         await ensure_schedules(client)
         # What is loaded by now is never garbage: exclude it from every later collection.
         gc.freeze()
-        _log.info("worker ready", queues=[PROCESSES_QUEUE, COURT_QUEUE])
+        _log.info(
+            "worker ready",
+            queues=[PROCESSES_QUEUE, COURT_QUEUE],
+            # The ids, by which an operator recognizes the key that a payload needs.
+            payload_keys=list(encryptor.key_ids) if encryptor else [],
+        )
         await stop.wait()
         _log.info("worker stopping")
 
@@ -139,8 +145,10 @@ def _serve_metrics(settings: Settings) -> Runtime | None:
     return runtime
 
 
-async def _connect_unless(stop: asyncio.Event, runtime: Runtime | None) -> Client | None:
-    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS, runtime))
+async def _connect_unless(
+    stop: asyncio.Event, runtime: Runtime | None, encryptor: PayloadEncryptor | None
+) -> Client | None:
+    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS, runtime, encryptor))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -10,7 +10,7 @@ import structlog
 from fastapi import FastAPI
 
 from adapters.database import Catalog, Database
-from adapters.security.encryption import Encryptor
+from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.security.rate_limits import RateLimiter
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
@@ -18,6 +18,7 @@ from adapters.temporal.batch_client import BatchClient
 from adapters.temporal.connection import connect, report_trouble
 from adapters.temporal.deployment_load import DeploymentLoadClient
 from adapters.temporal.monitor_client import MonitorClient
+from adapters.temporal.payload_codec import EncryptingCodec, JsonCodec
 from adapters.temporal.run_client import RunClient
 from adapters.temporal.run_control import RunControlClient
 from adapters.temporal.worker_counts import WorkerCountClient
@@ -25,6 +26,7 @@ from adapters.webhooks import AddressGuard, WebhookSender
 from api.auth import Authenticator
 from api.middleware.access_log import AccessLog
 from api.middleware.body_limit import BodyLimit
+from api.middleware.codec_cors import CodecCors
 from api.middleware.compression import Compression
 from api.middleware.methods import Methods
 from api.middleware.private_answers import PrivateAnswers
@@ -32,14 +34,14 @@ from api.middleware.rate_headers import RateHeaders
 from api.middleware.request_ids import RequestIds
 from api.middleware.request_metrics import RequestMetrics
 from api.openapi import install_openapi, operation_id
-from api.origins import Origins
+from api.origins import Origin, Origins
 from api.pages import reference
 from api.pages import routes as pages
 from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems import pages as problem_pages
 from api.problems.handlers import install_problem_handlers
-from api.routes import actions, batches, court, health, lists, metrics, processes, status, webhooks
+from api.routes import actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
 from api.schemas.webhook_events import event_routes
 from api.services.actions import ProcessActionService
 from api.services.alert_delivery import AlertDelivery
@@ -54,6 +56,7 @@ from api.services.webhooks import WebhookService
 from api.services.worker_alerts import WorkerAlertService
 from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
+from domain.errors import ConfigurationError
 from domain.version import VERSION
 from settings import Settings
 
@@ -72,6 +75,7 @@ _ROUTERS = (
 def create_app(settings: Settings) -> FastAPI:
     """Return the API for these settings. It starts even if Temporal or the store does not answer."""
     encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
+    payload_encryptor = PayloadEncryptor(settings.payload_keys) if settings.payload_keys else None
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
     # Before anything listens, so that a wrong setting is one clear line.
     alert_sender = _create_alert_sender(settings, catalog)
@@ -86,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
                 sender, address_guard = alert_sender
                 stack.callback(address_guard.close)
                 stack.push_async_callback(sender.close)
-            await _open_services(app, settings, catalog, sender, stack)
+            await _open_services(app, settings, catalog, sender, payload_encryptor, stack)
             yield
 
     app = FastAPI(
@@ -125,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(PrivateAnswers)
     app.add_middleware(RateHeaders)
+    _install_codec(app, settings, payload_encryptor)
     # Added after the others, so it is outside of them: it also logs what they refuse.
     if settings.access_log:
         app.add_middleware(AccessLog)
@@ -136,15 +141,39 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _install_codec(app: FastAPI, settings: Settings, encryptor: PayloadEncryptor | None) -> None:
+    """Add the codec for Temporal's UI, if there are keys and origins for it.
+
+    Raises:
+        ConfigurationError: An origin is none.
+    """
+    if not settings.codec_origins:
+        return
+    parsed = [Origin.parse(text.rstrip("/")) for text in settings.codec_origins]
+    if None in parsed:
+        raise ConfigurationError(
+            "AUTOS_CODEC_ORIGINS must be origins separated by commas, as in https://temporal.example.org."
+        )
+    if encryptor is None:
+        _log.warning("the codec stays off", detail="AUTOS_CODEC_ORIGINS has no effect without AUTOS_PAYLOAD_KEY.")
+        return
+    origins = tuple(map(str, parsed))
+    app.state.codec = JsonCodec(EncryptingCodec(encryptor))
+    app.state.codec_origins = frozenset(origins)
+    app.include_router(codec.router)
+    app.add_middleware(CodecCors, origins=origins)
+
+
 async def _open_services(
     app: FastAPI,
     settings: Settings,
     catalog: Catalog,
     alert_sender: WebhookSender | None,
+    payload_encryptor: PayloadEncryptor | None,
     stack: AsyncExitStack,
 ) -> None:
     """Connect to Temporal and the store, and put the services into ``app.state``."""
-    temporal = await connect(lazy=True)
+    temporal = await connect(payload_encryptor, lazy=True)
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
     stack.callback(trouble_reporter.cancel)
     runs = RunClient(temporal)

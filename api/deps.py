@@ -14,12 +14,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from adapters.database import Catalog
 from adapters.temporal.deployment_load import DeploymentLoad
+from adapters.temporal.payload_codec import JsonCodec
 from api.auth import Authenticator, require_scope
 from api.middleware.methods import is_head
 from api.middleware.rate_headers import READ_COST, START_COST
 from api.origins import Origins
 from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
+from api.problems.codes import ProblemCode
+from api.problems.problem import Problem
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
@@ -53,6 +56,8 @@ AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
+CodecDep = Annotated[JsonCodec, _from_state("codec")]
+CodecOriginsDep = Annotated[frozenset[str], _from_state("codec_origins")]
 CourtServiceDep = Annotated[CourtService, _from_state("court")]
 DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
 ListServiceDep = Annotated[ListService, _from_state("lists")]
@@ -114,3 +119,29 @@ Administrator = Annotated[Client, _client_with(Scope.ADMIN)]
 StartingDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, START_COST)]
 # For routes that charge the client themselves.
 UnchargedDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, 0)]
+
+
+async def _authenticate_for_codec(
+    request: Request,
+    authenticator: AuthenticatorDep,
+    sessions: SessionsDep,
+    origins: CodecOriginsDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Client:
+    """Return the client with the scope ``admin`` that asks the codec.
+
+    Pages of Temporal's UI may use the session with which its user has signed in to our own page: without a login of
+    its own, the UI has no key to send.
+    """
+    sent_origins = request.headers.getlist("origin")
+    if sent_origins and not (len(sent_origins) == 1 and sent_origins[0] in origins):
+        raise Problem(ProblemCode.FOREIGN_HOST, "AUTOS_CODEC_ORIGINS does not have the origin of this page.")
+    key = credentials.credentials if credentials else sessions.key_of(request, from_trusted_page=bool(sent_origins))
+    client = await authenticator.authenticate(request, key, of_session=credentials is None)
+    structlog.contextvars.bind_contextvars(client=client.name)
+    await authenticator.charge(request, client)
+    require_scope(client, Scope.ADMIN)
+    return client
+
+
+CodecAdministrator = Annotated[Client, Depends(_authenticate_for_codec)]

@@ -57,6 +57,11 @@ class Origin:
             return None
         return cls(scheme, (match["v6"] or match["name"]).lower(), port)
 
+    def __str__(self) -> str:
+        """Return the origin as browsers write it in ``Origin``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
+
     def is_same_as(self, other: Origin) -> bool:
         """Return whether both are the same origin. All names of this machine count as one."""
         same_host = self.host == other.host or {self.host, other.host} <= _LOOPBACK

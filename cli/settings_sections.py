@@ -102,6 +102,12 @@ SECTIONS = (
                 "GRAFANA_PORT", "3000", "port", "The port of Grafana on loopback, with `--profile metrics`."
             ),
             ForeignVariable(
+                "TEMPORAL_CODEC_ENDPOINT",
+                type="URL",
+                meaning="Where browsers reach the codec of the API, for Temporal's UI: `https://…/codec`. See "
+                "[docs/encryption.md](encryption.md).",
+            ),
+            ForeignVariable(
                 "TEMPORAL_RETENTION",
                 "168h",
                 "hours",
@@ -146,6 +152,12 @@ SECTIONS = (
             "secret_key": ("api", "worker", "key", "up"),
             "listing_max_age_seconds": ("api", "worker", "up"),
         },
+    ),
+    Section(
+        "Temporal's payloads",
+        fields=("payload_key", "codec_origins"),
+        readers=("api", "worker", "up"),
+        readers_of={"codec_origins": ("api", "up")},
     ),
     Section(
         "Webhooks",

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
@@ -14,14 +14,18 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
+from temporalio.common import HeaderCodecBehavior, SearchAttributeKey
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.logs import log_cause
+from adapters.temporal.payload_codec import create_data_converter
 from adapters.temporal.request_tracing import RequestTracingInterceptor
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
+
+if TYPE_CHECKING:
+    from adapters.security.encryption import PayloadEncryptor
 
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 5.0
@@ -71,10 +75,14 @@ def connection_config() -> dict[str, Any]:
     return config
 
 
-async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+async def connect(
+    encryptor: PayloadEncryptor | None = None, *, lazy: bool = False, runtime: Runtime | None = None
+) -> Client:
     """Connect, and check that the namespace exists.
 
     Args:
+        encryptor: Encrypts all that Temporal stores of this client and its workers. None encrypts nothing, and is
+            enough where no payload is sent or read.
         lazy: Connect at the first call, so that a service can start before Temporal does. The namespace is not
             checked.
         runtime: The SDK's runtime, which keeps its metrics. None means the default one, which keeps none.
@@ -89,7 +97,13 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
         # If a server accepts the connection and sends nothing, the SDK waits for half a minute.
         async with asyncio.timeout(_ATTEMPT_SECONDS):
             client = await Client.connect(
-                **config, lazy=lazy, runtime=runtime, interceptors=[RequestTracingInterceptor()]
+                **config,
+                lazy=lazy,
+                runtime=runtime,
+                interceptors=[RequestTracingInterceptor()],
+                data_converter=create_data_converter(encryptor),
+                # Otherwise headers, which hold the ids of requests, are stored as they are.
+                header_codec_behavior=HeaderCodecBehavior.CODEC if encryptor else HeaderCodecBehavior.NO_CODEC,
             )
     except ValueError:
         raise ConfigurationError("TEMPORAL_ADDRESS must be HOST:PORT, as in 127.0.0.1:7233.") from None
@@ -122,12 +136,15 @@ async def check_namespace(client: Client) -> None:
         raise _unreachable(address, error) from None
 
 
-async def connect_patiently(patience_seconds: float, runtime: Runtime | None = None) -> Client:
+async def connect_patiently(
+    patience_seconds: float, runtime: Runtime | None = None, encryptor: PayloadEncryptor | None = None
+) -> Client:
     """Connect, retrying while Temporal is not up yet. Each new reason for a failure is logged at once.
 
     Args:
         patience_seconds: How long to retry.
         runtime: See `connect`.
+        encryptor: See `connect`.
 
     Raises:
         DependencyUnavailable: Temporal did not come up in time.
@@ -138,7 +155,7 @@ async def connect_patiently(patience_seconds: float, runtime: Runtime | None = N
     logged = ""
     while True:
         try:
-            return await connect(runtime=runtime)
+            return await connect(encryptor, runtime=runtime)
         except DependencyUnavailable as error:
             if asyncio.get_running_loop().time() + wait > deadline:
                 raise

@@ -72,8 +72,12 @@ class Sessions:
         """End the browser's session."""
         response.delete_cookie(COOKIE, path="/", secure=self._secure, httponly=True, samesite="strict")
 
-    def key_of(self, request: Request) -> str | None:
+    def key_of(self, request: Request, *, from_trusted_page: bool = False) -> str | None:
         """Return the key in a request's session cookie. None without a valid session.
+
+        Args:
+            request: The request.
+            from_trusted_page: The caller has checked that the request is from a page that may use the session.
 
         Raises:
             Problem: 403, the request may change something and is not from a page of this API: browsers add cookies
@@ -81,7 +85,7 @@ class Sessions:
         """
         cookie = request.cookies.get(COOKIE)
         key = self._decrypt(cookie) if cookie else None
-        if key is not None and _may_change_state(request):
+        if key is not None and not from_trusted_page and _may_change_state(request):
             self.require_own_page(request)
         return key
 
