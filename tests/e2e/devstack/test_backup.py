@@ -1,0 +1,268 @@
+"""A deployment is lost, and restored from its backup onto an empty database, an empty bucket and a new Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from adapters.temporal.schedules import SWEEP_DELIVERIES
+from domain.storage import WRITE_CHECK_KEY, StorageAddress
+from tests.support.backups import copy_bucket, dump_database, restore_database
+from tests.support.buckets import storage_address
+from tests.support.cli_commands import run_autos
+from tests.support.deliveries import wait_for_only_delivery, wait_until_delivery
+from tests.support.numbers import fresh_number
+from tests.support.object_store import running_object_store
+from tests.support.postgres import create_database, running_postgres
+from tests.support.receiver import Receiver, running_receiver
+from tests.support.simulators import SimulatedCourt, running_simulator
+from tests.support.stack import RunningStack, running_stack
+
+OPERATORS_KEY = "the operator's key, of the settings"
+
+
+@dataclass
+class Deployment:
+    """What outlives the loss: the variables of .env, the court, the client, and its receiver.
+
+    Attributes:
+        faults: the court's faults that end after the dump.
+    """
+
+    variables: dict[str, str]
+    court: SimulatedCourt
+    receiver: Receiver
+    client_key: str = ""
+    faults: list[str] = field(default_factory=list)
+    # Processes, named after what had become of them when the database was dumped.
+    stored: str = field(default_factory=fresh_number)
+    undelivered: str = field(default_factory=fresh_number)
+    half_done: str = field(default_factory=fresh_number)
+    forgotten: str = field(default_factory=fresh_number)
+    # The one document that reached the bucket neither before the dump nor after it.
+    missing_document: str = ""
+
+    @asynccontextmanager
+    async def running(self, folder: Path, database_url: str, **more: str) -> AsyncIterator[RunningStack]:
+        """Run the services on a database, with a new Temporal. The stack's requests have the client's key."""
+        await asyncio.to_thread(folder.mkdir)
+        variables = self.variables | {"AUTOS_DATABASE_URL": database_url} | more
+        async with (
+            running_stack(folder, **variables) as stack,
+            httpx.AsyncClient(base_url=self.court.origin, trust_env=False) as court,
+        ):
+            stack.simulator = court
+            if not self.client_key:
+                await self._create_client(stack, variables)
+            stack.api.headers["Authorization"] = f"Bearer {self.client_key}"
+            yield stack
+
+    async def _create_client(self, stack: RunningStack, variables: dict[str, str]) -> None:
+        result = await run_autos(
+            stack, *("key", "new", "desk", "--requests-per-minute", "0", "--json"), **variables
+        )
+        assert result.exit_code == 0, result.stderr
+        created = json.loads(result.stdout)
+        self.client_key, self.receiver.secret = created["key"], created["webhook_secret"]
+
+
+@pytest.fixture
+async def deployment() -> AsyncIterator[Deployment]:
+    """A deployment that has never run."""
+    with running_simulator() as origin, running_receiver("") as receiver:
+        court = SimulatedCourt(origin)
+        variables = {
+            "AUTOS_API_KEY": OPERATORS_KEY,
+            "AUTOS_SECRET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AUTOS_COURT_BASE_URL": origin,
+            "AUTOS_COURT_REQUESTS_PER_SECOND": "200",
+            "AUTOS_COURT_CONCURRENCY": "8",
+            "AUTOS_COURT_STALL_SECONDS": "3",
+            "AUTOS_WEBHOOK_ALLOW_PRIVATE": "true",
+        }
+        yield Deployment(variables, court, receiver)
+        await court.close()
+
+
+async def test_a_restored_deployment_answers_and_completes_what_was_open(
+    tmp_path: Path, deployment: Deployment
+) -> None:
+    dump, store_folder = tmp_path / "catalog.dump", tmp_path / "new-store"
+    store_folder.mkdir()
+    with running_object_store(store_folder) as new_store:
+        with running_postgres() as server:
+            url = await create_database(server, "autos")
+            async with deployment.running(tmp_path / "lost", url) as lost:
+                await use(lost, deployment)
+                await dump_database(url, dump)
+                await go_on_after_the_dump(lost, deployment)
+                objects = await copy_bucket(storage_address(lost), new_store)
+        # From here on, the first database, its Temporal and its store are gone.
+        with running_postgres() as server:
+            url = await create_database(server, "autos")
+            await restore_database(url, dump)
+            await let_an_hour_pass(url, deployment)
+            assert await list_object_keys(url) < objects.keys() - {WRITE_CHECK_KEY}
+            await deployment.court.reset()
+            async with deployment.running(tmp_path / "restored", url, **store_variables(new_store)) as restored:
+                await check_stored_process(restored, deployment, objects)
+                await check_half_done_process(restored, deployment, objects)
+                await check_events(restored, deployment)
+                await check_forgotten_process(restored, deployment)
+                served = (await deployment.court.get_stats())["documents_served"]
+                assert served == {deployment.missing_document: 1}
+
+
+def store_variables(address: StorageAddress) -> dict[str, str]:
+    """Return the settings of a store that is not the stack's own."""
+    return {
+        "AUTOS_S3_ENDPOINT_URL": str(address.endpoint_url),
+        "AUTOS_S3_BUCKET": address.bucket,
+        "AUTOS_S3_ACCESS_KEY_ID": str(address.access_key_id),
+        "AUTOS_S3_SECRET_ACCESS_KEY": str(address.secret_access_key),
+    }
+
+
+async def use(stack: RunningStack, deployment: Deployment) -> None:
+    """Bring each process to where it is when the database is dumped."""
+    token = await deployment.court.create_token(expires_in=3600)
+    operator = {"Authorization": f"Bearer {OPERATORS_KEY}"}
+    (await stack.api.put("/court/credentials", json={"token": token}, headers=operator)).raise_for_status()
+    receiver = deployment.receiver
+
+    async def hold_document(number: str, position: int) -> str:
+        # Every attempt stalls in the middle of the document.
+        return await stack.inject_fault("slow", number, documents=[position], delay_seconds=60)
+
+    async def request(number: str, documents: int) -> list[str]:
+        ids = await deployment.court.create_process(number, documents=documents)
+        answer = await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
+        assert answer.status_code == 202, answer.text
+        return ids
+
+    await request(deployment.stored, 5)
+    await receiver.wait_for_events(f"/{deployment.stored}")
+    receiver.planned_failures[f"/{deployment.undelivered}"] = [503]
+    await request(deployment.undelivered, 1)
+    delivery = await wait_for_only_delivery(stack, deployment.undelivered)
+    await wait_until_delivery(stack, delivery["id"], "pending", 1)
+    await hold_document(deployment.half_done, 3)
+    deployment.faults = [await hold_document(deployment.half_done, 2), await hold_document(deployment.forgotten, 0)]
+    deployment.missing_document = (await request(deployment.half_done, 4))[3]
+    await request(deployment.forgotten, 1)
+    await stack.wait_until_available(deployment.half_done, 2)
+
+
+async def go_on_after_the_dump(stack: RunningStack, deployment: Deployment) -> None:
+    """Let the deployment do what the dump does not know of, and the bucket does."""
+    for fault in deployment.faults:
+        await stack.end_fault(fault)
+    await stack.wait_until_available(deployment.half_done, 3)
+    await deployment.receiver.wait_for_events(f"/{deployment.undelivered}")
+    await deployment.receiver.wait_for_events(f"/{deployment.forgotten}")
+
+
+async def list_object_keys(url: str) -> set[str]:
+    """Return the keys of all objects that a catalog knows."""
+    engine = create_async_engine(url)
+    async with engine.connect() as connection:
+        keys = set(await connection.scalars(text("SELECT object_key FROM documents WHERE object_key IS NOT NULL")))
+    await engine.dispose()
+    return keys
+
+
+async def let_an_hour_pass(url: str, deployment: Deployment) -> None:
+    """Move the times back that the sweep compares with the clock."""
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        # The process that somebody requests again does not wait for the sweep.
+        moved = await connection.execute(
+            text("UPDATE runs SET started_at = started_at - interval '1 hour' WHERE process_number = :number"),
+            {"number": deployment.forgotten},
+        )
+        assert moved.rowcount == 1
+        moved = await connection.execute(
+            text(
+                "UPDATE webhook_deliveries SET next_attempt_at = next_attempt_at - interval '1 hour' "
+                "WHERE next_attempt_at IS NOT NULL"
+            )
+        )
+        assert moved.rowcount == 1
+    await engine.dispose()
+
+
+async def read_documents(body: dict[str, Any], objects: dict[str, bytes]) -> int:
+    """Open the link of each document, and check its bytes. Returns how many of them the copied bucket had."""
+    copied = {hashlib.sha256(content).hexdigest() for content in objects.values()}
+    async with httpx.AsyncClient(trust_env=False) as reader:
+        for document in body["documents"]:
+            content = (await reader.get(document["download_url"])).raise_for_status().content
+            assert hashlib.sha256(content).hexdigest() == document["sha256"]
+    return sum(document["sha256"] in copied for document in body["documents"])
+
+
+async def check_stored_process(stack: RunningStack, deployment: Deployment, objects: dict[str, bytes]) -> None:
+    """Check that a complete process is answered at once, from the restored catalog and the copied bucket."""
+    answer = await stack.request_download(deployment.stored)
+
+    assert (answer.status_code, answer.json()["decision"]) == (200, "complete")
+    assert await read_documents(answer.json(), objects) == 5
+    assert (await deployment.court.get_stats())["requests"] == 0
+
+
+async def check_half_done_process(stack: RunningStack, deployment: Deployment, objects: dict[str, bytes]) -> None:
+    """Check that the next request completes a process whose run is lost, with the restored credentials."""
+    before = await stack.get_status(deployment.half_done)
+    assert (before["status"], before["available_documents"]) == ("pending", 2)
+
+    answer = await stack.request_download(
+        deployment.half_done, webhook_url=f"{deployment.receiver.url}/{deployment.half_done}"
+    )
+
+    assert (answer.status_code, answer.json()["decision"]) == (202, "started")
+    status = await stack.wait_until_ended(deployment.half_done)
+    assert (status["status"], status["available_documents"]) == ("completed", 4)
+    body = (await stack.request_download(deployment.half_done)).json()
+    # The third one came after the dump: an object without a row, which is taken over.
+    assert await read_documents(body, objects) == 3
+    events = await deployment.receiver.wait_for_events(f"/{deployment.half_done}", 2)
+    assert sorted(event.event["type"] for event in events) == ["process.cancelled", "process.completed"]
+
+
+async def check_events(stack: RunningStack, deployment: Deployment) -> None:
+    """Check that what was pending is sent once more under its id, and what was delivered is not."""
+    receiver = deployment.receiver
+
+    await stack.temporal.get_schedule_handle(SWEEP_DELIVERIES.id).trigger()
+
+    undelivered = await receiver.wait_for_events(f"/{deployment.undelivered}", 2)
+    assert len({event.event_id for event in undelivered}) == 1
+    await wait_until_delivery(stack, undelivered[0].event_id, "delivered", 2)
+    assert len(receiver.events_at(f"/{deployment.undelivered}")) == 2
+    # The restored catalog does not know its end. The id is the same, so that receivers ignore this one.
+    forgotten = await receiver.wait_for_events(f"/{deployment.forgotten}", 2)
+    assert [event.event["type"] for event in forgotten] == ["process.completed", "process.cancelled"]
+    assert len({event.event_id for event in forgotten}) == 1
+    assert len(receiver.events_at(f"/{deployment.stored}")) == 1
+
+
+async def check_forgotten_process(stack: RunningStack, deployment: Deployment) -> None:
+    """Check that a process is completed whose run ended after the dump."""
+    assert (await stack.get_status(deployment.forgotten))["run"]["outcome"] == "cancelled"
+
+    await stack.request_download(deployment.forgotten)
+
+    assert (await stack.wait_until_ended(deployment.forgotten))["status"] == "completed"
