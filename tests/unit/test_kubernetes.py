@@ -1,4 +1,4 @@
-"""deploy/kubernetes: settings that exist, few secrets and privileges, probes, ways in and out; the same as Compose."""
+"""deploy/kubernetes: settings that exist, few secrets and privileges, probes, ways in and out; as Compose."""
 
 from __future__ import annotations
 
