@@ -58,7 +58,7 @@ class Deployment:
     @asynccontextmanager
     async def running(self, folder: Path, database_url: str, **more: str) -> AsyncIterator[RunningStack]:
         """Run the services on a database, with a new Temporal. The stack's requests have the client's key."""
-        await asyncio.to_thread(folder.mkdir)
+        await asyncio.to_thread(folder.mkdir, exist_ok=True)
         variables = self.variables | {"AUTOS_DATABASE_URL": database_url} | more
         async with (
             running_stack(folder, **variables) as stack,
@@ -69,6 +69,20 @@ class Deployment:
                 await self._create_client(stack, variables)
             stack.api.headers["Authorization"] = f"Bearer {self.client_key}"
             yield stack
+
+    async def bring_credentials(self, stack: RunningStack) -> None:
+        """Bring a token of the court, which is stored encrypted in the database."""
+        token = await self.court.create_token(expires_in=3600)
+        operator = {"Authorization": f"Bearer {OPERATORS_KEY}"}
+        answer = await stack.api.put("/court/credentials", json={"token": token}, headers=operator)
+        answer.raise_for_status()
+
+    async def request(self, stack: RunningStack, number: str, documents: int) -> list[str]:
+        """Create a process at the court and request it with a webhook. Returns the documents' ids."""
+        ids = await self.court.create_process(number, documents=documents)
+        answer = await stack.request_download(number, webhook_url=f"{self.receiver.url}/{number}")
+        assert answer.status_code == 202, answer.text
+        return ids
 
     async def _create_client(self, stack: RunningStack, variables: dict[str, str]) -> None:
         result = await run_autos(
@@ -127,6 +141,45 @@ async def test_a_restored_deployment_answers_and_completes_what_was_open(
                 assert served == dict.fromkeys(deployment.unknown_documents, 1)
 
 
+async def test_a_temporal_that_is_newer_than_the_catalog_does_no_harm_once_its_runs_are_terminated(
+    tmp_path: Path, deployment: Deployment
+) -> None:
+    known, unknown = deployment.forgotten, deployment.half_done
+    with running_postgres() as server:
+        url, restored_url = [await create_database(server, name) for name in ("autos", "restored")]
+        async with deployment.running(tmp_path / "stack", url) as stack:
+            await deployment.bring_credentials(stack)
+            held = await hold_document(stack, known, 0)
+            await deployment.request(stack, known, 1)
+            await stack.wait_until_phase(known, "downloading")
+            await dump_database(url, tmp_path / "catalog.dump")
+            await stack.end_fault(held)
+            await deployment.receiver.wait_for_events(f"/{known}")
+            await hold_document(stack, unknown, 2)
+            await deployment.request(stack, unknown, 3)
+            await stack.wait_until_available(unknown, 2)
+            async for workflow in stack.temporal.list_workflows("ExecutionStatus = 'Running'"):
+                await stack.temporal.get_workflow_handle(workflow.id, run_id=workflow.run_id).terminate()
+        await restore_database(restored_url, tmp_path / "catalog.dump")
+        await deployment.court.reset()
+
+        # The same folder: Temporal and the bucket are those of before.
+        async with deployment.running(tmp_path / "stack", restored_url) as stack:
+            assert len(await stack.list_run_ids(unknown)) == 1
+            assert (await stack.api.get(f"/processes/{unknown}/status")).status_code == 404
+            assert (await stack.get_status(known))["status"] == "pending"
+            for number, documents in ((known, 1), (unknown, 3)):
+                answer = await stack.request_download(number)
+                assert (answer.status_code, answer.json()["decision"]) == (202, "started")
+                status = await stack.wait_until_ended(number)
+                assert (status["status"], status["available_documents"]) == ("completed", documents)
+
+
+async def hold_document(stack: RunningStack, number: str, position: int) -> str:
+    """Have every attempt at a document stall in its middle. Returns the fault's id."""
+    return await stack.inject_fault("slow", number, documents=[position], delay_seconds=60)
+
+
 def store_variables(address: StorageAddress) -> dict[str, str]:
     """Return the settings of a store that is not the stack's own."""
     return {
@@ -139,31 +192,21 @@ def store_variables(address: StorageAddress) -> dict[str, str]:
 
 async def use(stack: RunningStack, deployment: Deployment) -> None:
     """Bring each process to where it is when the database is dumped."""
-    token = await deployment.court.create_token(expires_in=3600)
-    operator = {"Authorization": f"Bearer {OPERATORS_KEY}"}
-    (await stack.api.put("/court/credentials", json={"token": token}, headers=operator)).raise_for_status()
     receiver = deployment.receiver
-
-    async def hold_document(number: str, position: int) -> str:
-        # Every attempt stalls in the middle of the document.
-        return await stack.inject_fault("slow", number, documents=[position], delay_seconds=60)
-
-    async def request(number: str, documents: int) -> list[str]:
-        ids = await deployment.court.create_process(number, documents=documents)
-        answer = await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
-        assert answer.status_code == 202, answer.text
-        return ids
-
-    await request(deployment.stored, 5)
+    await deployment.bring_credentials(stack)
+    await deployment.request(stack, deployment.stored, 5)
     await receiver.wait_for_events(f"/{deployment.stored}")
     receiver.planned_failures[f"/{deployment.undelivered}"] = [503]
-    await request(deployment.undelivered, 1)
+    await deployment.request(stack, deployment.undelivered, 1)
     delivery = await wait_for_only_delivery(stack, deployment.undelivered)
     await wait_until_delivery(stack, delivery["id"], "pending", 1)
-    await hold_document(deployment.half_done, 3)
-    deployment.faults = [await hold_document(deployment.half_done, 2), await hold_document(deployment.forgotten, 0)]
-    deployment.unknown_documents = (await request(deployment.half_done, 4))[2:]
-    deployment.unknown_documents += await request(deployment.forgotten, 1)
+    await hold_document(stack, deployment.half_done, 3)
+    deployment.faults = [
+        await hold_document(stack, deployment.half_done, 2),
+        await hold_document(stack, deployment.forgotten, 0),
+    ]
+    deployment.unknown_documents = (await deployment.request(stack, deployment.half_done, 4))[2:]
+    deployment.unknown_documents += await deployment.request(stack, deployment.forgotten, 1)
     await stack.wait_until_available(deployment.half_done, 2)
 
 
