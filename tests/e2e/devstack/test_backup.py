@@ -18,9 +18,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from adapters.temporal.schedules import SWEEP_DELIVERIES
+from adapters.temporal.schedules import SWEEP_BATCHES, SWEEP_DELIVERIES
 from domain.storage import WRITE_CHECK_KEY, StorageAddress
 from tests.support.backups import copy_bucket, dump_database, restore_database
+from tests.support.batches import Json, create_batch, wait_until_batch_ended, wait_until_processing
 from tests.support.buckets import storage_address
 from tests.support.cli_commands import run_autos
 from tests.support.deliveries import wait_for_only_delivery, wait_until_delivery
@@ -52,6 +53,9 @@ class Deployment:
     undelivered: str = field(default_factory=fresh_number)
     half_done: str = field(default_factory=fresh_number)
     forgotten: str = field(default_factory=fresh_number)
+    # A process of a batch, of which a run was open.
+    batched: str = field(default_factory=fresh_number)
+    batch: Json = field(default_factory=dict)
     # Documents that were not stored when the database was dumped.
     unknown_documents: list[str] = field(default_factory=list)
 
@@ -136,6 +140,7 @@ async def test_a_restored_deployment_answers_and_completes_what_was_open(
                 await let_an_hour_pass(url, deployment)
                 await check_events(restored, deployment)
                 await check_forgotten_process(restored, deployment)
+                await check_batch(restored, deployment)
                 # Once each, and none that the catalog knew to be stored.
                 served = (await deployment.court.get_stats())["documents_served"]
                 assert served == dict.fromkeys(deployment.unknown_documents, 1)
@@ -207,6 +212,10 @@ async def use(stack: RunningStack, deployment: Deployment) -> None:
     ]
     deployment.unknown_documents = (await deployment.request(stack, deployment.half_done, 4))[2:]
     deployment.unknown_documents += await deployment.request(stack, deployment.forgotten, 1)
+    await hold_document(stack, deployment.batched, 0)
+    deployment.unknown_documents += await deployment.court.create_process(deployment.batched, documents=1)
+    deployment.batch = await create_batch(stack, [deployment.batched])
+    await wait_until_processing(stack, deployment.batch, 1)
     await stack.wait_until_available(deployment.half_done, 2)
 
 
@@ -234,10 +243,12 @@ async def let_an_hour_pass(url: str, deployment: Deployment) -> None:
     async with engine.begin() as connection:
         for moved in (
             # The run of the process that somebody requests again does not wait for the sweep.
-            "runs SET started_at = started_at - interval '1 hour' WHERE process_number = :forgotten",
+            "runs SET started_at = started_at - interval '1 hour' WHERE process_number IN (:forgotten, :batched)",
+            "batches SET created_at = created_at - interval '1 hour'",
             "webhook_deliveries SET next_attempt_at = next_attempt_at - interval '1 hour' WHERE status = 'pending'",
         ):
-            parameters = {"forgotten": deployment.forgotten} if ":forgotten" in moved else {}
+            numbers = {"forgotten": deployment.forgotten, "batched": deployment.batched}
+            parameters = numbers if ":forgotten" in moved else {}
             assert (await connection.execute(text(f"UPDATE {moved}"), parameters)).rowcount > 0
     await engine.dispose()
 
@@ -308,3 +319,13 @@ async def check_forgotten_process(stack: RunningStack, deployment: Deployment) -
     await stack.request_download(deployment.forgotten)
 
     assert (await stack.wait_until_ended(deployment.forgotten))["status"] == "completed"
+
+
+async def check_batch(stack: RunningStack, deployment: Deployment) -> None:
+    """Check that a batch ends although its run is lost, and that the same batch once more completes it."""
+    await stack.temporal.get_schedule_handle(SWEEP_BATCHES.id).trigger()
+
+    restored = await wait_until_batch_ended(stack, deployment.batch)
+    again = await wait_until_batch_ended(stack, await create_batch(stack, [deployment.batched]))
+
+    assert [batch["items"][0]["state"] for batch in (restored, again)] == ["cancelled", "completed"]
