@@ -59,17 +59,21 @@ class Bucket:
         return listed.get("Uploads", [])
 
 
-@asynccontextmanager
-async def open_bucket(stack: RunningStack) -> AsyncIterator[Bucket]:
-    """Open the bucket with the access key that the stack keeps for its own services."""
+def storage_address(stack: RunningStack) -> StorageAddress:
+    """Return the address of a stack's own store, with the access key that it keeps for its own services."""
     local = json.loads((stack.data_dir / "local.json").read_text())
-    name = stack.addresses["bucket"]
-    address = StorageAddress(
-        bucket=name,
+    return StorageAddress(
+        bucket=stack.addresses["bucket"],
         endpoint_url=stack.addresses["s3"],
         region="us-east-1",
         access_key_id=local["s3_access_key_id"],
         secret_access_key=local["s3_secret_access_key"],
     )
+
+
+@asynccontextmanager
+async def open_bucket(stack: RunningStack) -> AsyncIterator[Bucket]:
+    """Open the bucket of a stack's own store."""
+    address = storage_address(stack)
     async with open_s3(address) as client:
-        yield Bucket(client, name)
+        yield Bucket(client, address.bucket)

@@ -92,7 +92,7 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
             assert [warning["code"] for warning in batch.json()["warnings"]] == ["no_worker", "no_worker"]
             portuguese = {"Accept-Language": "pt-BR"}
             for path in ("/", f"/ui/processes/{number}"):
-                assert "Nobody is working" in (await stack.api.get(path)).text
+                assert "Nothing is being downloaded now" in (await stack.api.get(path)).text
                 assert "Ninguém está trabalhando" in (await stack.api.get(path, headers=portuguese)).text
 
             await operator.wait_for_events("/alerts", 2)
@@ -109,7 +109,7 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
     for received in operator.events_at("/alerts"):
         assert_is_event(EventType.ALERT_NO_WORKER, received.event)
     for path in ("/", f"/ui/processes/{number}"):
-        assert "Nobody is working" not in (await stack.api.get(path)).text
+        assert "Nothing is being downloaded now" not in (await stack.api.get(path)).text
     assert await read_metric(stack, 'autos_alerts{kind="no_worker"}') == "0.0"
 
 
