@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -47,6 +46,7 @@ from adapters.content.pdf_inspection import PdfInspector
 from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.database.urls import engine_arguments
+from adapters.memory import return_large_buffers
 from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
@@ -81,8 +81,6 @@ _SHARE_OF_RATE = 0.9
 _PROCESSES_SLOTS = 500
 _GRACEFUL_SHUTDOWN = timedelta(seconds=8)
 _PATIENCE_SECONDS = 30.0
-# From glibc's malloc.h.
-_M_MMAP_THRESHOLD = -3
 
 _log = structlog.get_logger()
 
@@ -94,7 +92,7 @@ async def run(settings: Settings) -> None:
         DependencyUnavailable: Temporal did not come up.
         ConfigurationError: a setting cannot be used, or one that only workers need is missing.
     """
-    _return_large_buffers()
+    return_large_buffers()
     shorten_failure_lines()
     # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
@@ -122,16 +120,6 @@ async def run(settings: Settings) -> None:
         )
         await stop.wait()
         _log.info("worker stopping")
-
-
-def _return_large_buffers() -> None:
-    """Have the C library return every buffer above a mebibyte to the system as soon as it is freed.
-
-    By default glibc keeps freed buffers of up to 32 MiB. After a few listings of the largest permitted size, a
-    worker would hold twice the memory that one of them needs. Other C libraries have no such setting.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024**2)
 
 
 def _serve_metrics(settings: Settings) -> Runtime | None:
