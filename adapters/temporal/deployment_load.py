@@ -17,7 +17,7 @@ from workflows.download_process import DownloadProcess
 from workflows.search_attributes import PHASE
 
 # Prometheus gives up on an answer after a few seconds, and loses all metrics, not only these.
-_TIMEOUT_SECONDS = 1.0
+_TIMEOUT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)

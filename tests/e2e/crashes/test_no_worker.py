@@ -93,7 +93,7 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
             portuguese = {"Accept-Language": "pt-BR"}
             for path in ("/", f"/ui/processes/{number}"):
                 assert "Nothing is being downloaded now" in (await stack.api.get(path)).text
-                assert "Ninguém está trabalhando" in (await stack.api.get(path, headers=portuguese)).text
+                assert "Nada está sendo baixado agora" in (await stack.api.get(path, headers=portuguese)).text
 
             await operator.wait_for_events("/alerts", 2)
             assert received_alerts(operator) == [("raised", "court"), ("raised", "processes")]
