@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.database.connections import open_engine
@@ -55,6 +56,7 @@ class Database:
         if self.dialect == "sqlite":
             event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(self._engine.sync_engine, "invalidate", _end_sqlite_transaction)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -135,3 +137,12 @@ def _configure_sqlite(connection: Any, _: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN"))
+
+
+def _end_sqlite_transaction(connection: DBAPIConnection, *_: object) -> None:
+    """Roll back before SQLAlchemy closes a connection whose task was cancelled.
+
+    SQLite closes a connection only after its last statement. That of a cancelled task lives as long as the
+    traceback of the cancellation, and the transaction with it: nobody else could write until then.
+    """
+    connection.rollback()
