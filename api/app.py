@@ -56,6 +56,7 @@ from api.services.webhooks import WebhookService
 from api.services.worker_alerts import WorkerAlertService
 from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
+from domain.background_tasks import cancel_and_wait
 from domain.errors import ConfigurationError
 from domain.version import VERSION
 from settings import Settings
@@ -175,7 +176,7 @@ async def _open_services(
     """Connect to Temporal and the store, and put the services into ``app.state``."""
     temporal = await connect(payload_encryptor, lazy=True)
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
-    stack.callback(trouble_reporter.cancel)
+    stack.push_async_callback(cancel_and_wait, [trouble_reporter])
     runs = RunClient(temporal)
     store = await ObjectStore.open(stack, settings.storage_address)
     signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)
@@ -188,7 +189,7 @@ async def _open_services(
     presence = WorkerPresence(WorkerCountClient(temporal).count)
     presenter = ProcessPresenter(catalog, signer, runs, presence.warnings)
     broadcaster = StatusBroadcaster(presenter)
-    stack.callback(broadcaster.close)
+    stack.push_async_callback(broadcaster.aclose)
     downloads = DownloadService(catalog, runs, address_guard, settings.listing_max_age)
     app.state.presenter = presenter
     app.state.broadcaster = broadcaster
@@ -224,7 +225,7 @@ def _review_workers(
         presence, catalog.alerts, delivery, url=settings.alert_url, patience=settings.alert_worker_patience
     )
     reviewing = asyncio.create_task(service.run(), name="review of the workers")
-    stack.callback(reviewing.cancel)
+    stack.push_async_callback(cancel_and_wait, [reviewing])
 
 
 def _create_alert_sender(settings: Settings, catalog: Catalog) -> tuple[WebhookSender, AddressGuard] | None:

@@ -14,6 +14,7 @@ import structlog
 
 from api.presenters import ProcessPresenter, process_unknown
 from api.status_snapshot import Snapshot
+from domain.background_tasks import cancel_and_wait
 from domain.clients import Client
 from domain.errors import DependencyUnavailable
 from domain.process_number import ProcessNumber
@@ -83,6 +84,7 @@ class _Poller:
         read_started_at: When the latest successful read began, on the monotonic clock.
         snapshot: The result of that read. None if the process is unknown.
         failure: Why the latest read failed. None if it succeeded.
+        task: Polls until it is cancelled.
         changed: Set when there is a new snapshot, then replaced by a new event.
         read_done: Set when a read has ended, successful or not, then replaced by a new event.
         stopped: Whether there will be no further read.
@@ -101,8 +103,8 @@ class _Poller:
         self._poll_seconds = poll_seconds
         self._new_subscriber = asyncio.Event()
         # An empty context: what the poller logs does not belong to the first subscriber's request.
-        self._task = asyncio.create_task(self._run(), name=f"polling {number}", context=Context())
-        self._task.add_done_callback(self._on_task_done)
+        self.task = asyncio.create_task(self._run(), name=f"polling {number}", context=Context())
+        self.task.add_done_callback(self._on_task_done)
 
     def subscribe(self) -> StatusSubscription:
         """Add a subscription."""
@@ -120,13 +122,13 @@ class _Poller:
     def stop(self) -> None:
         """Stop polling, and end every subscription."""
         self.stopped = True
-        self._task.cancel()
+        self.task.cancel()
         self._notify()
 
     def raise_crash(self) -> None:
         """Raise the error that ended the polling task, if one did."""
-        if self._task.done() and not self._task.cancelled():
-            self._task.result()
+        if self.task.done() and not self.task.cancelled():
+            self.task.result()
 
     async def _run(self) -> None:
         backoff = self._poll_seconds
@@ -192,6 +194,8 @@ class StatusBroadcaster:
         self._presenter = presenter
         self._poll_seconds = poll_seconds
         self._pollers: dict[str, _Poller] = {}
+        # Those of pollers that were stopped too, until they have ended.
+        self._polling: set[asyncio.Task[None]] = set()
         self._closed = False
         self.slots: Counter[str] = Counter()
 
@@ -232,6 +236,8 @@ class StatusBroadcaster:
         poller = self._pollers.get(number.canonical)
         if poller is None or poller.stopped:
             poller = self._pollers[number.canonical] = _Poller(number, self._presenter, self._poll_seconds)
+            self._polling.add(poller.task)
+            poller.task.add_done_callback(self._polling.discard)
             if self._closed:
                 poller.stop()
         subscription = poller.subscribe()
@@ -276,6 +282,11 @@ class StatusBroadcaster:
         self._closed = True
         for poller in self._pollers.values():
             poller.stop()
+
+    async def aclose(self) -> None:
+        """Close, and wait for the reads under way: the database may be closed only then."""
+        self.close()
+        await cancel_and_wait(self._polling)
 
 
 async def _read_snapshot(presenter: ProcessPresenter, number: ProcessNumber) -> Snapshot | None:

@@ -12,6 +12,7 @@ from sqlalchemy import or_, update
 
 from adapters.database.client_tables import api_keys
 from adapters.database.engine import Database
+from domain.background_tasks import cancel_and_wait
 from domain.errors import AutosError
 from domain.keys import ApiKey
 
@@ -51,9 +52,7 @@ class KeyUses:
         """Wait a moment for the writes that are under way, and give up the others."""
         if self._writes:
             _, late = await asyncio.wait(self._writes, timeout=_CLOSING_SECONDS)
-            for write in late:
-                write.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel_and_wait(late)
 
     async def _record(self, key_id: str, used_at: datetime) -> None:
         # Another API service may have recorded a use meanwhile.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from domain.alerts import alert_body
+from domain.background_tasks import cancel_and_wait
 from domain.delivery_messages import DeliveryRef
 from domain.errors import DependencyUnavailable
 from domain.webhooks import DeliveryStatus, SentAttempt, event_body
@@ -70,9 +71,8 @@ class AlertDelivery:
         """Let the attempts under way end, for a few seconds, and leave what is pending to a worker."""
         self._closing.set()
         if self._attempting:
-            await asyncio.wait(self._attempting, timeout=_CLOSING_SECONDS)
-        for task in self._attempting:
-            task.cancel()
+            _, late = await asyncio.wait(self._attempting, timeout=_CLOSING_SECONDS)
+            await cancel_and_wait(late)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._attempting.discard(task)

@@ -193,3 +193,27 @@ async def test_cancelled_wait_removes_its_subscription_and_stops_the_poller(
     reads_before = presenter.reads
     await asyncio.sleep(5 * POLL_SECONDS)
     assert presenter.reads == reads_before
+
+
+async def test_closing_waits_for_the_reads_under_way(
+    presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
+) -> None:
+    connections: list[str] = []
+
+    async def read_slowly() -> None:
+        connections.append("open")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # As a database's driver does, it takes some steps to give the connection back.
+            for _ in range(5):
+                await asyncio.sleep(0)
+            connections.append("closed")
+
+    presenter.before_reading = read_slowly
+    async with broadcaster.subscribe(presenter.number):
+        while not connections:
+            await asyncio.sleep(0)
+    assert connections == ["open"]
+    await broadcaster.aclose()
+    assert connections == ["open", "closed"]

@@ -104,6 +104,7 @@ async def deployment(operator: Receiver, tmp_path: Path) -> AsyncIterator[Deploy
     catalog = Catalog(Database(url))
     deployment = Deployment(catalog, operator)
     yield deployment
+    await deployment.delivery.close()
     await deployment.sender.close()
     deployment.guard.close()
     await catalog.close()
