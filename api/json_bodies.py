@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from email.message import Message
 from typing import Any, NoReturn
@@ -120,8 +121,7 @@ def _not_json(detail: str) -> Problem:
 def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        seen: set[str] = set()
-        repeated = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise _NotStrictJsonError(f"an object has the member {json.dumps(repeated[:_LONGEST_QUOTE])} twice.")
     return members
 
