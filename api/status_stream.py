@@ -174,7 +174,7 @@ class _Poller:
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("unexpected error", error=type(error).__name__, process=self.number.canonical)
+            _log.error("unexpected error", process=self.number.canonical, exc_info=error)
         self.stopped = True
         self._notify()
 

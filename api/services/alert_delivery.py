@@ -77,7 +77,7 @@ class AlertDelivery:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._attempting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("unexpected error", error=type(error).__name__, task=task.get_name())
+            _log.error("unexpected error", task=task.get_name(), exc_info=error)
 
     async def _deliver(self, delivery: DeliveryRef, sender: WebhookSender) -> None:
         next_attempt = 1

@@ -57,16 +57,18 @@ class WorkerAlertService:
         self._reviewed_at = float("-inf")
 
     async def run(self) -> None:
-        """Refresh and review, for as long as the API runs."""
+        """Refresh and review, for as long as the API runs. Each new reason for a failure is logged once."""
+        logged = ""
         while True:
             try:
                 await self._presence.refresh()
                 await self.review()
-            except DependencyUnavailable:
-                # The database does not answer. The next review makes up for it.
-                pass
+                logged = ""
             except Exception as error:  # noqa: BLE001 - the presence must not stay unknown because of one defect.
-                _log.error("unexpected error", error=type(error).__name__, task="review of the workers")
+                # The next review makes up for it.
+                if repr(error) != logged:
+                    logged = repr(error)
+                    _log_failure(error)
             await asyncio.sleep(_INTERVAL_SECONDS)
 
     async def review(self) -> None:
@@ -94,3 +96,10 @@ class WorkerAlertService:
             _log.info("alert cleared", **alert_log_fields(alert))
         for delivery in review.deliveries:
             await self._delivery.start(delivery, has_worker=PROCESSES_QUEUE in served)
+
+
+def _log_failure(error: Exception) -> None:
+    if isinstance(error, DependencyUnavailable):
+        _log.warning("workers not reviewed", dependency=error.dependency, detail=f"{error} {error.place}".rstrip())
+    else:
+        _log.error("unexpected error", task="review of the workers", exc_info=error)

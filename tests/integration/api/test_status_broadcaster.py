@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.presenters import ProcessPresenter
 from api.problems.problem import Problem
@@ -139,7 +140,9 @@ async def test_unexpected_error_ends_all_subscriptions_and_is_raised_to_new_subs
     async with broadcaster.subscribe(presenter.number) as subscription:
         await anext(subscription)
         presenter.error = LookupError("a bug")
-        assert await anext(subscription, None) is None
+        with capture_logs() as lines:
+            assert await anext(subscription, None) is None
+        assert [line["exc_info"] for line in lines] == [presenter.error]
         with pytest.raises(LookupError, match="a bug"):
             await collect_snapshots(broadcaster, presenter)
     presenter.error, presenter.state = None, "completed"

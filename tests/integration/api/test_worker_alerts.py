@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard, WebhookSender
 from api.app import create_app
-from api.services import alert_delivery
+from api.services import alert_delivery, worker_alerts
 from api.services.alert_delivery import AlertDelivery
 from api.services.worker_alerts import WorkerAlertService
 from api.services.worker_presence import WorkerPresence
@@ -198,6 +199,61 @@ async def test_nothing_is_concluded_within_the_patience_or_while_temporal_is_awa
     deployment.service = deployment.create_service(timedelta(hours=1), deployment.sender)
     assert await deployment.review(NOBODY) == 0
     assert len(deployment.presence.warnings()) == 2
+
+
+async def test_each_reason_why_the_workers_are_not_reviewed_is_logged_once_and_a_bug_with_its_traceback(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = DependencyUnavailable("database", "The database does not answer.")
+    bug = LookupError("a bug")
+    # None is a review that succeeds.
+    script: list[Exception | None] = [away, away, None, away, bug, bug]
+    all_reviewed = asyncio.Event()
+
+    async def review() -> None:
+        if not script:
+            all_reviewed.set()
+        elif (error := script.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(worker_alerts, "_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(deployment.service, "review", review)
+    with capture_logs() as lines:
+        reviewing = asyncio.create_task(deployment.service.run())
+        await all_reviewed.wait()
+        reviewing.cancel()
+    outage = {
+        "event": "workers not reviewed",
+        "log_level": "warning",
+        "dependency": "database",
+        "detail": "The database does not answer.",
+    }
+    defect = {
+        "event": "unexpected error",
+        "log_level": "error",
+        "task": "review of the workers",
+        "exc_info": bug,
+    }
+    assert lines == [outage, outage, defect]
+
+
+async def test_a_bug_in_a_delivery_is_logged_with_its_traceback(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug = LookupError("a bug")
+
+    async def get_event(_: str) -> None:
+        raise bug
+
+    monkeypatch.setattr(deployment.catalog.deliveries, "get_event", get_event)
+    with capture_logs() as lines:
+        await deployment.delivery.start(DeliveryRef("evt_1", 1), has_worker=False)
+
+        async def logged() -> bool:
+            return bool(lines)
+
+        await eventually(logged, "the bug in the log")
+    assert [(line["event"], line["exc_info"]) for line in lines] == [("unexpected error", bug)]
 
 
 async def test_a_health_check_before_the_first_answer_asks_temporal_once(deployment: Deployment) -> None:
