@@ -18,7 +18,7 @@ from domain.request_trace import RequestTrace
 
 NO_ROUTE = "(none)"
 # Probes and static files. Their successes would drown everything else.
-_QUIET_ROUTES = frozenset({"/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
+_QUIET_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER_METHOD = "other"
 _LOGGED_KEY = "access_logged"

@@ -43,15 +43,23 @@ class Methods:
         scope.setdefault("state", {})[_STATE_KEY] = True
         as_get = {**scope, "method": "GET"}
 
+        def share_routing() -> None:
+            # The middleware around this one reads what routing has found out.
+            scope.update({**as_get, "method": "HEAD"})
+
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # The middleware around this one reads what routing has found out.
-                scope.update({key: value for key, value in as_get.items() if key not in ("method", "state")})
+                share_routing()
                 await send(message)
             elif message["type"] == "http.response.body":
                 await send({**message, "body": b""})
 
-        await self._app(as_get, receive, _with_allow(scope, send_head))
+        try:
+            await self._app(as_get, receive, _with_allow(scope, send_head))
+        except Exception:
+            # The answer to a bug is written outside this middleware.
+            share_routing()
+            raise
 
 
 def _with_allow(scope: Scope, send: Send) -> Send:

@@ -20,6 +20,7 @@ from adapters.logs import configure_logging
 from api.middleware import access_log
 from api.middleware.access_log import AccessLog
 from api.middleware.body_limit import BodyLimit
+from api.middleware.methods import Methods
 from api.middleware.request_ids import RequestIds
 from api.problems import handlers
 from api.problems.handlers import install_problem_handlers
@@ -83,6 +84,7 @@ def create_logged_app() -> FastAPI:
     """Return an application with the middlewares in the order of the API."""
     app = FastAPI()
     install_problem_handlers(app)
+    app.add_middleware(Methods)
     app.add_middleware(BodyLimit)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestIds)
@@ -100,6 +102,7 @@ def create_logged_app() -> FastAPI:
     async def broken(text: str) -> Response:
         raise RuntimeError("a bug")
 
+    @app.get("/health")
     @app.get("/health/live")
     async def live(*, well: bool = True) -> Response:
         return Response(status_code=200 if well else 503)
@@ -171,11 +174,15 @@ async def test_refused_requests_have_a_line_each_with_the_id_of_the_answer(
     assert "hush" not in logs.text
 
 
-async def test_the_traceback_of_a_bug_has_the_id_of_the_answer(client: httpx.AsyncClient, logs: Logs) -> None:
-    answer = await client.get("/broken/%0a%1b[31mforged", headers={"X-Request-Id": "bug-1"})
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_traceback_of_a_bug_has_the_id_of_the_answer(
+    client: httpx.AsyncClient, logs: Logs, method: str
+) -> None:
+    answer = await client.request(method, "/broken/%0a%1b[31mforged", headers={"X-Request-Id": "bug-1"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "bug-1")
     request, traceback = logs.read()
     assert (request["event"], request["status"], request["reason"]) == ("request", 500, "failed")
+    assert (request["method"], request["route"]) == (method, "/broken/{text}")
     assert (traceback["event"], traceback["route"]) == ("unexpected error", "/broken/{text}")
     assert "RuntimeError: a bug" in traceback["exception"]
     assert request["request_id"] == traceback["request_id"] == "bug-1"
@@ -207,13 +214,16 @@ async def test_nothing_of_an_earlier_request_is_in_a_later_line(client: httpx.As
     assert {"client", "trace_id", "process"} & logs.read()[1].keys() == set()
 
 
-async def test_successful_probes_are_logged_at_the_level_debug_only(client: httpx.AsyncClient, logs: Logs) -> None:
-    await client.get("/health/live")
+@pytest.mark.parametrize("path", ["/health", "/health/live"])
+async def test_successful_probes_are_logged_at_the_level_debug_only(
+    client: httpx.AsyncClient, logs: Logs, path: str
+) -> None:
+    await client.get(path)
     assert logs.read() == []
-    await client.get("/health/live?well=false")
+    await client.get(f"{path}?well=false")
     assert [line["status"] for line in logs.read()] == [503]
     logs.configure("debug")
-    await client.get("/health/live")
+    await client.get(path)
     assert [line["level"] for line in logs.read()] == ["debug"]
 
 
