@@ -29,6 +29,7 @@ from domain.keys import OPERATOR
 from domain.webhook_urls import WebhookPolicy
 from settings import load_settings
 from tests.support.conditions import eventually
+from tests.support.ports import bound_socket
 from tests.support.receiver import Receiver, running_receiver
 
 SECRET = "whsec_" + base64.b64encode(b"a synthetic secret of 32 bytes..").decode()
@@ -169,6 +170,57 @@ async def test_an_api_that_stops_leaves_its_further_attempts_to_a_worker(
     await deployment.delivery.close()
     assert [delivery.first_attempt for delivery in deployment.started] == [2]
     assert await deployment.read_log() == [("pending", [503])]
+
+
+class Interrupted:
+    """A call that does not end until it is cancelled, and then has something to clean up, as a transaction has."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.cleaned_up = False
+
+    async def __call__(self, *_: object, **__: object) -> None:
+        """Wait for the cancellation."""
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _turn in range(5):
+                await asyncio.sleep(0)
+            self.cleaned_up = True
+
+
+async def test_an_attempt_that_is_cut_off_has_ended_before_what_it_uses_is_closed(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_event = Interrupted()
+    monkeypatch.setattr(alert_delivery, "_CLOSING_SECONDS", 0.0)
+    monkeypatch.setattr(deployment.catalog.deliveries, "get_event", get_event)
+    await deployment.delivery.start(DeliveryRef("evt_1", 1), has_worker=False)
+    await get_event.begun.wait()
+    await deployment.delivery.close()
+    assert get_event.cleaned_up
+
+
+async def test_a_review_that_is_cut_off_has_ended_before_the_catalog_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review, cleaned_up = Interrupted(), []
+    app = create_app(load_settings(data_dir=tmp_path, s3_access_key_id="key", s3_secret_access_key="secret"))
+    catalog: Catalog = app.state.catalog
+    close = catalog.close
+
+    async def close_catalog() -> None:
+        cleaned_up.append(review.cleaned_up)
+        await close()
+
+    monkeypatch.setattr(catalog.alerts, "review_workers", review)
+    monkeypatch.setattr(catalog, "close", close_catalog)
+    with bound_socket() as silent:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
+        async with app.router.lifespan_context(app):
+            await review.begun.wait()
+    assert cleaned_up == [True]
 
 
 async def test_an_address_that_is_gone_is_not_tried_again(deployment: Deployment, operator: Receiver) -> None:
