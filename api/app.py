@@ -146,7 +146,7 @@ def _install_codec(app: FastAPI, settings: Settings, encryptor: PayloadEncryptor
     """Add the codec for Temporal's UI, if there are keys and origins for it.
 
     Raises:
-        ConfigurationError: An origin is none.
+        ConfigurationError: One of the origins is not valid.
     """
     if not settings.codec_origins:
         return

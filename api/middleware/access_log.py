@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.middleware.methods import KNOWN_METHODS
 from domain.errors import InvalidInput
 from domain.process_number import ProcessNumber
 from domain.request_trace import RequestTrace
@@ -19,7 +20,6 @@ from domain.request_trace import RequestTrace
 NO_ROUTE = "(none)"
 # Probes and static files. Their successes would drown everything else.
 _QUIET_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER_METHOD = "other"
 _LOGGED_KEY = "access_logged"
 _COMPLETE = "ended"
@@ -178,4 +178,4 @@ def _fields_of(scope: Scope) -> dict[str, Any]:
 
 
 def _known_method(method: str) -> str:
-    return method if method in _METHODS else _OTHER_METHOD
+    return method if method in KNOWN_METHODS else _OTHER_METHOD

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.exposition import generate_latest
 from starlette.types import Scope
 
+from api.middleware.methods import KNOWN_METHODS
 from api.services.worker_presence import QUEUES
 from domain.alerts import AlertKind
 from domain.completeness import Phase
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 # The longest are requests that wait for a change, at most 30 seconds.
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER = "other"
 # What the court states a secrecy level for, as the catalog counts it.
 _SECRECY_SUBJECTS = ("processes", "instances", "documents")
@@ -125,7 +125,7 @@ class Metrics:
         """
         # A request without a route has no template, and its path may be anything.
         route = getattr(scope.get("route"), "path", _OTHER)
-        method = scope["method"] if scope["method"] in _METHODS else _OTHER
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else _OTHER
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
