@@ -202,9 +202,11 @@ async def test_closing_waits_for_the_reads_under_way(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
     connections: list[str] = []
+    reading = asyncio.Event()
 
     async def read_slowly() -> None:
         connections.append("open")
+        reading.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -215,8 +217,7 @@ async def test_closing_waits_for_the_reads_under_way(
 
     presenter.before_reading = read_slowly
     async with broadcaster.subscribe(presenter.number):
-        while not connections:
-            await asyncio.sleep(0)
+        await reading.wait()
     assert connections == ["open"]
     await broadcaster.aclose()
     assert connections == ["open", "closed"]
