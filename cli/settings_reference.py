@@ -1,7 +1,7 @@
-"""What can be configured, as documentation: docs/settings.md and .env.example, from the fields of ``settings.py``.
+"""What can be configured, as documentation: docs/settings.md and .env.example, from ``settings_fields.py``.
 
 ``python -m cli.settings_reference`` writes both files (`make settings`). A new setting gets its text, default and
-limits in ``settings.py``, and its name in one of the sections in ``cli/settings_sections.py``.
+limits in ``settings_fields.py``, and its name in one of the sections in ``cli/settings_sections.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from cli.settings_sections import SECTIONS, ForeignVariable, Reader, Section
-from settings import LOCAL_STACK_FIELDS, Settings
+from settings import Settings
+from settings_fields import LOCAL_STACK_FIELDS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
@@ -42,10 +43,10 @@ _LENGTH_WORDS = (("min_length", "at least"), ("max_length", "at most"))
 _PAGE_HEAD = """\
 # Settings
 
-Written by `make settings` from `settings.py`; change it there. A value comes from the environment, otherwise from
-`.env` in the current folder ([`.env.example`](../.env.example) is one to copy), otherwise from the local stack's
-file, otherwise it is the default. An invalid value is named when a command starts, which then ends with exit code
-2; its text never has the value. Every service reads its settings once, at its start: restart it after a change.
+Written by `make settings` from `settings_fields.py`; change it there. A value comes from the environment, otherwise
+from `.env` in the current folder ([`.env.example`](../.env.example) is one to copy), otherwise from the local
+stack's file, otherwise it is the default. An invalid value is named when a command starts, which then ends with exit
+code 2; its text never has the value. Every service reads its settings once, at its start: restart it after a change.
 
 *Read by* names the commands that use a setting: `api`, `worker`, `migrate`, `key`, `commands` (those that use the
 API: `autos get`, `status`, …) and `up`, which starts the local stack. `up` hands all settings on to the API and
@@ -145,7 +146,7 @@ def _variable(name: str) -> str:
 def _read_meaning(name: str) -> str:
     meaning = Settings.model_fields[name].description
     if not meaning:
-        raise ValueError(f"{name} in settings.py has no docstring")
+        raise ValueError(f"{name} in settings_fields.py has no docstring")
     return meaning
 
 

@@ -33,7 +33,7 @@ class Section:
 
     Attributes:
         note: What holds for all its variables, as Markdown.
-        fields: The settings of ours, by their name in ``settings.py``, in order.
+        fields: The settings of ours, by their name in ``settings_fields.py``, in order.
         readers: What reads them.
         readers_of: Settings that something else reads.
         foreign: Variables of others.

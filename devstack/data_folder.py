@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from domain.errors import ConfigurationError
-from settings import LOCAL_STACK_FILE
+from settings_fields import LOCAL_STACK_FILE
 
 _LOCK_FILE = "lock"
 # After a stack was killed, its guard still stops the services and holds the lock until the last one has ended.

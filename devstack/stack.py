@@ -21,7 +21,8 @@ from devstack.environment import Environment, OperatorSettings, Secrets
 from devstack.ports import Ports
 from devstack.services import Services, describe_services
 from devstack.supervisor import Service, ServiceFailed, SupervisedService
-from settings import LOCAL_STACK_FILE, Settings, load_settings
+from settings import Settings, load_settings
+from settings_fields import LOCAL_STACK_FILE
 
 _GUARD = Path(__file__).with_name("guard.py")
 _GRACE_SECONDS = 3.0

@@ -11,7 +11,7 @@ from cli.doctor.parts import Parts
 from domain.court import NONEXISTENT_PROCESS, TokenReport
 from domain.errors import CourtFailure, DependencyUnavailable, FailureCode
 from domain.serializers import format_timestamp
-from worker import create_court_tokens, open_court
+from worker_parts import create_court_tokens, open_court
 from workflows.options import COURT_QUEUE
 
 NEW_TOKEN = "Provide a new token: `autos court login`, AUTOS_COURT_TOKEN_FILE or AUTOS_COURT_TOKEN."  # noqa: S105

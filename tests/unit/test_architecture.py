@@ -17,7 +17,7 @@ ROOMS = (
     *("domain", "workflows", "activities", "adapters", "api", "simulator", "devstack", "migrations", "benchmarks"),
     *("client", "cli"),
 )
-MODULES = ("settings", "worker")
+MODULES = ("settings", "settings_fields", "worker", "worker_parts")
 OURS = frozenset((*ROOMS, *MODULES, "autos_client", "autos_client_cli"))
 
 # The project's rooms that each room may import at run time. Imports only for annotations do not count:
@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "api": {"domain", "workflows"},
     "simulator": {"domain"},
     "migrations": {"adapters"},
-    "settings": {"domain"},
+    "settings": {"domain", "settings_fields"},
+    "settings_fields": {"domain"},
     # A separate package, which does not need the rest.
     "client": {"autos_client", "autos_client_cli"},
 }
@@ -54,9 +55,9 @@ VENDORS = {
     "limits": {"adapters/security/rate_limits.py"},
     "prometheus_client": {"api/services/metrics.py"},
     "uvicorn": {"api/server/http_limits.py", "cli/main.py", "simulator/server.py"},
-    "temporalio": {"adapters/temporal/", "workflows/", "activities/", "worker.py", "devstack/"},
-    "pydantic": {"api/", "settings.py", "client/"},
-    "pydantic_settings": {"settings.py", "devstack/"},
+    "temporalio": {"adapters/temporal/", "workflows/", "activities/", "worker.py", "worker_parts.py", "devstack/"},
+    "pydantic": {"api/", "settings.py", "settings_fields.py", "client/"},
+    "pydantic_settings": {"settings.py", "settings_fields.py", "devstack/"},
     "typer": {"cli/", "client/autos_client_cli/"},
     "rich": {"client/autos_client_cli/", "devstack/"},
 }

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 import worker as workers
 from cli.main import app
 from domain.version import VERSION
-from settings import LOCAL_STACK_FIELDS, Settings
+from settings import Settings
+from settings_fields import LOCAL_STACK_FIELDS
 from tests.support.compose import COMPOSE_FILE, SECRETS, ComposeService, parse, services_with
 from tests.support.paths import ROOT
 from workflows.options import COURT_QUEUE

@@ -11,7 +11,8 @@ import yaml
 
 import worker as workers
 from domain.version import VERSION
-from settings import LOCAL_STACK_FIELDS, Settings
+from settings import Settings
+from settings_fields import LOCAL_STACK_FIELDS
 from tests.support.paths import ROOT
 from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigurationError
-from settings import LOCAL_STACK_FIELDS, LOCAL_STACK_FILE, Settings, load_settings
+from settings import Settings, load_settings
+from settings_fields import LOCAL_STACK_FIELDS, LOCAL_STACK_FILE
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"

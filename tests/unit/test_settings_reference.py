@@ -12,14 +12,18 @@ import yaml
 from cli import settings_reference
 from cli.settings_reference import build_example, build_page, find_unlisted_fields, list_readers
 from cli.settings_sections import SECTIONS
-from settings import LOCAL_STACK_FIELDS, Settings
+from settings import Settings
+from settings_fields import LOCAL_STACK_FIELDS
 
 ROOT = Path(__file__).parents[2]
 FIELDS = sorted(Settings.model_fields.keys() - LOCAL_STACK_FIELDS)
 # What Compose need not set: there is no local stack, and AUTOS_PUBLIC_URL always has a value.
 NOT_IN_COMPOSE = {"data_dir", "api_host", "api_port"}
 # The modules that each service reads its settings in.
-MODULES = {"api": [*(ROOT / "api").rglob("*.py"), ROOT / "cli" / "main.py"], "worker": [ROOT / "worker.py"]}
+MODULES = {
+    "api": [*(ROOT / "api").rglob("*.py"), ROOT / "cli" / "main.py"],
+    "worker": [ROOT / "worker.py", ROOT / "worker_parts.py"],
+}
 # Every command reads these before anything else.
 ALWAYS_READ = {"data_dir", "log_format", "log_level"}
 # This concerns the ports of a local stack: it looks at the addresses of all services.

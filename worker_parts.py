@@ -1,0 +1,220 @@
+"""Wire adapters into the activities of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import MetricMeter
+
+from activities.alerts import AlertActivities
+from activities.batches import BatchActivities
+from activities.catalog import CatalogActivities
+from activities.court import CourtActivities
+from activities.court_circuit import CourtCircuitBreaker
+from activities.court_monitor import CourtMonitorActivities
+from activities.court_rate_limiter import CourtRateLimiter
+from activities.court_tokens import CandidateToken, CourtTokens
+from activities.credentials_trial import CredentialsTrial
+from activities.killed_runs import RunActivities
+from activities.metrics import NO_METRICS, WorkerMetrics
+from activities.storage import StorageActivities
+from activities.store_circuit import StoreCircuitBreaker
+from activities.webhooks import WebhookActivities
+from adapters.content.media_types import choose_media_type, detect_media_type
+from adapters.content.pdf_inspection import PdfInspector
+from adapters.court_pdpj import PdpjClient, TokenRefreshClient
+from adapters.database import Catalog, Database
+from adapters.security.encryption import Encryptor
+from adapters.storage import ObjectStore
+from adapters.storage.presigned_urls import LinkSigner
+from adapters.temporal.connection import read_queue_rate_limit
+from adapters.temporal.monitor_client import MonitorClient
+from adapters.temporal.run_client import RunClient
+from adapters.webhooks import AddressGuard, WebhookSender
+from domain.errors import ConfigurationError
+from settings import Settings
+from workflows.options import COURT_QUEUE
+
+# A finished download frees its slot only after Temporal has recorded it, so there are more slots than concurrent
+# requests to the court. More than twice as many would only wait in this worker, where Temporal's priorities do not
+# apply any more.
+COURT_SLOTS_PER_REQUEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the activities of both queues use."""
+
+    catalog: Catalog
+    store: ObjectStore
+    signer: LinkSigner
+    sender: WebhookSender
+    runs: RunClient
+    monitor_client: MonitorClient
+    tokens: CourtTokens
+    access: CourtCircuitBreaker
+    pace: CourtRateLimiter
+    store_circuit: StoreCircuitBreaker
+    metrics: WorkerMetrics
+
+
+async def open_adapters(client: Client, settings: Settings, stack: AsyncExitStack) -> Adapters:
+    if settings.webhook_secret is None:
+        raise ConfigurationError(
+            "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
+        )
+    encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
+    catalog = Catalog(Database(settings.effective_database_url), encryptor)
+    stack.push_async_callback(catalog.close)
+    store = await ObjectStore.open(
+        stack, settings.storage_address, connections=settings.court_concurrency * COURT_SLOTS_PER_REQUEST
+    )
+    address_guard = AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys)
+    stack.callback(address_guard.close)
+    sender = WebhookSender(
+        settings.webhook_secret.get_secret_value(),
+        address_guard,
+        proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
+    )
+    stack.push_async_callback(sender.close)
+    tokens = create_court_tokens(catalog, settings)
+    return Adapters(
+        catalog,
+        store,
+        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store),
+        sender,
+        RunClient(client),
+        MonitorClient(client),
+        tokens,
+        CourtCircuitBreaker(catalog.court_state, tokens),
+        CourtRateLimiter(
+            catalog.court_rate_limit,
+            settings.court_requests_per_second,
+            partial(read_queue_rate_limit, client, COURT_QUEUE),
+        ),
+        StoreCircuitBreaker(catalog.store_circuit, store),
+        WorkerMetrics(_meter_of(client)),
+    )
+
+
+def _meter_of(client: Client) -> MetricMeter:
+    runtime = client.service_client.config.runtime
+    return runtime.metric_meter if runtime else MetricMeter.noop
+
+
+def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence[Callable[..., Any]]:
+    """Return the activities of the queue ``processes``, except those of the court monitor."""
+    catalog = CatalogActivities(adapters.catalog, adapters.metrics)
+    runs = RunActivities(adapters.catalog, adapters.runs)
+    batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
+    store = StorageActivities(adapters.store, adapters.store_circuit)
+    webhooks = WebhookActivities(
+        *(adapters.catalog, adapters.signer, adapters.sender),
+        public_url=settings.effective_public_url,
+        metrics=adapters.metrics,
+    )
+    alerts = AlertActivities(
+        adapters.catalog.alerts,
+        adapters.store_circuit,
+        url=settings.alert_url,
+        court_patience=settings.alert_court_patience,
+    )
+    return [
+        catalog.open_run,
+        catalog.check_completeness,
+        catalog.next_pending,
+        catalog.give_up_document,
+        catalog.retry_failed_documents,
+        catalog.close_run,
+        runs.close_killed_runs,
+        batches.unended_batches,
+        batches.undecided_items,
+        batches.consider_item,
+        batches.decide_item,
+        batches.join_run,
+        batches.look_at_run,
+        batches.close_killed_run,
+        batches.end_batch,
+        store.sweep_uploads,
+        store.read_store_state,
+        webhooks.send_webhook,
+        webhooks.overdue_deliveries,
+        alerts.review_alerts,
+    ]
+
+
+async def build_monitor(adapters: Adapters, settings: Settings, stack: AsyncExitStack) -> CourtMonitorActivities:
+    # Probes go out while the circuit breaker is open, so this client is not behind it.
+    prober = await open_court(
+        stack, settings, adapters.tokens, adapters.pace, concurrency=1, metrics=adapters.metrics
+    )
+    token_refresh = TokenRefreshClient(
+        settings.court_realm, client_id=settings.court_client_id, rate_limiter=adapters.pace
+    )
+    stack.push_async_callback(token_refresh.close)
+    candidate = CandidateToken()
+    trier = await open_court(stack, settings, candidate, adapters.pace, concurrency=1, metrics=adapters.metrics)
+    trial = CredentialsTrial(adapters.catalog.candidate_credentials, candidate, trier, prober, token_refresh)
+    return CourtMonitorActivities(
+        *(adapters.catalog.court_state, adapters.tokens, prober, token_refresh, adapters.monitor_client, trial)
+    )
+
+
+async def build_court_activities(adapters: Adapters, settings: Settings, stack: AsyncExitStack) -> CourtActivities:
+    court = await open_court(
+        *(stack, settings, adapters.access, adapters.pace),
+        concurrency=settings.court_concurrency,
+        metrics=adapters.metrics,
+    )
+    return CourtActivities(
+        *(court, adapters.access, adapters.catalog, adapters.store, adapters.store_circuit, choose_media_type),
+        detect_media_type=detect_media_type,
+        inspect_pdf=PdfInspector().inspect,
+        max_document_bytes=settings.max_document_bytes,
+        metrics=adapters.metrics,
+    )
+
+
+def create_court_tokens(catalog: Catalog, settings: Settings) -> CourtTokens:
+    """Return the source of the court's tokens for these settings."""
+    return CourtTokens(
+        catalog.court_state,
+        configured=settings.court_token.get_secret_value() if settings.court_token else None,
+        file=settings.court_token_file,
+    )
+
+
+async def open_court(
+    stack: AsyncExitStack,
+    settings: Settings,
+    tokens: CourtTokens | CourtCircuitBreaker | CandidateToken,
+    pace: CourtRateLimiter,
+    *,
+    concurrency: int,
+    metrics: WorkerMetrics = NO_METRICS,
+) -> PdpjClient:
+    """Open a client of the court for these settings. It is closed with the stack.
+
+    Raises:
+        ConfigurationError: A header of AUTOS_COURT_HEADERS cannot be sent.
+    """
+    court = PdpjClient(
+        settings.court_origin,
+        tokens=tokens,
+        rate_limiter=pace,
+        concurrency=concurrency,
+        user_agent=settings.court_user_agent,
+        headers=settings.court_headers,
+        allowed_hosts=settings.court_allowed_hosts,
+        storage_hosts=settings.court_storage_hosts,
+        stall_seconds=settings.court_stall_seconds,
+        max_listing_bytes=settings.max_listing_bytes,
+        observe=metrics.count_court_request,
+    )
+    stack.push_async_callback(court.close)
+    return court
