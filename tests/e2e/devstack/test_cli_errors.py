@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import socket
 import time
 from pathlib import Path
@@ -12,14 +13,21 @@ import pytest
 from tests.e2e.devstack.conftest import run_autos
 
 
+def cpu_seconds_of_children() -> float:
+    """Return the CPU that the ended children of this test runner have taken."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def test_help_lists_the_commands_quickly() -> None:
-    begun = time.perf_counter()
+    # The command's own CPU: the time of the clock is also that of the tests beside this one.
+    before = cpu_seconds_of_children()
     shown = run_autos("--help")
 
     assert shown.returncode == 0
+    assert cpu_seconds_of_children() - before < 2
     for command in ("up", "api", "worker", "simulator", "migrate"):
         assert re.search(rf"\b{command}\b", shown.stdout)
-    assert time.perf_counter() - begun < 2
 
 
 def test_version_is_printed() -> None:

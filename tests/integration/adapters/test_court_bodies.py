@@ -51,7 +51,8 @@ TOKENS = st.sampled_from(
 SEARCH, DETAILS = "/api/v2/processos?", "/api/v2/processos/"
 FOUND = answer(200, json.dumps({"total": 1, "content": [{}]}).encode())
 
-MAX_BLOCKED_SECONDS = 0.5
+# Of this service's own CPU, so that whatever else the machine does counts for nothing.
+MAX_BLOCKED_CPU_SECONDS = 0.3
 
 
 @asynccontextmanager
@@ -78,13 +79,13 @@ async def list_process(court: PdpjClient) -> Listing:
 class Cost:
     """The cost of a block."""
 
-    max_blocked_seconds: float = 0.0
+    max_blocked_cpu_seconds: float = 0.0
     grown_bytes: int = 0
 
 
 @asynccontextmanager
 async def measuring() -> AsyncIterator[Cost]:
-    """Measure the longest time that the event loop is blocked, and the peak of the memory."""
+    """Measure the most CPU that all threads take while the event loop waits for its turn, and the peak of memory."""
     cost, service = Cost(), psutil.Process()
     before = service.memory_info().rss
     stop = threading.Event()
@@ -94,11 +95,11 @@ async def measuring() -> AsyncIterator[Cost]:
             cost.grown_bytes = max(cost.grown_bytes, service.memory_info().rss - before)
 
     async def sample_loop() -> None:
-        last = time.perf_counter()
+        last = time.process_time()
         while True:
             await asyncio.sleep(0.005)
-            now = time.perf_counter()
-            cost.max_blocked_seconds, last = max(cost.max_blocked_seconds, now - last), now
+            now = time.process_time()
+            cost.max_blocked_cpu_seconds, last = max(cost.max_blocked_cpu_seconds, now - last), now
 
     sampler, loop_sampler = threading.Thread(target=sample_memory), asyncio.create_task(sample_loop())
     sampler.start()
@@ -119,8 +120,7 @@ async def test_a_hostile_listing_fails_with_a_code_and_costs_little(compressed: 
     assert failed.value.code is FailureCode.INVALID_LISTING
     assert failed.value.code.retryable
     assert cost.grown_bytes < 100 * MIB
-    # The promise is 0.2 s, and alone it takes less than 0.1 s. But the tests run in parallel on two cores.
-    assert cost.max_blocked_seconds < MAX_BLOCKED_SECONDS
+    assert cost.max_blocked_cpu_seconds < MAX_BLOCKED_CPU_SECONDS
 
 
 async def test_ten_thousand_documents_do_not_block_the_event_loop() -> None:
@@ -131,7 +131,7 @@ async def test_ten_thousand_documents_do_not_block_the_event_loop() -> None:
     ):
         listing = await list_process(court)
     assert len(listing.documents) == 10_000
-    assert cost.max_blocked_seconds < MAX_BLOCKED_SECONDS
+    assert cost.max_blocked_cpu_seconds < MAX_BLOCKED_CPU_SECONDS
 
 
 async def test_an_endless_body_without_content_is_given_up() -> None:
