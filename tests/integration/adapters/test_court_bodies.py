@@ -85,7 +85,7 @@ class Cost:
 
 @asynccontextmanager
 async def measuring() -> AsyncIterator[Cost]:
-    """Measure the most CPU that all threads take while the event loop waits for its turn, and the peak of memory."""
+    """Measure the most CPU that all threads take between two turns of the event loop, and the peak of memory."""
     cost, service = Cost(), psutil.Process()
     before = service.memory_info().rss
     stop = threading.Event()
