@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import memory, response_time, throughput
+from benchmarks import memory, response_time, signing, throughput
 from benchmarks.bench import Bench
 from benchmarks.measurement import Budget, Round
 
@@ -77,6 +77,13 @@ ROWS = (
         "the same rows as JSON, unsigned",
         Budget(3, at_most=True),
         response_time.complete_process,
+    ),
+    Row(
+        "link",
+        f"CPU of a signed link, in a page of {signing.LINKS}",
+        "",
+        Budget(15, at_most=True, unit="µs"),
+        signing.link,
     ),
     Row(
         "memory",

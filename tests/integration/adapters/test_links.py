@@ -227,10 +227,10 @@ async def test_document_that_is_not_stored_has_no_link(signer: LinkSigner, docum
 
 
 async def test_signing_a_page_yields_to_the_event_loop(signer: LinkSigner, document: Document) -> None:
-    page = [replace(document, id=str(uuid4())) for _ in range(200)]
+    page = [replace(document, id=str(uuid4())) for _ in range(1000)]
     turns, signed = 0, asyncio.ensure_future(signer.sign_all(page))
     while not signed.done():
         turns += 1
         await asyncio.sleep(0)
-    assert len(await signed) == 200
-    assert turns > 200 / 20
+    assert len(await signed) == 1000
+    assert turns > 1000 / 100

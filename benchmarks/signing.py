@@ -1,0 +1,52 @@
+"""CPU time of a signed link, as a page of documents gets them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from adapters.storage.presigned_urls import LinkSigner
+from benchmarks.bench import Bench
+from benchmarks.measurement import ROUNDS, Figure, Round
+from domain.documents import Document, DocumentStatus, StoredObject
+from domain.listings import Instance
+from domain.secrecy import Secrecy
+from domain.storage import StorageAddress
+
+LINKS = 1000
+_ADDRESS = StorageAddress("autos", "http://127.0.0.1:8333", "us-east-1", "benchmark", "of-no-store")
+_NAMES = ("Petição Inicial", "Despacho", "Certidão de publicação", "Documento de identificação", "Sentença")
+
+
+async def link(bench: Bench) -> Sequence[Round]:
+    """Sign a page of links in every round. No store is asked."""
+    signer = await LinkSigner.open(_ADDRESS, timedelta(hours=1))
+    # The first link also finds out the bucket's address.
+    await signer.sign_all([_document(ROUNDS * LINKS)])
+    rounds = []
+    for index in range(ROUNDS):
+        # A round's documents are its own, and each fifth has a name that no other has.
+        page = [_document(index * LINKS + place) for place in range(LINKS)]
+        begun = time.process_time()
+        await signer.sign_all(page)
+        microseconds = (time.process_time() - begun) / LINKS * 1e6
+        rounds.append(Round(Figure(microseconds, "µs")))
+        bench.log(f"round {index + 1} of {ROUNDS}: {rounds[-1].ours}")
+    return rounds
+
+
+def _document(number: int) -> Document:
+    name = _NAMES[number % len(_NAMES)] if number % 5 else f"Anexo nº {number}.pdf"
+    return Document(
+        id=f"0f1e2d3c-4b5a-5678-9abc-{number:012d}",
+        position=number + 1,
+        status=DocumentStatus.AVAILABLE,
+        name=name,
+        type_name=None,
+        filed_at=None,
+        instance=Instance("G1:45"),
+        secrecy=Secrecy.PUBLIC,
+        pages=None,
+        stored=StoredObject(f"processes/1/{number:012d}/1", 1, "0" * 64, "application/pdf"),
+    )
