@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import threading
@@ -52,7 +53,7 @@ SEARCH, DETAILS = "/api/v2/processos?", "/api/v2/processos/"
 FOUND = answer(200, json.dumps({"total": 1, "content": [{}]}).encode())
 
 # Of this service's own CPU, so that whatever else the machine does counts for nothing.
-MAX_BLOCKED_CPU_SECONDS = 0.3
+MAX_BLOCKED_CPU_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -87,6 +88,9 @@ class Cost:
 async def measuring() -> AsyncIterator[Cost]:
     """Measure the most CPU that all threads take between two turns of the event loop, and the peak of memory."""
     cost, service = Cost(), psutil.Process()
+    # As the worker does at its start. Otherwise a collection also goes through all that the tests have loaded.
+    gc.collect()
+    gc.freeze()
     before = service.memory_info().rss
     stop = threading.Event()
 
@@ -109,6 +113,7 @@ async def measuring() -> AsyncIterator[Cost]:
         loop_sampler.cancel()
         stop.set()
         sampler.join()
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("compressed", HOSTILE_LISTINGS.values(), ids=HOSTILE_LISTINGS.keys())
