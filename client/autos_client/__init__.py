@@ -6,9 +6,10 @@
         report = autos.download("1011745-77.2025.8.11.0041", to="autos/1011745-77.2025.8.11.0041")
 
 The modules: ``requests`` describes each request and parses its answer; ``flows``, ``saving`` and ``downloads`` are
-operations of several steps, without I/O; ``patience`` decides how long to try again; ``client`` and
-``async_client`` do the I/O. ``files`` is about files, ``sse`` about streams, ``webhooks`` about incoming events,
-``wording`` about numbers in sentences. The command line is the package ``autos_client_cli``.
+operations of several steps, without I/O; ``patience`` decides how long to try again; ``blocking`` and
+``asynchronous`` have the I/O and the methods, a module for each resource. ``files`` is about files, ``sse`` about
+streams, ``webhooks`` about incoming events, ``wording`` about numbers in sentences. The command line is the package
+``autos_client_cli``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from autos_client import async_client, client
+from autos_client.asynchronous import connection as async_connection
+from autos_client.blocking import connection as blocking_connection
 from tests.integration.client.scripted import Script
 
 
@@ -40,6 +41,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         taken.append(seconds)
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(client, "time", _ModuleWithFakeSleep(time, taken.append))
-    monkeypatch.setattr(async_client, "asyncio", _ModuleWithFakeSleep(asyncio, pause))
+    monkeypatch.setattr(blocking_connection, "time", _ModuleWithFakeSleep(time, taken.append))
+    monkeypatch.setattr(async_connection, "asyncio", _ModuleWithFakeSleep(asyncio, pause))
     return taken

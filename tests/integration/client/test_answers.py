@@ -364,13 +364,6 @@ def test_number_that_changes_the_path_is_refused(script: Script, number: str) ->
     assert script.requests == []
 
 
-def test_both_clients_have_the_same_methods() -> None:
-    def methods(of: type) -> set[str]:
-        return {name for name in vars(of) if not name.startswith("_")}
-
-    assert methods(autos_client.Autos) == methods(autos_client.AsyncAutos)
-
-
 def test_package_has_no_service_imports() -> None:
     program = (
         "import sys, autos_client\n"

@@ -1,0 +1,1 @@
+"""The parts of ``Autos``: its I/O, and its methods by resource."""
