@@ -6,7 +6,7 @@
         report = autos.download("1011745-77.2025.8.11.0041", to="autos/1011745-77.2025.8.11.0041")
 
 The modules: ``requests`` describes each request and parses its answer; ``flows``, ``saving`` and ``downloads`` are
-operations of several steps, without I/O; ``patience`` decides how long to try again; ``blocking`` and
+operations of several steps, without I/O; ``patience`` and ``waits`` decide how long to try again; ``blocking`` and
 ``asynchronous`` have the I/O and the methods, a module for each resource. ``files`` is about files, ``sse`` about
 streams, ``webhooks`` about incoming events, ``wording`` about numbers in sentences. The command line is the package
 ``autos_client_cli``.
@@ -46,7 +46,7 @@ from autos_client.models import (
     Status,
     WebhookEvent,
 )
-from autos_client.patience import Outage, Party, Patience
+from autos_client.patience import Outage, Party, Patience, Wait
 from autos_client.reports import DownloadFailed, DownloadReport, FailedFile, Progress, SavedFile
 from autos_client.webhooks import verify_webhook
 
@@ -90,6 +90,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UnexpectedAnswer",
+    "Wait",
     "WebhookEvent",
     "WebhookRefused",
     "verify_webhook",

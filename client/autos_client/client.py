@@ -13,14 +13,15 @@ class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMetho
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 
     Idempotent requests are retried a few times if the API does not answer or asks to wait (``Retry-After``, up to
-    a minute). Each method raises ``ApiProblem`` if the API refuses.
+    about a minute). Each method raises ``ApiProblem`` if the API refuses.
 
     Args:
         base_url: Where the API is.
         api_key: Sent to the API only, never to the store.
         timeout: Seconds to wait for each part of an answer.
         patience: Seconds to outlive an API, or a store, that does not answer. Idempotent requests are then tried
-            again, and not only a few times. A ``Patience`` also reports outages.
+            again, and not only a few times. No server has them wait for longer than that; with 0, it has no say. A
+            ``Patience`` also reports outages and waits.
         transport: An ``httpx`` transport for all requests, instead of httpx's own.
 
     Raises:

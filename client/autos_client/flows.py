@@ -14,13 +14,13 @@ from typing import Any, Protocol, TypeVar
 from autos_client import requests
 from autos_client.errors import AutosError, NotFound, RateLimited, TookTooLong, Unavailable, UnexpectedAnswer
 from autos_client.models import Status
-from autos_client.patience import MAX_ATTEMPTS, Party, Patience, Retries, backoff_seconds
+from autos_client.patience import MAX_ATTEMPTS, Party, Patience, Retries
 from autos_client.requests import Answer, Call
 from autos_client.sse import EventParser
+from autos_client.waits import MAX_WAIT_SECONDS, backoff_seconds, with_jitter
 
 T = TypeVar("T")
 
-_MAX_SLEEP_SECONDS = 60.0
 _POLL_SECONDS = 2.0
 _MIN_SECONDS_BETWEEN_POLLS = 1.0
 # Streams in a row that end soon and without an event.
@@ -154,7 +154,8 @@ def wait_until_ended(
         requested_hold, next_hold = next_hold, min(hold, seconds_left)
         if next_hold < 1 or (requested_hold and "preference-applied" not in answer.headers):
             # The server does not hold answers back, so poll.
-            yield Sleep(min(answer.retry_after or _POLL_SECONDS, seconds_left))
+            interval = max(min(answer.retry_after or _POLL_SECONDS, MAX_WAIT_SECONDS), _MIN_SECONDS_BETWEEN_POLLS)
+            yield Sleep(min(with_jitter(interval), seconds_left))
         elif requested_hold and (rest := _MIN_SECONDS_BETWEEN_POLLS - (time.monotonic() - sent_at)) > 0:
             # The answer was held back, but only until something changed, which may be often.
             yield Sleep(rest)
@@ -225,9 +226,9 @@ class StatusStream:
         if problem is not None and self._failed_attempts >= MAX_ATTEMPTS:
             raise problem
         if problem is not None and problem.retry_after is not None:
-            return min(problem.retry_after, _MAX_SLEEP_SECONDS)
-        server_delay = min(self._parser.retry_seconds or 0.0, _MAX_SLEEP_SECONDS)
-        return max(backoff_seconds(self._failed_attempts), server_delay)
+            return with_jitter(min(problem.retry_after, MAX_WAIT_SECONDS))
+        asked = min(self._parser.retry_seconds or 0.0, MAX_WAIT_SECONDS)
+        return max(backoff_seconds(self._failed_attempts), with_jitter(asked))
 
 
 def fetch_link(number: str, document_id: str, patience: Patience) -> Flow[str]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from autos_client.errors import RateLimited, Unavailable
+from autos_client.waits import MAX_WAIT_SECONDS, backoff_seconds, with_jitter
 
 # Without patience, a request has this many attempts.
 MAX_ATTEMPTS = 4
-_MAX_BACKOFF_SECONDS = 10.0
-_MAX_SLEEP_SECONDS = 60.0
 # Failures that are further apart belong to two outages.
-_SECONDS_BETWEEN_OUTAGES = 2 * _MAX_SLEEP_SECONDS
+_SECONDS_BETWEEN_OUTAGES = 2 * MAX_WAIT_SECONDS
+# A shorter wait is not reported.
+_REPORTED_WAIT_SECONDS = 5.0
 
 
 class Party(StrEnum):
@@ -39,29 +40,50 @@ class Outage:
     seconds_left: float
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait that the API asked for (``Retry-After``).
+
+    Attributes:
+        reason: What the request was refused with, in short.
+        seconds: How long the client waits, which may be less than what was asked.
+    """
+
+    party: Party
+    reason: str
+    seconds: float
+
+
 class Patience:
     """How long to try again. Shared by concurrent requests, so that an outage is reported once. Thread-safe.
 
     Every request has a few attempts anyway, within seconds. After those it is tried again, with growing delays of
-    at most ten seconds or what ``Retry-After`` asks for, until it has failed for ``seconds``, or nothing at all was
-    answered for so long.
+    about ten seconds at most or what ``Retry-After`` asks for, until it has failed for ``seconds``, or nothing at
+    all was answered for so long. No server has a request wait for longer than that.
 
     Args:
-        seconds: The time without an answer after which a request fails. 0 means the few attempts only.
+        seconds: The time without an answer after which a request fails. 0 means the few attempts only, whatever the
+            server asks. ``None`` means the few attempts, each up to a minute later if the server asks.
         on_outage: Called once at the beginning of each outage, maybe in another thread.
         on_recovery: Called once at the end of each outage that ``on_outage`` was called for.
+        on_wait: Called before a wait of some seconds that the API asked for, once for all requests that wait.
     """
 
     def __init__(
         self,
-        seconds: float = 0.0,
+        seconds: float | None = None,
         *,
         on_outage: Callable[[Outage], None] | None = None,
         on_recovery: Callable[[Party], None] | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
     ) -> None:
-        self.seconds = seconds
+        self.seconds = seconds or 0.0
+        # Without seconds, the server decides within limits.
+        self._asked_at_most = MAX_WAIT_SECONDS if seconds is None else 0.0
         self._on_outage = on_outage
         self._on_recovery = on_recovery
+        self._on_wait = on_wait
+        self._reported_wait_ends_at = 0.0
         self._lock = threading.Lock()
         self._outages: dict[Party, _OpenOutage] = {}
 
@@ -81,6 +103,13 @@ class Patience:
                     left = self.seconds - (now - outage.began_at)
                     self._on_outage(Outage(party, problem.reason, max(left, 0.0)))
             return outage.began_at
+
+    def _note_wait(self, party: Party, problem: Unavailable | RateLimited, seconds: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if self._on_wait and seconds >= _REPORTED_WAIT_SECONDS and now >= self._reported_wait_ends_at:
+                self._reported_wait_ends_at = now + seconds
+                self._on_wait(Wait(party, problem.reason, seconds))
 
     def _note_answer(self, party: Party) -> None:
         with self._lock:
@@ -124,14 +153,19 @@ class Retries:
         outage_began_at = now
         if may_be_outage:
             outage_began_at = self._patience._note_failure(self._party, problem, self._failed_attempts)
-        asked = problem.retry_after
-        delay = asked if asked is not None else backoff_seconds(self._failed_attempts)
-        if self._failed_attempts < MAX_ATTEMPTS and delay <= _MAX_SLEEP_SECONDS:
-            return delay
-        if not may_be_outage:
-            return None
-        left = self._patience.seconds - (now - min(self._failed_since, outage_began_at))
-        return min(delay, left) if left > 0 else None
+        delay, asked = backoff_seconds(self._failed_attempts), problem.retry_after or 0.0
+        is_asked = asked > delay
+        if is_asked:
+            delay = with_jitter(asked)
+        may_wait = not is_asked or asked <= self._patience._asked_at_most
+        if self._failed_attempts >= MAX_ATTEMPTS or not may_wait:
+            left = self._patience.seconds - (now - min(self._failed_since, outage_began_at))
+            if left <= 0 or not may_be_outage:
+                return None
+            delay = min(delay, left)
+        if is_asked:
+            self._patience._note_wait(self._party, problem, delay)
+        return delay
 
     def answered(self) -> None:
         """End the outage, if there was one."""
@@ -143,9 +177,4 @@ def patience_of(given: float | Patience | None, default: Patience | None = None)
     """Return the patience that a caller means: seconds, one of its own, or the default."""
     if isinstance(given, Patience):
         return given
-    return default if given is None and default is not None else Patience(given or 0.0)
-
-
-def backoff_seconds(failed_attempts: int) -> float:
-    """Return the seconds to wait after this many failed attempts: exponential, at most 10."""
-    return float(min(0.125 * 2 ** min(failed_attempts, 10), _MAX_BACKOFF_SECONDS))
+    return default if given is None and default is not None else Patience(given)

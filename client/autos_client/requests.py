@@ -26,6 +26,7 @@ from autos_client.models import (
     Redelivered,
     Status,
 )
+from autos_client.waits import parse_retry_after
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -52,9 +53,8 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the API asks to wait, or ``None``."""
-        value = self.headers.get("retry-after", "")
-        return float(value) if value.isascii() and value.isdecimal() else None
+        """Seconds that the API asks to wait, up to an hour, or ``None``."""
+        return parse_retry_after(self.headers.get("retry-after"))
 
     def problem(self) -> AutosError:
         """Return the exception for an answer that is not a success."""

@@ -10,9 +10,10 @@ from autos_client.errors import ApiProblem, AutosError, Unavailable
 from autos_client.files import Damaged, VerifiedFile, file_name, has_content, rename_former_file
 from autos_client.flows import Download, Flow, RunBlocking, Sleep, is_store_outage, send, store_refusal
 from autos_client.models import Document
-from autos_client.patience import Party, Patience, Retries, backoff_seconds
+from autos_client.patience import Party, Patience, Retries
 from autos_client.progress import ProgressCounter
 from autos_client.reports import FailedFile, SavedFile
+from autos_client.waits import backoff_seconds
 
 # For what patience does not help against: a link that is refused, or bytes that are not those of the document.
 _MAX_ATTEMPTS = 3

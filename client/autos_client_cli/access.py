@@ -70,12 +70,12 @@ def command_context(context: typer.Context) -> CommandContext:
 
 
 @contextmanager
-def open_client(context: typer.Context, patience_seconds: float = 0.0) -> Iterator[Autos]:
+def open_client(context: typer.Context, patience_seconds: float | None = None) -> Iterator[Autos]:
     """Open a client of the API.
 
     Args:
         context: The command's context.
-        patience_seconds: How long to outlive an API that does not answer.
+        patience_seconds: How long to outlive an API that does not answer. ``None`` means a few attempts.
 
     Raises:
         CommandError: The API refused, or did not answer; or the address or the key cannot be used.

@@ -1,4 +1,4 @@
-"""Tells that the API, or the store, does not answer, and that it answers again."""
+"""Tells that the API, or the store, does not answer or asks to wait, and that it answers again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from autos_client_cli.texts import t
 from autos_client_cli.words import duration_text
 
 if TYPE_CHECKING:
-    from autos_client import Outage, Party, Patience
+    from autos_client import Outage, Party, Patience, Wait
 
 
-def reporting_patience(seconds: float, url: str, print_line: Callable[[str], None]) -> Patience:
-    """Return a patience that prints one line at the beginning of an outage, and one at its end."""
+def reporting_patience(seconds: float | None, url: str, print_line: Callable[[str], None]) -> Patience:
+    """Return a patience that prints one line when an outage begins or ends, and when a wait begins."""
     from autos_client import Party, Patience
 
     def on_outage(outage: Outage) -> None:
@@ -28,4 +28,8 @@ def reporting_patience(seconds: float, url: str, print_line: Callable[[str], Non
         api, store = t("The API at {url} answers again.", url=url), t("The store answers again.")
         print_line(api if party == Party.API else store)
 
-    return Patience(seconds, on_outage=on_outage, on_recovery=on_recovery)
+    def on_wait(wait: Wait) -> None:
+        values = {"reason": wait.reason, "time": duration_text(wait.seconds)}
+        print_line(t("The API at {url} asks to wait ({reason}). Trying again in {time}.", url=url, **values))
+
+    return Patience(seconds, on_outage=on_outage, on_recovery=on_recovery, on_wait=on_wait)

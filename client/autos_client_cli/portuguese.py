@@ -169,6 +169,9 @@ PORTUGUESE = {
     "The API at {url} does not answer ({reason}). Trying again for {time}.": (
         "A API em {url} não responde ({reason}). Tentando de novo por {time}."
     ),
+    "The API at {url} asks to wait ({reason}). Trying again in {time}.": (
+        "A API em {url} pede para esperar ({reason}). Tentando de novo em {time}."
+    ),
     "The API at {url} answers again.": "A API em {url} responde de novo.",
     "The store does not answer ({reason}). Trying again for {time}.": (
         "O armazém não responde ({reason}). Tentando de novo por {time}."

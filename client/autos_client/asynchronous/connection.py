@@ -28,7 +28,7 @@ class Connection:
         api_key: str | None = None,
         *,
         timeout: float = 30.0,
-        patience: float | Patience = 0.0,
+        patience: float | Patience | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)

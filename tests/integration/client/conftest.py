@@ -34,7 +34,7 @@ class _ModuleWithFakeSleep(ModuleType):
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Replace the clients' sleeps, and collect their seconds."""
+    """Replace the clients' sleeps, and collect their seconds, without jitter."""
     taken: list[float] = []
 
     async def pause(seconds: float) -> None:
@@ -43,4 +43,13 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(blocking_connection, "time", _ModuleWithFakeSleep(time, taken.append))
     monkeypatch.setattr(async_connection, "asyncio", _ModuleWithFakeSleep(asyncio, pause))
+    monkeypatch.setattr("autos_client.waits._JITTER", 0.0)
     return taken
+
+
+@pytest.fixture
+def clock(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Replace sleeps, and let the clock show what was slept."""
+    begun = time.monotonic()
+    monkeypatch.setattr("autos_client.patience.time.monotonic", lambda: begun + sum(pauses))
+    return pauses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,14 +28,6 @@ DOCUMENTS = f"GET /processes/{NUMBER}/documents"
 CONTENT = b"the document"
 refuse_key = problem_answer(401, "unauthorized")
 out_of_service = problem_answer(503, "temporal_unavailable")
-
-
-@pytest.fixture
-def clock(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Replace sleeps, and let the clock show what was slept."""
-    begun = time.monotonic()
-    monkeypatch.setattr("autos_client.patience.time.monotonic", lambda: begun + sum(pauses))
-    return pauses
 
 
 @dataclass
