@@ -15,7 +15,7 @@ import typer
 
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.outages import reporting_patience
-from autos_client_cli.printing import printable
+from autos_client_cli.printing import print_line, printable
 from autos_client_cli.texts import problem_in_users_language, t
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def open_client(context: typer.Context, patience_seconds: float | None = None) -
     access = _read_access(context)
     with translating_problems():
         transport = httpx.HTTPTransport() if access.is_local else None
-        patience = reporting_patience(patience_seconds, access.url, partial(typer.echo, err=True))
+        patience = reporting_patience(patience_seconds, access.url, partial(print_line, err=True))
         with Autos(access.url, access.key, transport=transport, patience=patience) as autos:
             yield autos
 
@@ -129,7 +129,7 @@ def translating_problems() -> Iterator[None]:
     except autos_client.ApiProblem as problem:
         raise CommandError(problem_text(problem), exit_code_for_problem(problem)) from None
     except autos_client.UnexpectedAnswer as error:
-        raise CommandError(str(error), ExitCode.UNAVAILABLE) from None
+        raise CommandError(printable(str(error)), ExitCode.UNAVAILABLE) from None
 
 
 def problem_text(problem: Exception) -> str:

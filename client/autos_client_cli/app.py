@@ -9,6 +9,7 @@ import typer
 from autos_client_cli.access import DEFAULT_URL, ApiAccess, CommandContext, access_from_environment
 from autos_client_cli.command_help import Group
 from autos_client_cli.commands import EXIT_CODES_HELP, VARIABLES_HELP, add_client_commands
+from autos_client_cli.printing import print_line
 from autos_client_cli.texts import t
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from autos_client import __version__
 
-        typer.echo(f"autos-client {__version__}")
+        print_line(f"autos-client {__version__}")
         raise typer.Exit
 
 

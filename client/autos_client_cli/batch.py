@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from autos_client_cli.access import command_context, open_client
 from autos_client_cli.command_help import examples
 from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.printing import print_table
+from autos_client_cli.printing import print_json, print_line, print_table, rich_text
 from autos_client_cli.text_input import read_lines
 from autos_client_cli.texts import t
 from autos_client_cli.words import number_text
@@ -80,7 +79,7 @@ def batch(
                 chunk = lines[first : first + _BATCH_SIZE]
                 made = autos.batch(chunk, webhook_url=webhook_url, priority=priority, max_age=max_age)
                 batches.append(made)
-                typer.echo(t("Batch {id}: {count} lines.", id=made.id, count=number_text(len(chunk))), err=True)
+                print_line(t("Batch {id}: {count} lines.", id=made.id, count=number_text(len(chunk))), err=True)
             if wait:
                 batches = _wait_until_ended(autos, batches)
     except (KeyboardInterrupt, CommandError) as error:
@@ -100,7 +99,7 @@ def _wait_until_ended(autos: Autos, batches: list[Batch]) -> list[Batch]:
     with shown as status:
         while any(each.ended_at is None for each in batches):
             if status is not None:
-                status.update(_counts_text(batches))
+                status.update(rich_text(_counts_text(batches)))
             time.sleep(pause)
             pause = min(1.5 * pause, _MAX_SECONDS_BETWEEN_LOOKS)
             batches = [autos.batch_status(each.id) if each.ended_at is None else each for each in batches]
@@ -134,7 +133,7 @@ def _print_items(batches: list[Batch], *, as_json: bool) -> None:
         for each in batches:
             for item in each.items:
                 body = {"batch_id": each.id, **item.model_dump(mode="json")}
-                typer.echo(json.dumps(body, ensure_ascii=False))
+                print_json(body)
         return
     rows = [
         (

@@ -7,6 +7,7 @@ import typer
 from autos_client_cli import batch, court, deliveries, get, listing, runs
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.printing import print_lines
 from autos_client_cli.texts import t
 
 EXIT_CODES_HELP = t(
@@ -45,6 +46,6 @@ def run_app(app: typer.Typer, *, program: str) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except CommandError as error:
-        typer.echo(f"{program}: {error}", err=True)
+        print_lines(f"{program}: {error}", err=True)
         return error.exit_code
     return ExitCode.OK

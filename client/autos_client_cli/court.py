@@ -11,7 +11,7 @@ import typer
 from autos_client_cli.access import command_context, open_client
 from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.printing import local_time, printable
+from autos_client_cli.printing import local_time, print_json_lines, print_line
 from autos_client_cli.text_input import read_standard_input
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text
@@ -63,7 +63,7 @@ def status(
     with open_client(context) as autos:
         current = autos.court_status()
     if as_json:
-        typer.echo(json.dumps(current.model_dump(mode="json")))
+        print_json_lines([current])
     else:
         _print_status(current, program=command_context(context).program)
 
@@ -99,28 +99,28 @@ def _print_status(status: CourtStatus, *, program: str) -> None:
     failure, token = status.failure, status.credentials
     if failure:
         since = local_time(status.since)
-        typer.echo(t("The court has not answered since {since}: {code}.", since=since, code=failure.code))
+        print_line(t("The court has not answered since {since}: {code}.", since=since, code=failure.code))
         if failure.answer:
-            typer.echo("  " + t("It said: {answer}", answer=printable(failure.answer)))
+            print_line("  " + t("It said: {answer}", answer=failure.answer))
         if status.next_probe_at:
             at = local_time(status.next_probe_at)
             failed = count_text(status.probes, t("{count} probe failed"), t("{count} probes failed"))
-            typer.echo("  " + t("{failed}; the next one is at {time}.", failed=failed, time=at))
+            print_line("  " + t("{failed}; the next one is at {time}.", failed=failed, time=at))
     else:
-        typer.echo(t("The court answers, as far as is known."))
+        print_line(t("The court answers, as far as is known."))
     if token.candidate == "pending":
-        typer.echo(t("The new token is tried when the court answers; the former one stays until then."))
+        print_line(t("The new token is tried when the court answers; the former one stays until then."))
     elif token.candidate == "refused":
-        typer.echo(t("The court has refused the newest token; the former one stays."))
+        print_line(t("The court has refused the newest token; the former one stays."))
     if token.source is None:
-        typer.echo(t("There is no token. Bring one with `{program} court login`.", program=program))
+        print_line(t("There is no token. Bring one with `{program} court login`.", program=program))
         return
     expiry = t("does not say when it ends")
     if token.expires_at:
         expiry = t("ends at {time}", time=local_time(token.expires_at))
     renewal = t("is renewed by itself") if token.renewable else t("is not renewed: bring a new one before that")
-    typer.echo(
+    print_line(
         t("The token ({source}) {expiry} and {renewal}.", source=token.source, expiry=expiry, renewal=renewal)
     )
     if token.rejected:
-        typer.echo(t("The court has refused it. Bring a new one with `{program} court login`.", program=program))
+        print_line(t("The court has refused it. Bring a new one with `{program} court login`.", program=program))

@@ -10,7 +10,7 @@ import typer
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
+from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
 from autos_client_cli.words import number_text
@@ -61,7 +61,7 @@ def deliveries(
             ]
         )
     else:
-        typer.echo(t("There are no such deliveries."), err=True)
+        print_line(t("There are no such deliveries."), err=True)
 
 
 @app.command(
@@ -88,16 +88,16 @@ def redeliver(
             if as_json:
                 print_json_lines([redelivered])
                 return
-            typer.echo(t("{count} are sent once more.", count=number_text(redelivered.redelivered)))
+            print_line(t("{count} are sent once more.", count=number_text(redelivered.redelivered)))
             if redelivered.more:
-                typer.echo(t("There are more: run the command again."), err=True)
+                print_line(t("There are more: run the command again."), err=True)
             return
         delivery = autos.redeliver(delivery_id or "")
     if as_json:
         print_json_lines([delivery])
     else:
         text = t("{event} is sent to {url} once more.", event=delivery.event_type, url=delivery.url)
-        typer.echo(printable(text))
+        print_line(text)
 
 
 @app.command(
@@ -118,7 +118,7 @@ def send_test(
     if as_json:
         print_json_lines([delivery])
     else:
-        typer.echo(printable(t("{event} is sent to {url}.", event=delivery.id, url=delivery.url)))
+        print_line(t("{event} is sent to {url}.", event=delivery.id, url=delivery.url))
 
 
 @app.command(
@@ -136,7 +136,7 @@ def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
     elif failing:
         print_table([("ID", t("FAILING SINCE"), t("SWITCHED OFF"), "URL"), *map(_endpoint_row, failing)])
     else:
-        typer.echo(t("No endpoint is failing."), err=True)
+        print_line(t("No endpoint is failing."), err=True)
 
 
 @app.command(
@@ -156,7 +156,7 @@ def enable(
     if as_json:
         print_json_lines([endpoint])
     else:
-        typer.echo(printable(t("Events go to {url} again.", url=endpoint.url)))
+        print_line(t("Events go to {url} again.", url=endpoint.url))
 
 
 def _parse_time(text: str) -> datetime:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from autos_client_cli.printing import rich_text
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, decimal_text, duration_text, number_text, size_text, status_words
 
@@ -173,12 +174,12 @@ class LiveDisplay(Display):
                 done, total, size = progress.files, status.total_documents, size_text(progress.bytes)
             bar = ProgressBar(total=total or None, completed=done, pulse=not total)
             counts = f"{number_text(done)}/{number_text(total)}" if total else ""
-            lines.add_row(number, words, *(() if is_narrow else (bar,)), counts, size)
+            shown = () if is_narrow else (bar,)
+            lines.add_row(rich_text(number), rich_text(words), *shown, counts, size)
         return self._with_totals(lines, len(active) - _MAX_LINES)
 
     def _with_totals(self, lines: Table, hidden: int) -> Group:
         from rich.console import Group
-        from rich.text import Text
 
         totals = self.totals
         files, size = totals.rates(time.monotonic())
@@ -198,7 +199,7 @@ class LiveDisplay(Display):
         if hidden > 0:
             parts.insert(1, t("{count} more under way", count=hidden))
         # The last line is not padded: at the end of a full line, the terminal's `^C` begins another one.
-        return Group(lines, Text(" · ".join(part for part in parts if part), style="dim"))
+        return Group(lines, rich_text(" · ".join(part for part in parts if part), style="dim"))
 
 
 def make_display(processes: int, *, quiet: bool) -> Display:

@@ -15,7 +15,7 @@ from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.get_many import GetOptions, ManyDownloads
 from autos_client_cli.get_results import worst_of
 from autos_client_cli.interruptions import Interrupted, run_interruptibly
-from autos_client_cli.printing import printable
+from autos_client_cli.printing import print_line, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.text_input import STANDARD_INPUT, read_lines
 from autos_client_cli.texts import t
@@ -101,12 +101,12 @@ def get(
     display = make_display(len(wanted), quiet=quiet)
     downloads = ManyDownloads(command_context(context).program, wanted, options, display)
 
-    def print_line(text: str) -> None:
+    def print_above(text: str) -> None:
         with display.interrupted():
-            typer.echo(text, err=True)
+            print_line(text, err=True)
 
     async def get_all() -> None:
-        async with open_async_client(context, patience_seconds, print_line) as autos:
+        async with open_async_client(context, patience_seconds, print_above) as autos:
             await downloads.run(autos)
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from autos_client_cli.access import exit_code_for_problem, problem_text
 from autos_client_cli.display import Display
 from autos_client_cli.errors import ExitCode
 from autos_client_cli.get_results import exit_code_for, json_of, print_failures, summary_of
-from autos_client_cli.printing import printable
+from autos_client_cli.printing import print_json, print_line
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, number_text
 
@@ -130,7 +127,7 @@ class ManyDownloads:
             raise problem
         if not self._answered:
             with self._display.interrupted():
-                typer.echo(t("This key may not start downloads. What the service has is saved."), err=True)
+                print_line(t("This key may not start downloads. What the service has is saved."), err=True)
         self._answered.update(numbers)
 
     async def _needs_request(self, autos: AsyncAutos, number: str) -> bool:
@@ -172,9 +169,9 @@ class ManyDownloads:
         self._finish(number, exit_code_for(report))
         with self._display.interrupted():
             if options.as_json:
-                typer.echo(json.dumps(json_of(report), ensure_ascii=False))
+                print_json(json_of(report))
             elif not options.quiet:
-                typer.echo(summary_of(report))
+                print_line(summary_of(report))
             print_failures(report)
 
     def _note_progress(self, number: str, progress: Progress) -> None:
@@ -186,12 +183,12 @@ class ManyDownloads:
             if warning.detail not in self._told_warnings:
                 self._told_warnings.add(warning.detail)
                 with self._display.interrupted():
-                    typer.echo(f"{number}: {printable(warning.detail)} ({printable(warning.code)})", err=True)
+                    print_line(f"{number}: {warning.detail} ({warning.code})", err=True)
 
     def _fail(self, number: str, text: str, code: ExitCode) -> None:
         self._finish(number, code)
         with self._display.interrupted():
-            typer.echo(f"{number}: {text}", err=True)
+            print_line(f"{number}: {text}", err=True)
 
     def _finish(self, number: str, code: ExitCode) -> None:
         self.results[number] = code

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from autos_client_cli.errors import ExitCode
-from autos_client_cli.printing import printable
+from autos_client_cli.printing import print_line
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, number_text, status_words
 
@@ -45,7 +43,7 @@ def summary_of(report: DownloadReport) -> str:
         return t("{number}: the court lists no documents.", number=number)
     present = len(report.saved) + len(report.skipped)
     if status.failure and not present:
-        return f"{number}: {status_words(status.status)}, {printable(status.failure.code)}."
+        return f"{number}: {status_words(status.status)}, {status.failure.code}."
     return t(
         "{number}: {status}, {present} of {total} documents in {folder} ({new} new).",
         number=number,
@@ -61,10 +59,9 @@ def print_failures(report: DownloadReport) -> None:
     """Print on standard error what is missing, and why."""
     number, failure = report.process_number, report.status.failure
     if failure:
-        typer.echo(f"{number}: {printable(failure.code)}: {printable(failure.answer)}", err=True)
+        print_line(f"{number}: {failure.code}: {failure.answer}", err=True)
     for failed in report.failed:
-        name = printable(failed.name or failed.id)
-        typer.echo(f"{number}: {name}: {printable(failed.code)}: {printable(failed.detail)}", err=True)
+        print_line(f"{number}: {failed.name or failed.id}: {failed.code}: {failed.detail}", err=True)
     if report.pending:
         still_open = report.status.status == "processing"
         pending = (
@@ -78,7 +75,7 @@ def print_failures(report: DownloadReport) -> None:
                 t("{count} documents are missing, and no run is open. The same command starts one."),
             )
         )
-        typer.echo(f"{number}: {pending}", err=True)
+        print_line(f"{number}: {pending}", err=True)
 
 
 def json_of(report: DownloadReport) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import examples
-from autos_client_cli.printing import local_time, print_json_lines, print_table
+from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.texts import t
 from autos_client_cli.words import number_text, size_text, status_named, status_words
 
@@ -50,14 +50,14 @@ def list_processes(
         print_json_lines(shown)
     elif quiet:
         for process in shown:
-            typer.echo(process.process_number)
+            print_line(process.process_number)
     elif shown:
         headings = (t("PROCESS"), t("COURT"), t("STATUS"), t("DOCUMENTS"), t("SIZE"), t("REQUESTED"))
         print_table([headings, *map(_row, shown)])
     else:
-        typer.echo(t("There are no such processes."), err=True)
+        print_line(t("There are no such processes."), err=True)
     if has_more:
-        typer.echo(t("There are more: --limit 0 shows all."), err=True)
+        print_line(t("There are more: --limit 0 shows all."), err=True)
 
 
 def _row(process: ProcessSummary) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import typer
 
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, examples
-from autos_client_cli.printing import local_time, print_json_lines, print_table, printable
+from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
 from autos_client_cli.words import decimal_text, number_text, size_text, status_words
@@ -119,7 +119,7 @@ def failures(
     if rows:
         print_table([(t("PROCESS"), t("COURT"), t("DOCUMENT"), t("CODE"), t("FAILED"), t("AGAIN?")), *rows])
     else:
-        typer.echo(t("Nothing has failed."), err=True)
+        print_line(t("Nothing has failed."), err=True)
 
 
 def _print_status(status: Status, *, as_json: bool) -> None:
@@ -129,8 +129,8 @@ def _print_status(status: Status, *, as_json: bool) -> None:
     words = status_words(status.status)
     if status.phase:
         words += f" ({status_words(status.status, status.phase)})"
-    typer.echo(f"{status.process_number}, {printable(status.court)}: {words}")
-    typer.echo(
+    print_line(f"{status.process_number}, {status.court}: {words}")
+    print_line(
         "  "
         + t(
             "{available} of {total} documents available ({percentage} %, {size}), {pending} pending, "
@@ -144,10 +144,10 @@ def _print_status(status: Status, *, as_json: bool) -> None:
         )
     )
     for code, count in status.failures_by_code.items():
-        typer.echo("  " + t("{count} failed with {code}", count=number_text(count), code=printable(code)))
+        print_line("  " + t("{count} failed with {code}", count=number_text(count), code=code))
     if status.failure:
         text = t("the process itself: {code}: {answer}", code=status.failure.code, answer=status.failure.answer)
-        typer.echo("  " + printable(text))
+        print_line("  " + text)
     if run := status.run:
         started = local_time(run.started_at)
         if run.ended_at:
@@ -160,11 +160,11 @@ def _print_status(status: Status, *, as_json: bool) -> None:
             )
         else:
             text = t("run {id}, started {started}, open", id=run.id, started=started)
-        typer.echo("  " + printable(text))
+        print_line("  " + text)
     for warning in status.warnings:
-        typer.echo(f"  {printable(warning.detail)} ({printable(warning.code)})")
+        print_line(f"  {warning.detail} ({warning.code})")
     if status.retried_documents is not None:
-        typer.echo("  " + t("{count} documents are tried again", count=number_text(status.retried_documents)))
+        print_line("  " + t("{count} documents are tried again", count=number_text(status.retried_documents)))
 
 
 def _failure_row(entry: FailureEntry) -> tuple[str, ...]:
