@@ -11,8 +11,8 @@ import typer
 
 from autos_client_cli.access import command_context, open_client
 from autos_client_cli.command_help import examples
-from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, patience_seconds
 from autos_client_cli.printing import print_json, print_line, print_table, rich_text
 from autos_client_cli.text_input import read_lines
 from autos_client_cli.texts import t
@@ -57,24 +57,17 @@ def batch(
             min=0, metavar=t("SECONDS"), help=t("How old the court's listing may be; 0 asks the court again.")
         ),
     ] = None,
-    patience: Annotated[
-        str,
-        typer.Option(
-            metavar=t("TIME"),
-            show_default=False,
-            help=t("With --wait: how long to try again if the API does not answer. Default: 10m."),
-        ),
-    ] = "10m",
+    patience: PatienceTime = DEFAULT_PATIENCE,
     as_json: Annotated[bool, typer.Option("--json", help=t("Print one JSON object for each line."))] = False,
 ) -> None:
     """Have the service download many processes."""
-    patience_seconds = parse_duration(patience, "--patience")
+    seconds = patience_seconds(patience)
     lines = read_lines(file)
     if not lines:
         raise CommandError(t("Name at least one process number."), ExitCode.USAGE)
     batches: list[Batch] = []
     try:
-        with open_client(context, patience_seconds) as autos:
+        with open_client(context, seconds) as autos:
             for first in range(0, len(lines), _BATCH_SIZE):
                 chunk = lines[first : first + _BATCH_SIZE]
                 made = autos.batch(chunk, webhook_url=webhook_url, priority=priority, max_age=max_age)

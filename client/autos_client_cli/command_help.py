@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from autos_client_cli.texts import t
+
+if TYPE_CHECKING:
+    # Both kinds of command have the methods that the help page extends.
+    _Base = TyperCommand
+else:
+    _Base = object
 
 _PROGRAM = "{program}"
 # Help texts that Typer writes itself.
@@ -31,40 +37,28 @@ def examples(*lines: str) -> str:
     return "\n".join((t("Examples:"), *(f"  {_PROGRAM} {line}" for line in lines)))
 
 
-class Command(TyperCommand):
+class _HelpPage(_Base):
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help page shows them."""
+        return _prepare(super().get_params(ctx))
+
+    def get_usage(self, ctx: Any) -> str:
+        """Return the usage line."""
+        return _translate_usage(super().get_usage(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help page."""
+        self.epilog = _with_program(self.epilog, ctx)
+        _translate_required()
+        super().format_help(ctx, formatter)
+
+
+class Command(_HelpPage, TyperCommand):
     """A command with such a help page."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters as the help page shows them."""
-        return _prepare(super().get_params(ctx))
 
-    def get_usage(self, ctx: Any) -> str:
-        """Return the usage line."""
-        return _translate_usage(super().get_usage(ctx))
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help page."""
-        self.epilog = _with_program(self.epilog, ctx)
-        _translate_required()
-        super().format_help(ctx, formatter)
-
-
-class Group(TyperGroup):
+class Group(_HelpPage, TyperGroup):
     """A program or a group of commands with such a help page."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the parameters as the help page shows them."""
-        return _prepare(super().get_params(ctx))
-
-    def get_usage(self, ctx: Any) -> str:
-        """Return the usage line."""
-        return _translate_usage(super().get_usage(ctx))
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help page."""
-        self.epilog = _with_program(self.epilog, ctx)
-        _translate_required()
-        super().format_help(ctx, formatter)
 
 
 def _prepare(params: list[Any]) -> list[Any]:

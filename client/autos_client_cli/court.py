@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from autos_client_cli.access import command_context, open_client
 from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.options import AsJson
 from autos_client_cli.printing import local_time, print_json_lines, print_line
 from autos_client_cli.text_input import read_standard_input
 from autos_client_cli.texts import t
@@ -55,10 +56,7 @@ def login(context: typer.Context) -> None:
     help=t("Show whether the court answers, since when, why not, and when the token expires. No token is shown."),
     epilog=examples("court status --json"),
 )
-def status(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help=t("Print the API's answer as it is."))] = False,
-) -> None:
+def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show whether the court answers, since when, why not, and when the token expires. No token is shown."""
     with open_client(context) as autos:
         current = autos.court_status()

@@ -10,6 +10,7 @@ import typer
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.options import AsJson, AsLines
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
@@ -30,9 +31,6 @@ app = typer.Typer(
     ),
 )
 
-_AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
-_AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
-
 
 @app.callback()
 def deliveries(
@@ -41,7 +39,7 @@ def deliveries(
         str | None, typer.Option("--status", metavar=t("STATUS"), help=t("Only pending, delivered or failed ones."))
     ] = None,
     process: Annotated[str | None, typer.Option(metavar=t("NUMBER"), help=t("Only those of a process."))] = None,
-    as_json: _AsLines = False,
+    as_json: AsLines = False,
 ) -> None:
     """List webhook deliveries, the newest first."""
     if context.invoked_subcommand is not None:
@@ -77,7 +75,7 @@ def redeliver(
         str | None,
         typer.Option(metavar=t("TIME"), help=t("Instead: all that failed for good since, as in 2026-01-31T12:00.")),
     ] = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send an event again, under its own id; or all that failed, up to a hundred at a time."""
     if (delivery_id is None) is (failed_since is None):
@@ -110,7 +108,7 @@ def redeliver(
 def send_test(
     context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help=t("The endpoint's URL."))],
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send a signed webhook.test event to a URL. Its result appears in the list of deliveries."""
     with open_client(context) as autos:
@@ -127,7 +125,7 @@ def send_test(
     help=t("List failing endpoints, and those that are disabled because of it."),
     epilog=examples("deliveries endpoints"),
 )
-def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
+def endpoints(context: typer.Context, as_json: AsLines = False) -> None:
     """List failing endpoints, and those that are disabled because of it."""
     with open_client(context) as autos:
         failing = autos.endpoints()
@@ -148,7 +146,7 @@ def endpoints(context: typer.Context, as_json: _AsLines = False) -> None:
 def enable(
     context: typer.Context,
     endpoint_id: Annotated[str, typer.Argument(metavar="ID", help=t("The endpoint's id."))],
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Enable an endpoint that was disabled."""
     with open_client(context) as autos:

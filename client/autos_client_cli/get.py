@@ -10,11 +10,11 @@ import typer
 from autos_client_cli.access import command_context, open_async_client, translating_problems
 from autos_client_cli.command_help import examples
 from autos_client_cli.display import make_display
-from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.get_many import GetOptions, ManyDownloads
 from autos_client_cli.get_results import worst_of
 from autos_client_cli.interruptions import Interrupted, run_interruptibly
+from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, patience_seconds
 from autos_client_cli.printing import print_line, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.text_input import STANDARD_INPUT, read_lines
@@ -46,16 +46,6 @@ _Jobs = Annotated[
         help=t("How many processes are saved at a time. Default: 4. The service works on all at once anyway."),
     ),
 ]
-_Patience = Annotated[
-    str,
-    typer.Option(
-        metavar=t("TIME"),
-        show_default=False,
-        help=t(
-            "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. Default: 10m."
-        ),
-    ),
-]
 
 
 def get(
@@ -82,7 +72,7 @@ def get(
         ),
     ] = None,
     jobs: _Jobs = 4,
-    patience: _Patience = "10m",
+    patience: PatienceTime = DEFAULT_PATIENCE,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help=t("Start what is missing, and save only what is available now."))
     ] = False,
@@ -95,7 +85,7 @@ def get(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))] = False,
 ) -> None:
     """Download processes, and save their documents."""
-    patience_seconds = parse_duration(patience, "--patience")
+    seconds = patience_seconds(patience)
     wanted = _read_numbers(numbers or [], numbers_from)
     options = GetOptions(output, jobs, not no_wait, overwrite, as_json, quiet)
     display = make_display(len(wanted), quiet=quiet)
@@ -106,7 +96,7 @@ def get(
             print_line(text, err=True)
 
     async def get_all() -> None:
-        async with open_async_client(context, patience_seconds, print_above) as autos:
+        async with open_async_client(context, seconds, print_above) as autos:
             await downloads.run(autos)
 
     try:

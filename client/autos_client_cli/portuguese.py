@@ -106,7 +106,6 @@ PORTUGUESE = {
     "an unknown time": "data desconhecida",
     "Print one JSON object a line.": "Mostra um objeto JSON por linha.",
     "Print the API's answer as JSON.": "Mostra a resposta da API em JSON.",
-    "Print the API's answer as it is.": "Mostra a resposta da API como ela é.",
     # get
     "Download processes, and save their documents as DIR/NUMBER/NNN - name.ext.\n\nThe service begins with all "
     "of them at once, and documents are saved as they become available. Files are verified by SHA-256; files "
@@ -131,8 +130,10 @@ PORTUGUESE = {
     "How many processes are saved at a time. Default: 4. The service works on all at once anyway.": (
         "Quantos processos são salvos ao mesmo tempo. Padrão: 4. O serviço trabalha em todos de qualquer forma."
     ),
-    "How long to try again if the API does not answer, as in 90s or 1h30m; 0 is not at all. Default: 10m.": (
-        "Por quanto tempo tentar de novo se a API não responder, como 90s ou 1h30m; 0 é não tentar. Padrão: 10m."
+    "How long to try again if the API does not answer or asks to wait, as in 90s or 1h30m; 0 is not at all. "
+    "Default: 10m.": (
+        "Por quanto tempo tentar de novo se a API não responder ou pedir para esperar, como 90s ou 1h30m; 0 é não "
+        "tentar. Padrão: 10m."
     ),
     "Start what is missing, and save only what is available now.": (
         "Inicia o que falta, e salva só o que está disponível agora."
@@ -204,9 +205,6 @@ PORTUGUESE = {
     ),
     "How old the court's listing may be; 0 asks the court again.": (
         "Idade máxima da lista do tribunal; 0 pergunta ao tribunal de novo."
-    ),
-    "With --wait: how long to try again if the API does not answer. Default: 10m.": (
-        "Com --wait: por quanto tempo tentar de novo se a API não responder. Padrão: 10m."
     ),
     "Print one JSON object for each line.": "Mostra um objeto JSON para cada linha.",
     "Batch {id}: {count} lines.": "Lote {id}: {count} linhas.",

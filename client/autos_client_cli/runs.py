@@ -8,6 +8,7 @@ import typer
 
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, examples
+from autos_client_cli.options import AsJson, AsLines
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(pretty_exceptions_enable=False)
 
 _Number = Annotated[str, typer.Argument(metavar=t("NUMBER"), help=t("The process number."))]
-_AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
-_AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
 
 
 @app.command(
@@ -32,7 +31,7 @@ _AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object 
 def status(
     context: typer.Context,
     number: _Number,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
     wait: Annotated[
         float | None,
         typer.Option(min=0, metavar=t("SECONDS"), help=t("Wait for the end of the run, at most this long.")),
@@ -56,7 +55,7 @@ def status(
     help=t("Retry what failed: in the open run, or in a new one."),
     epilog=examples("retry 1011745-77.2025.8.11.0041"),
 )
-def retry(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
+def retry(context: typer.Context, number: _Number, as_json: AsJson = False) -> None:
     """Retry what failed: in the open run, or in a new one."""
     with open_client(context) as autos:
         _print_status(autos.retry(canonical_number(number)), as_json=as_json)
@@ -68,7 +67,7 @@ def retry(context: typer.Context, number: _Number, as_json: _AsJson = False) -> 
     help=t("Pause the open run: it starts no further document. Pausing again changes nothing."),
     epilog=examples("pause 1011745-77.2025.8.11.0041"),
 )
-def pause(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
+def pause(context: typer.Context, number: _Number, as_json: AsJson = False) -> None:
     """Pause the open run: it starts no further document. Pausing again changes nothing."""
     with open_client(context) as autos:
         _print_status(autos.pause(canonical_number(number)), as_json=as_json)
@@ -80,7 +79,7 @@ def pause(context: typer.Context, number: _Number, as_json: _AsJson = False) -> 
     help=t("Resume a paused run."),
     epilog=examples("resume 1011745-77.2025.8.11.0041"),
 )
-def resume(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
+def resume(context: typer.Context, number: _Number, as_json: AsJson = False) -> None:
     """Resume a paused run."""
     with open_client(context) as autos:
         _print_status(autos.resume(canonical_number(number)), as_json=as_json)
@@ -92,7 +91,7 @@ def resume(context: typer.Context, number: _Number, as_json: _AsJson = False) ->
     help=t("Cancel the open run. What is stored stays."),
     epilog=examples("cancel 1011745-77.2025.8.11.0041"),
 )
-def cancel(context: typer.Context, number: _Number, as_json: _AsJson = False) -> None:
+def cancel(context: typer.Context, number: _Number, as_json: AsJson = False) -> None:
     """Cancel the open run. What is stored stays."""
     with open_client(context) as autos:
         _print_status(autos.cancel(canonical_number(number)), as_json=as_json)
@@ -107,7 +106,7 @@ def cancel(context: typer.Context, number: _Number, as_json: _AsJson = False) ->
 def failures(
     context: typer.Context,
     code: Annotated[str | None, typer.Option(metavar=t("CODE"), help=t("Only failures with this code."))] = None,
-    as_json: _AsLines = False,
+    as_json: AsLines = False,
 ) -> None:
     """List what failed, in all processes, the newest first."""
     with open_client(context) as autos:

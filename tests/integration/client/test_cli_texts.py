@@ -16,6 +16,7 @@ from api.problems.codes import ProblemCode
 from autos_client import ApiProblem, Unauthorized
 from autos_client_cli import texts
 from autos_client_cli.access import problem_text
+from autos_client_cli.command_help import Command, Group
 from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.portuguese import PORTUGUESE, PORTUGUESE_PROBLEMS
@@ -75,6 +76,27 @@ def test_both_languages_have_the_same_texts_and_placeholders() -> None:
         for english, portuguese in PORTUGUESE.items()
         if placeholders_in(english) != placeholders_in(portuguese)
     } == {}
+
+
+def test_commands_and_groups_have_one_kind_of_help_page() -> None:
+    for name in ("get_params", "get_usage", "format_help"):
+        assert getattr(Command, name) is getattr(Group, name)
+
+
+def test_an_option_of_several_commands_is_defined_once() -> None:
+    helps = [
+        ast.unparse(keyword.value)
+        for path in COMMANDS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "typer.Option"
+        for keyword in node.keywords
+        if keyword.arg == "help"
+    ]
+    patience = [page.partition("--patience")[2] for page in print_all_help().values() if "--patience" in page]
+
+    assert sorted(helps) == sorted(set(helps))
+    assert len(patience) == 2
+    assert len({text.partition("Default: 10m.")[0] for text in patience}) == 1
 
 
 def test_every_help_page_is_in_the_language_and_shows_no_types() -> None:
