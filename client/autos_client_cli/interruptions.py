@@ -33,28 +33,29 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
 async def _run_with_signals(work: Coroutine[Any, Any, T]) -> T:
     loop, task, was_interrupted = asyncio.get_running_loop(), asyncio.ensure_future(work), False
     # `nohup` has the program ignore SIGHUP, and a shell's `&` may have it ignore SIGINT.
-    signals = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
+    handled = [number for number, handler in former.items() if handler is not signal.SIG_IGN]
 
-    def interrupt() -> None:
+    def interrupt(*_: object) -> None:
         nonlocal was_interrupted
         was_interrupted = True
-        for number in signals:
-            loop.remove_signal_handler(number)
-            # A plain handler, since the event loop may be busy.
+        for number in handled:
             signal.signal(number, _end_at_once)
-        task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
-    try:
-        for number in signals:
-            loop.add_signal_handler(number, interrupt)
-    except NotImplementedError:  # Windows. Ctrl-C raises KeyboardInterrupt there.
-        pass
+    # Not the event loop's own handlers: Windows has none, and they would wait for a loop that is busy.
+    for number in handled:
+        signal.signal(number, interrupt)
     try:
         return await task
     except asyncio.CancelledError:
         if was_interrupted:
             raise Interrupted from None
         raise
+    finally:
+        if not was_interrupted:
+            for number in handled:
+                signal.signal(number, former[number] or signal.SIG_DFL)
 
 
 def _end_at_once(*_: object) -> None:

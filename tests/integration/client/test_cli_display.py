@@ -16,6 +16,7 @@ from autos_client import Progress
 from autos_client.models import Status
 from autos_client_cli.display import Display, LiveDisplay, Totals
 from autos_client_cli.get_many import GetOptions, ManyDownloads
+from autos_client_cli.interruptions import run_interruptibly
 from tests.integration.client.scripted import status_body
 
 CLIENT = Path(__file__).parents[3] / "client"
@@ -36,6 +37,17 @@ try:
     run_interruptibly(work())
 except Interrupted:
     sys.exit(7)
+"""
+
+# An event loop as on Windows, which cannot handle signals.
+WITHOUT_LOOP_SIGNALS = """
+import asyncio
+
+def refuse(*_):
+    raise NotImplementedError
+
+for name in ("add_signal_handler", "remove_signal_handler"):
+    setattr(asyncio.SelectorEventLoop, name, refuse)
 """
 
 
@@ -110,10 +122,11 @@ def test_printed_lines_stay_above_the_display() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_first_signal_cancels_the_work_and_the_second_ends_at_once(number: signal.Signals) -> None:
+@pytest.mark.parametrize("loop", ["", WITHOUT_LOOP_SIGNALS], ids=["unix", "windows"])
+def test_first_signal_cancels_the_work_and_the_second_ends_at_once(loop: str, number: signal.Signals) -> None:
     for blocked, signals, code in ((0, 1, 7), (60, 2, 130)):
         with subprocess.Popen(
-            [sys.executable, "-c", INTERRUPTIBLE, str(blocked)],
+            [sys.executable, "-c", loop + INTERRUPTIBLE, str(blocked)],
             env={"PYTHONPATH": str(CLIENT)},
             stdout=subprocess.PIPE,
             text=True,
@@ -140,6 +153,16 @@ def test_signal_that_the_shell_has_the_program_ignore_is_ignored() -> None:
         assert process.stdout.readline() == "cancelled\n"
         # The second signal would end it with 130.
         assert process.wait(20) == 7
+
+
+def test_signals_mean_what_they_did_before_when_the_work_has_ended() -> None:
+    async def work() -> int:
+        assert signal.getsignal(signal.SIGTERM) is not before[signal.SIGTERM]
+        return 3
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    assert run_interruptibly(work()) == 3
+    assert {number: signal.getsignal(number) for number in before} == before
 
 
 def test_warning_of_the_service_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
