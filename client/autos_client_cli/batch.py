@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,9 +15,10 @@ from autos_client_cli.command_help import examples
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, patience_seconds
 from autos_client_cli.printing import print_json, print_line, print_table, rich_text
+from autos_client_cli.service_warnings import ServiceWarnings
 from autos_client_cli.text_input import read_lines
 from autos_client_cli.texts import t
-from autos_client_cli.words import number_text
+from autos_client_cli.words import decision_words, item_words, number_text
 
 if TYPE_CHECKING:
     from autos_client import Autos, Batch
@@ -66,6 +68,7 @@ def batch(
     if not lines:
         raise CommandError(t("Name at least one process number."), ExitCode.USAGE)
     batches: list[Batch] = []
+    warnings = ServiceWarnings(partial(print_line, err=True))
     try:
         with open_client(context, seconds) as autos:
             for first in range(0, len(lines), _BATCH_SIZE):
@@ -73,17 +76,25 @@ def batch(
                 made = autos.batch(chunk, webhook_url=webhook_url, priority=priority, max_age=max_age)
                 batches.append(made)
                 print_line(t("Batch {id}: {count} lines.", id=made.id, count=number_text(len(chunk))), err=True)
+                _note_warnings(warnings, made)
             if wait:
-                batches = _wait_until_ended(autos, batches)
+                _wait_until_ended(autos, batches, warnings)
     except (KeyboardInterrupt, CommandError) as error:
-        raise _with_what_goes_on(error, batches, command_context(context).program) from None
+        program = command_context(context).program
+        raise _with_what_goes_on(error, batches, program, lacks_worker=warnings.lacks_worker) from None
     _print_items(batches, as_json=as_json)
     states = {item.state for each in batches for item in each.items}
     if states - _FINE_STATES:
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _wait_until_ended(autos: Autos, batches: list[Batch]) -> list[Batch]:
+def _note_warnings(warnings: ServiceWarnings, batch: Batch) -> None:
+    if batch.ended_at is None:
+        warnings.note(batch.warnings, about=t("Batch {id}", id=batch.id))
+
+
+def _wait_until_ended(autos: Autos, batches: list[Batch], warnings: ServiceWarnings) -> None:
+    """Keep the batches up to date until each has ended."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)
@@ -95,21 +106,33 @@ def _wait_until_ended(autos: Autos, batches: list[Batch]) -> list[Batch]:
                 status.update(rich_text(_counts_text(batches)))
             time.sleep(pause)
             pause = min(1.5 * pause, _MAX_SECONDS_BETWEEN_LOOKS)
-            batches = [autos.batch_status(each.id) if each.ended_at is None else each for each in batches]
-    return batches
+            for index, each in enumerate(batches):
+                if each.ended_at is None:
+                    batches[index] = autos.batch_status(each.id)
+                    _note_warnings(warnings, batches[index])
 
 
 def _counts_text(batches: list[Batch]) -> str:
     counts: Counter[str] = Counter()
     for each in batches:
         counts.update(each.counts)
-    return " · ".join(f"{number_text(count)} {state}" for state, count in counts.items() if count)
+    return " · ".join(f"{number_text(count)} {item_words(state)}" for state, count in counts.items() if count)
 
 
-def _with_what_goes_on(error: BaseException, batches: list[Batch], program: str) -> CommandError:
+def _with_what_goes_on(
+    error: BaseException, batches: list[Batch], program: str, *, lacks_worker: bool
+) -> CommandError:
     is_interrupted = isinstance(error, KeyboardInterrupt)
     lines = [t("Interrupted.") if is_interrupted else str(error)]
-    if batches:
+    if batches and lacks_worker:
+        lines.append(
+            t(
+                "The service keeps what it has accepted, and works on it as soon as a worker is back. "
+                "`{program} list` shows it, and `{program} get -i FILE` saves the documents.",
+                program=program,
+            )
+        )
+    elif batches:
         lines.append(
             t(
                 "The service goes on with what it has accepted; nothing is lost. `{program} list` shows it, and "
@@ -131,8 +154,8 @@ def _print_items(batches: list[Batch], *, as_json: bool) -> None:
     rows = [
         (
             item.process_number or item.given,
-            item.state,
-            item.decision or "",
+            item_words(item.state),
+            decision_words(item.decision or ""),
             item.problem.detail if item.problem else "",
         )
         for each in batches

@@ -17,6 +17,7 @@ from autos_client_cli.display import Display
 from autos_client_cli.errors import ExitCode
 from autos_client_cli.get_results import exit_code_for, json_of, print_failures, summary_of
 from autos_client_cli.printing import print_json, print_line
+from autos_client_cli.service_warnings import ServiceWarnings
 from autos_client_cli.texts import t
 from autos_client_cli.words import count_text, number_text
 
@@ -69,7 +70,7 @@ class ManyDownloads:
         # Their status is the one that was asked for, so that they need no request in their turn.
         self._answered: set[str] = set()
         self._ended: set[str] = set()
-        self._told_warnings: set[str] = set()
+        self._warnings = ServiceWarnings(self._print_above)
         self.results: dict[str, ExitCode] = {}
 
     async def run(self, autos: AsyncAutos) -> None:
@@ -97,6 +98,8 @@ class ManyDownloads:
                     continue
                 self._batch_ids.update(dict.fromkeys(chunk, batch.id))
                 self._started.update(chunk)
+                if batch.ended_at is None:
+                    self._warnings.note(batch.warnings, about=t("Batch {id}", id=batch.id))
             return
         semaphore = asyncio.Semaphore(_STARTS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
@@ -116,6 +119,8 @@ class ManyDownloads:
                 self._answered.add(number)
                 if process.decision in _NOTHING_TO_RUN:
                     self._ended.add(number)
+                else:
+                    self._warnings.note(process.warnings, about=number)
 
     def _read_only(self, numbers: Sequence[str], problem: Forbidden) -> None:
         """Have processes saved as far as the service has them, because the key may not start downloads.
@@ -126,8 +131,7 @@ class ManyDownloads:
         if problem.code != _MAY_NOT_START:
             raise problem
         if not self._answered:
-            with self._display.interrupted():
-                print_line(t("This key may not start downloads. What the service has is saved."), err=True)
+            self._print_above(t("This key may not start downloads. What the service has is saved."))
         self._answered.update(numbers)
 
     async def _needs_request(self, autos: AsyncAutos, number: str) -> bool:
@@ -178,17 +182,16 @@ class ManyDownloads:
         self._display.totals.update(number, progress)
         if progress.status.ended:
             self._ended.add(number)
-        for warning in progress.status.warnings:
-            # Not by the code: each queue without a worker has a warning of its own.
-            if warning.detail not in self._told_warnings:
-                self._told_warnings.add(warning.detail)
-                with self._display.interrupted():
-                    print_line(f"{number}: {warning.detail} ({warning.code})", err=True)
+        else:
+            self._warnings.note(progress.status.warnings, about=number)
 
     def _fail(self, number: str, text: str, code: ExitCode) -> None:
         self._finish(number, code)
+        self._print_above(f"{number}: {text}")
+
+    def _print_above(self, text: str) -> None:
         with self._display.interrupted():
-            print_line(f"{number}: {text}", err=True)
+            print_line(text, err=True)
 
     def _finish(self, number: str, code: ExitCode) -> None:
         self.results[number] = code
@@ -207,7 +210,15 @@ class ManyDownloads:
                 all=number_text(len(self._numbers)),
             )
         ]
-        if going_on:
+        if going_on and self._warnings.lacks_worker:
+            lines.append(
+                count_text(
+                    going_on,
+                    t("The service keeps {count} request, and works on it as soon as a worker is back."),
+                    t("The service keeps {count} requests, and works on them as soon as a worker is back."),
+                )
+            )
+        elif going_on:
             lines.append(
                 count_text(
                     going_on,

@@ -70,6 +70,13 @@ PORTUGUESE = {
     # Statuses and phases.
     "under way": "em andamento",
     "completed": "completo",
+    "queued": "na fila",
+    "invalid": "inválido",
+    "repeated": "repetidos",
+    "complete already": "já estava completo",
+    "settled already": "nada mais a fazer",
+    "under way already": "já estava em andamento",
+    "started": "iniciado",
     "partial": "parcial",
     "failed": "falhou",
     "cancelled": "cancelado",
@@ -186,6 +193,12 @@ PORTUGUESE = {
     "The service goes on downloading {count} processes; nothing is lost.": (
         "O serviço continua baixando {count} processos; nada se perde."
     ),
+    "The service keeps {count} request, and works on it as soon as a worker is back.": (
+        "O serviço guarda {count} pedido, e trabalha nele assim que um worker voltar."
+    ),
+    "The service keeps {count} requests, and works on them as soon as a worker is back.": (
+        "O serviço guarda {count} pedidos, e trabalha neles assim que um worker voltar."
+    ),
     "{count} process was not started.": "{count} processo não foi iniciado.",
     "{count} were not started.": "{count} não foram iniciados.",
     "Run the same command again to get the rest:": "Rode o mesmo comando de novo para obter o resto:",
@@ -208,6 +221,12 @@ PORTUGUESE = {
     ),
     "Print one JSON object for each line.": "Mostra um objeto JSON para cada linha.",
     "Batch {id}: {count} lines.": "Lote {id}: {count} linhas.",
+    "Batch {id}": "Lote {id}",
+    "The service keeps what it has accepted, and works on it as soon as a worker is back. `{program} list` shows "
+    "it, and `{program} get -i FILE` saves the documents.": (
+        "O serviço guarda o que aceitou, e trabalha nisso assim que um worker voltar. `{program} list` mostra os "
+        "processos, e `{program} get -i ARQUIVO` salva os documentos."
+    ),
     "The service goes on with what it has accepted; nothing is lost. `{program} list` shows it, and `{program} "
     "get -i FILE` saves the documents.": (
         "O serviço continua com o que aceitou; nada se perde. `{program} list` mostra os processos, e "

@@ -20,6 +20,15 @@ _WORDS = {
     "finishing": t("finishing"),
 }
 
+# Of the lines of a batch, which have the words for statuses too.
+_ITEM_WORDS = {"queued": t("queued"), "invalid": t("invalid"), "duplicates": t("repeated")}
+_DECISION_WORDS = {
+    "complete": t("complete already"),
+    "settled": t("settled already"),
+    "active": t("under way already"),
+    "started": t("started"),
+}
+
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -27,6 +36,16 @@ def status_words(status: str, phase: str | None = None) -> str:
     """Return the words for a process's phase, or else its status. Those of a newer service stay as they are."""
     word = phase or status
     return _WORDS.get(word, word.replace("_", " "))
+
+
+def item_words(state: str) -> str:
+    """Return the words for the state of a line of a batch."""
+    return _ITEM_WORDS.get(state) or status_words(state)
+
+
+def decision_words(decision: str) -> str:
+    """Return the words for what a request led to."""
+    return _DECISION_WORDS.get(decision, decision.replace("_", " "))
 
 
 def status_named(words: str) -> str:

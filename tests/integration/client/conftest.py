@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
+from typing import TypeAlias
 
+import httpx
 import pytest
 
 from autos_client.asynchronous import connection as async_connection
 from autos_client.blocking import connection as blocking_connection
+from autos_client_cli.app import app
+from autos_client_cli.commands import run_app
 from tests.integration.client.scripted import Script
+
+# Runs a command and returns its exit code, and what it has printed on standard output and on standard error.
+RunClient: TypeAlias = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -53,3 +63,25 @@ def clock(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
     begun = time.monotonic()
     monkeypatch.setattr("autos_client.patience.time.monotonic", lambda: begun + sum(pauses))
     return pauses
+
+
+@pytest.fixture
+def run_client(script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunClient:
+    """Return what runs a command against the script: its exit code, and what it has printed."""
+    monkeypatch.setenv("AUTOS_PUBLIC_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("AUTOS_API_KEY", raising=False)
+    for name in ("HTTPTransport", "AsyncHTTPTransport"):
+        monkeypatch.setattr(httpx, name, lambda: httpx.MockTransport(script))
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["autos-client", *map(str, arguments)])
+        # An interrupted program leaves handlers that end it at once.
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            code = run_app(app, program="autos-client")
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return (code, *capsys.readouterr())
+
+    return run

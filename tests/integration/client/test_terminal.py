@@ -8,11 +8,9 @@ import itertools
 import json
 import sys
 import unicodedata
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,10 +19,9 @@ from rich.console import Console
 import autos_client_cli
 from autos_client import Progress
 from autos_client.models import Status
-from autos_client_cli.app import app
-from autos_client_cli.commands import run_app
 from autos_client_cli.display import LiveDisplay
 from autos_client_cli.printing import print_json, printable, rich_text
+from tests.integration.client.conftest import RunClient
 from tests.integration.client.scripted import (
     NUMBER,
     Script,
@@ -42,28 +39,11 @@ HOSTILE = (
     "\x1b]0;title\x07\x1b[2J\x9b2J\u202etxt.exe\u2066\r\nforged\u2028line [link=https://evil.test][red]x[/red]"
 )
 WITHOUT_COMMANDS = "txt.exe"
-Run = Callable[..., tuple[int, str, str]]
 
 
 def obeyed(text: str) -> set[str]:
     """Return the characters of printed lines that a terminal could obey."""
     return {each for each in text if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp")} - {"\n"}
-
-
-@pytest.fixture
-def run_client(script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return what runs a command against the script: its exit code, and what it has printed."""
-    monkeypatch.setenv("AUTOS_PUBLIC_URL", "http://127.0.0.1:1")
-    monkeypatch.delenv("AUTOS_API_KEY", raising=False)
-    for name in ("HTTPTransport", "AsyncHTTPTransport"):
-        monkeypatch.setattr(httpx, name, lambda: httpx.MockTransport(script))
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["autos-client", *map(str, arguments)])
-        code = run_app(app, program="autos-client")
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 def list_texts(value: Any) -> list[str]:
@@ -188,7 +168,7 @@ def answer_with_hostile_texts(script: Script, numbers: Path) -> dict[tuple[str, 
     }
 
 
-def test_no_command_prints_what_a_terminal_obeys(script: Script, tmp_path: Path, run_client: Run) -> None:
+def test_no_command_prints_what_a_terminal_obeys(script: Script, tmp_path: Path, run_client: RunClient) -> None:
     for command, has_json in answer_with_hostile_texts(script, tmp_path / "numbers.txt").items():
         for arguments in (command, (*command, "--json"))[: 1 + has_json]:
             code, out, err = run_client(*arguments)
@@ -203,7 +183,7 @@ def test_no_command_prints_what_a_terminal_obeys(script: Script, tmp_path: Path,
 
 @pytest.mark.parametrize("command", [("status", NUMBER), ("get", NUMBER)])
 def test_no_refusal_prints_what_a_terminal_obeys(
-    script: Script, tmp_path: Path, run_client: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+    script: Script, tmp_path: Path, run_client: RunClient, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     problem = {"code": HOSTILE, "detail": HOSTILE, "request_id": HOSTILE, "status": 409}
