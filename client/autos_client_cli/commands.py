@@ -7,7 +7,7 @@ import typer
 from autos_client_cli import batch, court, deliveries, get, listing, runs
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.printing import print_lines
+from autos_client_cli.printing import print_lines, replace_what_encodings_lack
 from autos_client_cli.texts import t
 
 EXIT_CODES_HELP = t(
@@ -39,6 +39,7 @@ def add_client_commands(app: typer.Typer) -> None:
 
 def run_app(app: typer.Typer, *, program: str) -> int:
     """Run a program and return its exit code. An expected failure is a line or a few on standard error."""
+    replace_what_encodings_lack()
     try:
         app(prog_name=program)
     except SystemExit as ended:

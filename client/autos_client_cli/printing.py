@@ -6,7 +6,10 @@ line that the commands print passes ``printable``, and Rich gets ``rich_text`` i
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -38,8 +41,9 @@ def print_lines(text: str, *, err: bool = False) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON, in which everything that a terminal could obey is escaped."""
-    text = json.dumps(value, ensure_ascii=False)
+    """Print a value as one line of JSON. What a terminal could obey is escaped; without UTF-8, all but ASCII is."""
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    text = json.dumps(value, ensure_ascii=not is_utf8)
     # Escaped, they are the same JSON.
     typer.echo("".join(each if each.isprintable() or _is_blank(each) else json.dumps(each)[1:-1] for each in text))
 
@@ -76,6 +80,13 @@ def rich_text(text: str, *, style: str = "") -> Text:
 def local_time(moment: datetime | None) -> str:
     """Return a time in this machine's time zone."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if moment else t("an unknown time")
+
+
+def replace_what_encodings_lack() -> None:
+    """Have standard output and standard error escape what their encoding cannot write, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _is_blank(character: str) -> bool:

@@ -10,6 +10,14 @@ from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.texts import t
 
 STANDARD_INPUT = "-"
+# The mark of UTF-32 begins with that of UTF-16.
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def read_standard_input() -> str:
@@ -39,11 +47,13 @@ def read_lines(source: str) -> list[str]:
 def decode_text(content: bytes) -> str:
     """Decode a person's file, without its byte order mark.
 
-    What is not Unicode is read as Latin-1, in which no byte is wrong: process numbers and tokens are plain ASCII,
-    and are checked afterwards.
+    What is neither marked nor UTF-8 is read as Windows-1252, which contains Latin-1: process numbers and tokens are
+    plain ASCII, and are checked afterwards.
     """
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace")
     try:
-        return content.decode(encoding)
+        return content.decode()
     except UnicodeDecodeError:
-        return content.decode("latin-1")
+        return content.decode("cp1252", errors="replace")
