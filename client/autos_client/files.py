@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import mimetypes
+import os
 import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from autos_client.models import Document
 from autos_client.reports import SavedFile
@@ -64,7 +67,7 @@ def rename_former_file(folder: Path, position: int, document: Document, digits: 
         return
     for former_digits in range(_MIN_DIGITS, _MAX_DIGITS + 1):
         former_path = folder / file_name(position, document, former_digits)
-        if former_path != path and has_content(former_path, document):
+        if former_path != path and state_of(former_path, document) is FileState.SAME:
             former_path.rename(path)
             return
 
@@ -114,6 +117,8 @@ class VerifiedFile:
     def __init__(self, path: Path, document: Document, on_bytes: Callable[[int], None]) -> None:
         """Prepare the file. ``open`` creates it."""
         self._path = path
+        # A random name, so that two downloads into one folder do not write into the same file.
+        self._part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         self._document = document
         self._on_bytes = on_bytes
         self._digest = hashlib.sha256()
@@ -121,21 +126,29 @@ class VerifiedFile:
 
     @contextmanager
     def open(self) -> Iterator[VerifiedFile]:
-        """Write a temporary file during the block, then verify and rename it. An unfinished one is deleted.
+        """Write a temporary file during the block. It is deleted, unless ``commit`` has given it its name.
+
+        Raises:
+            OSError: The folder cannot be written to.
+        """
+        try:
+            with self._part.open("xb") as self._file:
+                yield self
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def commit(self) -> None:
+        """Verify the bytes, bring them to the disk, and give the file its name.
 
         Raises:
             Damaged: The bytes are not those that the document states.
             OSError: The folder cannot be written to.
         """
-        # A random name, so that two downloads into one folder do not write into the same file.
-        part = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}.part")
-        try:
-            with part.open("xb") as self._file:
-                yield self
-            self._verify()
-            part.replace(self._path)
-        finally:
-            part.unlink(missing_ok=True)
+        self._verify()
+        _sync(self._file)
+        # Windows renames no open file.
+        self._file.close()
+        self._part.replace(self._path)
 
     def write(self, piece: bytes) -> None:
         """Write the next bytes.
@@ -157,19 +170,40 @@ class VerifiedFile:
             raise Damaged("Its SHA-256 is not the one that was stated.")
 
 
-def has_content(path: Path, document: Document) -> bool:
-    """Return whether a file exists and has the document's size and SHA-256.
+class FileState(StrEnum):
+    """What there is under a document's file name."""
+
+    MISSING = "missing"
+    SAME = "same"
+    # Without content: what a power cut may leave of a file that was written, but not yet on the disk.
+    BLANK = "blank"
+    OTHER = "other"
+
+
+def state_of(path: Path, document: Document) -> FileState:
+    """Compare a file with the size and SHA-256 of a document.
 
     Raises:
         OSError: It cannot be read.
     """
-    if not path.is_file() or path.stat().st_size != document.size_bytes:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
+    if path.exists() and not path.is_file():
+        return FileState.OTHER
+    # Opened at once: between two looks, another download into the folder may put it there.
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return FileState.MISSING
+    with file:
+        digest, size_bytes, is_blank = hashlib.sha256(), 0, True
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
-    return digest.hexdigest() == document.sha256
+            size_bytes += len(block)
+            is_blank = is_blank and not block.strip(b"\0")
+            if not is_blank and size_bytes > (document.size_bytes or 0):
+                return FileState.OTHER
+    if size_bytes == document.size_bytes and digest.hexdigest() == document.sha256:
+        return FileState.SAME
+    return FileState.BLANK if is_blank else FileState.OTHER
 
 
 def write_manifest(folder: Path, process_number: str, files: list[SavedFile]) -> None:
@@ -187,7 +221,19 @@ def write_manifest(folder: Path, process_number: str, files: list[SavedFile]) ->
     }
     part = folder / f"{MANIFEST}.{secrets.token_hex(4)}.part"
     try:
-        part.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        with part.open("xb") as file:
+            file.write((json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
+            _sync(file)
         part.replace(folder / MANIFEST)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sync(file: IO[bytes]) -> None:
+    """Bring a file's bytes to the disk, so that no power cut leaves its name without them.
+
+    Raises:
+        OSError: The disk did not take them.
+    """
+    file.flush()
+    os.fsync(file.fileno())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autos_client import requests
 from autos_client.errors import ApiProblem, AutosError, Unavailable
-from autos_client.files import Damaged, VerifiedFile, file_name, has_content, rename_former_file
+from autos_client.files import Damaged, FileState, VerifiedFile, file_name, rename_former_file, state_of
 from autos_client.flows import Download, Flow, RunBlocking, Sleep, is_store_outage, send, store_refusal
 from autos_client.models import Document
 from autos_client.patience import Party, Patience, Retries
@@ -63,10 +63,10 @@ def save_document(document: Document, position: int, destination: Destination) -
                 "Above public secrecy, or no longer shown by the court, and the key lacks the scope sealed.",
             )
         yield RunBlocking(lambda: rename_former_file(destination.folder, position, document, destination.digits))
-        is_there = yield RunBlocking(lambda: has_content(path, document))
-        if is_there:
+        state = yield RunBlocking(lambda: state_of(path, document))
+        if state is FileState.SAME:
             counter.add_bytes(document.size_bytes or 0)
-        elif path.exists() and not destination.overwrite:
+        elif state is FileState.OTHER and not destination.overwrite:
             raise _NotSaved(
                 "file_exists", f"{path.name} has other content; it was not changed. With overwrite, it is replaced."
             )
@@ -83,7 +83,7 @@ def save_document(document: Document, position: int, destination: Destination) -
     finally:
         counter.add_files(1)
     saved = SavedFile(document.id, path, document.size_bytes or 0, document.sha256 or "")
-    return SaveResult(saved, is_new=not is_there)
+    return SaveResult(saved, is_new=state is not FileState.SAME)
 
 
 def _failure(document: Document, code: str, detail: str) -> SaveResult:
@@ -122,6 +122,7 @@ def _download_document(document: Document, path: Path, destination: Destination)
                 status = yield Download(link, sink)
                 if status != 200:
                     raise store_refusal(status)
+                yield RunBlocking(sink.commit)
             retries.answered()
             return
         except Damaged as error:

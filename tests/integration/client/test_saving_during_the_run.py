@@ -118,11 +118,11 @@ def test_pages_read_and_files_hashed_grow_with_the_documents_only(
 ) -> None:
     hashed: list[str] = []
 
-    def has_content(path: Path, document: Any) -> bool:
+    def state_of(path: Path, document: Any) -> files.FileState:
         hashed.append(path.name)
-        return files.has_content(path, document)
+        return files.state_of(path, document)
 
-    monkeypatch.setattr(saving, "has_content", has_content)
+    monkeypatch.setattr(saving, "state_of", state_of)
     run = OpenRun(script, 300, [list(range(first, first + 5)) for first in range(1, 300, 5)])
 
     with script.client() as autos:
