@@ -178,6 +178,16 @@ class Settings(SettingsFields):
             raise ConfigurationError(f"AUTOS_ALERT_WEBHOOK_URL: {error}") from None
 
     @property
+    def otlp_url(self) -> str | None:
+        """The base URL of the collector of traces. None means that there are none."""
+        return str(self.otlp_endpoint) if self.otlp_endpoint else None
+
+    @property
+    def otlp_header_text(self) -> str | None:
+        """The headers for the collector, as the operator writes them."""
+        return self.otlp_headers.get_secret_value() if self.otlp_headers else None
+
+    @property
     def alert_court_patience(self) -> timedelta:
         """How long the court may fail to answer before an alert is raised."""
         return timedelta(seconds=self.alert_court_seconds)

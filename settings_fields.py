@@ -29,6 +29,12 @@ def _clean_token(token: SecretStr | None) -> SecretStr | None:
         raise ValueError(str(error)) from None
 
 
+def _without_credentials(url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+    if url is not None and (url.username or url.password or url.query):
+        raise ValueError("Write credentials into AUTOS_OTLP_HEADERS, not into the address.")
+    return url
+
+
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
@@ -167,6 +173,15 @@ class SettingsFields(BaseSettings):
     metrics_address: OptionalAddress = Field(None, examples=["127.0.0.1:9464"])
     """Where a worker serves its metrics for Prometheus: an IP address and a port. Each worker needs its own, and
     nothing there asks for a key. Without it, none are served. Compose sets it, inside its network."""
+
+    # Traces.
+    otlp_endpoint: Annotated[OptionalUrl, AfterValidator(_without_credentials)] = Field(
+        None, examples=["http://127.0.0.1:4318"]
+    )
+    """A collector of OpenTelemetry that takes OTLP over HTTP ([docs/traces.md](traces.md)): its base URL, to which
+    `/v1/traces` is added. Set it for the API as well as the workers. Without it, there are no traces."""
+    otlp_headers: OptionalSecret = Field(None, examples=["authorization=Bearer%20KEY"])
+    """Headers for the collector: `name=value`, several separated by commas, with values percent-encoded."""
 
     # The API.
     api_host: str = "127.0.0.1"

@@ -26,14 +26,17 @@ from activities.failure_lines import shorten_failure_lines
 from activities.log_context import LogContextInterceptor
 from activities.metrics import BUCKETS
 from activities.reset_detection import ResetDetectionInterceptor
+from activities.spans import ActivitySpansInterceptor
 from adapters.database.urls import engine_arguments
 from adapters.memory import return_large_buffers
 from adapters.security.encryption import PayloadEncryptor
+from adapters.telemetry import open_tracer
 from adapters.temporal.connection import connect_patiently
 from adapters.temporal.metrics_exporter import open_metrics_runtime
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.schedules import ensure_schedules
 from domain.loopback import loopback_port
+from domain.spans import NO_TRACES, Tracer
 from domain.version import VERSION
 from settings import Settings
 from worker_parts import (
@@ -76,16 +79,18 @@ async def run(settings: Settings) -> None:
     # Report a wrong setting before waiting for anything.
     engine_arguments(settings.effective_database_url)
     encryptor = PayloadEncryptor(settings.payload_keys) if settings.payload_keys else None
+    tracer = open_tracer(settings.otlp_url, settings.otlp_header_text, service="autos-worker")
     runtime = _serve_metrics(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    client = await _connect_unless(stop, runtime, encryptor)
+    client = await _connect_unless(stop, runtime, encryptor, tracer)
     if client is None:
         return
     async with AsyncExitStack() as stack:
-        for worker in await build_workers(client, settings, stack):
+        stack.push_async_callback(tracer.close)
+        for worker in await build_workers(client, settings, stack, tracer):
             await stack.enter_async_context(worker)
         await MonitorClient(client).request_check(seconds=_PATIENCE_SECONDS)
         await ensure_schedules(client)
@@ -113,9 +118,9 @@ def _serve_metrics(settings: Settings) -> Runtime | None:
 
 
 async def _connect_unless(
-    stop: asyncio.Event, runtime: Runtime | None, encryptor: PayloadEncryptor | None
+    stop: asyncio.Event, runtime: Runtime | None, encryptor: PayloadEncryptor | None, tracer: Tracer
 ) -> Client | None:
-    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS, runtime, encryptor))
+    connecting = asyncio.ensure_future(connect_patiently(_PATIENCE_SECONDS, runtime, encryptor, tracer))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -125,18 +130,21 @@ async def _connect_unless(
     return None
 
 
-async def build_workers(client: Client, settings: Settings, stack: AsyncExitStack) -> tuple[Worker, Worker]:
+async def build_workers(
+    client: Client, settings: Settings, stack: AsyncExitStack, tracer: Tracer = NO_TRACES
+) -> tuple[Worker, Worker]:
     """Return the workers of both task queues, not yet running. Closing the stack closes what they use.
 
     Raises:
         ConfigurationError: There is no webhook secret, or alerts may not go to their address.
     """
-    adapters = await open_adapters(client, settings, stack)
+    adapters = await open_adapters(client, settings, stack, tracer)
     shared: WorkerOptions = {
         "graceful_shutdown_timeout": _GRACEFUL_SHUTDOWN,
         "interceptors": [
             # The outermost, so that the others' log lines have its context too.
             LogContextInterceptor(),
+            *([ActivitySpansInterceptor(tracer)] if tracer.is_on else []),
             RequestHeadersInterceptor(),
             # One for both workers: what one has checked, the other need not check again.
             ResetDetectionInterceptor(adapters.catalog, adapters.runs),

@@ -37,6 +37,7 @@ from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard, WebhookSender
 from domain.errors import ConfigurationError
+from domain.spans import NO_TRACES, Tracer
 from settings import Settings
 from workflows.options import COURT_QUEUE
 
@@ -61,9 +62,12 @@ class Adapters:
     pace: CourtRateLimiter
     store_circuit: StoreCircuitBreaker
     metrics: WorkerMetrics
+    tracer: Tracer
 
 
-async def open_adapters(client: Client, settings: Settings, stack: AsyncExitStack) -> Adapters:
+async def open_adapters(
+    client: Client, settings: Settings, stack: AsyncExitStack, tracer: Tracer = NO_TRACES
+) -> Adapters:
     if settings.webhook_secret is None:
         raise ConfigurationError(
             "AUTOS_WEBHOOK_SECRET is not set. Set it to whsec_ followed by the base64 of 32 random bytes."
@@ -72,7 +76,10 @@ async def open_adapters(client: Client, settings: Settings, stack: AsyncExitStac
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
     stack.push_async_callback(catalog.close)
     store = await ObjectStore.open(
-        stack, settings.storage_address, connections=settings.court_concurrency * COURT_SLOTS_PER_REQUEST
+        stack,
+        settings.storage_address,
+        connections=settings.court_concurrency * COURT_SLOTS_PER_REQUEST,
+        tracer=tracer,
     )
     address_guard = AddressGuard(settings.webhook_policy, has_keys=catalog.clients.has_keys)
     stack.callback(address_guard.close)
@@ -80,13 +87,14 @@ async def open_adapters(client: Client, settings: Settings, stack: AsyncExitStac
         settings.webhook_secret.get_secret_value(),
         address_guard,
         proxy_url=settings.webhook_proxy_url.get_secret_value() if settings.webhook_proxy_url else None,
+        tracer=tracer,
     )
     stack.push_async_callback(sender.close)
     tokens = create_court_tokens(catalog, settings)
     return Adapters(
         catalog,
         store,
-        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store),
+        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
         sender,
         RunClient(client),
         MonitorClient(client),
@@ -99,6 +107,7 @@ async def open_adapters(client: Client, settings: Settings, stack: AsyncExitStac
         ),
         StoreCircuitBreaker(catalog.store_circuit, store),
         WorkerMetrics(_meter_of(client)),
+        tracer,
     )
 
 
@@ -170,6 +179,7 @@ async def build_court_activities(adapters: Adapters, settings: Settings, stack: 
         *(stack, settings, adapters.access, adapters.pace),
         concurrency=settings.court_concurrency,
         metrics=adapters.metrics,
+        tracer=adapters.tracer,
     )
     return CourtActivities(
         *(court, adapters.access, adapters.catalog, adapters.store, adapters.store_circuit, choose_media_type),
@@ -197,6 +207,7 @@ async def open_court(
     *,
     concurrency: int,
     metrics: WorkerMetrics = NO_METRICS,
+    tracer: Tracer = NO_TRACES,
 ) -> PdpjClient:
     """Open a client of the court for these settings. It is closed with the stack.
 
@@ -215,6 +226,7 @@ async def open_court(
         stall_seconds=settings.court_stall_seconds,
         max_listing_bytes=settings.max_listing_bytes,
         observe=metrics.count_court_request,
+        tracer=tracer,
     )
     stack.push_async_callback(court.close)
     return court

@@ -14,6 +14,7 @@ from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.security.rate_limits import RateLimiter
 from adapters.storage import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
+from adapters.telemetry import open_tracer
 from adapters.temporal.batch_client import BatchClient
 from adapters.temporal.connection import connect, report_trouble
 from adapters.temporal.deployment_load import DeploymentLoadClient
@@ -33,6 +34,7 @@ from api.middleware.private_answers import PrivateAnswers
 from api.middleware.rate_headers import RateHeaders
 from api.middleware.request_ids import RequestIds
 from api.middleware.request_metrics import RequestMetrics
+from api.middleware.request_spans import RequestSpans
 from api.openapi import install_openapi, operation_id
 from api.origins import Origin, Origins
 from api.pages import reference
@@ -58,6 +60,7 @@ from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
 from domain.background_tasks import cancel_and_wait
 from domain.errors import ConfigurationError
+from domain.spans import Tracer
 from domain.version import VERSION
 from settings import Settings
 
@@ -80,18 +83,20 @@ def create_app(settings: Settings) -> FastAPI:
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
     # Before anything listens, so that a wrong setting is one clear line.
     alert_sender = _create_alert_sender(settings, catalog)
+    tracer = open_tracer(settings.otlp_url, settings.otlp_header_text, service="autos-api")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         generate_openapi()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(tracer.close)
             stack.push_async_callback(catalog.close)
             sender = None
             if alert_sender is not None:
                 sender, address_guard = alert_sender
                 stack.callback(address_guard.close)
                 stack.push_async_callback(sender.close)
-            await _open_services(app, settings, catalog, sender, payload_encryptor, stack)
+            await _open_services(app, settings, catalog, sender, payload_encryptor, tracer, stack)
             yield
 
     app = FastAPI(
@@ -110,6 +115,8 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         webhooks=event_routes(),
         generate_unique_id_function=operation_id,
+        # Its own spans and logs have raw URLs and the texts of exceptions.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     generate_openapi = install_openapi(app)
     key = settings.api_key
@@ -134,6 +141,8 @@ def create_app(settings: Settings) -> FastAPI:
     # Added after the others, so it is outside of them: it also logs what they refuse.
     if settings.access_log:
         app.add_middleware(AccessLog)
+    if tracer.is_on:
+        app.add_middleware(RequestSpans, tracer=tracer)
     app.add_middleware(RequestIds)
     # Added last, so it is the outermost: it also counts the requests that the others refuse.
     app.add_middleware(RequestMetrics, metrics=app.state.metrics)
@@ -171,15 +180,16 @@ async def _open_services(
     catalog: Catalog,
     alert_sender: WebhookSender | None,
     payload_encryptor: PayloadEncryptor | None,
+    tracer: Tracer,
     stack: AsyncExitStack,
 ) -> None:
     """Connect to Temporal and the store, and put the services into ``app.state``."""
-    temporal = await connect(payload_encryptor, lazy=True)
+    temporal = await connect(payload_encryptor, lazy=True, tracer=tracer)
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
     stack.push_async_callback(cancel_and_wait, [trouble_reporter])
     runs = RunClient(temporal)
-    store = await ObjectStore.open(stack, settings.storage_address)
-    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store)
+    store = await ObjectStore.open(stack, settings.storage_address, tracer=tracer)
+    signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer)
     address_guard = AddressGuard(
         settings.webhook_policy,
         proxied=settings.webhook_proxy_url is not None,

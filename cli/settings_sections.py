@@ -171,6 +171,7 @@ SECTIONS = (
         readers_of={"alert_court_seconds": ("worker", "up"), "alert_worker_seconds": ("api", "up")},
     ),
     Section("Metrics", fields=("metrics_address",), readers=("worker", "up")),
+    Section("Traces", fields=("otlp_endpoint", "otlp_headers"), readers=("api", "worker", "up")),
     Section(
         "The API",
         fields=(
@@ -237,6 +238,30 @@ SECTIONS = (
                 "unknown.",
             ),
             ForeignVariable("AWS_PROFILE", meaning="The profile in AWS's own files."),
+        ),
+    ),
+    Section(
+        "OpenTelemetry's own variables",
+        "Read by its SDK from the environment, not from .env, if `AUTOS_OTLP_ENDPOINT` is set. All those that say how "
+        "to sample, batch and send apply as its documentation says; these are the usual ones. Those that say whether, "
+        "where and under which name to export have no effect ([docs/traces.md](traces.md)).",
+        readers=("api", "worker"),
+        foreign=(
+            ForeignVariable(
+                "OTEL_TRACES_SAMPLER",
+                "parentbased_always_on",
+                meaning="Which traces are exported. `parentbased_traceidratio` exports the part of them that the next "
+                "variable names, and what a caller says in its `traceparent`.",
+            ),
+            ForeignVariable("OTEL_TRACES_SAMPLER_ARG", type="number"),
+            ForeignVariable(
+                "OTEL_RESOURCE_ATTRIBUTES", meaning="Further attributes of the services: `name=value,name=value`."
+            ),
+            ForeignVariable(
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                type="path",
+                meaning="The authority that signed the collector's certificate, if it is not a usual one.",
+            ),
         ),
     ),
 )

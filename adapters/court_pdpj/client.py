@@ -22,6 +22,7 @@ from domain.documents import ContentOffer
 from domain.errors import CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.listings import Listing
 from domain.process_number import ProcessNumber
+from domain.spans import NO_TRACES, Tracer
 
 # How content fails when a gateway sends its own page in a document's place, with status 200.
 _GATEWAY_PAGE_CODES = frozenset({FailureCode.INVALID_CONTENT, FailureCode.PORTAL_PAGE, FailureCode.EMPTY_DOCUMENT})
@@ -63,6 +64,7 @@ class PdpjClient:
         stall_seconds: How long nothing of a response that has begun may arrive.
         max_listing_bytes: How large the details of a process may be once they are decompressed.
         observe: Called for each request with the response's status, or None, and the seconds until it began.
+        tracer: Opens a span for each request.
 
     Raises:
         ConfigurationError: A header cannot be sent.
@@ -83,6 +85,7 @@ class PdpjClient:
         stall_seconds: float = 30.0,
         max_listing_bytes: int = 32 * 1024**2,
         observe: ObserveRequest = lambda _status, _seconds: None,
+        tracer: Tracer = NO_TRACES,
     ) -> None:
         self._urls = CourtUrls(origin, allowed_hosts, storage_hosts)
         self._slots = asyncio.Semaphore(concurrency)
@@ -106,6 +109,7 @@ class PdpjClient:
             max_json_bytes=max_listing_bytes,
             resolve_redirect=self._urls.resolve_redirect,
             observe=observe,
+            tracer=tracer,
         )
         self._diagnosis = FailureDiagnosis(HealthCheck(self._search), tokens)
 

@@ -20,12 +20,15 @@ from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from adapters.court_pdpj.tokens import TokenSource
 from adapters.court_pdpj.urls import Redirect
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
+from domain.spans import STATUS, SpanKind, Tracer
 
 _CONNECT_SECONDS = 10.0
 _ERROR_BODY_BYTES = 4096
 _JSON_HEADERS = {"Accept": "application/json, text/plain, */*", **ACCEPT_ENCODING}
 _BINARY_HEADERS = {"Accept": "application/pdf,application/octet-stream,*/*", "Accept-Encoding": "identity"}
 _MAX_REDIRECTS = 5
+# The kind of a request that the court has redirected to a store of its own.
+_STORAGE = "storage"
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _CONTENT_RANGE = re.compile(r"bytes 0-([0-9]{1,18})/([0-9]{1,18})", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -66,6 +69,7 @@ class HttpPortal:
         resolve_redirect: Returns where a redirect may lead, given the requested URL and the response's
             ``Location``. None if it must not be followed.
         observe: Called for each request.
+        tracer: Opens a span for each request. The court gets none of its ids.
 
     Raises:
         ConfigurationError: A header cannot be sent, or may be set by the client only.
@@ -83,6 +87,7 @@ class HttpPortal:
         max_json_bytes: int,
         resolve_redirect: Callable[[str, str], Redirect | None],
         observe: ObserveRequest,
+        tracer: Tracer,
     ) -> None:
         for name, value in headers.items():
             _check_header(name, value)
@@ -93,6 +98,7 @@ class HttpPortal:
         self._resolve_redirect = resolve_redirect
         self._last_date: tuple[str, datetime] | None = None
         self._observe = observe
+        self._tracer = tracer
         self._http = httpx.AsyncClient(
             headers=headers,
             event_hooks={"response": [self._keep_date]},
@@ -188,12 +194,17 @@ class HttpPortal:
         await self._rate_limiter.acquire()
         token = await self._tokens.get_token()
         while True:
-            async with self._send(url, headers, token, with_token=with_token) as response:
-                if _is_complete(response):
-                    yield response
-                    return
-                redirect = self._find_redirect(response, url) if redirects < _MAX_REDIRECTS else None
-                failure = None if redirect else await self._map_error(response, resource)
+            kind = resource.name.lower() if with_token else _STORAGE
+            with self._tracer.start_span("court request", SpanKind.CLIENT, {"autos.court.kind": kind}) as span:
+                async with self._send(url, headers, token, with_token=with_token) as response:
+                    span.set(STATUS, response.status_code)
+                    if _is_complete(response):
+                        yield response
+                        return
+                    redirect = self._find_redirect(response, url) if redirects < _MAX_REDIRECTS else None
+                    failure = None if redirect else await self._map_error(response, resource)
+                if failure is not None:
+                    span.fail(failure.code.value)
             if redirect is not None:
                 redirects += 1
                 url, with_token = redirect.url, redirect.with_token

@@ -15,6 +15,7 @@ import structlog
 
 from adapters.storage.connection import BucketLocation, BucketLocator, open_s3
 from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
+from adapters.storage.spans import trace_requests
 from adapters.storage.uploads import (
     PART_BYTES,
     ChecksumSupport,
@@ -29,6 +30,7 @@ from domain.content import DocumentContent
 from domain.documents import StoredObject
 from domain.errors import DependencyUnavailable, StorageFailure
 from domain.filenames import file_extension
+from domain.spans import NO_TRACES, Tracer
 from domain.storage import DOCUMENTS_PREFIX, WRITE_CHECK_KEY, StorageAddress
 
 if TYPE_CHECKING:
@@ -64,9 +66,18 @@ class ObjectStore:
         self._checksums = ChecksumSupport()
 
     @classmethod
-    async def open(cls, stack: AsyncExitStack, address: StorageAddress, *, connections: int = 32) -> Self:
+    async def open(
+        cls,
+        stack: AsyncExitStack,
+        address: StorageAddress,
+        *,
+        connections: int = 32,
+        tracer: Tracer = NO_TRACES,
+    ) -> Self:
         """Open a store. Its client is closed with the stack."""
-        return cls(await stack.enter_async_context(open_s3(address, connections=connections)), address)
+        client = await stack.enter_async_context(open_s3(address, connections=connections))
+        trace_requests(client, tracer)
+        return cls(client, address)
 
     async def location(self) -> BucketLocation:
         """Return the location of the bucket, or the configured one if the store does not answer. Never raises."""

@@ -19,6 +19,7 @@ from adapters.storage.query_signer import QuerySigner, response_parameters
 from domain.documents import Document, Link
 from domain.errors import ConfigurationError, DependencyUnavailable
 from domain.filenames import content_disposition, safe_filename
+from domain.spans import NO_TRACES, SpanKind, Tracer
 from domain.storage import StorageAddress
 
 if TYPE_CHECKING:
@@ -47,20 +48,33 @@ class LinkSigner:
         address: The bucket's address for those who open links.
         ttl: Maximum lifetime of a link. The store counts whole seconds.
         store: Provides the detected location of the bucket. None means the location in ``address``.
+        tracer: Opens a span for each signing of some documents.
     """
 
     def __init__(
-        self, keys: SigningKeys, address: StorageAddress, ttl: timedelta, store: ObjectStore | None = None
+        self,
+        keys: SigningKeys,
+        address: StorageAddress,
+        ttl: timedelta,
+        store: ObjectStore | None = None,
+        tracer: Tracer = NO_TRACES,
     ) -> None:
         self._keys = keys
         self._address = address
         self._ttl = ttl
         self._store = store
+        self._tracer = tracer
         self._location = BucketLocation(address.region)
         self._base_url: str | None = None
 
     @classmethod
-    async def open(cls, address: StorageAddress, ttl: timedelta, store: ObjectStore | None = None) -> Self:
+    async def open(
+        cls,
+        address: StorageAddress,
+        ttl: timedelta,
+        store: ObjectStore | None = None,
+        tracer: Tracer = NO_TRACES,
+    ) -> Self:
         """Open a signer for the bucket at this address.
 
         Raises:
@@ -74,7 +88,7 @@ class LinkSigner:
             raise ConfigurationError(
                 "There are no S3 keys: set AUTOS_S3_ACCESS_KEY_ID and AUTOS_S3_SECRET_ACCESS_KEY, or AWS's own."
             )
-        return cls(SigningKeys(credentials, renew_before_end=ttl), address, ttl, store)
+        return cls(SigningKeys(credentials, renew_before_end=ttl), address, ttl, store, tracer)
 
     async def sign(self, document: Document, *, inline: bool = False) -> Link | None:
         """Return a new link to the document. None if the document is not available.
@@ -98,6 +112,11 @@ class LinkSigner:
         Raises:
             DependencyUnavailable: The temporary keys have expired and could not be renewed.
         """
+        attributes = {"autos.documents": len(documents)}
+        with self._tracer.start_span("store sign", SpanKind.INTERNAL, attributes):
+            return await self._sign_all(documents, inline=inline)
+
+    async def _sign_all(self, documents: Sequence[Document], *, inline: bool) -> dict[str, Link]:
         base_url = await self._resolve_base_url()
         keys, keys_expire_at = await self._keys.current()
         # Read before signing and truncated to whole seconds, as in the signatures. So no link expires before the

@@ -23,6 +23,7 @@ from adapters.logs import log_cause
 from adapters.temporal.payload_codec import create_data_converter
 from adapters.temporal.request_tracing import RequestTracingInterceptor
 from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
+from domain.spans import NO_TRACES, Tracer
 
 if TYPE_CHECKING:
     from adapters.security.encryption import PayloadEncryptor
@@ -76,7 +77,11 @@ def connection_config() -> dict[str, Any]:
 
 
 async def connect(
-    encryptor: PayloadEncryptor | None = None, *, lazy: bool = False, runtime: Runtime | None = None
+    encryptor: PayloadEncryptor | None = None,
+    *,
+    lazy: bool = False,
+    runtime: Runtime | None = None,
+    tracer: Tracer = NO_TRACES,
 ) -> Client:
     """Connect, and check that the namespace exists.
 
@@ -86,6 +91,7 @@ async def connect(
         lazy: Connect at the first call, so that a service can start before Temporal does. The namespace is not
             checked.
         runtime: The SDK's runtime, which keeps its metrics. None means the default one, which keeps none.
+        tracer: Opens a span for each start of a workflow.
 
     Raises:
         DependencyUnavailable: Temporal does not answer.
@@ -100,7 +106,7 @@ async def connect(
                 **config,
                 lazy=lazy,
                 runtime=runtime,
-                interceptors=[RequestTracingInterceptor()],
+                interceptors=[RequestTracingInterceptor(tracer)],
                 data_converter=create_data_converter(encryptor),
                 # Otherwise headers, which hold the ids of requests, are stored as they are.
                 header_codec_behavior=HeaderCodecBehavior.CODEC if encryptor else HeaderCodecBehavior.NO_CODEC,
@@ -137,7 +143,10 @@ async def check_namespace(client: Client) -> None:
 
 
 async def connect_patiently(
-    patience_seconds: float, runtime: Runtime | None = None, encryptor: PayloadEncryptor | None = None
+    patience_seconds: float,
+    runtime: Runtime | None = None,
+    encryptor: PayloadEncryptor | None = None,
+    tracer: Tracer = NO_TRACES,
 ) -> Client:
     """Connect, retrying while Temporal is not up yet. Each new reason for a failure is logged at once.
 
@@ -145,6 +154,7 @@ async def connect_patiently(
         patience_seconds: How long to retry.
         runtime: See `connect`.
         encryptor: See `connect`.
+        tracer: See `connect`.
 
     Raises:
         DependencyUnavailable: Temporal did not come up in time.
@@ -155,7 +165,7 @@ async def connect_patiently(
     logged = ""
     while True:
         try:
-            return await connect(encryptor, runtime=runtime)
+            return await connect(encryptor, runtime=runtime, tracer=tracer)
         except DependencyUnavailable as error:
             if asyncio.get_running_loop().time() + wait > deadline:
                 raise

@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 from adapters.webhooks.address_guard import AddressGuard, NonPublicAddress
 from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
+from domain.spans import NO_TRACES, STATUS, SpanKind, Tracer
 
 _TOTAL_TIMEOUT_SECONDS = 15.0
 # For reading the beginning of the body, after the status was received.
@@ -27,6 +28,7 @@ _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 _CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 _REFUSED = "destination refused or unreachable"
+_NO_ANSWER = "no_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,26 @@ class WebhookSender:
         address_guard: Checks the addresses.
         proxy_url: An egress proxy, which then decides what may be reached. Without one, every address is checked
             here before the connection.
+        tracer: Opens a span for each attempt. The receiver gets none of its ids.
 
     Raises:
         ConfigurationError: The secret is not valid.
     """
 
-    def __init__(self, secret: str, address_guard: AddressGuard, *, proxy_url: str | None = None) -> None:
+    def __init__(
+        self,
+        secret: str,
+        address_guard: AddressGuard,
+        *,
+        proxy_url: str | None = None,
+        tracer: Tracer = NO_TRACES,
+    ) -> None:
         if not _is_valid_secret(secret):
             raise ConfigurationError(
                 "AUTOS_WEBHOOK_SECRET must be whsec_ followed by the base64 of 24 to 64 random bytes."
             )
         self._secret = secret
+        self._tracer = tracer
         # No keep-alive: the name is resolved and checked for each event. No limit on connections: an event must not
         # wait for the responses of other receivers.
         if proxy_url is None:
@@ -109,6 +120,17 @@ class WebhookSender:
             "webhook-timestamp": str(int(sent_at.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
+        with self._tracer.start_span("webhook attempt", SpanKind.CLIENT, {"autos.event": event_id}) as span:
+            reply = await self._post(url, headers, body)
+            if reply.status_code is None:
+                span.fail(_NO_ANSWER)
+            else:
+                span.set(STATUS, reply.status_code)
+                if not 200 <= reply.status_code < 300:
+                    span.fail(str(reply.status_code))
+        return reply
+
+    async def _post(self, url: str, headers: dict[bytes | str, bytes | str], body: bytes) -> Reply:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(_TOTAL_TIMEOUT_SECONDS):

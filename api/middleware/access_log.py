@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from domain.request_trace import RequestTrace
 
 NO_ROUTE = "(none)"
 # Probes and static files. Their successes would drown everything else.
-_QUIET_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/ui/static/{name}"})
+_STATIC = "/ui/static/"
+_QUIET_ROUTES = frozenset({"/health", "/health/live", "/health/ready", "/metrics", f"{_STATIC}{{name}}"})
 _OTHER_METHOD = "other"
 _LOGGED_KEY = "access_logged"
 _COMPLETE = "ended"
@@ -94,9 +96,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.seconds = time.perf_counter() - self.started_at
-            self.is_stream = any(
-                name.lower() == b"content-type" and value.startswith(_STREAM) for name, value in message["headers"]
-            )
+            self.is_stream = is_event_stream(message["headers"])
         elif message["type"] == "http.response.body":
             self.body_bytes += len(message.get("body", b""))
             self.is_complete = not message.get("more_body", False)
@@ -120,6 +120,25 @@ def route_of(scope: Scope) -> str:
     return route
 
 
+def process_of(scope: Scope) -> str | None:
+    """Return the process that a request's path names, or None."""
+    number = scope.get("path_params", {}).get("number")
+    if number is not None:
+        with suppress(InvalidInput):
+            return ProcessNumber.parse(str(number)).canonical
+    return None
+
+
+def is_probe(path: str) -> bool:
+    """Return whether a path is that of a probe or a static file, of which there are many and which say nothing."""
+    return path in _QUIET_ROUTES or path.startswith(_STATIC)
+
+
+def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether an answer with these headers is a stream of events, which may last for hours."""
+    return any(name.lower() == b"content-type" and value.startswith(_STREAM) for name, value in headers)
+
+
 def mark_logged(scope: Scope) -> None:
     """Have the application write no line for a request that is refused while it is being answered."""
     scope.setdefault("state", {})[_LOGGED_KEY] = True
@@ -135,7 +154,7 @@ def log_refusal(trace: RequestTrace, status: int, *, method: str | None, peer: s
         peer: Address of the other end of the connection.
         reason: Why it is refused.
     """
-    fields: dict[str, Any] = {"method": _known_method(method)} if method else {}
+    fields: dict[str, Any] = {"method": known_method(method)} if method else {}
     if peer:
         fields["peer"] = peer
     # The connection's context may still have what an earlier request has bound.
@@ -167,15 +186,14 @@ def _log_stream_end(scope: Scope, answer: _Answer) -> None:
 
 
 def _fields_of(scope: Scope) -> dict[str, Any]:
-    fields: dict[str, Any] = {"method": _known_method(scope["method"]), "route": route_of(scope)}
-    number = scope.get("path_params", {}).get("number")
-    if number is not None:
-        with suppress(InvalidInput):
-            fields["process"] = ProcessNumber.parse(str(number)).canonical
+    fields: dict[str, Any] = {"method": known_method(scope["method"]), "route": route_of(scope)}
+    if (process := process_of(scope)) is not None:
+        fields["process"] = process
     if scope.get("client"):
         fields["peer"] = scope["client"][0]
     return fields
 
 
-def _known_method(method: str) -> str:
+def known_method(method: str) -> str:
+    """Return a request's method, or ``other`` for one that may be any text."""
     return method if method in KNOWN_METHODS else _OTHER_METHOD

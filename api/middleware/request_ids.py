@@ -8,7 +8,8 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.request_trace import RequestTrace, read_request_id, read_trace_id
+from domain.request_trace import RequestTrace, read_request_id, read_traceparent
+from domain.spans import SpanContext
 
 _STATE_KEY = "request_id"
 
@@ -18,15 +19,23 @@ def read_trace(headers: Iterable[tuple[bytes, bytes]]) -> RequestTrace:
 
     A header that is repeated counts as unusable.
     """
-    found: dict[bytes, list[str]] = {b"x-request-id": [], b"traceparent": []}
-    for name, value in headers:
-        if name in found:
-            found[name].append(value.decode("latin-1"))
-    request_id, trace_id = found.values()
+    headers = list(headers)
+    request_id, parent = _only(headers, b"x-request-id"), read_parent(headers)
     return RequestTrace(
-        (read_request_id(request_id[0]) if len(request_id) == 1 else None) or uuid4().hex,
-        read_trace_id(trace_id[0]) if len(trace_id) == 1 else None,
+        (read_request_id(request_id) if request_id is not None else None) or uuid4().hex,
+        parent.trace_id if parent is not None else None,
     )
+
+
+def read_parent(headers: Iterable[tuple[bytes, bytes]]) -> SpanContext | None:
+    """Return the caller's span, from the request's ``traceparent``. None without a usable one."""
+    traceparent = _only(headers, b"traceparent")
+    return None if traceparent is None else read_traceparent(traceparent)
+
+
+def _only(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
+    values = [value for name, value in headers if name == wanted]
+    return values[0].decode("latin-1") if len(values) == 1 else None
 
 
 def request_id_of(scope: Scope) -> str | None:

@@ -30,9 +30,14 @@ def list_stack_files(stack: RunningStack) -> list[Path]:
 
 def find_leaks(stack: RunningStack) -> list[str]:
     """Name every file of the stack that holds a secret, and the kind of secret, but not the secret itself."""
-    settings = json.loads((stack.data_dir / "local.json").read_text())
-    known = {name: str(settings[name]).encode() for name in _SECRET_SETTINGS}
+    known = read_own_secrets(stack)
     return [leak for path in list_stack_files(stack) for leak in find_leaks_in_file(path, known)]
+
+
+def read_own_secrets(stack: RunningStack) -> dict[str, bytes]:
+    """Return the local stack's own secrets by their names."""
+    settings = json.loads((stack.data_dir / "local.json").read_text())
+    return {name: str(settings[name]).encode() for name in _SECRET_SETTINGS}
 
 
 def find_leaks_in_file(path: Path, known: dict[str, bytes]) -> list[str]:

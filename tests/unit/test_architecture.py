@@ -53,6 +53,8 @@ VENDORS = {
     "fastapi": {"api/"},
     "jinja2": {"api/pages/"},
     "limits": {"adapters/security/rate_limits.py"},
+    "opentelemetry": {"adapters/telemetry/"},
+    "requests": {"adapters/telemetry/"},
     "prometheus_client": {"api/services/metrics.py"},
     "uvicorn": {"api/server/http_limits.py", "cli/main.py", "simulator/server.py"},
     "temporalio": {"adapters/temporal/", "workflows/", "activities/", "worker.py", "worker_parts.py", "devstack/"},

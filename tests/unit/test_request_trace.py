@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from domain.keys import generate_key
-from domain.request_trace import RequestTrace, read_request_id, read_trace_id
+from domain.request_trace import RequestTrace, read_request_id, read_traceparent
+from domain.spans import SpanContext
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
@@ -41,8 +42,15 @@ def test_an_api_key_is_not() -> None:
         f"cc-{TRACE_ID}-{PARENT_ID}-00-what-comes-later",
     ],
 )
-def test_a_valid_traceparent_has_a_trace_id(header: str) -> None:
-    assert read_trace_id(header) == TRACE_ID
+def test_a_valid_traceparent_names_a_span(header: str) -> None:
+    span = read_traceparent(header)
+    assert span is not None
+    assert (span.trace_id, span.span_id) == (TRACE_ID, PARENT_ID)
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("ff", True)])
+def test_a_traceparent_says_whether_its_span_is_exported(flags: str, sampled: bool) -> None:
+    assert read_traceparent(f"00-{TRACE_ID}-{PARENT_ID}-{flags}") == SpanContext(TRACE_ID, PARENT_ID, sampled)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +71,13 @@ def test_a_valid_traceparent_has_a_trace_id(header: str) -> None:
         f" 00-{TRACE_ID}-{PARENT_ID}-01",
     ],
 )
-def test_an_invalid_traceparent_has_none(header: str) -> None:
-    assert read_trace_id(header) is None
+def test_an_invalid_traceparent_names_none(header: str) -> None:
+    assert read_traceparent(header) is None
 
 
-@pytest.mark.parametrize("trace", [RequestTrace("r-1"), RequestTrace("r-1", TRACE_ID)])
+@pytest.mark.parametrize(
+    "trace", [RequestTrace("r-1"), RequestTrace("r-1", TRACE_ID), RequestTrace("r-1", TRACE_ID, PARENT_ID)]
+)
 def test_a_trace_survives_its_header(trace: RequestTrace) -> None:
     assert RequestTrace.from_json(trace.to_json()) == trace
 
@@ -77,3 +87,20 @@ def test_a_trace_survives_its_header(trace: RequestTrace) -> None:
 )
 def test_anything_else_in_the_header_is_no_trace(data: bytes) -> None:
     assert RequestTrace.from_json(data) is None
+
+
+def test_a_span_that_is_not_exported_has_none_below_it() -> None:
+    trace = RequestTrace("r-1", TRACE_ID)
+    assert trace.below(None) == trace
+    assert trace.below(SpanContext(TRACE_ID, PARENT_ID, sampled=False)) == trace
+    assert trace.span is None
+    assert trace.below(SpanContext(TRACE_ID, PARENT_ID)).span == SpanContext(TRACE_ID, PARENT_ID)
+
+
+def test_a_span_is_in_no_log_line() -> None:
+    assert "span_id" not in RequestTrace("r-1", TRACE_ID, PARENT_ID).to_fields()
+
+
+def test_an_invalid_span_is_no_span() -> None:
+    data = f'{{"request_id": "r-1", "trace_id": "{TRACE_ID}", "span_id": "{PARENT_ID}x"}}'
+    assert RequestTrace.from_json(data.encode()) == RequestTrace("r-1", TRACE_ID)
