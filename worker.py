@@ -26,7 +26,7 @@ from activities.failure_lines import shorten_failure_lines
 from activities.log_context import LogContextInterceptor
 from activities.metrics import BUCKETS
 from activities.reset_detection import ResetDetectionInterceptor
-from activities.spans import ActivitySpansInterceptor
+from activities.spans import trace_interceptors
 from adapters.database.urls import engine_arguments
 from adapters.memory import return_large_buffers
 from adapters.security.encryption import PayloadEncryptor
@@ -144,7 +144,7 @@ async def build_workers(
         "interceptors": [
             # The outermost, so that the others' log lines have its context too.
             LogContextInterceptor(),
-            *([ActivitySpansInterceptor(tracer)] if tracer.is_on else []),
+            *trace_interceptors(tracer),
             RequestHeadersInterceptor(),
             # One for both workers: what one has checked, the other need not check again.
             ResetDetectionInterceptor(adapters.catalog, adapters.runs),

@@ -12,6 +12,11 @@ from domain.request_trace import TRACE_HEADER, RequestTrace
 from domain.spans import PROCESS, Attribute, SpanKind, Tracer
 
 
+def trace_interceptors(tracer: Tracer) -> list[Interceptor]:
+    """Return the interceptors of a worker that exports traces. None for one that does not."""
+    return [ActivitySpansInterceptor(tracer)] if tracer.is_on else []
+
+
 class ActivitySpansInterceptor(Interceptor):
     """Activity interceptor: a span for each attempt. What no request has started has no spans.
 

@@ -242,16 +242,16 @@ SECTIONS = (
     ),
     Section(
         "OpenTelemetry's own variables",
-        "Read by its SDK from the environment, not from .env, if `AUTOS_OTLP_ENDPOINT` is set. All those that say how "
-        "to sample, batch and send apply as its documentation says; these are the usual ones. Those that say whether, "
-        "where and under which name to export have no effect ([docs/traces.md](traces.md)).",
+        "Read by its SDK from the environment, not from .env, if `AUTOS_OTLP_ENDPOINT` is set. All those that say "
+        "how to sample, batch and send traces apply; these are the usual ones. Those that say whether, where and "
+        "under which name to export do not ([docs/traces.md](traces.md)).",
         readers=("api", "worker"),
         foreign=(
             ForeignVariable(
                 "OTEL_TRACES_SAMPLER",
                 "parentbased_always_on",
-                meaning="Which traces are exported. `parentbased_traceidratio` exports the part of them that the next "
-                "variable names, and what a caller says in its `traceparent`.",
+                meaning="Which traces are exported. `parentbased_traceidratio` exports the part of them that the "
+                "next variable names; a caller's `traceparent` decides for its own.",
             ),
             ForeignVariable("OTEL_TRACES_SAMPLER_ARG", type="number"),
             ForeignVariable(

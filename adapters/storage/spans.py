@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from adapters.storage.errors import error_code
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
 _KEY = "autos_span"
-_MISSING = frozenset({404, 412})
 
 
 def trace_requests(client: S3Client, tracer: Tracer) -> None:
@@ -37,9 +37,9 @@ class _Requests:
 
     def start(self, model: OperationModel, params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
         span = self._tracer.start_span(f"store {model.name}", SpanKind.CLIENT)
-        body = params.get("body")
-        if isinstance(body, bytes) and body:
-            span.set(BYTES, len(body))
+        # botocore makes a file of the bytes that are put. All else is XML.
+        if isinstance(body := params.get("body"), BytesIO):
+            span.set(BYTES, body.getbuffer().nbytes)
         context[_KEY] = span
 
     def end(self, parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:

@@ -1,4 +1,4 @@
-"""Traces for a collector of OpenTelemetry. Only with a collector is the exporter loaded: it costs time and memory."""
+"""Traces for a collector of OpenTelemetry. The exporter is loaded only with one: it costs time and memory."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,20 +34,31 @@ class RequestSpans:
             if span.context is not None:
                 structlog.contextvars.bind_contextvars(trace_id=span.context.trace_id)
 
+            is_answered = False
+
             async def send_observed(message: Message) -> None:
+                nonlocal is_answered
                 await send(message)
                 if message["type"] == "http.response.start":
+                    is_answered = True
                     _describe(span, method, scope, message["status"])
                     if is_event_stream(message["headers"]):
                         span.end()
                 elif message["type"] == "http.response.body" and not message.get("more_body", False):
                     span.end()
 
-            await self._app(scope, receive, send_observed)
+            try:
+                await self._app(scope, receive, send_observed)
+            except Exception as error:
+                # The answer to a bug is written outside this middleware.
+                span.fail(type(error).__name__)
+                if not is_answered:
+                    _describe(span, method, scope, HTTPStatus.INTERNAL_SERVER_ERROR)
+                raise
 
 
 def _describe(span: Span, method: str, scope: Scope, status: int) -> None:
-    span.set(STATUS, status)
+    span.set(STATUS, int(status))
     if status >= 500:
         span.fail(str(status))
     if (route := route_of(scope)) != NO_ROUTE:

@@ -14,6 +14,7 @@ from cli.doctor.temporal_checks import (
     check_temporal_namespace,
     check_workers,
 )
+from cli.doctor.trace_checks import TRACES, check_traces
 from cli.doctor.webhook_checks import check_webhooks
 
 _DATABASE = "Start the database, or correct AUTOS_DATABASE_URL. A new file is made by `autos migrate`."
@@ -73,6 +74,7 @@ CHECKS = (
         after=(CheckName.SCHEMA,),
         seconds=30,
     ),
+    Check(CheckName.TRACES, check_traces, TRACES),
     Check(
         CheckName.CLOCK,
         check_clock,

@@ -25,6 +25,7 @@ class CheckName(StrEnum):
     COURT = "court"
     COURT_TOKEN = "court_token"  # noqa: S105 - a name.
     WEBHOOKS = "webhooks"
+    TRACES = "traces"
     CLOCK = "clock"
     DISK = "disk"
     ACCESS = "access"

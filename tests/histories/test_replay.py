@@ -9,6 +9,8 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from activities.spans import trace_interceptors
+from adapters.telemetry import open_tracer
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
@@ -34,13 +36,16 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
     }
 
 
+@pytest.mark.parametrize("traced", [False, True], ids=["", "traced"])
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
-async def test_a_recorded_history_replays(path: Path) -> None:
+async def test_a_recorded_history_replays(path: Path, traced: bool) -> None:
+    tracer = open_tracer("http://127.0.0.1:1" if traced else None, None, service="autos-worker")
     replayer = Replayer(
         workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt],
-        interceptors=[RequestHeadersInterceptor()],
+        interceptors=[*trace_interceptors(tracer), RequestHeadersInterceptor()],
     )
     await replayer.replay_workflow(_history(path))
+    await tracer.close()
 
 
 def _history(path: Path) -> WorkflowHistory:

@@ -26,6 +26,7 @@ from domain.storage import PROBE_PREFIX
 from tests.e2e.doctor.conftest import NOBODY, Deployment, check_fault
 from tests.support.conditions import eventually
 from tests.support.migrations import create_schema
+from tests.support.otlp_collector import running_collector
 from tests.support.stack import RunningStack
 from tests.support.store_proxy import StoreProxy, refuses_writes, store_proxy
 from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
@@ -238,3 +239,21 @@ async def idle_workers(client: Client) -> AsyncIterator[None]:
 
         await eventually(polled, "both task queues are polled")
         yield
+
+
+async def test_collector_away(deployment: Deployment) -> None:
+    findings = await deployment.examine(otlp_endpoint=f"http://{NOBODY}", otlp_headers="x-key=a-secret-word")
+    check_fault(findings, CheckName.TRACES, f"http://{NOBODY}/v1/traces", "AUTOS_OTLP_ENDPOINT")
+    assert "a-secret-word" not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy", "fault"),
+    [(401, "AUTOS_OTLP_HEADERS", Fault.SETTING), (404, "AUTOS_OTLP_ENDPOINT", Fault.PART)],
+    ids=["wrong-key", "no-collector"],
+)
+async def test_collector_refusing(deployment: Deployment, status: int, remedy: str, fault: Fault) -> None:
+    with running_collector() as collector:
+        collector.status = status
+        findings = await deployment.examine(otlp_endpoint=collector.url)
+    check_fault(findings, CheckName.TRACES, f"HTTP {status}", remedy, fault)

@@ -7,13 +7,17 @@ import json
 from cli.doctor.findings import CheckName, State
 from tests.e2e.doctor.conftest import NOBODY, Deployment, check_fault
 from tests.support.cli_commands import run_autos
+from tests.support.otlp_collector import running_collector
 from tests.support.receiver import Receiver
 from tests.support.secret_leaks import find_leaks
 
 
 async def test_all_is_well(deployment: Deployment, receiver: Receiver) -> None:
     before = await deployment.stack.get_court_stats()
-    findings = await deployment.examine(webhook_url=f"{receiver.url}/hooks/a-secret-path")
+    with running_collector() as collector:
+        findings = await deployment.examine(
+            webhook_url=f"{receiver.url}/hooks/a-secret-path", otlp_endpoint=collector.url
+        )
     assert {name: finding for name, finding in findings.items() if finding.state is not State.OK} == {}
     assert list(findings) == list(CheckName)
     # One request to the court, and no event.

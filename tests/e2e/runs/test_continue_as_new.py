@@ -26,6 +26,8 @@ from workflows.download_process import DownloadProcess
 from workflows.options import PROCESSES_QUEUE
 from workflows.search_attributes import PHASE
 
+TRACE = RequestTrace("first-1", "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
 
 async def test_a_run_that_continues_as_new_downloads_every_document_once(
     stack: RunningStack, temporal: Client, settings: Settings, receiver: Receiver
@@ -36,7 +38,7 @@ async def test_a_run_that_continues_as_new_downloads_every_document_once(
     try:
         subscribers = [f"/{number}/{index}" for index in range(40)]
         runs = RunClient(temporal)
-        with bound_contextvars(request_id="first-1"):
+        with bound_contextvars(**TRACE.to_fields(), span_id=TRACE.span_id):
             started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
         for path in subscribers:
             opening = RunOpening(number.canonical, started.run.id, "local")
@@ -53,7 +55,7 @@ async def test_a_run_that_continues_as_new_downloads_every_document_once(
         assert process is not None
         assert process.latest_run is not None
         assert process.latest_run.id == started.run.id
-        await assert_every_activity_has_the_id_of(temporal, number.canonical, "first-1")
+        await assert_every_activity_has_the_ids_of(temporal, number.canonical, TRACE)
 
         for path in subscribers:
             [_] = await receiver.wait_for_events(path)
@@ -95,22 +97,22 @@ async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the
 
         assert (result.total_documents, result.available_documents) == (60, 60)
         assert len([each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]) > 2
-        await assert_every_activity_has_the_id_of(temporal, number.canonical, "second-1")
+        await assert_every_activity_has_the_ids_of(temporal, number.canonical, RequestTrace("second-1"))
     finally:
         await catalog.close()
 
 
-async def assert_every_activity_has_the_id_of(temporal: Client, number: str, request_id: str) -> None:
-    """Assert that the last execution of a run has the request's id in its memo and hands it to its activities."""
+async def assert_every_activity_has_the_ids_of(temporal: Client, number: str, trace: RequestTrace) -> None:
+    """Assert that the last execution of a run has the request's ids in its memo and hands them on."""
     handle = temporal.get_workflow_handle(number)
-    assert (await (await handle.describe()).memo())["request_id"] == request_id
+    assert (await (await handle.describe()).memo())["request_id"] == trace.request_id
     scheduled = [
         event.activity_task_scheduled_event_attributes
         for event in (await handle.fetch_history()).events
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     headers = {activity.header.fields[TRACE_HEADER].data for activity in scheduled}
-    assert headers == {RequestTrace(request_id).to_json()}
+    assert headers == {trace.to_json()}
 
 
 async def mark_pending(settings: Settings, number: str, document_ids: list[str]) -> None:

@@ -1,0 +1,123 @@
+"""Which requests have a span, what it says, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from adapters.telemetry import open_tracer
+from api.middleware.request_ids import RequestIds
+from api.middleware.request_spans import RequestSpans
+from domain.spans import Tracer
+from tests.support.conditions import eventually
+from tests.support.otlp_collector import CollectedSpan, OtlpCollector, running_collector
+from tests.support.threaded_server import serving_in_thread
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[OtlpCollector]:
+    """A collector of traces, which soon has each span."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    with running_collector() as running:
+        yield running
+
+
+@pytest.fixture
+async def tracer(collector: OtlpCollector) -> AsyncIterator[Tracer]:
+    """Exports to the collector."""
+    tracer = open_tracer(collector.url, None, service="test")
+    yield tracer
+    await tracer.close()
+
+
+async def answer(_: Request) -> Response:
+    return PlainTextResponse("")
+
+
+async def defect(_: Request) -> Response:
+    raise ValueError("a-secret-word")
+
+
+def create_app(tracer: Tracer) -> Starlette:
+    """Return an application with these answers behind the middleware."""
+    app = Starlette(
+        routes=[Route("/processes/{number}", answer), Route("/defect", defect), Route("/health", answer)]
+    )
+    app.add_middleware(RequestSpans, tracer=tracer)
+    app.add_middleware(RequestIds)
+    return app
+
+
+async def only_span(collector: OtlpCollector) -> CollectedSpan:
+    """Wait for a span, which must be the only one."""
+
+    async def arrived() -> bool:
+        return len(collector.spans) > 0
+
+    await eventually(arrived, "a span")
+    [span] = collector.spans
+    return span
+
+
+async def test_a_path_without_a_route_is_not_in_the_span(tracer: Tracer, collector: OtlpCollector) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    ) as client:
+        await client.request("A-SECRET-WORD", "/a-secret-word?a-secret-word=1")
+    span = await only_span(collector)
+    assert (span.name, span.failed) == ("other", False)
+    assert span.attributes == {"http.request.method": "other", "http.response.status_code": 404}
+
+
+async def test_a_process_is_named_if_its_number_is_one(tracer: Tracer, collector: OtlpCollector) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    ) as client:
+        await client.get("/processes/a-secret-word")
+    assert "autos.process" not in (await only_span(collector)).attributes
+
+
+async def test_a_bug_has_its_class_and_not_its_text(tracer: Tracer, collector: OtlpCollector) -> None:
+    transport = httpx.ASGITransport(create_app(tracer), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        await client.get("/defect")
+    span = await only_span(collector)
+    assert (span.name, span.failed) == ("GET /defect", True)
+    assert (span.attributes["error.type"], span.attributes["http.response.status_code"]) == ("ValueError", 500)
+    assert b"a-secret-word" not in b"".join(collector.bodies)
+
+
+async def test_probes_have_no_span(tracer: Tracer, collector: OtlpCollector) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    ) as client:
+        await client.get("/health")
+        await client.get("/processes/1")
+    assert (await only_span(collector)).name == "GET /processes/{number}"
+
+
+async def test_the_span_of_a_stream_ends_while_the_stream_goes_on(tracer: Tracer, collector: OtlpCollector) -> None:
+    is_over = asyncio.Event()
+
+    async def events(_: Request) -> Response:
+        async def lines() -> AsyncIterator[bytes]:
+            yield b"data: 1\n\n"
+            while not is_over.is_set():
+                yield b": still here\n\n"
+                await asyncio.sleep(0.05)
+
+        return StreamingResponse(lines(), media_type="text/event-stream")
+
+    app = create_app(tracer)
+    app.router.routes.append(Route("/events", events))
+    with serving_in_thread(app) as url:
+        async with httpx.AsyncClient() as client, client.stream("GET", f"{url}/events"):
+            assert (await only_span(collector)).name == "GET /events"
+        is_over.set()
