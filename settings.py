@@ -157,6 +157,7 @@ class Settings(SettingsFields):
             *(str(url) for url in (self.s3_endpoint_url, self.s3_public_endpoint_url) if url),
             self.court_origin,
             self.court_realm,
+            *([self.otlp_url] if self.otlp_url else []),
         )
         ports = (loopback_port(url) for url in services)
         # Whatever its address, the metrics' port is on the machine of the worker, which sends webhooks.

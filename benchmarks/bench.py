@@ -10,10 +10,11 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -50,6 +51,7 @@ class Bench:
 
     def __init__(self, addresses: dict[str, Any], http: httpx.AsyncClient, temporal: Client) -> None:
         self.api = str(addresses["api"])
+        self.api_service = psutil.Process(addresses["pids"]["api"])
         self.worker = psutil.Process(addresses["pids"]["worker"])
         self.http = http
         self.temporal = temporal
@@ -145,14 +147,17 @@ class RunningModule:
 
 
 @asynccontextmanager
-async def open_bench() -> AsyncIterator[Bench]:
+async def open_bench(variables: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Bench]:
     """Run a local stack in a temporary folder until the block is left.
 
     The user's settings are hidden, so that no real court is ever called.
+
+    Args:
+        variables: further settings of the stack.
     """
     with (
         tempfile.TemporaryDirectory(prefix="autos-bench-") as folder,
-        isolated_settings(Path(folder), _VARIABLES, removed_prefixes=_REMOVED_PREFIXES),
+        isolated_settings(Path(folder), {**_VARIABLES, **variables}, removed_prefixes=_REMOVED_PREFIXES),
     ):
         async with (
             Stack(Path(folder), ephemeral_ports=True) as stack,

@@ -201,8 +201,9 @@ def test_own_ports_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("AUTOS_COURT_BASE_URL", "https://court.example:9000")
     monkeypatch.setenv("AUTOS_COURT_SSO_URL", "http://127.0.0.1:9001/realm")
     monkeypatch.setenv("AUTOS_API_PORT", "8001")
+    monkeypatch.setenv("AUTOS_OTLP_ENDPOINT", "http://127.0.0.1:4318")
 
-    assert load_settings().own_ports == {7777, 5432, 443, 9001, 8001}
+    assert load_settings().own_ports == {7777, 5432, 443, 9001, 8001, 4318}
     # Outside a local stack no ports are the service's own, and no permission depends on keys.
     assert not load_settings().webhook_policy.allow_private
     assert not load_settings().webhook_policy.private_until_keys
