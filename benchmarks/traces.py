@@ -1,8 +1,8 @@
 """What traces cost: ``python -m benchmarks.traces [--rounds N]``.
 
 Local stacks are run by turns without and with a collector, each on a fresh folder. The CPU time of the API is
-measured for each request of a status, and that of the worker for each document. Other programs on the machine disturb
-CPU times less than durations. The medians of the rounds are printed, and the memory of both services at their end.
+measured for each request of a status, and that of the worker for each document: other programs on the machine
+disturb it less than durations. The medians of the rounds are printed, and the memory of both services at their end.
 """
 
 from __future__ import annotations

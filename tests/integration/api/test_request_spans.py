@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +21,7 @@ from api.middleware.request_spans import RequestSpans
 from domain.spans import Tracer
 from tests.support.conditions import eventually
 from tests.support.otlp_collector import CollectedSpan, OtlpCollector, running_collector
+from tests.support.paths import ROOT
 from tests.support.threaded_server import serving_in_thread
 
 
@@ -121,3 +125,30 @@ async def test_the_span_of_a_stream_ends_while_the_stream_goes_on(tracer: Tracer
         async with httpx.AsyncClient() as client, client.stream("GET", f"{url}/events"):
             assert (await only_span(collector)).name == "GET /events"
         is_over.set()
+
+
+def test_the_framework_adds_no_spans_of_its_own(tmp_path: Path) -> None:
+    """They have raw URLs. A provider for the whole program is what an agent of OpenTelemetry sets."""
+    program = (
+        "import asyncio, httpx\n"
+        "from opentelemetry import trace\n"
+        "from opentelemetry.sdk.trace import TracerProvider\n"
+        "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
+        "from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter\n"
+        "from api.app import create_app\n"
+        "from settings import load_settings\n"
+        "provider, spans = TracerProvider(), InMemorySpanExporter()\n"
+        "provider.add_span_processor(SimpleSpanProcessor(spans))\n"
+        "trace.set_tracer_provider(provider)\n"
+        "async def ask():\n"
+        "    transport = httpx.ASGITransport(create_app(load_settings()))\n"
+        "    async with httpx.AsyncClient(transport=transport, base_url='http://api') as client:\n"
+        "        assert (await client.get('/a-secret-path')).status_code == 404\n"
+        "asyncio.run(ask())\n"
+        "print(spans.get_finished_spans())\n"
+    )
+    environment = {"AUTOS_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "AUTOS_LOG_LEVEL": "error", "PATH": ""}
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip().splitlines()[-1] == "()"
