@@ -243,8 +243,8 @@ SECTIONS = (
     Section(
         "OpenTelemetry's own variables",
         "Read by its SDK from the environment, not from .env, if `AUTOS_OTLP_ENDPOINT` is set. All those that say "
-        "how to sample, batch and send traces apply; these are the usual ones. Those that say where and under which "
-        "name to export do not ([docs/traces.md](traces.md)).",
+        "how to sample, batch and send traces apply; these are the usual ones. Those that say where and under "
+        "which name to export do not ([docs/traces.md](traces.md)).",
         readers=("api", "worker"),
         foreign=(
             ForeignVariable(
