@@ -18,14 +18,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from adapters.court_pdpj import PdpjClient
 from adapters.telemetry import open_tracer
 from adapters.telemetry.collector import Collector
 from domain.errors import ConfigurationError, CourtFailure, DependencyUnavailable, FailureCode
+from domain.process_number import ProcessNumber
 from domain.spans import NO_SPAN, NO_TRACES, Span, SpanContext, SpanKind, Tracer
 from settings import load_settings
 from tests.support.conditions import eventually
+from tests.support.court_rate_limiters import CountingRateLimiter
+from tests.support.court_sources import fetched, source_at
+from tests.support.court_tokens import FixedTokens
 from tests.support.otlp_collector import OtlpCollector, running_collector
 from tests.support.paths import ROOT
+from tests.support.portal_json import NUMBER, href_of
+from tests.support.scripted_server import always, answer, by_path, scripted
 from tests.support.threaded_server import serving_in_thread
 
 CALLER = SpanContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -126,6 +133,36 @@ async def test_the_sdk_s_own_variables_say_how_and_not_where(
         with tracer.enter_span("the caller's", SpanKind.SERVER, CALLER):
             pass
     assert [(span.service, span.name) for span in collector.spans] == [("test", "the caller's")]
+
+
+async def test_a_request_that_the_court_redirects_and_one_that_it_refuses(collector: OtlpCollector) -> None:
+    async with exporting(collector) as tracer, scripted(always(answer(200, b"Vistos."))) as store:
+        lead = answer(302, location=f"{store.origin}/bucket/1?X-Amz-Signature=a-secret")
+        replies = {"/api/v2/processos?": answer(429), "/": lead}
+        async with scripted(by_path(replies)) as portal:
+            court = PdpjClient(
+                portal.origin,
+                tokens=FixedTokens("a-secret"),
+                rate_limiter=CountingRateLimiter(),
+                concurrency=1,
+                user_agent="autos-tests",
+                storage_hosts=frozenset({store.origin.removeprefix("http://")}),
+                tracer=tracer,
+            )
+            with tracer.enter_span("activity", SpanKind.CONSUMER, None):
+                await fetched(court, source_at(NUMBER, href_of("0f1e2d3c-4b5a-5678-9abc-def012345678")))
+                with pytest.raises(CourtFailure) as refused:
+                    await court.probe(ProcessNumber.parse(NUMBER))
+            await court.close()
+    assert not {"traceparent", "tracestate"} & {name for asked in portal.requests for name in asked.headers}
+    found = [span.attributes for span in collector.spans if span.name == "court request"]
+    status, kind = "http.response.status_code", "autos.court.kind"
+    assert found == [
+        {kind: "document", status: 302},
+        {kind: "storage", status: 200},
+        {kind: "process", status: 429, "error.type": refused.value.code.value},
+    ]
+    assert b"a-secret" not in b"".join(collector.bodies)
 
 
 async def test_a_disabled_sdk_has_no_ids(collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> None:
