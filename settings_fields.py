@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,15 @@ def _clean_token(token: SecretStr | None) -> SecretStr | None:
         raise ValueError(str(error)) from None
 
 
+def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks such as 10.0.3.0/24, separated by commas") from None
+    return texts
+
+
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
@@ -50,6 +60,10 @@ class SettingsFields(BaseSettings):
 
     data_dir: Path = DEFAULT_DATA_DIR
     """The folder where the local stack stores its data."""
+    secrets_dir: OptionalPath = Field(None, examples=["/run/secrets"])
+    """A folder with one file for each setting that is not in the environment: `autos_secret_key` has the value of
+    `AUTOS_SECRET_KEY`. Blanks and line breaks around it are removed. This variable itself and `AUTOS_DATA_DIR` are
+    not read from there."""
 
     # The catalog.
     database_url: str = Field("", examples=["postgresql://autos:PASSWORD@db.example.org:5432/autos"])
@@ -181,6 +195,10 @@ class SettingsFields(BaseSettings):
     api_key: SecretStr | None = Field(None, min_length=16)
     """The operator's own key, which requests send as `Authorization: Bearer …`. Generate it with: `openssl rand
     -hex 24`."""
+    trusted_proxies: Annotated[CommaSeparated, AfterValidator(_check_networks)] = Field((), examples=["10.0.3.7"])
+    """Comma-separated addresses or networks (CIDR) of proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+    believed. Empty believes nobody: behind a proxy, all clients then have its address. Whoever sends from such an
+    address can claim any other, so name the proxy alone. Compose sets it to its own proxy."""
     public_url: OptionalUrl = Field(None, examples=["https://autos.example.org"])
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""
