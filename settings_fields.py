@@ -13,7 +13,7 @@ from domain.errors import InvalidInput
 from domain.loopback import read_listen_address
 from domain.storage import AddressingStyle
 from domain.tokens import read_token
-from domain.variables import parse_list
+from domain.variables import parse_list, split_list
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -38,6 +38,14 @@ def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError("must be IP addresses or networks such as 10.0.3.0/24, separated by commas") from None
     return texts
 
+
+def _check_keys(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not split_list(secret.get_secret_value()):
+        raise ValueError("has only separators, and no key")
+    return secret
+
+
+KeyList = Annotated[OptionalSecret, AfterValidator(_check_keys)]
 
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
@@ -140,13 +148,13 @@ class SettingsFields(BaseSettings):
     listing_max_age_seconds: int = Field(86_400, ge=0)
     """Maximum age of a listing for the catalog to answer without asking the court again."""
 
-    secret_key: OptionalSecret = None
+    secret_key: KeyList = None
     """Encrypts the credentials that a running service stores in the database. It must be the same for the API and
     the workers. Generate it with: `openssl rand -base64 32 | tr '+/' '-_'`. To rotate it, put the new key before
     the old one, separated by a comma."""
 
     # Temporal's payloads.
-    payload_key: OptionalSecret = None
+    payload_key: KeyList = None
     """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the
     same for the API and the workers. Generate it like `AUTOS_SECRET_KEY`, but not as the same key."""
     codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])

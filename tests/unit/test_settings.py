@@ -354,6 +354,15 @@ def test_misspelt_file_of_a_secret_is_found(secrets_dir: Path) -> None:
     assert load_settings().data_dir == Path(".autos")
 
 
+@pytest.mark.parametrize("name", ["AUTOS_SECRET_KEY", "AUTOS_PAYLOAD_KEY"])
+@pytest.mark.parametrize("text", [",", " , ,", " "])
+def test_list_of_keys_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(ConfigurationError, match=f"{name}: has only separators, and no key"):
+        load_settings()
+
+
 @pytest.mark.parametrize("given", ["*", "proxy", "10.0.0.1/24", "10.0.0.1,", "10.0.0.0/24, ::1"])
 def test_trusted_proxies_are_addresses(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("AUTOS_TRUSTED_PROXIES", given)
