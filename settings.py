@@ -6,9 +6,11 @@ They are read once, where the services are assembled. ``settings_fields.py`` has
 from __future__ import annotations
 
 import os
+import warnings
 from datetime import timedelta
 from json import JSONDecodeError
 from pathlib import Path
+from typing import Any
 
 from pydantic import AnyHttpUrl, ValidationError
 from pydantic_settings import (
@@ -16,6 +18,8 @@ from pydantic_settings import (
     DotEnvSettingsSource,
     JsonConfigSettingsSource,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsError,
 )
 
 from domain.database_address import DatabaseAddress
@@ -26,9 +30,40 @@ from domain.variables import describe_problems, find_unknown, split_list
 from domain.webhook_urls import WebhookPolicy, check_webhook_url
 from settings_fields import DEFAULT_DATA_DIR, LOCAL_STACK_FIELDS, LOCAL_STACK_FILE, SettingsFields
 
+# They say where other settings are.
+_NOT_IN_FILES = frozenset({"secrets_dir", "data_dir"})
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """A folder with one file for each setting. A file that cannot be read is an error, never a missing setting."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Read the files.
+
+        Raises:
+            ConfigurationError: The folder or one of its files cannot be read.
+        """
+        try:
+            with warnings.catch_warnings():
+                # The library only warns of what it leaves out: a key that is left out would switch something off.
+                warnings.simplefilter("error", UserWarning)
+                values = super().__call__()
+        except (OSError, UnicodeDecodeError, SettingsError, UserWarning) as error:
+            cause = error.__cause__ or error
+            name = Path(cause.filename).name if isinstance(cause, OSError) and cause.filename else ""
+            reason = cause.strerror if isinstance(cause, OSError) else "it is not what it should be"
+            raise ConfigurationError(
+                f"AUTOS_SECRETS_DIR: {name or 'the folder, or a file in it,'} cannot be read ({reason}). "
+                "Each file must be UTF-8 text in that folder, readable for the user of the service."
+            ) from None
+        return {name: value for name, value in values.items() if name not in _NOT_IN_FILES}
+
 
 class Settings(SettingsFields):
-    """Values from ``AUTOS_*`` variables, ``.env``, the local stack's file and defaults, in order of precedence."""
+    """Values from ``AUTOS_*`` variables, ``.env``, files of secrets, the local stack's file and defaults.
+
+    What is named first has precedence.
+    """
 
     @classmethod
     def settings_customise_sources(
@@ -40,14 +75,14 @@ class Settings(SettingsFields):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Give the local stack's file a lower precedence than everything that an operator sets."""
-        data_dir = (
-            init_settings().get("data_dir")
-            or env_settings().get("data_dir")
-            or dotenv_settings().get("data_dir")
-            or DEFAULT_DATA_DIR
+        operators = (init_settings, env_settings, dotenv_settings)
+        given = {name: value for source in reversed(operators) for name, value in source().items()}
+        folder = given.get("secrets_dir")
+        secrets = (_SecretFiles(settings_cls, Path(folder)),) if folder else ()
+        local_stack = JsonConfigSettingsSource(
+            settings_cls, json_file=Path(given.get("data_dir") or DEFAULT_DATA_DIR) / LOCAL_STACK_FILE
         )
-        local_stack = JsonConfigSettingsSource(settings_cls, json_file=Path(data_dir) / LOCAL_STACK_FILE)
-        return init_settings, env_settings, dotenv_settings, local_stack
+        return *operators, *secrets, local_stack
 
     @property
     def effective_database_url(self) -> str:
@@ -218,6 +253,11 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def find_unknown_variables() -> list[str]:
-    """Return the ``AUTOS_*`` variables in the environment and in ``.env`` that nothing reads: misspelt settings."""
+    """Return the ``AUTOS_*`` variables that nothing reads: misspelt settings.
+
+    Those of the environment, of ``.env`` and of the folder of secrets are looked at.
+    """
     in_file = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
-    return find_unknown({*os.environ, *in_file}, fields=Settings.model_fields.keys() - LOCAL_STACK_FIELDS)
+    folder = load_settings().secrets_dir
+    secrets = [file.name.upper() for file in folder.iterdir()] if folder else []
+    return find_unknown({*os.environ, *in_file, *secrets}, fields=Settings.model_fields.keys() - LOCAL_STACK_FIELDS)

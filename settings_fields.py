@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from domain.errors import InvalidInput
 from domain.loopback import read_listen_address
 from domain.storage import AddressingStyle
 from domain.tokens import read_token
-from domain.variables import parse_list
+from domain.variables import parse_list, split_list
 
 HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
@@ -35,6 +36,23 @@ def _without_credentials(url: AnyHttpUrl | None) -> AnyHttpUrl | None:
     return url
 
 
+def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError:
+            raise ValueError("must be IP addresses or networks such as 10.0.3.0/24, separated by commas") from None
+    return texts
+
+
+def _check_keys(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not split_list(secret.get_secret_value()):
+        raise ValueError("has only separators, and no key")
+    return secret
+
+
+KeyList = Annotated[OptionalSecret, AfterValidator(_check_keys)]
+
 DEFAULT_DATA_DIR = Path(".autos")
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
@@ -56,6 +74,10 @@ class SettingsFields(BaseSettings):
 
     data_dir: Path = DEFAULT_DATA_DIR
     """The folder where the local stack stores its data."""
+    secrets_dir: OptionalPath = Field(None, examples=["/run/secrets"])
+    """A folder with one file for each setting that is not in the environment: `autos_secret_key` has the value of
+    `AUTOS_SECRET_KEY`. Blanks and line breaks around it are removed. This variable itself and `AUTOS_DATA_DIR` are
+    not read from there."""
 
     # The catalog.
     database_url: str = Field("", examples=["postgresql://autos:PASSWORD@db.example.org:5432/autos"])
@@ -132,13 +154,13 @@ class SettingsFields(BaseSettings):
     listing_max_age_seconds: int = Field(86_400, ge=0)
     """Maximum age of a listing for the catalog to answer without asking the court again."""
 
-    secret_key: OptionalSecret = None
+    secret_key: KeyList = None
     """Encrypts the credentials that a running service stores in the database. It must be the same for the API and
     the workers. Generate it with: `openssl rand -base64 32 | tr '+/' '-_'`. To rotate it, put the new key before
     the old one, separated by a comma."""
 
     # Temporal's payloads.
-    payload_key: OptionalSecret = None
+    payload_key: KeyList = None
     """Encrypts what Temporal stores ([docs/encryption.md](encryption.md)); empty encrypts nothing. It must be the
     same for the API and the workers. Generate it like `AUTOS_SECRET_KEY`, but not as the same key."""
     codec_origins: CommaSeparated = Field((), examples=["https://temporal.example.org"])
@@ -196,6 +218,10 @@ class SettingsFields(BaseSettings):
     api_key: SecretStr | None = Field(None, min_length=16)
     """The operator's own key, which requests send as `Authorization: Bearer …`. Generate it with: `openssl rand
     -hex 24`."""
+    trusted_proxies: Annotated[CommaSeparated, AfterValidator(_check_networks)] = Field((), examples=["10.0.3.7"])
+    """Comma-separated addresses or networks (CIDR) of proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+    believed. Empty believes nobody: behind a proxy, all clients then have its address. Whoever sends from such an
+    address can claim any other, so name the proxy alone. Compose sets it to its own proxy."""
     public_url: OptionalUrl = Field(None, examples=["https://autos.example.org"])
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import structlog
 from fastapi import Request
 
 from api.middleware.rate_headers import READ_COST, charge
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # How long a service without keys may overlook the first key: less than it takes to hand that key to somebody.
 KEYLESS_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 def _no_session(_: Request) -> str | None:
@@ -75,8 +78,14 @@ class Authenticator:
         if key_id is None:
             return None
         record = await self._clients.find_key(key_id)
-        client = record.verify(key, datetime.now(UTC)) if record else None
-        if record is not None and client is not None:
+        if record is None:
+            return None
+        now = datetime.now(UTC)
+        if record.is_text(key) and not record.is_valid(now):
+            # Only for whoever has the key: guesses write no lines.
+            _log.info("key refused", key_id=record.id, client=record.client, reason=record.state_at(now).value)
+        client = record.verify(key, now)
+        if client is not None:
             self._clients.note_use(record)
         return client
 

@@ -14,7 +14,7 @@ import typer
 from autos_client_cli.command_help import Command, Group
 from autos_client_cli.printing import print_table
 from domain.clients import Scope
-from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, EXPIRY_NOTICE, MAX_REQUESTS_PER_MINUTE, ApiKey
+from domain.keys import DEFAULT_REQUESTS_PER_MINUTE, MAX_REQUESTS_PER_MINUTE, ApiKey
 from domain.serializers import Json, format_timestamp
 from domain.text import counted
 
@@ -111,7 +111,7 @@ def list_keys(as_json: _AsJson = False) -> None:
     print_table([_COLUMNS, *map(_key_row, keys)])
     now = datetime.now(UTC)
     for key in keys:
-        if key.revoked_at is None and key.expires_at is not None and key.expires_at - now < EXPIRY_NOTICE:
+        if key.expires_at is not None and key.expires_soon(now):
             _print_note(f"The key {key.id} of {key.client} {_describe_expiry(key.expires_at - now)}.")
 
 
@@ -206,15 +206,11 @@ def _warn_of_last_key() -> None:
 
     now = datetime.now(UTC)
     keys = _with_clients(lambda clients: clients.list_keys())
-    if load_settings().api_key is None and not any(_is_valid(key, now) for key in keys):
+    if load_settings().api_key is None and not any(key.is_valid(now) for key in keys):
         _print_note(
             "Warning: no key is valid any more, so the API lets nobody in. Make one with `autos key new NAME`, "
             "or set AUTOS_API_KEY for the service."
         )
-
-
-def _is_valid(key: ApiKey, now: datetime) -> bool:
-    return key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
 def _print_note(text: str) -> None:

@@ -131,7 +131,8 @@ def api() -> None:
             # The API has no WebSockets, and their protocol class has other limits.
             ws="none",
             # Uvicorn trusts proxy headers from this machine by default: any program here could claim any address.
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             lifespan="off",
             access_log=False,
             log_config=None,

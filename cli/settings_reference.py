@@ -44,10 +44,10 @@ _PAGE_HEAD = """\
 # Settings
 
 Written by `make settings` from `settings_fields.py`; change it there. A value comes from the environment, otherwise
-from `.env` in the current folder ([`.env.example`](../.env.example) is one to copy), otherwise from the local
-stack's file, otherwise it is the default. An invalid value is named when a command starts, which then ends with
-exit code 2; its text never has the value. Every service reads its settings once, at its start: restart it after a
-change.
+from `.env` in the current folder ([`.env.example`](../.env.example) is one to copy), otherwise from its file in
+`AUTOS_SECRETS_DIR`, otherwise from the local stack's file, otherwise it is the default. An invalid value is named
+when a command starts, which then ends with exit code 2; its text never has the value. Every service reads its
+settings once, at its start: restart it after a change.
 
 *Read by* names the commands that use a setting: `api`, `worker`, `migrate`, `key`, `commands` (those that use the
 API: `autos get`, `status`, …) and `up`, which starts the local stack. `up` hands all settings on to the API and

@@ -92,6 +92,24 @@ SECTIONS = (
                 "The address of S3. Links point to it: if other machines open them, publish S3 too, or set "
                 "`AUTOS_S3_PUBLIC_ENDPOINT_URL`.",
             ),
+            ForeignVariable(
+                "AUTOS_DOMAIN",
+                type="host name",
+                meaning="The name at which `--profile tls` serves the API over HTTPS. Set `AUTOS_PUBLIC_URL` to "
+                "`https://` and this name.",
+            ),
+            ForeignVariable(
+                "PROXY_PUBLISH_HOST",
+                "0.0.0.0",  # noqa: S104
+                "address",
+                "The address of that proxy's ports 80 and 443.",
+            ),
+            ForeignVariable(
+                "PROXY_NETWORK",
+                "172.31.251",
+                "first three numbers",
+                "The network (/24) between the proxy and the API. Change it where others use these addresses.",
+            ),
             ForeignVariable("API_PORT", "8000", "port", "The port of the API on this machine."),
             ForeignVariable("UI_PORT", "8233", "port", "The port of Temporal's UI on this machine."),
             ForeignVariable("S3_PORT", "8333", "port", "The port of S3 on this machine."),
@@ -120,9 +138,11 @@ SECTIONS = (
     ),
     Section(
         "The catalog",
-        fields=("database_url", "data_dir"),
+        fields=("database_url", "data_dir", "secrets_dir"),
         readers=("api", "worker", "migrate", "key", "up"),
-        readers_of={"data_dir": ("api", "worker", "migrate", "key", "commands", "up")},
+        readers_of=dict.fromkeys(
+            ("data_dir", "secrets_dir"), ("api", "worker", "migrate", "key", "commands", "up")
+        ),
     ),
     Section(
         "The object store: any S3",
@@ -176,6 +196,7 @@ SECTIONS = (
         "The API",
         fields=(
             *("api_host", "api_port", "api_max_connections", "wrong_keys_per_minute", "api_key", "public_url"),
+            "trusted_proxies",
         ),
         readers=("api", "up"),
         readers_of={

@@ -9,6 +9,7 @@ import secrets
 import string
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from domain.clients import Client, Scope
 from domain.errors import AutosError
@@ -45,6 +46,14 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+class KeyState(StrEnum):
+    """Whether a key is valid, and otherwise why not."""
+
+    VALID = "valid"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 class KeyExpired(AutosError):
     """A key is valid no longer, although nobody has revoked it."""
 
@@ -77,9 +86,27 @@ class ApiKey:
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
 
-    def has_expired(self, now: datetime) -> bool:
-        """Return whether its time is over."""
-        return self.expires_at is not None and self.expires_at <= now
+    def state_at(self, now: datetime) -> KeyState:
+        """Return whether the key is valid, and otherwise why not. A revoked key stays so when it expires."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyState.EXPIRED
+        return KeyState.VALID
+
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the key is neither revoked nor expired."""
+        return self.state_at(now) is KeyState.VALID
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Return whether its time is over or soon will be. A revoked key has no time left to lose."""
+        if self.revoked_at is not None or self.expires_at is None:
+            return False
+        return self.expires_at - now < EXPIRY_NOTICE
+
+    def is_text(self, key: str) -> bool:
+        """Return whether ``key`` is the text of this key, in constant time."""
+        return hmac.compare_digest(self.digest, hash_key(key))
 
     def verify(self, key: str, now: datetime) -> Client | None:
         """Return the client if ``key`` is the text of this key. None for another key, or if this one is revoked.
@@ -87,11 +114,13 @@ class ApiKey:
         Raises:
             KeyExpired: It is this key, and it has expired. Only its owner can be told so.
         """
-        same = hmac.compare_digest(self.digest, hash_key(key))
-        if not same or self.revoked_at is not None:
+        if not self.is_text(key):
             return None
-        if self.expires_at is not None and self.has_expired(now):
-            raise KeyExpired(self.expires_at)
+        match self.state_at(now), self.expires_at:
+            case KeyState.REVOKED, _:
+                return None
+            case KeyState.EXPIRED, datetime() as expired_at:
+                raise KeyExpired(expired_at)
         return Client(self.client, self.scopes, self.id, self.requests_per_minute)
 
 

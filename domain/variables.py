@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Variables that are no settings: read by the commands, and by the local stack for its programs.
-_OTHER_VARIABLES = frozenset({"AUTOS_LANG", "AUTOS_TEMPORAL_BIN", "AUTOS_WEED_BIN"})
+# Variables that are no settings: read by the commands, by the local stack for its programs, and by Compose.
+_OTHER_VARIABLES = frozenset({"AUTOS_DOMAIN", "AUTOS_LANG", "AUTOS_TEMPORAL_BIN", "AUTOS_WEED_BIN"})
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, func, literal, or_, select, update
+from sqlalchemy import Row, func, literal, select, update
 
 from adapters.database.client_tables import api_keys, clients
 from adapters.database.encrypted_columns import WEBHOOK_SECRETS, require_encryptor
@@ -119,10 +119,8 @@ class ClientRepository:
 
     async def has_usable_key(self) -> bool:
         """Return whether there is a key that is neither revoked nor expired."""
-        is_unexpired = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > datetime.now(UTC))
-        usable = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None), is_unexpired).limit(1)
-        async with self._database.reading() as connection:
-            return (await connection.execute(usable)).first() is not None
+        now = datetime.now(UTC)
+        return any(key.is_valid(now) for key in await self.list_keys())
 
     async def revoke_key(self, key_id: str) -> ApiKey:
         """Revoke a key from the next request on. Idempotent.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +14,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only
 
 from adapters.database.connections import open_engine
 from adapters.database.error_mapping import TranslatingDriverErrors
@@ -19,8 +22,17 @@ from domain.database_address import DatabaseAddress
 
 _BUSY_TIMEOUT_MS = 15_000
 _WRITE_LOCK_TIMEOUT_SECONDS = 15.0
+_PRAGMA_PAUSE_SECONDS = 0.05
 # Name of the execution option that holds the BEGIN statement of a transaction.
 _BEGIN_OPTION = "sqlite_begin"
+# Execution options of a transaction that takes SQLite's write lock when it begins.
+WRITE_LOCK_OPTION = {_BEGIN_OPTION: "BEGIN IMMEDIATE"}
+_PRAGMAS = (
+    f"busy_timeout = {_BUSY_TIMEOUT_MS}",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "foreign_keys = ON",
+)
 
 
 class Database:
@@ -54,9 +66,7 @@ class Database:
         self.dialect = self._engine.dialect.name
         self._write_lock = asyncio.Lock() if self.dialect == "sqlite" else None
         if self.dialect == "sqlite":
-            event.listen(self._engine.sync_engine, "connect", _configure_sqlite)
-            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-            event.listen(self._engine.sync_engine, "invalidate", _end_sqlite_transaction)
+            begin_explicitly(self._engine, pragmas=_PRAGMAS)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -87,7 +97,7 @@ class Database:
                 if self.dialect == "sqlite":
                     # Take the write lock at BEGIN. A transaction that reads first and writes later fails at once
                     # with SQLITE_BUSY if another service writes: SQLite does not wait for a lock upgrade.
-                    await connection.execution_options(**{_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+                    await connection.execution_options(**WRITE_LOCK_OPTION)
                 async with connection.begin():
                     yield connection
 
@@ -121,18 +131,39 @@ async def read_clock(connection: AsyncConnection) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _configure_sqlite(connection: Any, _: object) -> None:
-    # Stop the driver from beginning transactions itself: `_begin_sqlite` does it.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {_BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def begin_explicitly(engine: AsyncEngine, *, pragmas: Sequence[str]) -> None:
+    """Have SQLAlchemy begin SQLite's transactions, so that they contain every statement, also those of the schema.
+
+    The driver itself begins one at the first change of rows only.
+
+    Args:
+        engine: An engine for SQLite that has not connected yet.
+        pragmas: The pragmas of each connection.
+    """
+
+    def configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            _set_pragma(cursor, pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", configure)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "invalidate", _end_sqlite_transaction)
+
+
+def _set_pragma(cursor: Any, pragma: str) -> None:
+    ends_at = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite waits for other locks by itself, but not for the one that changes the journal of a new file.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= ends_at:
+                raise
+        await_only(asyncio.sleep(_PRAGMA_PAUSE_SECONDS))
 
 
 def _begin_sqlite(connection: Connection) -> None:

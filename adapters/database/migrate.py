@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.connections import open_engine
-from adapters.database.engine import Database
+from adapters.database.engine import WRITE_LOCK_OPTION, Database, begin_explicitly
 from adapters.database.error_mapping import translate_error
 from adapters.database.search_texts import fill_search_texts
 from adapters.database.tables import metadata
@@ -24,6 +27,10 @@ from domain.errors import AutosError, ConfigurationError, DependencyUnavailable
 _MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 # The first migration creates these tables, and no later one drops them.
 _PERMANENT_TABLES = frozenset({"processes", "documents", "court_credentials"})
+# Any number that no other program uses in our database: "autos" in ASCII.
+_POSTGRES_LOCK = 0x6175746F73
+# How long to wait for another service that migrates the same SQLite file.
+_TURN_TIMEOUT_MS = 60_000
 _OWN_DATABASE = (
     f"Nothing was changed. Create a database or a schema of its own for Autos, and name it in {VARIABLE}."
 )
@@ -31,6 +38,9 @@ _OWN_DATABASE = (
 
 def upgrade(url: str) -> None:
     """Run every migration that has not been applied, then fill what needs no lock. Idempotent.
+
+    All migrations are one transaction: one that is interrupted changes nothing. Several services may migrate at
+    once: they take turns.
 
     Args:
         url: The database URL, as in AUTOS_DATABASE_URL.
@@ -70,8 +80,11 @@ def _create_folder(file: Path) -> None:
 async def _upgrade(url: str) -> None:
     config = _create_config()
     engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        # Foreign keys stay off: a table that is made anew is dropped meanwhile, and with it what refers to it.
+        begin_explicitly(engine, pragmas=(f"busy_timeout = {_TURN_TIMEOUT_MS}",))
     try:
-        async with engine.begin() as connection:
+        async with engine.connect() as connection, _begin_in_turn(connection):
             await connection.run_sync(check_owner, open_scripts())
             await connection.run_sync(lambda sync: command.upgrade(_attach_connection(config, sync), "head"))
     finally:
@@ -81,6 +94,18 @@ async def _upgrade(url: str) -> None:
         await fill_search_texts(database)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _begin_in_turn(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Open the transaction once no other service migrates this database."""
+    if connection.dialect.name == "sqlite":
+        await connection.execution_options(**WRITE_LOCK_OPTION)
+    async with connection.begin():
+        if connection.dialect.name == "postgresql":
+            # Released at the transaction's end, also behind a pooler.
+            await connection.execute(select(func.pg_advisory_xact_lock(_POSTGRES_LOCK)))
+        yield
 
 
 def open_scripts() -> ScriptDirectory:

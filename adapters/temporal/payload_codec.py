@@ -55,7 +55,7 @@ class EncryptingCodec(PayloadCodec):
         Raises:
             ConfigurationError: The key of one is not configured, or one was changed.
         """
-        return [self._decrypt(payload) if _is_encrypted(payload) else payload for payload in payloads]
+        return [self._decrypt(payload) if is_encrypted(payload) else payload for payload in payloads]
 
     def _encrypt(self, payload: Payload) -> Payload:
         key_id = self._encryptor.key_id.encode()
@@ -80,7 +80,8 @@ def _log_once(detail: str) -> None:
     _log.error("payload unreadable", detail=detail)
 
 
-def _is_encrypted(payload: Payload) -> bool:
+def is_encrypted(payload: Payload) -> bool:
+    """Return whether a payload is one of ours that was encrypted."""
     return payload.metadata.get(ENCODING_FIELD) == ENCODING.encode()
 
 

@@ -93,11 +93,14 @@ class ArchiveService:
         Raises:
             Problem: 429, the client reads too many archives, or all clients together do.
         """
-        if self.open_archives[client.name] >= MAX_ARCHIVES_PER_CLIENT or self.open_archives.total() >= MAX_ARCHIVES:
-            raise Problem(
-                ProblemCode.RATE_LIMITED,
-                f"{MAX_ARCHIVES_PER_CLIENT} archives at a time may be downloaded. Wait until one has ended.",
-                headers={"Retry-After": _RETRY_AFTER_SECONDS},
+        if self.open_archives[client.name] >= MAX_ARCHIVES_PER_CLIENT:
+            raise _too_many(
+                f"You may download {MAX_ARCHIVES_PER_CLIENT} archives at a time. Wait until one of yours has ended."
+            )
+        if self.open_archives.total() >= MAX_ARCHIVES:
+            raise _too_many(
+                f"This API serves {MAX_ARCHIVES} archives at a time, to all clients together, and as many are open."
+                " Try again later."
             )
         self.open_archives[client.name] += 1
         try:
@@ -177,6 +180,10 @@ class ArchiveService:
                 yield chunk
         if crc32 != expected_crc32:
             raise StorageFailure(f"The store returned {content.key} with other bytes than a moment before.")
+
+
+def _too_many(detail: str) -> Problem:
+    return Problem(ProblemCode.RATE_LIMITED, detail, headers={"Retry-After": _RETRY_AFTER_SECONDS})
 
 
 async def _each(chunks: Sequence[bytes]) -> AsyncGenerator[bytes]:

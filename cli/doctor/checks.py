@@ -9,6 +9,7 @@ from cli.doctor.findings import CheckName
 from cli.doctor.local_checks import check_access, check_clock, check_disk, check_secret_key, check_settings
 from cli.doctor.runner import Check
 from cli.doctor.temporal_checks import (
+    check_payload_key,
     check_search_attributes,
     check_temporal,
     check_temporal_namespace,
@@ -88,5 +89,12 @@ CHECKS = (
         check_secret_key,
         "Set AUTOS_SECRET_KEY to the key that the services use.",
         after=(CheckName.SCHEMA,),
+    ),
+    Check(
+        CheckName.PAYLOAD_KEY,
+        check_payload_key,
+        "Set AUTOS_PAYLOAD_KEY to the same keys for the API and the workers (docs/encryption.md).",
+        after=(CheckName.NAMESPACE,),
+        seconds=20,
     ),
 )

@@ -30,6 +30,7 @@ class CheckName(StrEnum):
     DISK = "disk"
     ACCESS = "access"
     SECRET_KEY = "secret_key"  # noqa: S105 - a name.
+    PAYLOAD_KEY = "payload_key"
 
 
 class State(StrEnum):

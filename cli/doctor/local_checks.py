@@ -119,7 +119,7 @@ async def check_access(parts: Parts) -> Finding:
     settings = parts.settings
     keys = await parts.catalog.clients.list_keys()
     now = datetime.now(UTC)
-    usable = [key for key in keys if key.revoked_at is None and not key.has_expired(now)]
+    usable = [key for key in keys if key.is_valid(now)]
     if settings.needs_catalog_key and not usable:
         return failed(
             f"Other machines can reach the API (AUTOS_API_HOST is {settings.api_host}"
@@ -128,7 +128,7 @@ async def check_access(parts: Parts) -> Finding:
             "Set AUTOS_API_KEY, make a key with `autos key new`, or set AUTOS_API_HOST=127.0.0.1.",
             Fault.SETTING,
         )
-    ending = [key for key in usable if key.expires_at is not None and key.expires_at - now < EXPIRY_NOTICE]
+    ending = [key for key in usable if key.expires_soon(now)]
     if ending:
         return warning(
             f"{counted(len(ending), 'API key ends', 'API keys end')} within {EXPIRY_NOTICE.days} days: "

@@ -5,14 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from adapters.security.encryption import PayloadEncryptor
 from adapters.temporal.connection import (
     NamespaceMissing,
     check_namespace,
     connect,
     list_missing_search_attributes,
 )
+from adapters.temporal.payload_inspection import count_encrypted_payloads
 from adapters.temporal.worker_counts import WorkerCountClient
-from cli.doctor.findings import Fault, Finding, failed, ok
+from cli.doctor.findings import CheckName, Fault, Finding, failed, ok, warning
 from cli.doctor.parts import Parts
 from domain.errors import DependencyUnavailable
 from domain.text import counted
@@ -71,6 +73,24 @@ async def check_workers(parts: Parts) -> Finding:
             "ended.",
         )
     return ok("; ".join(f"{counted(count, 'worker')} for {queue}" for queue, count in counts.items()) + ".")
+
+
+async def check_payload_key(parts: Parts) -> Finding:
+    """Check that AUTOS_PAYLOAD_KEY is a key, and that it opens what other services have written lately."""
+    keys = parts.settings.payload_keys
+    encryptor = PayloadEncryptor(keys) if keys else None
+    state = "It is set" if encryptor else "It is not set"
+    if not parts.is_usable(CheckName.NAMESPACE):
+        return ok(f"{state}. It was not tried on what Temporal has.")
+    encrypted, found = await count_encrypted_payloads(_client(parts), encryptor)
+    if encryptor is None:
+        return ok("It is not set, and what Temporal has of the newest workflows is not encrypted.")
+    if found and not encrypted:
+        return warning(
+            "It is set, but the newest workflows are not encrypted.",
+            "Set it for all APIs and workers, and restart them. Nothing else if it was switched on a moment ago.",
+        )
+    return ok(f"It is set, and opens {counted(encrypted, 'payload')} of the newest workflows.")
 
 
 def _client(parts: Parts) -> Client:

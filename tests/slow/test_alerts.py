@@ -14,20 +14,20 @@ from adapters.database import Database
 from adapters.database.webhook_tables import failing_endpoints
 from adapters.temporal.schedules import REVIEW_ALERTS
 from domain.webhooks import EventType, endpoint_id
+from tests.support.alerting_stack import running_alerting_stack, running_operator
 from tests.support.conditions import eventually
 from tests.support.event_schemas import assert_is_event
 from tests.support.numbers import fresh_number
-from tests.support.receiver import Receiver, running_receiver
-from tests.support.secret_leaks import find_leaks
-from tests.support.stack import RunningStack, running_stack
+from tests.support.receiver import Receiver
+from tests.support.stack import RunningStack
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[Receiver]:
-    """The receiver of alerts. It gets its secret when the stack has started."""
-    with running_receiver("") as running:
+    """The receiver of alerts."""
+    with running_operator() as running:
         yield running
 
 
@@ -36,11 +36,9 @@ async def alerting_stack(
     operator: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningStack]:
     """A stack that sends alerts to the operator, and raises them soon after the court fails."""
-    variables = {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts", "AUTOS_ALERT_COURT_SECONDS": "0.5"}
-    async with running_stack(tmp_path_factory.mktemp("alerting"), **variables) as stack:
-        operator.secret = stack.addresses["webhook_secret"]
+    folder = tmp_path_factory.mktemp("alerting")
+    async with running_alerting_stack(folder, operator, AUTOS_ALERT_COURT_SECONDS="0.5") as stack:
         yield stack
-        assert find_leaks(stack) == []
 
 
 async def wait_for_alert(

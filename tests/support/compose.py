@@ -14,6 +14,8 @@ import yaml
 from tests.support.paths import ROOT
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
+# Beside it: our secrets from files.
+SECRETS_FILE = ROOT / "docker-compose.secrets.yml"
 
 # Every variable that the file has no default for.
 SECRETS = {
@@ -55,3 +57,8 @@ def services_with(
     assert parsed.returncode == 0, parsed.stderr
     services: dict[str, ComposeService] = yaml.safe_load(parsed.stdout)["services"]
     return services
+
+
+def depends_on(service: ComposeService) -> dict[str, str]:
+    """Return the condition that a service awaits of each service that it needs."""
+    return {name: needed["condition"] for name, needed in service.get("depends_on", {}).items()}

@@ -16,7 +16,7 @@ from cli.main import app
 from domain.version import VERSION
 from settings import Settings
 from settings_fields import LOCAL_STACK_FIELDS
-from tests.support.compose import COMPOSE_FILE, SECRETS, ComposeService, parse, services_with
+from tests.support.compose import COMPOSE_FILE, SECRETS, ComposeService, depends_on, parse, services_with
 from tests.support.paths import ROOT
 from workflows.options import COURT_QUEUE
 
@@ -37,10 +37,6 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ComposeServi
 def compose_text() -> str:
     """The text of the file without its comments."""
     return re.sub(r"^\s*#.*$", "", COMPOSE_FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-
-
-def depends_on(service: ComposeService) -> dict[str, str]:
-    return {name: needed["condition"] for name, needed in service.get("depends_on", {}).items()}
 
 
 # --- secrets -----------------------------------------------------------------------------------------------------
@@ -254,24 +250,13 @@ def test_court_task_queue_has_one_partition(services: dict[str, ComposeService])
         ]
 
 
-def test_profile_metrics_adds_prometheus_and_grafana_on_localhost(
-    services: dict[str, ComposeService], tmp_path: Path
-) -> None:
-    measured = services_with(tmp_path, {}, profile="metrics")
-
-    added = {name: service for name, service in measured.items() if name not in services}
-    assert {name: service["ports"] for name, service in added.items()} == {
-        "prometheus": ["127.0.0.1:9090:9090"],
-        "grafana": ["127.0.0.1:3000:3000"],
-    }
-    for service in added.values():
-        # Their digests have to be added by whoever can ask the registry.
-        assert re.fullmatch(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+", service["image"])
-        assert (service["cap_drop"], service["restart"]) == (["ALL"], "unless-stopped")
-        assert depends_on(service).keys() <= {"api", "prometheus"}
-        for mount in service["volumes"]:
-            assert not mount.startswith("./") or (ROOT / mount.partition(":")[0]).exists()
-    assert measured["worker"] == services["worker"]
+def test_logs_of_every_service_are_rotated(tmp_path: Path) -> None:
+    for profile in ("tls", "metrics"):
+        for name, service in services_with(tmp_path, {}, profile=profile).items():
+            assert service["logging"] == {
+                "driver": "json-file",
+                "options": {"max-size": "20m", "max-file": "5"},
+            }, name
 
 
 def test_prometheus_asks_the_addresses_of_the_services(services: dict[str, ComposeService]) -> None:
@@ -306,8 +291,9 @@ def test_service_environment_matches_the_settings(services: dict[str, ComposeSer
 
     for names in variables.values():
         assert names <= settings | NOT_OURS
-    # A container has no data folder.
-    assert variables["api"] | variables["worker"] == (settings - {"AUTOS_DATA_DIR"}) | NOT_OURS
+    # A container has no data folder, and secrets in files only with docker-compose.secrets.yml.
+    unused = {"AUTOS_DATA_DIR", "AUTOS_SECRETS_DIR"}
+    assert variables["api"] | variables["worker"] == (settings - unused) | NOT_OURS
     for name in set(services) - set(OURS):
         assert not {found for found in services[name].get("environment", {}) if found.startswith("AUTOS_")}
 

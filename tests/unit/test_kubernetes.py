@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -17,11 +18,14 @@ from tests.support.paths import ROOT
 from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
 
 FOLDER = ROOT / "deploy" / "kubernetes"
+PROMETHEUS = ROOT / "deploy" / "prometheus"
 # Read by the SDKs and drivers themselves, not by our settings.
 NOT_OURS = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "PGPASSWORD"}
 SETTINGS = {f"AUTOS_{field.upper()}" for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
 STORE_KEYS = {"AUTOS_S3_ACCESS_KEY_ID", "AUTOS_S3_SECRET_ACCESS_KEY"}
-SERVICE_SECRETS = {"PGPASSWORD", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET", *STORE_KEYS}
+# Secrets made before there was such a setting do not have it.
+OPTIONAL_SECRETS = {"AUTOS_PAYLOAD_KEY"}
+SERVICE_SECRETS = {"PGPASSWORD", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET", *STORE_KEYS, *OPTIONAL_SECRETS}
 
 Manifest = dict[str, Any]
 
@@ -63,14 +67,16 @@ def configured_by(name: str) -> dict[str, str]:
 def secrets_of(name: str) -> set[str]:
     """Return the names of a container's secrets. Each is called as in the secret, which has to exist."""
     references = {
-        one["name"]: one["valueFrom"]["secretKeyRef"] for one in container_of(name)["env"] if "valueFrom" in one
+        one["name"]: {**one["valueFrom"]["secretKeyRef"]} for one in container_of(name)["env"] if "valueFrom" in one
     }
-    assert all(reference == {"name": "autos", "key": variable} for variable, reference in references.items())
+    for variable, reference in references.items():
+        assert reference.pop("optional", False) is (variable in OPTIONAL_SECRETS)
+        assert reference == {"name": "autos", "key": variable}
     return set(references)
 
 
 def test_every_manifest_is_in_the_namespace() -> None:
-    assert len(MANIFESTS) == 16
+    assert len(MANIFESTS) == 19
     [namespace] = [name for kind, name in MANIFESTS if kind == "Namespace"]
     namespaces = {manifest["metadata"].get("namespace") for manifest in MANIFESTS.values()}
     assert namespaces == {None, namespace}
@@ -170,6 +176,50 @@ def test_the_worker_has_the_check_of_compose() -> None:
     assert "livenessProbe" not in container
 
 
+def test_prometheus_finds_the_metrics_of_the_workers() -> None:
+    [port] = container_of("worker")["ports"]
+    assert configured_by("worker")["AUTOS_METRICS_ADDRESS"] == f"0.0.0.0:{port['containerPort']}"
+    assert (
+        configured_by("worker")["AUTOS_METRICS_ADDRESS"]
+        == COMPOSE["worker"]["environment"]["AUTOS_METRICS_ADDRESS"]
+    )
+    assert "AUTOS_METRICS_ADDRESS" not in configured_by("api")
+    for name in ("api", "worker"):
+        monitor = MANIFESTS["PodMonitor", f"autos-{name}"]["spec"]
+        assert monitor["selector"]["matchLabels"] == PODS[name]["spec"]["template"]["metadata"]["labels"]
+        [endpoint] = monitor["podMetricsEndpoints"]
+        assert endpoint["port"] in {port["name"] for port in container_of(name)["ports"]}
+
+
+def test_the_alerts_know_the_jobs_of_every_way_to_scrape() -> None:
+    rules = yaml.safe_load((PROMETHEUS / "rules.yml").read_text(encoding="utf-8"))
+    expressions = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+    jobs = {
+        file: [job["job_name"] for job in yaml.safe_load((PROMETHEUS / file).read_text("utf-8"))["scrape_configs"]]
+        for file in ("prometheus.yml", "kubernetes.yml")
+    }
+    # The Operator's name of a job: the namespace and the name of its PodMonitor.
+    monitors = [f"autos/{name}" for kind, name in MANIFESTS if kind == "PodMonitor"]
+
+    for names in (*jobs.values(), monitors):
+        api, worker = sorted(names)
+        for name, alert, other in ((api, "AutosApiDown", worker), (worker, "AutosWorkerDown", api)):
+            patterns = re.findall(r'job=~"([^"]+)"', expressions[alert])
+            assert len(patterns) == 2
+            assert all(re.fullmatch(pattern, name) for pattern in patterns)
+            assert not any(re.fullmatch(pattern, other) for pattern in patterns)
+
+
+def test_kubernetes_jobs_keep_the_ports_that_the_pods_have() -> None:
+    jobs = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text(encoding="utf-8"))["scrape_configs"]
+
+    for job, name in zip(jobs, ("api", "worker"), strict=True):
+        [port] = container_of(name)["ports"]
+        component = PODS[name]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert job["relabel_configs"][0]["regex"] == f"{component};{port['name']}"
+        assert job["relabel_configs"][0]["action"] == "keep"
+
+
 def test_pods_get_the_time_that_they_need_to_end() -> None:
     pause = int(container_of("api")["lifecycle"]["preStop"]["exec"]["command"][-1])
 
@@ -228,12 +278,31 @@ def test_webhooks_have_no_way_to_private_addresses(address: str) -> None:
     assert is_open("2001:db8::1")
 
 
-def test_only_the_api_can_be_reached() -> None:
+def test_only_the_api_and_the_metrics_can_be_reached() -> None:
     everything = MANIFESTS["NetworkPolicy", "autos-in"]["spec"]
     api = MANIFESTS["NetworkPolicy", "autos-api-in"]["spec"]
+    metrics = MANIFESTS["NetworkPolicy", "autos-metrics-in"]["spec"]
 
     assert (everything["policyTypes"], everything.get("ingress")) == (["Ingress"], None)
     for pod in PODS.values():
         labels = pod["spec"]["template"]["metadata"]["labels"]
         assert everything["podSelector"]["matchLabels"].items() <= labels.items()
         assert (api["podSelector"]["matchLabels"] == labels) is (pod is PODS["api"])
+        assert (metrics["podSelector"]["matchLabels"] == labels) is (pod is PODS["worker"])
+    assert allowed_by(api) == {("autos/client", "http"), ("autos/monitoring", "http")}
+    # They ask for no key.
+    assert allowed_by(metrics) == {("autos/monitoring", "metrics")}
+    ways_in = [name for kind, name in MANIFESTS if kind == "NetworkPolicy" and name.endswith("-in")]
+    assert sorted(ways_in) == ["autos-api-in", "autos-in", "autos-metrics-in"]
+
+
+def allowed_by(policy: Manifest) -> set[tuple[str, str]]:
+    """Return the label of each namespace that a policy lets in, and the port."""
+    return {
+        (label, port["port"])
+        for rule in policy["ingress"]
+        for source in rule["from"]
+        for label, value in source["namespaceSelector"]["matchLabels"].items()
+        for port in rule["ports"]
+        if source.keys() == {"namespaceSelector"} and value == "true"
+    }

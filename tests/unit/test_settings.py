@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from domain.errors import ConfigurationError
-from settings import Settings, load_settings
+from settings import Settings, find_unknown_variables, load_settings
 from settings_fields import LOCAL_STACK_FIELDS, LOCAL_STACK_FILE
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"
 KEY = "a key of sixteen characters"
+# Only docker-compose.yml reads it.
+NO_SETTING = "AUTOS_DOMAIN"
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +41,10 @@ def write_local_stack_settings(data_dir: Path, **values: object) -> None:
 
 def get_variable_name(field: str) -> str:
     return f"AUTOS_{field.upper()}"
+
+
+def is_setting(variable: str) -> bool:
+    return variable.startswith("AUTOS_") and variable != NO_SETTING
 
 
 def read_example_variables() -> list[tuple[str, str]]:
@@ -167,7 +176,7 @@ def test_repr_contains_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_example_has_exactly_the_existing_settings() -> None:
-    names = [name for name, _ in read_example_variables() if name.startswith("AUTOS_")]
+    names = [name for name, _ in read_example_variables() if is_setting(name)]
 
     assert sorted(names) == sorted(
         get_variable_name(field) for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS
@@ -180,7 +189,7 @@ def test_example_sets_no_variable() -> None:
 
 def test_example_shows_the_real_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = load_settings()
-    shown = {name: value for name, value in read_example_variables() if name.startswith("AUTOS_")}
+    shown = {name: value for name, value in read_example_variables() if is_setting(name)}
     for name, value in shown.items():
         if value:
             monkeypatch.setenv(name, value)
@@ -232,3 +241,134 @@ def test_unusable_metrics_address_is_refused(monkeypatch: pytest.MonkeyPatch, gi
     monkeypatch.setenv("AUTOS_METRICS_ADDRESS", given)
     with pytest.raises(ConfigurationError, match="AUTOS_METRICS_ADDRESS: must be an IP address and a port"):
         load_settings()
+
+
+# --- files of secrets --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secrets_dir(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that AUTOS_SECRETS_DIR names."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    monkeypatch.setenv("AUTOS_SECRETS_DIR", str(secrets))
+    return secrets
+
+
+def test_files_of_secrets_come_after_the_environment_and_before_the_local_stack(
+    folder: Path, secrets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_local_stack_settings(folder / ".autos", s3_bucket="left", s3_region="left", s3_access_key_id="left")
+    (folder / ".env").write_text("AUTOS_S3_BUCKET=from-env-file\n")
+    for name in ("s3_bucket", "s3_access_key_id", "court_client_id"):
+        (secrets_dir / f"autos_{name}").write_text("from-secret-file\n")
+    monkeypatch.setenv("AUTOS_COURT_CLIENT_ID", "from-environment")
+
+    settings = load_settings()
+
+    assert settings.court_client_id == "from-environment"
+    assert settings.s3_bucket == "from-env-file"
+    assert settings.s3_access_key_id == "from-secret-file"
+    assert settings.s3_region == "left"
+
+
+@pytest.mark.parametrize("name", ["autos_api_key", "AUTOS_API_KEY"])
+@pytest.mark.parametrize("text", [KEY, f"{KEY}\n", f" {KEY}\r\n\n"])
+def test_a_secret_in_a_file_loses_blanks_and_line_breaks(secrets_dir: Path, name: str, text: str) -> None:
+    (secrets_dir / name).write_bytes(text.encode())
+
+    key = load_settings().api_key
+
+    assert key is not None
+    assert key.get_secret_value() == KEY
+
+
+def test_secrets_of_a_mounted_volume_are_read(secrets_dir: Path) -> None:
+    # As Kubernetes mounts a Secret: the files are links to a folder that it exchanges.
+    (secrets_dir / "..2026").mkdir()
+    (secrets_dir / "..2026" / "AUTOS_API_KEY").write_text(KEY)
+    (secrets_dir / "..data").symlink_to("..2026")
+    (secrets_dir / "AUTOS_API_KEY").symlink_to("..data/AUTOS_API_KEY")
+
+    key = load_settings().api_key
+
+    assert key is not None
+    assert key.get_secret_value() == KEY
+
+
+def test_secrets_that_cannot_be_read_are_refused(secrets_dir: Path, folder: Path) -> None:
+    secret = secrets_dir / "autos_payload_key"
+    elsewhere = folder / "elsewhere"
+    elsewhere.write_text("zx81")
+
+    def refusal() -> str:
+        with pytest.raises(ConfigurationError, match=r"AUTOS_SECRETS_DIR: .* cannot be read") as refused:
+            load_settings()
+        return str(refused.value)
+
+    secret.mkdir()  # As an engine creates a mount whose source is missing.
+    refusal()
+    secret.rmdir()
+    secret.symlink_to(elsewhere)
+    assert "zx81" not in refusal()
+    secret.unlink()
+    secret.write_bytes(b"zx81\xff")
+    assert "zx81" not in refusal()
+    secret.unlink()
+    secrets_dir.rmdir()
+    refusal()
+
+
+def test_secret_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not in pytest's folder, which no other user may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("AUTOS_SECRETS_DIR", folder)
+        (Path(folder) / "autos_api_key").touch(mode=0)
+        with (
+            as_another_user(),
+            pytest.raises(
+                ConfigurationError, match=r"AUTOS_SECRETS_DIR: autos_api_key cannot be read \(Permission"
+            ),
+        ):
+            load_settings()
+
+
+@contextmanager
+def as_another_user() -> Iterator[None]:
+    """Give up root's rights for the duration of the block. Other users have none to give up."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_misspelt_file_of_a_secret_is_found(secrets_dir: Path) -> None:
+    for name in ("autos_api_kye", "autos_secret_key", "tls.crt", "autos_data_dir"):
+        (secrets_dir / name).touch()
+
+    assert find_unknown_variables() == ["AUTOS_API_KYE"]
+    assert load_settings().data_dir == Path(".autos")
+
+
+@pytest.mark.parametrize("name", ["AUTOS_SECRET_KEY", "AUTOS_PAYLOAD_KEY"])
+@pytest.mark.parametrize("text", [",", " , ,", " "])
+def test_list_of_keys_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(name, text)
+
+    with pytest.raises(ConfigurationError, match=f"{name}: has only separators, and no key"):
+        load_settings()
+
+
+@pytest.mark.parametrize("given", ["*", "proxy", "10.0.0.1/24", "10.0.0.1,", "10.0.0.0/24, ::1"])
+def test_trusted_proxies_are_addresses(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("AUTOS_TRUSTED_PROXIES", given)
+    if given[-1] in ",1":
+        assert len(load_settings().trusted_proxies) in {1, 2}
+    else:
+        with pytest.raises(ConfigurationError, match="AUTOS_TRUSTED_PROXIES: must be IP addresses"):
+            load_settings()

@@ -17,15 +17,16 @@ from settings_fields import LOCAL_STACK_FIELDS
 
 ROOT = Path(__file__).parents[2]
 FIELDS = sorted(Settings.model_fields.keys() - LOCAL_STACK_FIELDS)
-# What Compose need not set: there is no local stack, and AUTOS_PUBLIC_URL always has a value.
-NOT_IN_COMPOSE = {"data_dir", "api_host", "api_port"}
+# What Compose need not set: there is no local stack, docker-compose.secrets.yml sets the folder of secrets, and
+# AUTOS_PUBLIC_URL always has a value.
+NOT_IN_COMPOSE = {"data_dir", "secrets_dir", "api_host", "api_port"}
 # The modules that each service reads its settings in.
 MODULES = {
     "api": [*(ROOT / "api").rglob("*.py"), ROOT / "cli" / "main.py"],
     "worker": [ROOT / "worker.py", ROOT / "worker_parts.py"],
 }
 # Every command reads these before anything else.
-ALWAYS_READ = {"data_dir", "log_format", "log_level"}
+ALWAYS_READ = {"data_dir", "secrets_dir", "log_format", "log_level"}
 # This concerns the ports of a local stack: it looks at the addresses of all services.
 LOCAL_STACK_PROPERTIES = {"own_ports", "is_exposed"}
 

@@ -10,13 +10,13 @@ import pytest
 
 from adapters.temporal.worker_counts import SIGN_OF_LIFE_SECONDS
 from domain.webhooks import EventType
+from tests.support.alerting_stack import running_alerting_stack, running_operator
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
 from tests.support.event_schemas import assert_is_event
 from tests.support.numbers import fresh_number
-from tests.support.receiver import Receiver, running_receiver
-from tests.support.secret_leaks import find_leaks
-from tests.support.stack import RunningStack, dead_service, running_stack
+from tests.support.receiver import Receiver
+from tests.support.stack import RunningStack, dead_service
 
 QUEUES = ("processes", "court")
 RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
@@ -25,8 +25,8 @@ ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[Receiver]:
-    """The receiver of alerts. It gets its secret when the stack has started."""
-    with running_receiver("") as running:
+    """The receiver of alerts."""
+    with running_operator() as running:
         yield running
 
 
@@ -35,11 +35,8 @@ async def unattended_stack(
     operator: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningStack]:
     """A stack that sends alerts to the operator, and soon after it has no worker."""
-    variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
-    async with running_stack(tmp_path_factory.mktemp("unattended"), **variables) as stack:
-        operator.secret = stack.addresses["webhook_secret"]
+    async with running_alerting_stack(tmp_path_factory.mktemp("unattended"), operator, **ALERT_VARIABLES) as stack:
         yield stack
-        assert find_leaks(stack) == []
 
 
 async def wait_until_ready(stack: RunningStack, status: str, *, seconds: float) -> dict[str, Any]:

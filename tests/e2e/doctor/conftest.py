@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,12 +32,12 @@ class Deployment:
     """
 
     stack: RunningStack
-    defaults: dict[str, object]
+    defaults: dict[str, Any]
     variables: pytest.MonkeyPatch
 
     async def examine(self, webhook_url: str | None = None, **changes: object) -> dict[CheckName, Finding]:
         """Run every check with these settings changed."""
-        settings = Settings(**{**self.defaults, **changes})  # type: ignore[arg-type]
+        settings = Settings(**{**self.defaults, **changes})
         return {result.name: result.finding async for result in examine(settings, webhook_url)}
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,7 +23,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from adapters.temporal.connection import register_search_attributes
 from adapters.temporal.worker_counts import WorkerCountClient
 from cli.doctor.findings import CheckName, Fault, State
-from domain.storage import PROBE_PREFIX
+from domain.storage import PROBE_PREFIX, StorageAddress
 from tests.e2e.doctor.conftest import NOBODY, Deployment, check_fault
 from tests.support.conditions import eventually
 from tests.support.migrations import create_schema
@@ -197,7 +198,7 @@ async def test_api_open_to_others_without_a_key(deployment: Deployment) -> None:
 @contextmanager
 def proxied_store(stack: RunningStack) -> Iterator[StoreProxy]:
     """Run a proxy in front of the stack's store."""
-    with store_proxy(SimpleNamespace(endpoint_url=stack.addresses["s3"])) as proxy:  # type: ignore[arg-type]
+    with store_proxy(StorageAddress("autos", stack.addresses["s3"], "us-east-1")) as proxy:
         yield proxy
 
 
@@ -228,10 +229,10 @@ async def idle() -> None:
 @asynccontextmanager
 async def idle_workers(client: Client) -> AsyncIterator[None]:
     """Poll both task queues, for as long as the block lasts."""
-    options = {"activities": [idle], "workflow_runner": UnsandboxedWorkflowRunner()}
+    options: dict[str, Any] = {"activities": [idle], "workflow_runner": UnsandboxedWorkflowRunner()}
     async with (
-        Worker(client, task_queue=PROCESSES_QUEUE, workflows=[Idle], **options),  # type: ignore[arg-type]
-        Worker(client, task_queue=COURT_QUEUE, **options),  # type: ignore[arg-type]
+        Worker(client, task_queue=PROCESSES_QUEUE, workflows=[Idle], **options),
+        Worker(client, task_queue=COURT_QUEUE, **options),
     ):
 
         async def polled() -> bool:

@@ -114,7 +114,7 @@ async def test_a_court_that_hangs_has_not_accepted_the_token(deployment: Deploym
     await deployment.stack.set_latency(5)
     checks = [replace(check, seconds=1) if check.name is CheckName.COURT else check for check in CHECKS]
     async with AsyncExitStack() as stack:
-        parts = Parts(Settings(**deployment.defaults), None, stack)  # type: ignore[arg-type]
+        parts = Parts(Settings(**deployment.defaults), None, stack)
         findings = {result.name: result.finding async for result in run_checks(checks, parts)}
     check_fault(findings, CheckName.COURT, "no answer within 1 seconds", "AUTOS_COURT_BASE_URL")
     assert "has not said" in findings[CheckName.COURT_TOKEN].found

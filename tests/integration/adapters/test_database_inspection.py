@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from adapters.database.inspection import DatabaseInspector, SchemaVersion
@@ -97,12 +97,12 @@ async def test_a_user_without_rights(postgres: str) -> None:
     url = await create_database(postgres, "inspected_rights")
     await asyncio.to_thread(upgrade, url)
 
-    def create_reader(connection: object) -> None:
+    def create_reader(connection: Connection) -> None:
         for statement in (
             "CREATE ROLE doctors_reader LOGIN",
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO doctors_reader",
         ):
-            connection.execute(text(statement))  # type: ignore[attr-defined]
+            connection.execute(text(statement))
 
     await run_in_transaction(url, create_reader)
     reader = make_url(url).set(username="doctors_reader").render_as_string(hide_password=False)

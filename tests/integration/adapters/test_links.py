@@ -146,7 +146,7 @@ async def test_only_a_pdf_is_shown_inline(
             object_prefix(number, str(uuid4())),
             "a.pdf",
             content_of(b"<script>alert(1)</script>"),
-            lambda _, chosen=media_type: chosen,  # type: ignore[misc]
+            lambda _, chosen=media_type: chosen,  # type: ignore[misc]  # mypy cannot infer it.
         )
         link = await signer.sign(replace(document, name="a.pdf", stored=stored), inline=True)
         assert link is not None

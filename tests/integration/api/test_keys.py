@@ -267,3 +267,25 @@ async def test_each_client_has_its_own_rate_limit(catalog: Catalog) -> None:
         answers = [await client.get("/read", headers=bearer_header(key.text)) for key in (desk, archive, desk)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
+async def test_the_log_says_which_key_is_refused_and_why(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = datetime.now(UTC) + timedelta(days=1)
+    expiring = await catalog.clients.add_key("desk", READ_SCOPES, None, expires_at=ends)
+    revoked = await catalog.clients.add_key("archive", READ_SCOPES, None)
+    valid = await catalog.clients.add_key("press", READ_SCOPES, None)
+    await catalog.clients.revoke_key(revoked.record.id)
+    monkeypatch.setattr(auth, "datetime", SimpleNamespace(now=lambda zone: ends.astimezone(zone)))
+    guesses = [f"autos_{key.record.id}_{generate_key()[1][-43:]}" for key in (expiring, revoked)]
+    async with connect_client(catalog) as client:
+        with capture_logs() as lines:
+            for key in (*guesses, generate_key()[1], expiring.text, revoked.text, valid.text):
+                await client.get("/read", headers=bearer_header(key))
+
+    # Guesses write no lines, and no line has a key.
+    refused = [line for line in lines if line["event"] == "key refused"]
+    assert [(line["key_id"], line["client"], line["reason"]) for line in refused] == [
+        (expiring.record.id, "desk", "expired"),
+        (revoked.record.id, "archive", "revoked"),
+    ]
+    assert not [key for key in (*guesses, expiring.text, revoked.text) if key in str(lines)]
