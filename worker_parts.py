@@ -31,6 +31,7 @@ from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import read_queue_rate_limit
 from adapters.temporal.monitor_client import MonitorClient
@@ -53,7 +54,7 @@ class Adapters:
 
     catalog: Catalog
     store: ObjectStore
-    signer: LinkSigner
+    links: LinkIssuer
     sender: WebhookSender
     runs: RunClient
     monitor_client: MonitorClient
@@ -94,7 +95,10 @@ async def open_adapters(
     return Adapters(
         catalog,
         store,
-        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
+        LinkIssuer(
+            await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
+            catalog.accesses.record,
+        ),
         sender,
         RunClient(client),
         MonitorClient(client),
@@ -123,7 +127,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
     webhooks = WebhookActivities(
-        *(adapters.catalog, adapters.signer, adapters.sender),
+        *(adapters.catalog, adapters.links, adapters.sender),
         public_url=settings.effective_public_url,
         metrics=adapters.metrics,
     )

@@ -13,6 +13,7 @@ from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.security.rate_limits import RateLimiter
 from adapters.storage import ObjectStore
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.telemetry import open_tracer
 from adapters.temporal.batch_client import BatchClient
@@ -190,6 +191,7 @@ async def _open_services(
     runs = RunClient(temporal)
     store = await ObjectStore.open(stack, settings.storage_address, tracer=tracer)
     signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer)
+    links = LinkIssuer(signer, catalog.accesses.record)
     address_guard = AddressGuard(
         settings.webhook_policy,
         proxied=settings.webhook_proxy_url is not None,
@@ -197,7 +199,7 @@ async def _open_services(
     )
     stack.callback(address_guard.close)
     presence = WorkerPresence(WorkerCountClient(temporal).count)
-    presenter = ProcessPresenter(catalog, signer, runs, presence.warnings)
+    presenter = ProcessPresenter(catalog, links, runs, presence.warnings)
     broadcaster = StatusBroadcaster(presenter)
     stack.push_async_callback(broadcaster.aclose)
     downloads = DownloadService(catalog, runs, address_guard, settings.listing_max_age)
@@ -205,7 +207,7 @@ async def _open_services(
     app.state.broadcaster = broadcaster
     app.state.downloads = downloads
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
-    app.state.archives = ArchiveService(catalog, store)
+    app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from adapters.database.accesses import AccessRepository
 from adapters.database.alerts import AlertRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from adapters.security.encryption import Encryptor
 
 for _repository in (
+    AccessRepository,
     AlertRepository,
     BatchRepository,
     CandidateCredentialsRepository,
@@ -58,6 +60,7 @@ class Catalog:
             neither.
 
     Attributes:
+        accesses: The access trail.
         document_search: Filtered and sorted documents of one process.
         lists: Pages over all processes and over all failures.
         deliveries: Webhook deliveries, with their log and the failing endpoints.
@@ -69,6 +72,7 @@ class Catalog:
 
     def __init__(self, database: Database, encryptor: Encryptor | None = None) -> None:
         self._database = database
+        self.accesses = AccessRepository(database)
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
         self.documents = DocumentRepository(database)
