@@ -17,8 +17,8 @@ from temporalio import activity
 
 from activities.errors import at_capacity, translating_infrastructure_errors
 from activities.metrics import NO_METRICS, WorkerMetrics
-from domain.alerts import alert_body
 from domain.accesses import AccessKind, Recipient
+from domain.alerts import alert_body
 from domain.clients import Client, Scope
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.process_number import ProcessNumber

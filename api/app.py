@@ -44,8 +44,9 @@ from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems import pages as problem_pages
 from api.problems.handlers import install_problem_handlers
-from api.routes import actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
+from api.routes import accesses, actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
 from api.schemas.webhook_events import event_routes
+from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.alert_delivery import AlertDelivery
 from api.services.archives import ArchiveService
@@ -73,7 +74,7 @@ _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
     *(processes.router, status.router, actions.router, lists.router, batches.router, webhooks.router, court.router),
-    *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
+    *(accesses.router, health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
 
 
@@ -206,6 +207,7 @@ async def _open_services(
     app.state.presenter = presenter
     app.state.broadcaster = broadcaster
     app.state.downloads = downloads
+    app.state.accesses = AccessService(catalog)
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
     app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.lists = ListService(catalog, presenter)

@@ -24,6 +24,7 @@ from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
+from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
@@ -52,6 +53,7 @@ def _from_state(name: str) -> Any:
     return Depends(read_state)
 
 
+AccessServiceDep = Annotated[AccessService, _from_state("accesses")]
 ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
 ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
@@ -133,8 +135,8 @@ async def _read_recipient(
         str | None,
         Header(
             alias=PURPOSE_HEADER,
-            description="What the documents are wanted for. Kept in the access trail, whose readers see it. At most "
-            f"{MAX_PURPOSE_LENGTH} characters, in UTF-8.",
+            description="What the documents are wanted for. The access trail keeps it, and its readers see it. At "
+            f"most {MAX_PURPOSE_LENGTH} characters, in UTF-8.",
             examples=["due diligence, matter 2026-014"],
         ),
     ] = None,

@@ -133,9 +133,7 @@ class ProcessPresenter:
     async def _issue_links(
         self, documents: Sequence[Document], recipient: Recipient, number: str
     ) -> dict[str, Link]:
-        contents = [
-            content for one in readable(documents, recipient.client.scopes) for content in one.contents()
-        ]
+        contents = [content for one in readable(documents, recipient.client.scopes) for content in one.contents()]
         return await self.links.issue(contents, recipient, process_number=number, how=AccessKind.LINK)
 
     def _warnings_of(self, open_run: OpenRun | None) -> list[Json]:
