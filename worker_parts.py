@@ -20,6 +20,7 @@ from activities.court_monitor import CourtMonitorActivities
 from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
+from activities.history import HistoryActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities
@@ -131,6 +132,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         public_url=settings.effective_public_url,
         metrics=adapters.metrics,
     )
+    history = HistoryActivities(adapters.catalog.history, settings.history_retention, metrics=adapters.metrics)
     alerts = AlertActivities(
         adapters.catalog.alerts,
         adapters.store_circuit,
@@ -157,6 +159,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         store.read_store_state,
         webhooks.send_webhook,
         webhooks.overdue_deliveries,
+        history.prune_history,
         alerts.review_alerts,
     ]
 

@@ -186,6 +186,11 @@ SECTIONS = (
         },
     ),
     Section(
+        "How long history is kept",
+        fields=("keep_accesses_days", "keep_runs_days", "keep_batches_days", "keep_deliveries_days"),
+        readers=("worker", "up"),
+    ),
+    Section(
         "Logs",
         fields=("log_format", "log_level", "access_log"),
         readers=("api", "worker", "migrate", "up"),

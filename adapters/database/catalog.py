@@ -20,6 +20,7 @@ from adapters.database.document_search import DocumentSearchRepository
 from adapters.database.documents import DocumentRepository
 from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
+from adapters.database.history import HistoryRepository
 from adapters.database.list_queries import ListRepository
 from adapters.database.listings import ListingRepository
 from adapters.database.processes import ProcessRepository
@@ -42,6 +43,7 @@ for _repository in (
     DocumentRepository,
     DocumentSearchRepository,
     EndpointRepository,
+    HistoryRepository,
     ListRepository,
     ListingRepository,
     ProcessRepository,
@@ -62,6 +64,7 @@ class Catalog:
     Attributes:
         accesses: The access trail.
         document_search: Filtered and sorted documents of one process.
+        history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
         deliveries: Webhook deliveries, with their log and the failing endpoints.
         court_state: The circuit breaker in front of the court, and the credentials in use.
@@ -79,6 +82,7 @@ class Catalog:
         self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)
         self.runs = RunRepository(database)
+        self.history = HistoryRepository(database)
         self.deliveries = DeliveryRepository(database)
         self.court_state = CourtStateRepository(database, encryptor)
         self.candidate_credentials = CandidateCredentialsRepository(database, encryptor)
