@@ -202,7 +202,10 @@ class SettingsFields(BaseSettings):
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""
 
-    # How long history is kept.
+    # The access trail, and how long history is kept.
+    access_trail: bool = True
+    """Whether to record who is handed which document ([docs/keeping.md](keeping.md)). It must be the same for the
+    API and the workers."""
     keep_accesses_days: DaysKept = 1825
     """Days for which the access trail is kept ([docs/keeping.md](keeping.md)). 0, here and below: for ever."""
     keep_runs_days: DaysKept = 365

@@ -190,6 +190,7 @@ async def _open_services(
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
     stack.push_async_callback(cancel_and_wait, [trouble_reporter])
     runs = RunClient(temporal)
+    catalog.accesses.is_kept = settings.access_trail
     store = await ObjectStore.open(stack, settings.storage_address, tracer=tracer)
     signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer)
     links = LinkIssuer(signer, catalog.accesses.record)

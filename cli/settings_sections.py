@@ -186,9 +186,16 @@ SECTIONS = (
         },
     ),
     Section(
-        "How long history is kept",
-        fields=("keep_accesses_days", "keep_runs_days", "keep_batches_days", "keep_deliveries_days"),
+        "The access trail, and how long history is kept",
+        fields=(
+            "access_trail",
+            "keep_accesses_days",
+            "keep_runs_days",
+            "keep_batches_days",
+            "keep_deliveries_days",
+        ),
         readers=("worker", "up"),
+        readers_of={"access_trail": ("api", "worker", "up")},
     ),
     Section(
         "Logs",

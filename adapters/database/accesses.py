@@ -18,12 +18,13 @@ from domain.accesses import Access, AccessFilter, AccessKind, RecordedAccess
 class AccessRepository:
     """The table of the access trail.
 
-    Args:
-        database: The database.
+    Attributes:
+        is_kept: Whether accesses are recorded. An operator may decide against a trail.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.is_kept = True
         # Group commit: accesses that come while others are being written share the next transaction. No window: an
         # answer waits for this.
         self._insert = Batcher(self._insert_all, window_seconds=0)
@@ -34,7 +35,8 @@ class AccessRepository:
         Raises:
             DependencyUnavailable: The database does not answer. Then nothing may be handed over.
         """
-        await self._insert(access)
+        if self.is_kept:
+            await self._insert(access)
 
     async def page(
         self, wanted: AccessFilter, *, before: tuple[datetime, int] | None = None, limit: int
