@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import pytest
 
 from domain.accesses import MAX_PURPOSE_LENGTH
+from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
 from tests.support.deliveries import wait_for_only_delivery
 from tests.support.numbers import fresh_number
@@ -223,3 +224,24 @@ async def test_an_invalid_query_is_refused(stack: RunningStack, query: dict[str,
     answer = await stack.api.get("/accesses", params=query)
     assert answer.status_code == 422
     assert [error["parameter"] for error in answer.json().get("errors", [])] in ([parameter], [])
+
+
+async def test_the_command_prints_a_table_json_and_csv(stack: RunningStack, number: str) -> None:
+    ids = await list_ids(stack, number)
+    (await stack.api.get(f"/processes/{number}", headers={b"X-Autos-Purpose": b"-1+1"})).raise_for_status()
+    (await stack.api.get(f"/processes/{number}/documents/{ids[0]}")).raise_for_status()
+    table = await run_autos(stack, "accesses", "--process", number, "--limit", "1")
+    lines = await run_autos(stack, "accesses", "--process", number, "--client", "local", "--json")
+    as_csv = await run_autos(stack, "accesses", "--process", number, "--csv")
+    nothing = await run_autos(stack, "accesses", "--client", "nobody")
+
+    assert (table.exit_code, len(table.stdout.splitlines())) == (0, 2)
+    assert "--limit 0" in table.stderr
+    assert [line["purpose"] for line in lines.json_lines] == [None, "-1+1"]
+    api_csv = await stack.api.get("/accesses", params={"process": number, "format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(as_csv.stdout)))
+    expected = list(csv.DictReader(io.StringIO(api_csv.text)))
+    # Only the fractions of a second are written in another way.
+    assert [{**row, "at": row["at"][:19]} for row in rows] == [{**row, "at": row["at"][:19]} for row in expected]
+    assert [row["document_id"] for row in rows] == [ids[0], *ids]
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
