@@ -14,7 +14,7 @@ from domain.text import printable
 PURPOSE_HEADER = "X-Autos-Purpose"
 MAX_PURPOSE_LENGTH = 200
 # An API key, a webhook secret or a JSON Web Token, sent by mistake: the trail is read by others.
-_SECRET = re.compile(r"autos_[a-z0-9]{8}_|whsec_|eyJ")
+_SECRET = re.compile(r"\b(autos_[a-z0-9]{8}_|whsec_|eyJ)")
 
 
 class AccessKind(StrEnum):

@@ -117,7 +117,11 @@ async def test_every_attempt_at_an_event_is_recorded(stack: RunningStack, receiv
     number = fresh_number()
     receiver.planned_failures[f"/{number}"] = [500]
     await stack.create_process(number, 2)
-    await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
+    await stack.api.get(
+        f"/processes/{number}",
+        params={"auto_download": "true", "webhook_url": f"{receiver.url}/{number}"},
+        headers={"X-Request-Id": "the-download"},
+    )
     await stack.wait_until_ended(number)
 
     async def delivered() -> Json | None:
@@ -132,7 +136,9 @@ async def test_every_attempt_at_an_event_is_recorded(stack: RunningStack, receiv
         return events if len(events) == 3 else None
 
     ids = await list_ids(stack, number)
-    for access in await eventually(redelivered, "the redelivery"):
+    events = await eventually(redelivered, "the redelivery")
+    assert [access["request_id"] for access in events[:2]] == ["the-download"] * 2
+    for access in events:
         assert (access["event_id"], access["document_ids"], access["client"]) == (delivery["id"], ids, "local")
 
 
