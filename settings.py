@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from domain.database_address import DatabaseAddress
 from domain.errors import ConfigurationError, InvalidInput
+from domain.history import HistoryKind
 from domain.loopback import bracketed, is_loopback, loopback_port
 from domain.storage import StorageAddress
 from domain.variables import describe_problems, find_unknown, split_list
@@ -227,6 +228,18 @@ class Settings(SettingsFields):
     def alert_court_patience(self) -> timedelta:
         """How long the court may fail to answer before an alert is raised."""
         return timedelta(seconds=self.alert_court_seconds)
+
+    @property
+    def history_retention(self) -> dict[HistoryKind, timedelta]:
+        """How long each kind of history is kept after its end. A kind that is missing is kept for ever."""
+        days = {
+            HistoryKind.ACCESSES: self.keep_accesses_days,
+            HistoryKind.RUNS: self.keep_runs_days,
+            HistoryKind.BATCHES: self.keep_batches_days,
+            HistoryKind.DELIVERIES: self.keep_deliveries_days,
+            HistoryKind.ALERTS: self.keep_deliveries_days,
+        }
+        return {kind: timedelta(days=kept) for kind, kept in days.items() if kept}
 
     @property
     def alert_worker_patience(self) -> timedelta:

@@ -20,6 +20,8 @@ OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if va
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalAddress = Annotated[str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)]
+# 0, like an empty value, means for ever.
+DaysKept = Annotated[int, Field(ge=0, le=36_500), BeforeValidator(lambda value: 0 if value == "" else value)]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(parse_list)]
 
 
@@ -225,6 +227,19 @@ class SettingsFields(BaseSettings):
     public_url: OptionalUrl = Field(None, examples=["https://autos.example.org"])
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""
+
+    # The access trail, and how long history is kept.
+    access_trail: bool = True
+    """Whether to record who is handed which document ([docs/keeping.md](keeping.md)). It must be the same for the
+    API and the workers."""
+    keep_accesses_days: DaysKept = 1825
+    """Days for which the access trail is kept ([docs/keeping.md](keeping.md)). 0, here and below: for ever."""
+    keep_runs_days: DaysKept = 365
+    """Days for which ended runs are kept. The latest run of each process stays."""
+    keep_batches_days: DaysKept = 90
+    """Days for which ended batches are kept."""
+    keep_deliveries_days: DaysKept = 30
+    """Days for which ended webhook deliveries, their attempts and cleared alerts are kept."""
 
     # Logs.
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -55,6 +55,7 @@ from workflows.request_headers import RequestHeadersInterceptor
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
+from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
 # Every request waits for the rate limiter, which is set a little below the rate. Temporal's own limit is lower
@@ -161,7 +162,7 @@ async def build_workers(
         task_queue=PROCESSES_QUEUE,
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
-            *(SweepUploads, SweepDeliveries, SweepBatches, ReviewAlerts),
+            *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.

@@ -20,6 +20,7 @@ from activities.court_monitor import CourtMonitorActivities
 from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
+from activities.history import HistoryActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities
@@ -31,6 +32,7 @@ from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import read_queue_rate_limit
 from adapters.temporal.monitor_client import MonitorClient
@@ -53,7 +55,7 @@ class Adapters:
 
     catalog: Catalog
     store: ObjectStore
-    signer: LinkSigner
+    links: LinkIssuer
     sender: WebhookSender
     runs: RunClient
     monitor_client: MonitorClient
@@ -74,6 +76,7 @@ async def open_adapters(
         )
     encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
+    catalog.accesses.is_kept = settings.access_trail
     stack.push_async_callback(catalog.close)
     store = await ObjectStore.open(
         stack,
@@ -94,7 +97,10 @@ async def open_adapters(
     return Adapters(
         catalog,
         store,
-        await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
+        LinkIssuer(
+            await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
+            catalog.accesses.record,
+        ),
         sender,
         RunClient(client),
         MonitorClient(client),
@@ -123,10 +129,11 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
     webhooks = WebhookActivities(
-        *(adapters.catalog, adapters.signer, adapters.sender),
+        *(adapters.catalog, adapters.links, adapters.sender),
         public_url=settings.effective_public_url,
         metrics=adapters.metrics,
     )
+    history = HistoryActivities(adapters.catalog.history, settings.history_retention, metrics=adapters.metrics)
     alerts = AlertActivities(
         adapters.catalog.alerts,
         adapters.store_circuit,
@@ -153,6 +160,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         store.read_store_state,
         webhooks.send_webhook,
         webhooks.overdue_deliveries,
+        history.prune_history,
         alerts.review_alerts,
     ]
 

@@ -13,6 +13,7 @@ from temporalio.common import MetricMeter
 
 from domain.completeness import Outcome
 from domain.errors import FailureCode, FailureScope
+from domain.history import HistoryKind
 
 # The names of the series in Prometheus. The SDK appends the unit and `_total` to what it is given.
 SERIES = (
@@ -22,6 +23,7 @@ SERIES = (
     "autos_court_response_seconds",
     "autos_runs_ended_total",
     "autos_webhook_attempts_total",
+    "autos_pruned_rows_total",
 )
 # Upper bounds in seconds. The client gives up when an answer has not begun after 75.
 BUCKETS: Mapping[str, tuple[float, ...]] = {
@@ -81,6 +83,7 @@ class WorkerMetrics:
         )
         self._runs = meter.create_counter("autos_runs_ended", "Ended runs, by outcome.")
         self._webhooks = meter.create_counter("autos_webhook_attempts", "Attempts to deliver a webhook event.")
+        self._pruned = meter.create_counter("autos_pruned_rows", "Rows deleted because their retention was over.")
         self._create_series()
 
     def count_document(self, size_bytes: int) -> None:
@@ -105,6 +108,10 @@ class WorkerMetrics:
         """Count an attempt to deliver an event. The status is None if there was no answer, or nothing was sent."""
         self._webhooks.add(1, {"status": _status_class(status)})
 
+    def count_pruned(self, kind: HistoryKind, rows: int) -> None:
+        """Count rows that were deleted because their retention was over."""
+        self._pruned.add(rows, {"kind": kind.value})
+
     def _create_series(self) -> None:
         """Begin every series at 0: Prometheus sees no increase in a series that begins at 1."""
         self._documents.add(0, _document_labels(DownloadOutcome.AVAILABLE))
@@ -115,6 +122,8 @@ class WorkerMetrics:
         for status in _STATUS_CLASSES:
             self._requests.add(0, {"status": status})
             self._webhooks.add(0, {"status": status})
+        for kind in HistoryKind:
+            self._pruned.add(0, {"kind": kind.value})
         for run_outcome in Outcome:
             self._runs.add(0, {"outcome": run_outcome.value})
 

@@ -17,10 +17,12 @@ from temporalio import activity
 
 from activities.errors import at_capacity, translating_infrastructure_errors
 from activities.metrics import NO_METRICS, WorkerMetrics
+from domain.accesses import AccessKind, Recipient
 from domain.alerts import alert_body
-from domain.clients import Scope
+from domain.clients import Client, Scope
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.process_number import ProcessNumber
+from domain.request_trace import RequestTrace
 from domain.secrecy import readable
 from domain.serializers import Json, counts_body, documents_body, run_body
 from domain.sweep_messages import OverduePage, OverdueRequest
@@ -36,7 +38,7 @@ from domain.webhooks import (
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
-    from adapters.storage.presigned_urls import LinkSigner
+    from adapters.storage.link_issuer import LinkIssuer
     from adapters.webhooks import Reply, WebhookSender
     from domain.processes import Run
 
@@ -66,14 +68,14 @@ class WebhookActivities:
     def __init__(
         self,
         catalog: Catalog,
-        signer: LinkSigner,
+        links: LinkIssuer,
         sender: WebhookSender,
         *,
         public_url: str,
         metrics: WorkerMetrics = NO_METRICS,
     ) -> None:
         self._catalog = catalog
-        self._signer = signer
+        self._links = links
         self._sender = sender
         self._public_url = public_url
         self._metrics = metrics
@@ -163,13 +165,17 @@ class WebhookActivities:
     async def _build_data(self, event: Event) -> Json:
         delivery, run = event.delivery, event.run
         if run is not None and delivery.process_number is not None:
-            return await self._build_run_data(delivery.process_number, run, event.scopes)
+            recipient = Recipient(
+                Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id
+            )
+            return await self._build_run_data(delivery.process_number, run, recipient)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
             return alert_body(alert, self._public_url)
         return {"client": delivery.client}
 
-    async def _build_run_data(self, number: str, run: Run, scopes: frozenset[Scope]) -> Json:
+    async def _build_run_data(self, number: str, run: Run, recipient: Recipient) -> Json:
+        scopes = recipient.client.scopes
         process_url = f"{self._public_url}/processes/{number}"
         counts = run.documents
         data: Json = {
@@ -184,11 +190,21 @@ class WebhookActivities:
         }
         if Scope.READ in scopes and counts and counts.total <= _MAX_DOCUMENTS:
             documents = await self._catalog.documents.page(number, limit=_MAX_DOCUMENTS)
-            links = await self._signer.sign_all(
-                [content for document in readable(documents, scopes) for content in document.contents()]
+            # At every attempt: an endpoint that fails may have read the links.
+            links = await self._links.issue(
+                [content for document in readable(documents, scopes) for content in document.contents()],
+                recipient,
+                process_number=number,
+                how=AccessKind.EVENT,
             )
             data["documents"] = documents_body(documents, links, scopes)
         return data
+
+
+def _request_id() -> str | None:
+    """Return the id of the request that the delivery follows from, as its log lines have it."""
+    trace = RequestTrace.from_fields(structlog.contextvars.get_contextvars())
+    return trace.request_id if trace else None
 
 
 def _log_disabled_endpoint(delivery: Delivery) -> None:

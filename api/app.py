@@ -13,6 +13,7 @@ from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor, PayloadEncryptor
 from adapters.security.rate_limits import RateLimiter
 from adapters.storage import ObjectStore
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.telemetry import open_tracer
 from adapters.temporal.batch_client import BatchClient
@@ -43,8 +44,9 @@ from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems import pages as problem_pages
 from api.problems.handlers import install_problem_handlers
-from api.routes import actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
+from api.routes import accesses, actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
 from api.schemas.webhook_events import event_routes
+from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.alert_delivery import AlertDelivery
 from api.services.archives import ArchiveService
@@ -72,7 +74,7 @@ _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
     *(processes.router, status.router, actions.router, lists.router, batches.router, webhooks.router, court.router),
-    *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
+    *(accesses.router, health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
 
 
@@ -188,8 +190,10 @@ async def _open_services(
     trouble_reporter = asyncio.create_task(report_trouble(temporal))
     stack.push_async_callback(cancel_and_wait, [trouble_reporter])
     runs = RunClient(temporal)
+    catalog.accesses.is_kept = settings.access_trail
     store = await ObjectStore.open(stack, settings.storage_address, tracer=tracer)
     signer = await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer)
+    links = LinkIssuer(signer, catalog.accesses.record)
     address_guard = AddressGuard(
         settings.webhook_policy,
         proxied=settings.webhook_proxy_url is not None,
@@ -197,15 +201,16 @@ async def _open_services(
     )
     stack.callback(address_guard.close)
     presence = WorkerPresence(WorkerCountClient(temporal).count)
-    presenter = ProcessPresenter(catalog, signer, runs, presence.warnings)
+    presenter = ProcessPresenter(catalog, links, runs, presence.warnings)
     broadcaster = StatusBroadcaster(presenter)
     stack.push_async_callback(broadcaster.aclose)
     downloads = DownloadService(catalog, runs, address_guard, settings.listing_max_age)
     app.state.presenter = presenter
     app.state.broadcaster = broadcaster
     app.state.downloads = downloads
+    app.state.accesses = AccessService(catalog)
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
-    app.state.archives = ArchiveService(catalog, store)
+    app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

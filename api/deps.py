@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from adapters.database import Catalog
@@ -18,11 +18,13 @@ from adapters.temporal.payload_codec import JsonCodec
 from api.auth import Authenticator, require_scope
 from api.middleware.methods import is_head
 from api.middleware.rate_headers import READ_COST, START_COST
-from api.origins import Origins
+from api.middleware.request_ids import request_id_of
+from api.origins import Origins, Sender
 from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
+from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
@@ -34,6 +36,7 @@ from api.services.readiness import Check
 from api.services.webhooks import WebhookService
 from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
+from domain.accesses import MAX_PURPOSE_LENGTH, PURPOSE_HEADER, Recipient, read_purpose
 from domain.clients import Client, Scope
 
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
@@ -50,6 +53,7 @@ def _from_state(name: str) -> Any:
     return Depends(read_state)
 
 
+AccessServiceDep = Annotated[AccessService, _from_state("accesses")]
 ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
 ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
@@ -119,6 +123,35 @@ Administrator = Annotated[Client, _client_with(Scope.ADMIN)]
 StartingDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, START_COST)]
 # For routes that charge the client themselves.
 UnchargedDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, 0)]
+
+
+async def _read_recipient(
+    request: Request,
+    client: Annotated[Client, Depends(_authenticate)],
+    origins: OriginsDep,
+    authenticator: AuthenticatorDep,
+    # For the description of the API. The value is read from the request, which may have the header twice.
+    purpose: Annotated[
+        str | None,
+        Header(
+            alias=PURPOSE_HEADER,
+            description="What the documents are wanted for. The access trail keeps it, and its readers see it. At "
+            f"most {MAX_PURPOSE_LENGTH} characters, in UTF-8.",
+            examples=["due diligence, matter 2026-014"],
+        ),
+    ] = None,
+) -> Recipient:
+    has_session = "authorization" not in request.headers and authenticator.key_of_session(request) is not None
+    return Recipient(
+        client,
+        request_id_of(request.scope),
+        read_purpose(request.headers.getlist(PURPOSE_HEADER)),
+        from_page=has_session or origins.sender(request) is Sender.OWN_PAGE,
+    )
+
+
+# For routes that hand documents over: whom the access trail names.
+RecipientDep = Annotated[Recipient, Depends(_read_recipient)]
 
 
 async def _authenticate_for_codec(

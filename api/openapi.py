@@ -26,6 +26,7 @@ _TAGS = [
     {"name": "batches", "description": "Up to 1,000 processes in one request, with lower priority."},
     {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
     {"name": "court", "description": "The court's status, and the credentials for it."},
+    {"name": "accesses", "description": "The access trail: who was handed which document."},
     {"name": "operation", "description": "Health checks, metrics and problem pages."},
 ]
 # What every request may have, and every answer has. Described once.

@@ -124,3 +124,9 @@ FAILURE_CURSOR: CursorCodec[tuple[datetime, str, str]] = CursorCodec(
     write=lambda key: f"f{_to_microseconds(key[0])}/{key[1]}/{key[2]}",
     read=lambda moment, number, document_id: (_from_microseconds(moment), number, document_id),
 )
+# When it happened, and its number in the trail.
+ACCESS_CURSOR: CursorCodec[tuple[datetime, int]] = CursorCodec(
+    re.compile(r"a([0-9]{1,17})/([0-9]{1,18})"),
+    write=lambda key: f"a{_to_microseconds(key[0])}/{key[1]}",
+    read=lambda moment, number: (_from_microseconds(moment), int(number)),
+)

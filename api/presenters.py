@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from api.pagination import POSITION_CURSOR, page_url
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
-from domain.clients import Client, Scope
+from domain.accesses import AccessKind, Recipient
+from domain.clients import Scope
 from domain.completeness import Decision, ProcessStatus, process_status
-from domain.documents import Document, DocumentStatus
+from domain.documents import Document, DocumentStatus, Link
 from domain.open_runs import OpenRun
 from domain.process_number import ProcessNumber
 from domain.processes import Process, Run
@@ -28,7 +29,7 @@ from domain.serializers import (
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
-    from adapters.storage.presigned_urls import LinkSigner
+    from adapters.storage.link_issuer import LinkIssuer
     from adapters.temporal.run_client import RunClient
 
 FIRST_PAGE_SIZE = 100
@@ -43,7 +44,7 @@ class ProcessPresenter:
     """
 
     catalog: Catalog
-    signer: LinkSigner
+    links: LinkIssuer
     runs: RunClient
     # What keeps every open run from going on, for the bodies of processes with one.
     warnings: Callable[[], list[Json]] = list
@@ -74,21 +75,21 @@ class ProcessPresenter:
         return state
 
     async def process_body(
-        self, process: Process, open_run: OpenRun | None, client: Client, decision: Decision | None = None
+        self, process: Process, open_run: OpenRun | None, recipient: Recipient, decision: Decision | None = None
     ) -> Json:
-        """Return the body of a process with the first page of the documents that the client may read."""
+        """Return the body of a process with the first page of the documents that the recipient may read."""
         number = process.number
         # A key without the scope `read` learns how its downloads go, but nothing about the documents.
-        limit = FIRST_PAGE_SIZE + 1 if client.may(Scope.READ) else 0
+        limit = FIRST_PAGE_SIZE + 1 if recipient.client.may(Scope.READ) else 0
         documents = await self.catalog.documents.page(number, limit=limit) if limit else []
         page, following = documents[:FIRST_PAGE_SIZE], documents[FIRST_PAGE_SIZE:]
-        links = await self.signer.sign_all(_contents(readable(page, client.scopes)))
+        links = await self._issue_links(page, recipient, number)
         return {
             **self.head_body(process, open_run),
             "warnings": self._warnings_of(open_run),
             "decision": decision.value if decision else None,
             "links_expire_at": format_timestamp(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links, client.scopes),
+            "documents": documents_body(page, links, recipient.client.scopes),
             "documents_next": _documents_url(number, page[-1].position) if following else None,
         }
 
@@ -101,27 +102,39 @@ class ProcessPresenter:
         }
 
     async def documents_body(
-        self, number: ProcessNumber, client: Client, *, after: int, limit: int, status: DocumentStatus | None
+        self,
+        number: ProcessNumber,
+        recipient: Recipient,
+        *,
+        after: int,
+        limit: int,
+        status: DocumentStatus | None,
     ) -> Json:
-        """Return the body of a page of documents, as far as the client may read them."""
+        """Return the body of a page of documents, as far as the recipient may read them."""
         rows = await self.catalog.documents.page(number.canonical, after=after, limit=limit + 1, status=status)
         page = rows[:limit]
-        links = await self.signer.sign_all(_contents(readable(page, client.scopes)))
+        links = await self._issue_links(page, recipient, number.canonical)
         last = page[-1].position if len(rows) > limit else None
         return {
             "process_number": number.canonical,
             "links_expire_at": format_timestamp(min((link.expires_at for link in links.values()), default=None)),
-            "documents": documents_body(page, links, client.scopes),
+            "documents": documents_body(page, links, recipient.client.scopes),
             "next_cursor": POSITION_CURSOR.encode(last) if last is not None else None,
             "documents_next": _documents_url(number.canonical, last, limit=limit, status=status)
             if last is not None
             else None,
         }
 
-    async def document_body(self, document: Document, client: Client) -> Json:
-        """Return the body of one document, as far as the client may read it."""
-        links = await self.signer.sign_all(_contents(readable([document], client.scopes)))
-        return document_body(document, links, client.scopes)
+    async def document_body(self, number: ProcessNumber, document: Document, recipient: Recipient) -> Json:
+        """Return the body of one document, as far as the recipient may read it."""
+        links = await self._issue_links([document], recipient, number.canonical)
+        return document_body(document, links, recipient.client.scopes)
+
+    async def _issue_links(
+        self, documents: Sequence[Document], recipient: Recipient, number: str
+    ) -> dict[str, Link]:
+        contents = [content for one in readable(documents, recipient.client.scopes) for content in one.contents()]
+        return await self.links.issue(contents, recipient, process_number=number, how=AccessKind.LINK)
 
     def _warnings_of(self, open_run: OpenRun | None) -> list[Json]:
         return [] if open_run is None else self.warnings()
@@ -157,10 +170,6 @@ def process_unknown(number: ProcessNumber) -> Problem:
         ProblemCode.PROCESS_UNKNOWN,
         f"Nothing is known of {number}. Request it with auto_download=true to start a download.",
     )
-
-
-def _contents(documents: Sequence[Document]) -> list[Document]:
-    return [content for document in documents for content in document.contents()]
 
 
 def _displayed_run(process: Process, open_run: OpenRun | None) -> Run | None:

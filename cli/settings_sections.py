@@ -207,6 +207,18 @@ SECTIONS = (
         },
     ),
     Section(
+        "The access trail, and how long history is kept",
+        fields=(
+            "access_trail",
+            "keep_accesses_days",
+            "keep_runs_days",
+            "keep_batches_days",
+            "keep_deliveries_days",
+        ),
+        readers=("worker", "up"),
+        readers_of={"access_trail": ("api", "worker", "up")},
+    ),
+    Section(
         "Logs",
         fields=("log_format", "log_level", "access_log"),
         readers=("api", "worker", "migrate", "up"),

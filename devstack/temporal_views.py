@@ -14,9 +14,12 @@ from workflows.monitor_court import MonitorCourt
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
+from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
-_HOUSEKEEPING = (MonitorCourt, DeliverWebhook, ReviewAlerts, SweepBatches, SweepDeliveries, SweepUploads)
+_HOUSEKEEPING = (
+    *(MonitorCourt, DeliverWebhook, ReviewAlerts, SweepBatches, SweepDeliveries, SweepHistory, SweepUploads),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,17 @@ class Batcher(Generic[K, V]):
 
     Args:
         load_batch: Returns the values of many keys, in the order of the keys.
+        window_seconds: The batch window. With 0, a key waits only for the batch that is loading.
     """
 
-    def __init__(self, load_batch: Callable[[Sequence[K]], Awaitable[Sequence[V]]]) -> None:
+    def __init__(
+        self,
+        load_batch: Callable[[Sequence[K]], Awaitable[Sequence[V]]],
+        *,
+        window_seconds: float = BATCH_WINDOW_SECONDS,
+    ) -> None:
         self._load_batch = load_batch
+        self._window_seconds = window_seconds
         self._queue: list[tuple[K, asyncio.Future[V]]] = []
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -41,7 +48,7 @@ class Batcher(Generic[K, V]):
     async def _dispatch_batches(self) -> None:
         try:
             while self._queue:
-                await asyncio.sleep(BATCH_WINDOW_SECONDS)
+                await asyncio.sleep(self._window_seconds)
                 batch, self._queue = self._queue[:_MAX_BATCH_SIZE], self._queue[_MAX_BATCH_SIZE:]
                 await self._dispatch(batch)
         finally:

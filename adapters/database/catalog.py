@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from adapters.database.accesses import AccessRepository
 from adapters.database.alerts import AlertRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
@@ -19,6 +20,7 @@ from adapters.database.document_search import DocumentSearchRepository
 from adapters.database.documents import DocumentRepository
 from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
+from adapters.database.history import HistoryRepository
 from adapters.database.list_queries import ListRepository
 from adapters.database.listings import ListingRepository
 from adapters.database.processes import ProcessRepository
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from adapters.security.encryption import Encryptor
 
 for _repository in (
+    AccessRepository,
     AlertRepository,
     BatchRepository,
     CandidateCredentialsRepository,
@@ -40,6 +43,7 @@ for _repository in (
     DocumentRepository,
     DocumentSearchRepository,
     EndpointRepository,
+    HistoryRepository,
     ListRepository,
     ListingRepository,
     ProcessRepository,
@@ -58,7 +62,9 @@ class Catalog:
             neither.
 
     Attributes:
+        accesses: The access trail.
         document_search: Filtered and sorted documents of one process.
+        history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
         deliveries: Webhook deliveries, with their log and the failing endpoints.
         court_state: The circuit breaker in front of the court, and the credentials in use.
@@ -69,12 +75,14 @@ class Catalog:
 
     def __init__(self, database: Database, encryptor: Encryptor | None = None) -> None:
         self._database = database
+        self.accesses = AccessRepository(database)
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
         self.documents = DocumentRepository(database)
         self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)
         self.runs = RunRepository(database)
+        self.history = HistoryRepository(database)
         self.deliveries = DeliveryRepository(database)
         self.court_state = CourtStateRepository(database, encryptor)
         self.candidate_credentials = CandidateCredentialsRepository(database, encryptor)

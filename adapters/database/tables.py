@@ -234,6 +234,8 @@ runs = Table(
     Column("ended_by", String(36)),
     Column("end_count", Integer, nullable=False, server_default="0"),
     Index("ix_runs_process_number_started_at", "process_number", "started_at"),
+    # Runs that retention may delete, the oldest first.
+    Index("ix_runs_ended_at_id", "ended_at", "id"),
     # Runs without an end: open in Temporal, or killed.
     Index(
         "ix_runs_unended",

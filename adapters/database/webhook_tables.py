@@ -101,6 +101,7 @@ alerts = Table(
     # Ids of the deliveries that announce it. NULL if the operator has no webhook URL.
     Column("raised_event", String(64), unique=True),
     Column("cleared_event", String(64), unique=True),
+    Index("ix_alerts_cleared_at", "cleared_at"),
     # An alert is raised once, and not again before it is cleared.
     Index(
         "uq_alerts_open",

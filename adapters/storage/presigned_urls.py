@@ -117,7 +117,7 @@ class LinkSigner:
             return await self._sign_all(documents, inline=inline)
 
     async def _sign_all(self, documents: Sequence[Document], *, inline: bool) -> dict[str, Link]:
-        base_url = await self._resolve_base_url()
+        base_url = await self.resolve_base_url()
         keys, keys_expire_at = await self._keys.current()
         # Read before signing and truncated to whole seconds, as in the signatures. So no link expires before the
         # time that we state.
@@ -143,7 +143,7 @@ class LinkSigner:
             links[document.id] = Link(signer.sign(stored.key, response), expires_at)
         return links
 
-    async def _resolve_base_url(self) -> str:
+    async def resolve_base_url(self) -> str:
         """Return the base URL of the bucket's objects for those who open links, with a slash at the end."""
         location = await self._store.location() if self._store else self._location
         if self._base_url is None or location != self._location:

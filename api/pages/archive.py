@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.deps import ArchiveServiceDep, Reader
+from api.deps import ArchiveServiceDep, Reader, RecipientDep
 from api.middleware.methods import is_head
 from api.pages.formats import BRASILIA
 from api.pages.rendering import PageRoute, Translator, translator_of
@@ -42,7 +42,9 @@ class _ClosingResponse(StreamingResponse):
 
 
 @router.get("/documents.zip")
-async def get_archive(request: Request, number: Number, client: Reader, archives: ArchiveServiceDep) -> Response:
+async def get_archive(
+    request: Request, number: Number, client: Reader, recipient: RecipientDep, archives: ArchiveServiceDep
+) -> Response:
     """All stored documents that the client may open, as a ZIP that is written while it is sent.
 
     Its size is known in advance. So a browser shows the progress, and reports a download that breaks off as failed.
@@ -59,7 +61,7 @@ async def get_archive(request: Request, number: Number, client: Reader, archives
         return Response(headers=headers, media_type=_MEDIA_TYPE)
     async with AsyncExitStack() as held:
         held.enter_context(archives.reserve(client))
-        stream = archives.stream(number, files)
+        stream = archives.stream(number, files, recipient)
         await held.enter_async_context(aclosing(stream))
         try:
             # Verifies the first document, so that a store that does not answer leads to a page that says so.
@@ -94,7 +96,8 @@ def _list_files(contents: ArchiveContents, number: ProcessNumber, t: Translator)
 def _document_file(item: ArchivedDocument, stored: StoredObject, digits: int, now: datetime) -> ArchiveFile:
     document = item.document
     name = numbered_filename(item.number, document.name, document.type_name, stored.media_type, digits=digits)
-    return ArchiveFile(ZipEntry(name, stored.size_bytes, (document.filed_at or now).astimezone(BRASILIA)), stored)
+    entry = ZipEntry(name, stored.size_bytes, (document.filed_at or now).astimezone(BRASILIA))
+    return ArchiveFile(entry, stored, document.id)
 
 
 def _write_note(contents: ArchiveContents, number: ProcessNumber, t: Translator, now: datetime, digits: int) -> str:

@@ -15,6 +15,7 @@ from api.deps import (
     OriginsDep,
     PresenterDep,
     Reader,
+    RecipientDep,
     StartingDownloader,
 )
 from api.json_bodies import JsonRoute
@@ -31,7 +32,8 @@ from api.schemas.parameters import DocumentIdInPath, Number
 from api.schemas.processes import ProcessBody
 from api.services.downloads import DownloadDecision
 from api.status_stream import StatusBroadcaster
-from domain.clients import Client, Scope
+from domain.accesses import AccessKind, Recipient
+from domain.clients import Scope
 from domain.completeness import Decision
 from domain.documents import Document, version_id
 from domain.errors import InvalidInput
@@ -59,6 +61,7 @@ async def get_process(
     request: Request,
     number: Number,
     client: Reader,
+    recipient: RecipientDep,
     query: Annotated[DownloadQuery, Query()],
     preferences: Preferred,
     presenter: PresenterDep,
@@ -74,10 +77,10 @@ async def get_process(
         raise InvalidInput("webhook_url requires auto_download=true.", field="webhook_url")
     if not query.auto_download or is_head(request):
         process, open_run = await presenter.get_state(number)
-        return JSONResponse(await presenter.process_body(process, open_run, client))
+        return JSONResponse(await presenter.process_body(process, open_run, recipient))
     require_scope(client, Scope.DOWNLOAD)
     decided = await downloads.request(number, client.name, webhook_url=query.webhook_url, max_age=query.age)
-    return await _answer_download(request, number, client, preferences, presenter, broadcaster, decided)
+    return await _answer_download(request, number, recipient, preferences, presenter, broadcaster, decided)
 
 
 @router.post(
@@ -94,6 +97,7 @@ async def post_download(
     request: Request,
     number: Number,
     client: StartingDownloader,
+    recipient: RecipientDep,
     preferences: Preferred,
     presenter: PresenterDep,
     downloads: DownloadServiceDep,
@@ -117,13 +121,14 @@ async def post_download(
         priority=order.priority,
         notify_always=order.notify is Notify.ALWAYS,
     )
-    return await _answer_download(request, number, client, preferences, presenter, broadcaster, decided)
+    return await _answer_download(request, number, recipient, preferences, presenter, broadcaster, decided)
 
 
 @router.get("/documents", summary="List documents", response_model=DocumentsBody)
 async def get_documents(
     number: Number,
     client: Reader,
+    recipient: RecipientDep,
     query: Annotated[DocumentsQuery, Query()],
     presenter: PresenterDep,
     catalog: CatalogDep,
@@ -132,7 +137,7 @@ async def get_documents(
     after = POSITION_CURSOR.decode(query.cursor) or 0
     if await catalog.processes.get(number.canonical) is None:
         raise process_unknown(number)
-    body = await presenter.documents_body(number, client, after=after, limit=query.limit, status=query.status)
+    body = await presenter.documents_body(number, recipient, after=after, limit=query.limit, status=query.status)
     response = JSONResponse(body)
     link_next(response, body["documents_next"])
     return response
@@ -140,11 +145,15 @@ async def get_documents(
 
 @router.get("/documents/{document_id}", summary="Get a document", response_model=DocumentBody)
 async def get_document(
-    number: Number, document_id: DocumentIdInPath, client: Reader, presenter: PresenterDep
+    number: Number,
+    document_id: DocumentIdInPath,
+    client: Reader,
+    recipient: RecipientDep,
+    presenter: PresenterDep,
 ) -> Response:
     """One document, with a fresh link if it is available."""
     document = await _get_document(presenter, number, document_id)
-    return JSONResponse(await presenter.document_body(document, client))
+    return JSONResponse(await presenter.document_body(number, document, recipient))
 
 
 @router.get(
@@ -158,6 +167,7 @@ async def get_content(
     number: Number,
     document_id: DocumentIdInPath,
     client: Reader,
+    recipient: RecipientDep,
     request: Request,
     query: Annotated[ContentQuery, Query()],
     presenter: PresenterDep,
@@ -177,10 +187,15 @@ async def get_content(
         )
     if query.version is not None and query.version != document.version:
         document = _find_version(document, query.version)
-    link = await presenter.signer.sign(document, inline=query.disposition is Disposition.INLINE)
-    if link is not None and query.disposition is Disposition.INLINE and origins.is_own_url(request, link.url):
-        # A document of unknown authors must not be shown on the origin of our pages.
-        link = await presenter.signer.sign(document)
+    # A document of unknown authors must not be shown on the origin of our pages.
+    inline = query.disposition is Disposition.INLINE and not origins.is_own_url(
+        request, await presenter.links.base_url()
+    )
+    how = AccessKind.PAGE if recipient.from_page else AccessKind.CONTENT
+    links = await presenter.links.issue(
+        [document], recipient, process_number=number.canonical, how=how, inline=inline
+    )
+    link = links.get(document.id)
     if link is None:
         raise Problem(
             ProblemCode.DOCUMENT_NOT_AVAILABLE,
@@ -193,7 +208,7 @@ async def get_content(
 async def _answer_download(
     request: Request,
     number: ProcessNumber,
-    client: Client,
+    recipient: Recipient,
     preferences: Preferences,
     presenter: ProcessPresenter,
     broadcaster: StatusBroadcaster,
@@ -201,14 +216,14 @@ async def _answer_download(
 ) -> Response:
     """Return 200 if the catalog has answered or the run has ended, 202 if a run is open."""
     if decided.decision in (Decision.COMPLETE, Decision.SETTLED):
-        return JSONResponse(await presenter.process_body(decided.process, None, client, decided.decision))
+        return JSONResponse(await presenter.process_body(decided.process, None, recipient, decided.decision))
     process, open_run = decided.process, decided.open_run
     if preferences.wait:
-        with broadcaster.reserve_slot(client) as is_reserved:
+        with broadcaster.reserve_slot(recipient.client) as is_reserved:
             if is_reserved:
                 await while_connected(request, broadcaster.wait_until_ended(number, preferences.wait))
         process, open_run = await presenter.find_state(number) or (process, open_run)
-    body = await presenter.process_body(process, open_run, client, decided.decision)
+    body = await presenter.process_body(process, open_run, recipient, decided.decision)
     headers = {**preferences.response_headers, "Location": f"/processes/{number}/status"}
     if preferences.wait and open_run is None:
         return JSONResponse(body, headers=headers)

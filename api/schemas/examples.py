@@ -201,6 +201,23 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "failures_next": None,
     },
     "BatchBody": {**_BATCH, "items": _ITEMS, "warnings": []},
+    "AccessesBody": {
+        "accesses": [
+            {
+                "at": _MOMENT,
+                "client": "desk",
+                "key_id": "k3v9x2ab",
+                "how": "link",
+                "process_number": _NUMBER,
+                "document_ids": [_DOCUMENT_ID],
+                "request_id": _REQUEST_ID,
+                "event_id": None,
+                "purpose": "due diligence, matter 2026-014",
+            }
+        ],
+        "next_cursor": None,
+        "accesses_next": None,
+    },
     "BatchesBody": {"batches": [_BATCH], "next_cursor": None, "batches_next": None},
     "DeliveryBody": _DELIVERY,
     "DeliveriesBody": {"deliveries": [_DELIVERY], "next_cursor": None, "deliveries_next": None},

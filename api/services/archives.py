@@ -13,6 +13,7 @@ import structlog
 
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
+from domain.accesses import Access, AccessKind, Recipient
 from domain.clients import Client, Scope
 from domain.documents import Document, StoredObject
 from domain.errors import StorageFailure
@@ -23,6 +24,7 @@ from domain.zip_format import ZipEntry, directory, local_header
 if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.storage import ObjectStore
+    from adapters.storage.link_issuer import RecordAccess
 
 # Each holds a connection to the store and a few megabytes for as long as its client reads.
 MAX_ARCHIVES_PER_CLIENT = 2
@@ -66,10 +68,15 @@ class ArchiveContents:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """A file of an archive: a stored object, or bytes of our own."""
+    """A file of an archive: a stored object, or bytes of our own.
+
+    Attributes:
+        document_id: The document whose object it is. None for bytes of our own.
+    """
 
     entry: ZipEntry
     content: StoredObject | bytes
+    document_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,11 +86,13 @@ class ArchiveService:
     Attributes:
         catalog: Knows the documents.
         store: Has their bytes.
+        record: Records an access in the trail.
         open_archives: How many archives each client is reading, by the client's name.
     """
 
     catalog: Catalog
     store: ObjectStore
+    record: RecordAccess
     open_archives: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
@@ -131,20 +140,26 @@ class ArchiveService:
                 return ArchiveContents(total, tuple(stored), tuple(missing), withheld)
             position = page[-1].position
 
-    async def stream(self, number: ProcessNumber, files: Sequence[ArchiveFile]) -> AsyncGenerator[bytes]:
-        """Yield the bytes of an archive.
+    async def stream(
+        self, number: ProcessNumber, files: Sequence[ArchiveFile], recipient: Recipient
+    ) -> AsyncGenerator[bytes]:
+        """Record the access to all documents of an archive, then yield its bytes.
 
         No byte of a document is sent before the store has returned all of it with the length and the SHA-256 that
         were verified when it was stored. If the store has lost or changed one, the archive breaks off there: it has
         no directory, and no program takes it for a whole one.
 
         Args:
-            number: The process, for the log.
+            number: The process.
             files: The files, in their order.
+            recipient: Who gets them.
 
         Raises:
             StorageFailure: The store refused a request, or has other bytes than were stored.
+            DependencyUnavailable: The access could not be recorded. Not a byte was sent.
         """
+        ids = tuple(file.document_id for file in files if file.document_id is not None)
+        await self.record(Access(recipient, number.canonical, AccessKind.ARCHIVE, ids))
         checksums = []
         try:
             for file in files:

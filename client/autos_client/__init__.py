@@ -48,12 +48,14 @@ from autos_client.models import (
 )
 from autos_client.patience import Outage, Party, Patience, Wait
 from autos_client.reports import DownloadFailed, DownloadReport, FailedFile, Progress, SavedFile
+from autos_client.trail_models import Access
 from autos_client.webhooks import verify_webhook
 
 # The client's version is written here alone; its pyproject.toml reads it.
 __version__ = "0.1.0"
 
 __all__ = [
+    "Access",
     "ApiProblem",
     "AsyncAutos",
     "Autos",

@@ -6,8 +6,9 @@ from autos_client.asynchronous.batches import BatchMethods
 from autos_client.asynchronous.court import CourtMethods
 from autos_client.asynchronous.processes import ProcessMethods
 from autos_client.asynchronous.runs import RunMethods
+from autos_client.asynchronous.trail import TrailMethods
 from autos_client.asynchronous.webhooks import WebhookMethods
 
 
-class AsyncAutos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods):
+class AsyncAutos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods):
     """The same as ``Autos`` for asyncio. Close it, or use it in an ``async with`` block."""

@@ -6,10 +6,11 @@ from autos_client.blocking.batches import BatchMethods
 from autos_client.blocking.court import CourtMethods
 from autos_client.blocking.processes import ProcessMethods
 from autos_client.blocking.runs import RunMethods
+from autos_client.blocking.trail import TrailMethods
 from autos_client.blocking.webhooks import WebhookMethods
 
 
-class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods):
+class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods):
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 
     Idempotent requests are retried a few times if the API does not answer or asks to wait (``Retry-After``, up to
@@ -22,6 +23,7 @@ class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMetho
         patience: Seconds to outlive an API, or a store, that does not answer. Idempotent requests are then tried
             again, and not only a few times. No server has them wait for longer than that; with 0, it has no say. A
             ``Patience`` also reports outages and waits.
+        purpose: What documents are wanted for. The access trail of the service keeps it.
         transport: An ``httpx`` transport for all requests, instead of httpx's own.
 
     Raises:

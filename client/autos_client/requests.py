@@ -26,6 +26,7 @@ from autos_client.models import (
     Redelivered,
     Status,
 )
+from autos_client.trail_models import AccessPage
 from autos_client.waits import parse_retry_after
 
 T = TypeVar("T")
@@ -311,3 +312,34 @@ def court_status() -> Call[CourtStatus]:
 def bring_credentials(credentials: Mapping[str, str]) -> Call[CourtStatus]:
     """Send new credentials for the court."""
     return Call("PUT", "/court/credentials", _parse_as(CourtStatus), json=credentials)
+
+
+def trail_filters(
+    process_number: str | None,
+    client: str | None,
+    document_id: str | None,
+    how: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> dict[str, str | None]:
+    """Return the query of the access trail.
+
+    Raises:
+        ValueError: A time has no time zone.
+    """
+    for moment in (since, until):
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError("The time needs a time zone: without one, two machines read it differently.")
+    return {
+        "process": process_number,
+        "client": client,
+        "document_id": document_id,
+        "how": how,
+        "from": since.isoformat() if since else None,
+        "to": until.isoformat() if until else None,
+    }
+
+
+def accesses(filters: Mapping[str, str | None], cursor: str | None) -> Call[AccessPage]:
+    """Get a page of the access trail."""
+    return Call("GET", "/accesses", _parse_as(AccessPage), params=_query(cursor, **filters))

@@ -25,6 +25,8 @@ _MAX_TIMEOUTS_PER_ANSWER = 10
 FETCH_HEADERS = {"Accept-Encoding": "identity"}
 # A link that is not a URL raises InvalidURL.
 DOWNLOAD_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
+# As long as the API accepts it.
+_MAX_PURPOSE_LENGTH = 200
 
 _holds_links: ContextVar[bool] = ContextVar("autos_client_holds_links", default=False)
 
@@ -64,6 +66,19 @@ def checked_base_url(base_url: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise ValueError("The base address begins with http:// or https://, and holds no user and no password.")
     return str(url).rstrip("/")
+
+
+def purpose_headers(purpose: str | None) -> dict[bytes, bytes]:
+    """Return the header that says what documents are wanted for. Empty without a purpose.
+
+    Raises:
+        ValueError: The text cannot be sent.
+    """
+    if purpose is None:
+        return {}
+    if not purpose.isprintable() or len(purpose) > _MAX_PURPOSE_LENGTH:
+        raise ValueError(f"A purpose is one line of at most {_MAX_PURPOSE_LENGTH} characters.")
+    return {b"X-Autos-Purpose": purpose.strip().encode()}
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import batch, court, deliveries, get, listing, runs
+from autos_client_cli import accesses, batch, court, deliveries, get, listing, runs
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -21,7 +21,7 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add `get`, `batch`, `list`, the commands on runs, `deliveries` and `court` to a program.
+    """Add `get`, `batch`, `list`, the commands on runs, `deliveries`, `accesses` and `court` to a program.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
@@ -34,6 +34,13 @@ def add_client_commands(app: typer.Typer) -> None:
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(runs.app)
     app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))
+    app.command(
+        "accesses",
+        cls=Command,
+        help=accesses.ACCESSES_HELP,
+        epilog=accesses.ACCESSES_EXAMPLES,
+        rich_help_panel=t("For operators"),
+    )(accesses.list_accesses)
     app.add_typer(court.app, name="court", rich_help_panel=t("For operators"))
 
 

@@ -274,6 +274,23 @@ PORTUGUESE = {
     ),
     "run {id}, started {started}, open": "execução {id}, iniciada em {started}, aberta",
     "{count} documents are tried again": "{count} documentos são tentados de novo",
+    # accesses
+    "List who was handed which documents, the newest first. Needs a key with the scope admin.": (
+        "Lista quem recebeu quais documentos, os mais novos primeiro. Precisa de uma chave com o escopo admin."
+    ),
+    "Only accesses to documents of a process.": "Só os acessos a documentos de um processo.",
+    "Only accesses of a client.": "Só os acessos de um cliente.",
+    "At most so many; 0 is all. Default: 50, or all as CSV.": (
+        "No máximo tantos; 0 são todos. Padrão: 50, ou todos em CSV."
+    ),
+    "Print CSV, one line for each document.": "Mostra CSV, uma linha para cada documento.",
+    "There are no such accesses.": "Não há acessos assim.",
+    "NAME": "NOME",
+    "WHEN": "QUANDO",
+    "CLIENT": "CLIENTE",
+    "KEY": "CHAVE",
+    "HOW": "COMO",
+    "PURPOSE": "FINALIDADE",
     # deliveries
     "Webhook deliveries: list them, the newest first; redeliver; test or enable an endpoint.": (
         "Entregas de webhooks: lista, as mais novas primeiro; reenvia; testa ou religa um endereço."

@@ -175,6 +175,7 @@ def test_workflows_import_nothing_that_does_io() -> None:
         "import workflows.download_process, workflows.download_batch\n"
         "import workflows.monitor_court, workflows.review_alerts\n"
         "import workflows.sweep_uploads, workflows.sweep_deliveries, workflows.sweep_batches\n"
+        "import workflows.sweep_history\n"
         f"print(sorted(set({sorted(IO)!r}) & (sys.modules.keys() - known)))"
     )
     found = subprocess.run(

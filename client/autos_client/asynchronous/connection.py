@@ -29,6 +29,7 @@ class Connection:
         *,
         timeout: float = 30.0,
         patience: float | Patience | None = None,
+        purpose: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
@@ -37,6 +38,7 @@ class Connection:
         self._api = httpx.AsyncClient(
             base_url=self._url, headers=transfers.key_headers(api_key), transport=transport
         )
+        self._api.headers.update(transfers.purpose_headers(purpose))
         # Without the key: it downloads from signed links.
         self._store = httpx.AsyncClient(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
 

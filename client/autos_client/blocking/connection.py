@@ -30,12 +30,14 @@ class Connection:
         *,
         timeout: float = 30.0,
         patience: float | Patience | None = None,
+        purpose: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
         self._timeout = timeout
         self._patience = patience_of(patience)
         self._api = httpx.Client(base_url=self._url, headers=transfers.key_headers(api_key), transport=transport)
+        self._api.headers.update(transfers.purpose_headers(purpose))
         # Without the key: it downloads from signed links.
         self._store = httpx.Client(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
 

@@ -40,6 +40,10 @@ schemathesis.openapi.format(
     "batches-cursor", strategies.tuples(_moments, _batch_ids).map(lambda behind: _cursor("b{}/{}".format(*behind)))
 )
 
+schemathesis.openapi.format(
+    "accesses-cursor", strategies.tuples(_moments, _places).map(lambda behind: _cursor("a{}/{}".format(*behind)))
+)
+
 
 @schemathesis.hook
 def before_load_schema(_: object, schema: dict[str, Any]) -> None:

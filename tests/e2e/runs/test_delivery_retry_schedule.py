@@ -22,6 +22,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.webhooks import WebhookActivities
 from adapters.database import Catalog, Database
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.webhooks import AddressGuard, WebhookSender
 from domain.delivery_messages import DeliveryRequest
@@ -66,8 +67,8 @@ async def activities(stack: RunningStack) -> AsyncIterator[tuple[Catalog, Webhoo
     catalog = Catalog(Database(f"sqlite+aiosqlite:///{stack.data_dir / 'autos.db'}"))
     anywhere = AddressGuard(WebhookPolicy(allow_http=True, allow_private=True))
     sender = WebhookSender(stack.addresses["webhook_secret"], anywhere)
-    signer = await LinkSigner.open(store, LINK_LIFETIME)
-    yield catalog, WebhookActivities(catalog, signer, sender, public_url="http://127.0.0.1")
+    links = LinkIssuer(await LinkSigner.open(store, LINK_LIFETIME), catalog.accesses.record)
+    yield catalog, WebhookActivities(catalog, links, sender, public_url="http://127.0.0.1")
     await sender.close()
     anywhere.close()
     await catalog.close()

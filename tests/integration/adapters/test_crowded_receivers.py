@@ -23,7 +23,7 @@ from tests.support.conditions import eventually
 from tests.support.scripted_server import ReceivedRequest, always, answer, scripted
 
 if TYPE_CHECKING:
-    from adapters.storage.presigned_urls import LinkSigner
+    from adapters.storage.link_issuer import LinkIssuer
 
 MAX_REQUESTS = 20
 
@@ -39,7 +39,7 @@ async def activities(catalog: Catalog) -> AsyncIterator[WebhookActivities]:
     """The webhook activities. Tests have no documents, so nothing is signed."""
     address_guard = AddressGuard(EVERYWHERE)
     sender = WebhookSender(SECRET, address_guard)
-    yield WebhookActivities(catalog, cast("LinkSigner", None), sender, public_url="http://127.0.0.1")
+    yield WebhookActivities(catalog, cast("LinkIssuer", None), sender, public_url="http://127.0.0.1")
     await sender.close()
     address_guard.close()
 

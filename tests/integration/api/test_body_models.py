@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from adapters.storage.presigned_urls import LinkSigner
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.temporal.run_client import RunClient
 from api.presenters import ProcessPresenter
 from api.schemas.documents import DocumentBody, DocumentsBody
 from api.schemas.processes import ProcessBody, StatusBody
+from domain.accesses import Recipient
 from domain.clients import ALL_SCOPES, Client, Scope
 from domain.completeness import Completeness, Outcome, Phase
 from domain.documents import Document, DocumentStatus, Failure, FormerVersion, Link
@@ -72,10 +73,10 @@ PROCESSES: list[tuple[Process, OpenRun | None]] = [
 ]
 
 
-class Signer:
-    """A fake `LinkSigner` that signs a link for every stored document."""
+class Issuer:
+    """A fake `LinkIssuer` that issues a link for every stored document."""
 
-    async def sign_all(self, documents: Sequence[Document]) -> dict[str, Link]:
+    async def issue(self, documents: Sequence[Document], *_: object, **__: object) -> dict[str, Link]:
         """Return the links by id."""
         return {document.id: Link("https://store.test/link", NOW) for document in documents if document.stored}
 
@@ -94,7 +95,7 @@ def presenter() -> ProcessPresenter:
         documents=SimpleNamespace(page=page),
         processes=SimpleNamespace(count_failures_by_code=count_failures_by_code),
     )
-    return ProcessPresenter(catalog, cast("LinkSigner", Signer()), cast("RunClient", None))
+    return ProcessPresenter(catalog, cast("LinkIssuer", Issuer()), cast("RunClient", None))
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
@@ -102,7 +103,7 @@ def presenter() -> ProcessPresenter:
 async def test_process_and_status_have_the_fields_of_their_models(
     presenter: ProcessPresenter, process: Process, open_run: OpenRun | None, client: Client
 ) -> None:
-    body = await presenter.process_body(process, open_run, client)
+    body = await presenter.process_body(process, open_run, Recipient(client))
     assert ProcessBody.model_validate(body).model_dump(mode="json") == body
     status = await presenter.status_body(process, open_run)
     assert StatusBody.model_validate(status).model_dump(mode="json") == status
@@ -111,9 +112,9 @@ async def test_process_and_status_have_the_fields_of_their_models(
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 async def test_documents_have_the_fields_of_their_model(presenter: ProcessPresenter, client: Client) -> None:
     # One document more than the limit, so that there is a next page.
-    page = await presenter.documents_body(NUMBER, client, after=0, limit=3, status=None)
+    page = await presenter.documents_body(NUMBER, Recipient(client), after=0, limit=3, status=None)
     assert page["next_cursor"]
     assert DocumentsBody.model_validate(page).model_dump(mode="json") == page
     for document in DOCUMENTS:
-        body = await presenter.document_body(document, client)
+        body = await presenter.document_body(NUMBER, document, Recipient(client))
         assert DocumentBody.model_validate(body).model_dump(mode="json") == body

@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.security.rate_limits import RateLimiter
-from adapters.storage.presigned_urls import LinkSigner
+from adapters.storage.link_issuer import LinkIssuer
 from adapters.temporal import errors
 from adapters.temporal.connection import connect
 from adapters.temporal.run_client import RunClient
@@ -96,8 +96,8 @@ async def lists_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     app.include_router(lists.router)
     with bound_socket() as silent:
         monkeypatch.setenv("TEMPORAL_ADDRESS", "{}:{}".format(*silent.getsockname()))
-        # Lists contain no presigned URLs, so no signer is needed.
-        presenter = ProcessPresenter(catalog, cast("LinkSigner", None), RunClient(await connect(lazy=True)))
+        # Lists contain no presigned URLs, so no issuer is needed.
+        presenter = ProcessPresenter(catalog, cast("LinkIssuer", None), RunClient(await connect(lazy=True)))
         app.state.lists = ListService(catalog, presenter)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:
             yield ListsApi(http, catalog, authenticator)

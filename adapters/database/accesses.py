@@ -1,0 +1,114 @@
+"""The access trail: appended to and read, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Row, Select, insert, literal, select, tuple_
+
+from adapters.database.access_tables import accesses
+from adapters.database.batching import Batcher
+from adapters.database.engine import Database
+from adapters.database.tables import UtcDateTime
+from domain.accesses import Access, AccessFilter, AccessKind, RecordedAccess
+
+
+class AccessRepository:
+    """The table of the access trail.
+
+    Attributes:
+        is_kept: Whether accesses are recorded. An operator may decide against a trail.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_kept = True
+        # Group commit: accesses that come while others are being written share the next transaction. No window: an
+        # answer waits for this.
+        self._insert = Batcher(self._insert_all, window_seconds=0)
+
+    async def record(self, access: Access) -> None:
+        """Append an access. Returns once it is committed, so that the documents can be handed over.
+
+        Raises:
+            DependencyUnavailable: The database does not answer. Then nothing may be handed over.
+        """
+        if self.is_kept:
+            await self._insert(access)
+
+    async def page(
+        self, wanted: AccessFilter, *, before: tuple[datetime, int] | None = None, limit: int
+    ) -> list[RecordedAccess]:
+        """Return a page of accesses, newest first.
+
+        Args:
+            wanted: Which accesses.
+            before: ``at`` and number of the last access of the page before. None for the first page.
+            limit: Maximum number of accesses.
+        """
+        statement = _filtered(select(accesses), wanted)
+        if before is not None:
+            at, number = before
+            key = tuple_(accesses.c.at, accesses.c.number)
+            statement = statement.where(key < tuple_(literal(at, UtcDateTime()), literal(number)))
+        order = (accesses.c.at.desc(), accesses.c.number.desc())
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement.order_by(*order).limit(limit))).all()
+        return [_to_access(row) for row in rows]
+
+    async def _insert_all(self, batch: Sequence[Access]) -> Sequence[None]:
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "at": now,
+                "process_number": access.process_number,
+                "client": access.recipient.client.name,
+                "key_id": access.recipient.client.key_id,
+                "how": access.how,
+                "document_ids": json.dumps(access.document_ids, separators=(",", ":")),
+                "request_id": access.recipient.request_id,
+                "event_id": access.recipient.event_id,
+                "purpose": access.recipient.purpose,
+            }
+            for access in batch
+        ]
+        async with self._database.writing() as connection:
+            await connection.execute(insert(accesses), rows)
+        return [None] * len(batch)
+
+
+def _filtered(statement: Select[tuple[object, ...]], wanted: AccessFilter) -> Select[tuple[object, ...]]:
+    columns = accesses.c
+    conditions = {
+        columns.process_number: wanted.process_number,
+        columns.client: wanted.client,
+        columns.how: wanted.how,
+    }
+    for column, value in conditions.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if wanted.document_id is not None:
+        # A document's former contents have its id and more.
+        statement = statement.where(columns.document_ids.contains(f'"{wanted.document_id}', autoescape=True))
+    if wanted.since is not None:
+        statement = statement.where(columns.at >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(columns.at < wanted.until)
+    return statement
+
+
+def _to_access(row: Row[tuple[object, ...]]) -> RecordedAccess:
+    return RecordedAccess(
+        number=row.number,
+        at=row.at,
+        process_number=row.process_number,
+        client=row.client,
+        key_id=row.key_id,
+        how=AccessKind(row.how),
+        document_ids=tuple(json.loads(row.document_ids)),
+        request_id=row.request_id,
+        event_id=row.event_id,
+        purpose=row.purpose,
+    )

@@ -1,0 +1,33 @@
+"""Prune what is older than its retention."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from workflows.details import ended_sweep_details
+from workflows.options import CATALOG
+
+with workflow.unsafe.imports_passed_through():
+    from activities.history import HistoryActivities
+    from domain.history import HistoryProgress
+    from domain.text import counted
+
+
+@workflow.defn
+class SweepHistory:
+    """One sweep over every kind of history. A schedule starts it every six hours."""
+
+    @workflow.run
+    async def run(self, progress: HistoryProgress = HistoryProgress()) -> int:  # noqa: B008 - frozen.
+        """Sweep. Returns how many rows were pruned."""
+        while progress.request is not None:
+            part = await workflow.execute_activity_method(
+                HistoryActivities.prune_history, progress.request, summary=f"old {progress.request.kind}", **CATALOG
+            )
+            progress = progress.after(progress.request, part)
+            if progress.request is not None and workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(progress)
+        workflow.set_current_details(
+            ended_sweep_details(f"{counted(progress.rows, 'row')} pruned that were older than their retention.")
+        )
+        return progress.rows
