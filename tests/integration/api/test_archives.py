@@ -16,7 +16,7 @@ from domain.clients import ALL_SCOPES, Client
 def archives() -> ArchiveService:
     """A service that reads nothing: what is reserved is counted before anything is read."""
     nothing: Any = None
-    return ArchiveService(nothing, nothing)
+    return ArchiveService(nothing, nothing, nothing)
 
 
 def refusal(archives: ArchiveService, name: str) -> Problem:
