@@ -43,6 +43,7 @@ from worker_parts import (
     build_process_activities,
     open_adapters,
 )
+from workflows.audit_store import AuditStore
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
@@ -153,7 +154,7 @@ async def build_workers(client: Client, settings: Settings, stack: AsyncExitStac
         task_queue=PROCESSES_QUEUE,
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
-            *(SweepUploads, SweepDeliveries, SweepBatches, ReviewAlerts),
+            *(SweepUploads, SweepDeliveries, SweepBatches, ReviewAlerts, AuditStore),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from adapters.database.alerts import AlertRepository
+from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
 from adapters.database.clients import ClientRepository
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 for _repository in (
     AlertRepository,
+    AuditRepository,
     BatchRepository,
     CandidateCredentialsRepository,
     ClientRepository,
@@ -82,6 +84,7 @@ class Catalog:
         self.clients = ClientRepository(database, encryptor)
         self.batches = BatchRepository(database)
         self.alerts = AlertRepository(database)
+        self.audits = AuditRepository(database)
         self.store_circuit = StoreCircuitRepository(database)
 
     @property
