@@ -26,7 +26,7 @@ from domain.audit_messages import (
     Repair,
     RepairState,
 )
-from domain.errors import ConfigurationError, DependencyUnavailable, StorageFailure
+from domain.errors import DependencyUnavailable, StorageFailure
 from domain.process_number import ProcessNumber
 from domain.serializers import Json
 from domain.text import counted
@@ -95,10 +95,7 @@ def audit(
         code = asyncio.run(run())
     except StorageFailure as failure:
         # What was found until then says nothing: the list is not whole.
-        text = f"The audit ended early. {failure}"
-        if failure.permanent:
-            raise ConfigurationError(text) from None
-        raise DependencyUnavailable("storage", text) from None
+        raise DependencyUnavailable("storage", f"The audit ended early. {failure}") from None
     raise typer.Exit(code)
 
 

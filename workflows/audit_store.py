@@ -105,14 +105,14 @@ class AuditStore:
 
     async def _repair(
         self, plan: AuditPlan, counts: AuditCounts, findings: tuple[Finding, ...]
-    ) -> tuple[Mapping[FindingKind, int], str]:
+    ) -> tuple[dict[FindingKind, int], str]:
         """Repair what may be repaired. Returns what remains by kind, and a note for the Temporal UI."""
         remaining = Counter(counts.found)
         if not plan.repair:
-            return remaining, ""
+            return dict(remaining), ""
         refusal = describe_bulk_damage(counts.found, contents=counts.contents, objects=counts.objects, whole=True)
         if refusal is not None:
-            return remaining, f" Nothing was repaired. {refusal}"
+            return dict(remaining), f" Nothing was repaired. {refusal}"
         for start in range(0, len(findings), _REPAIRS_AT_ONCE):
             result = await workflow.execute_activity_method(
                 AuditActivities.repair_findings,
@@ -122,7 +122,7 @@ class AuditStore:
             )
             for repair in result.repairs:
                 remaining[repair.finding.kind] -= repair.state is not RepairState.KEPT
-        return remaining, ""
+        return dict(+remaining), ""
 
 
 def _describe(counts: AuditCounts, remaining: Mapping[FindingKind, int]) -> str:

@@ -97,7 +97,7 @@ async def test_a_running_download_is_not_reported(stack: RunningStack) -> None:
     [
         (["audit", "1011745-77.2025.8.11.0042"], {}, ExitCode.USAGE, "digit"),
         (["audit", "--force"], {}, ExitCode.USAGE, "--repair"),
-        (["audit"], {"AUTOS_S3_BUCKET": "there-is-none"}, ExitCode.USAGE, "AUTOS_S3_BUCKET"),
+        (["audit"], {"AUTOS_S3_BUCKET": "there-is-none"}, ExitCode.UNAVAILABLE, "AUTOS_S3_BUCKET"),
         (["audit"], {"AUTOS_S3_ENDPOINT_URL": "http://127.0.0.1:9"}, ExitCode.UNAVAILABLE, "ended early"),
         (["audit"], {"AUTOS_DATABASE_URL": "sqlite:////nowhere/autos.db"}, ExitCode.UNAVAILABLE, "database"),
     ],
