@@ -155,7 +155,8 @@ class _Audit:
                     if finding.process_number and _was_reopened(done):
                         reopened.add(finding.process_number)
         remaining = +remaining
-        if self._whole:
+        if self._whole and (bulk is None or self._force):
+            # What may be another bucket by mistake says nothing about this deployment's own.
             await self._audits.record(AuditRecord(self._id, self._started_at, self._counts, remaining))
         self._summarize(remaining, bulk=bulk, refused=refused, reopened=reopened)
         if refused:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from adapters.database import Catalog, Database
 from adapters.storage import open_s3
+from adapters.temporal.schedules import AUDIT_STORE
 from autos_client_cli.errors import ExitCode
+from domain.audit import FindingKind
 from tests.support.buckets import open_bucket, storage_address
 from tests.support.cli_commands import CommandResult, run_autos
+from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
 
@@ -92,6 +96,21 @@ async def test_a_running_download_is_not_reported(stack: RunningStack) -> None:
     assert (await stack.wait_until_ended(number))["status"] == "completed"
 
 
+async def test_the_schedule_audits_the_bucket_and_the_metrics_say_what_it_found(
+    stack: RunningStack, database: Database
+) -> None:
+    await stack.create_ended_run(2)
+    audits = Catalog(database).audits
+    await stack.temporal.get_schedule_handle(AUDIT_STORE.id).trigger()
+    last = await eventually(audits.last, "the end of an audit", seconds=60)
+    assert last.counts.contents >= 2
+    assert last.counts.objects_read
+    lines = (await stack.api.get("/metrics")).text.splitlines()
+    for kind in FindingKind:
+        assert f'autos_audit_findings{{kind="{kind}"}} {float(last.remaining.get(kind, 0))}' in lines
+    assert "autos_audit_age_seconds NaN" not in lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "says"),
     [
@@ -110,7 +129,7 @@ async def test_an_audit_that_cannot_be_done_says_why_and_finds_nothing(
     assert says in result.stderr
 
 
-async def test_an_empty_bucket_is_not_repaired_without_force(stack: RunningStack) -> None:
+async def test_an_empty_bucket_is_not_repaired_without_force(stack: RunningStack, database: Database) -> None:
     await stack.create_ended_run(1)
     address = storage_address(stack)
     async with open_s3(address) as s3:
@@ -120,6 +139,6 @@ async def test_an_empty_bucket_is_not_repaired_without_force(stack: RunningStack
     assert "is it the right bucket?" in result.stderr
     assert "right bucket" in summary_of(result)["refusal"]
     assert {line["state"] for line in result.json_lines[:-1]} <= {"kept"}
-    metrics = (await stack.api.get("/metrics")).text
-    assert 'autos_audit_findings{kind="missing"}' in metrics
-    assert "autos_audit_age_seconds NaN" not in metrics
+    # It says nothing about the stack's own bucket.
+    last = await Catalog(database).audits.last()
+    assert last is None or last.counts.objects
