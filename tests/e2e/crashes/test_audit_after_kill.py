@@ -39,9 +39,8 @@ async def test_an_audit_goes_on_after_its_worker_was_killed(crash_stack: Running
     assert await catalog.audits.last() is None
     last = await eventually(catalog.audits.last, "the end of the audit", seconds=100)
     async with database.reading() as connection:
-        stored = await connection.scalar(
-            select(func.count()).where(documents.c.status == DocumentStatus.AVAILABLE).select_from(documents)
-        )
+        rows = select(func.count()).where(documents.c.status == DocumentStatus.AVAILABLE).select_from(documents)
+        stored = (await connection.execute(rows)).scalar_one()
     # Each once, whatever the first attempt had read.
     assert last.counts.contents == stored >= DOCUMENTS
     assert 0 < last.counts.objects_read <= stored
