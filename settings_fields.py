@@ -194,6 +194,17 @@ class SettingsFields(BaseSettings):
     alert_worker_seconds: float = Field(60, gt=0)
     """Seconds during which a task queue may have no worker before an alert is raised. A worker that was killed
     counts for up to 75 seconds more; one that was stopped, not at all. A restart should take less."""
+
+    # Audits.
+    audit_days: int = Field(7, ge=0, le=3650)
+    """Days between two audits of the catalog against the bucket ([docs/audit.md](audit.md)). 0 means none."""
+    audit_repair: bool = False
+    """Whether these audits repair what they find: missing and damaged documents become pending again, objects that
+    the catalog does not know are deleted. Without it they only report, and `autos audit --repair` repairs."""
+    audit_sample_bytes: int = Field(1024**3, ge=0)
+    """How many bytes of the stored objects one audit reads to check them, spread over all processes. 0 reads
+    none: then only what is missing, or has another size, is found."""
+
     metrics_address: OptionalAddress = Field(None, examples=["127.0.0.1:9464"])
     """Where a worker serves its metrics for Prometheus: an IP address and a port. Each worker needs its own, and
     nothing there asks for a key. Without it, none are served. Compose sets it, inside its network."""

@@ -46,6 +46,7 @@ from worker_parts import (
     build_process_activities,
     open_adapters,
 )
+from workflows.audit_store import AuditStore
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
@@ -162,7 +163,7 @@ async def build_workers(
         task_queue=PROCESSES_QUEUE,
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
-            *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts),
+            *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts, AuditStore),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.

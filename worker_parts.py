@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 
 from activities.alerts import AlertActivities
+from activities.audit import AuditActivities, AuditRules
 from activities.batches import BatchActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
@@ -24,6 +26,7 @@ from activities.history import HistoryActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities
+from activities.store_audit import StoreAuditor
 from activities.store_circuit import StoreCircuitBreaker
 from activities.webhooks import WebhookActivities
 from adapters.content.media_types import choose_media_type, detect_media_type
@@ -32,6 +35,7 @@ from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
 from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
+from adapters.storage.bucket_listing import BucketListing
 from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import read_queue_rate_limit
@@ -55,6 +59,7 @@ class Adapters:
 
     catalog: Catalog
     store: ObjectStore
+    bucket: BucketListing
     links: LinkIssuer
     sender: WebhookSender
     runs: RunClient
@@ -97,6 +102,7 @@ async def open_adapters(
     return Adapters(
         catalog,
         store,
+        await BucketListing.open(stack, settings.storage_address),
         LinkIssuer(
             await LinkSigner.open(settings.public_storage_address, settings.link_ttl, store, tracer),
             catalog.accesses.record,
@@ -140,6 +146,9 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         url=settings.alert_url,
         court_patience=settings.alert_court_patience,
     )
+    audit = AuditActivities(
+        adapters.catalog.audits, StoreAuditor(adapters.catalog.audits, adapters.bucket), audit_rules(settings)
+    )
     return [
         catalog.open_run,
         catalog.check_completeness,
@@ -162,7 +171,18 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         webhooks.overdue_deliveries,
         history.prune_history,
         alerts.review_alerts,
+        audit.plan_audit,
+        audit.scan_part,
+        audit.find_leftover_uploads,
+        audit.repair_findings,
+        audit.record_audit,
     ]
+
+
+def audit_rules(settings: Settings) -> AuditRules:
+    """Return what the settings say about audits."""
+    every = timedelta(days=settings.audit_days) if settings.audit_days else None
+    return AuditRules(every, settings.audit_sample_bytes, settings.audit_repair)
 
 
 async def build_monitor(adapters: Adapters, settings: Settings, stack: AsyncExitStack) -> CourtMonitorActivities:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 from temporalio import activity
 
 from activities.errors import translating_infrastructure_errors
+from domain.audit import LEFTOVER_AGE
 from domain.circuit_messages import RecoveryState
 from domain.storage import DOCUMENTS_PREFIX
 
 if TYPE_CHECKING:
     from activities.store_circuit import StoreCircuitBreaker
     from adapters.storage import ObjectStore
-
-# No download lasts longer than a day, so no upload of this age is in use.
-LEFTOVER_AGE = timedelta(hours=26)
 
 _log = structlog.get_logger()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import cli.audit
 import cli.key
 from autos_client_cli.access import ApiAccess, CommandContext
 from autos_client_cli.command_help import Command, Group
@@ -43,6 +44,7 @@ app = typer.Typer(
 
 add_client_commands(app)
 app.add_typer(cli.key.app, name="key", rich_help_panel=_SERVICE_PANEL)
+app.command(cls=Command, rich_help_panel=_SERVICE_PANEL)(cli.audit.audit)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Reader = Literal["api", "worker", "migrate", "key", "commands", "up", "compose"]
+Reader = Literal["api", "worker", "migrate", "key", "audit", "commands", "up", "compose"]
 
 _SERVICES: tuple[Reader, ...] = ("api", "worker", "migrate")
 _COMPOSE: tuple[Reader, ...] = ("compose",)
@@ -189,6 +189,12 @@ SECTIONS = (
         fields=("alert_webhook_url", "alert_court_seconds", "alert_worker_seconds"),
         readers=("api", "worker", "up"),
         readers_of={"alert_court_seconds": ("worker", "up"), "alert_worker_seconds": ("api", "up")},
+    ),
+    Section(
+        "Audits",
+        fields=("audit_days", "audit_repair", "audit_sample_bytes"),
+        readers=("worker", "up"),
+        readers_of={"audit_sample_bytes": ("worker", "audit", "up")},
     ),
     Section("Metrics", fields=("metrics_address",), readers=("worker", "up")),
     Section("Traces", fields=("otlp_endpoint", "otlp_headers"), readers=("api", "worker", "up")),

@@ -14,7 +14,11 @@ from domain.secrecy import Secrecy
 
 
 class DocumentStatus(StrEnum):
-    """``pending → available | failed``; ``failed → pending`` only by a retry; ``available`` is final."""
+    """``pending → available | failed``; ``failed → pending`` only by a retry.
+
+    ``available → pending`` only if the court replaces the content, or if an audit's repair finds that its object is
+    gone or damaged.
+    """
 
     PENDING = "pending"
     AVAILABLE = "available"

@@ -40,6 +40,8 @@ THOROUGH = (
     "e2e/runs/test_continue_as_new.py",
     "e2e/runs/test_document_and_process_failures.py",
     "e2e/runs/test_payload_encryption.py",
+    "integration/adapters/test_audit_size.py",
+    "integration/adapters/test_audit_workflow.py",
     "integration/adapters/test_bucket_inspection.py",
     "integration/adapters/test_court_rate_limiter.py",
     "integration/adapters/test_database_inspection.py",

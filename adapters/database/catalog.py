@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from adapters.database.accesses import AccessRepository
 from adapters.database.alerts import AlertRepository
+from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
 from adapters.database.clients import ClientRepository
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 for _repository in (
     AccessRepository,
     AlertRepository,
+    AuditRepository,
     BatchRepository,
     CandidateCredentialsRepository,
     ClientRepository,
@@ -90,6 +92,7 @@ class Catalog:
         self.clients = ClientRepository(database, encryptor)
         self.batches = BatchRepository(database)
         self.alerts = AlertRepository(database)
+        self.audits = AuditRepository(database)
         self.store_circuit = StoreCircuitRepository(database)
 
     @property

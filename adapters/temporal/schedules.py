@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from domain.errors import DependencyUnavailable
+from workflows.audit_store import AuditStore
 from workflows.options import PROCESSES_QUEUE
 from workflows.review_alerts import ReviewAlerts
 from workflows.starts import HOUSEKEEPING
@@ -56,8 +57,10 @@ SWEEP_DELIVERIES = WorkflowSchedule(
 SWEEP_BATCHES = WorkflowSchedule("sweep-batches", SweepBatches.run, timedelta(minutes=5), "batches left alone")
 SWEEP_HISTORY = WorkflowSchedule("sweep-history", SweepHistory.run, timedelta(hours=6), "old history")
 REVIEW_ALERTS = WorkflowSchedule("review-alerts", ReviewAlerts.run, timedelta(minutes=1), "alerts to the operator")
+# Every day it asks whether an audit is due: AUTOS_AUDIT_DAYS may change, and a schedule stays as it is.
+AUDIT_STORE = WorkflowSchedule("audit-store", AuditStore.run, timedelta(days=1), "audit of the bucket")
 
-SCHEDULES = (SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, REVIEW_ALERTS)
+SCHEDULES = (SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, REVIEW_ALERTS, AUDIT_STORE)
 
 
 async def ensure_schedules(client: Client) -> None:

@@ -16,12 +16,14 @@ from starlette.types import Scope
 from api.middleware.methods import KNOWN_METHODS
 from api.services.worker_presence import QUEUES
 from domain.alerts import AlertKind
+from domain.audit import FindingKind
 from domain.completeness import Phase
 from domain.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.temporal.deployment_load import DeploymentLoad
+    from domain.audit_messages import AuditRecord
 
     # Raises DependencyUnavailable if Temporal does not answer.
     ReadLoad: TypeAlias = Callable[[], Awaitable[DeploymentLoad]]
@@ -109,6 +111,17 @@ class Metrics:
             ["of"],
             registry=registry,
         )
+        self._audit_findings = Gauge(
+            "autos_audit_findings",
+            "What the last audit of the bucket found and did not repair, by kind. NaN if there was none.",
+            ["kind"],
+            registry=registry,
+        )
+        self._audit_age = Gauge(
+            "autos_audit_age_seconds",
+            "How long ago the last audit of the bucket began. NaN if there was none.",
+            registry=registry,
+        )
         ProcessCollector(namespace="autos_api", registry=registry)
 
     def track_stream(self) -> AbstractContextManager[object]:
@@ -163,6 +176,7 @@ class Metrics:
             batches = await catalog.batches.count_open()
             alerts = await catalog.alerts.count_open()
             unrecognized = await catalog.lists.count_unrecognized_levels()
+            audit = await catalog.audits.last()
         except DependencyUnavailable:
             self._database.set(0)
             for gauge in (self._court, self._token_seconds, self._store):
@@ -172,6 +186,7 @@ class Metrics:
                 self._alerts.labels(kind).set(nan)
             for subject in _SECRECY_SUBJECTS:
                 self._unrecognized.labels(subject).set(nan)
+            self._show_audit(None)
         else:
             self._database.set(1)
             self._court.set(state.failure_code is None)
@@ -183,3 +198,10 @@ class Metrics:
                 self._alerts.labels(kind).set(count)
             for subject in _SECRECY_SUBJECTS:
                 self._unrecognized.labels(subject).set(unrecognized[subject])
+            self._show_audit(audit)
+
+    def _show_audit(self, audit: AuditRecord | None) -> None:
+        for kind in FindingKind:
+            self._audit_findings.labels(kind).set(audit.remaining.get(kind, 0) if audit else nan)
+        age = datetime.now(UTC) - audit.started_at if audit else None
+        self._audit_age.set(nan if age is None else age.total_seconds())

@@ -176,6 +176,7 @@ def test_workflows_import_nothing_that_does_io() -> None:
         "import workflows.monitor_court, workflows.review_alerts\n"
         "import workflows.sweep_uploads, workflows.sweep_deliveries, workflows.sweep_batches\n"
         "import workflows.sweep_history\n"
+        "import workflows.audit_store\n"
         f"print(sorted(set({sorted(IO)!r}) & (sys.modules.keys() - known)))"
     )
     found = subprocess.run(

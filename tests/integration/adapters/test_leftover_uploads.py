@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.storage import LEFTOVER_AGE, StorageActivities
+from activities.storage import StorageActivities
 from activities.store_circuit import StoreCircuitBreaker
 from adapters.database import Catalog
 from adapters.storage import PART_BYTES, ObjectStore
+from domain.audit import LEFTOVER_AGE
 from domain.content import DocumentContent
 from domain.errors import DocumentFailure, FailureCode, StorageFailure
 from domain.storage import DOCUMENTS_PREFIX, StorageAddress, object_prefix

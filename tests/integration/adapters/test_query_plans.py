@@ -50,6 +50,10 @@ QUERIES: dict[str, tuple[Query, str]] = {
         "documents",
     ),
     "one document": (lambda catalog, number: catalog.documents.get(number, str(uuid4())), "documents"),
+    "a page of an audit": (
+        lambda catalog, number: catalog.audits.page(after=(number, str(uuid4())), limit=20),
+        "documents",
+    ),
     "the count": (lambda catalog, number: catalog.processes.count_documents(number), COUNTED),
     # Two indexes start with the process and the status. The database may choose either.
     "failures by code": (lambda catalog, number: catalog.processes.count_failures_by_code(number), "ix_documents_"),
