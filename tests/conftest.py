@@ -33,6 +33,7 @@ THOROUGH = (
     "e2e/failures/",
     "e2e/monitoring/",
     "e2e/pages/",
+    "e2e/upgrade/",
     "e2e/rest/test_schemathesis.py",
     "e2e/runs/test_batch_interruption.py",
     "e2e/runs/test_batch_window.py",

@@ -1,0 +1,1 @@
+"""Deployments that are upgraded and restarted while they work."""
