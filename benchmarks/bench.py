@@ -44,6 +44,7 @@ class CourtStats:
 
     documents_served: dict[str, int]
     max_concurrent: int
+    requests: int
 
 
 class Bench:
@@ -51,8 +52,9 @@ class Bench:
 
     def __init__(self, addresses: dict[str, Any], http: httpx.AsyncClient, temporal: Client) -> None:
         self.api = str(addresses["api"])
-        self.api_service = psutil.Process(addresses["pids"]["api"])
-        self.worker = psutil.Process(addresses["pids"]["worker"])
+        self.services = {name: psutil.Process(pid) for name, pid in addresses["pids"].items()}
+        self.api_service = self.services["api"]
+        self.worker = self.services["worker"]
         self.http = http
         self.temporal = temporal
         self._simulator = f"{addresses['simulator']}/_simulator"
@@ -80,7 +82,7 @@ class Bench:
     async def stats(self) -> CourtStats:
         """Return the court's counts."""
         stats = (await self._control("GET", "/stats")).json()
-        return CourtStats(stats["documents_served"], stats["max_concurrent"])
+        return CourtStats(stats["documents_served"], stats["max_concurrent"], stats["requests"])
 
     async def get(self, path: str, **query: str | int) -> dict[str, Any]:
         """Send a GET to the API. Returns the body.

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
+from domain.court import MONITOR_ID
 from tests.support.batches import (
     Json,
     create_batch,
@@ -27,7 +28,6 @@ from tests.support.open_runs import create_open_run
 from tests.support.paths import ROOT
 from tests.support.stack import RunningStack
 from tests.support.version_before import unpack_version_before
-from workflows.starts import MONITOR_ID
 
 _UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 
