@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo up test test-thorough test-long coverage check format lock bench histories openapi settings client clean
+.PHONY: help demo up test test-thorough test-long coverage check format lock bench sizing histories openapi settings client clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(READY) ## Rewrite the code as `make check` wants it
 
 bench: $(READY) ## Measure the budgets against their baselines, in one run
 	$(BIN)/python -m benchmarks
+
+sizing: $(READY) ## Measure what a document costs, and print what a load needs (SIZING="--peak 5")
+	$(BIN)/python -m benchmarks.sizing $(SIZING)
 
 openapi: $(READY) ## Write docs/openapi.json again, after a change of the API
 	$(BIN)/autos openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json

@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -38,6 +40,7 @@ DEFAULT_LOAD = Load(
     documents_per_process=30,
     reads_per_document=0.2,
     document_bytes=200_000,
+    court_seconds=1,
     peak=3,
     retention_days=7,
 )
@@ -58,6 +61,7 @@ _UNITS = {
     "events": "events",
     "actions": "actions",
     "history_bytes": "bytes",
+    "temporal_disk_bytes": "bytes",
 }
 
 
@@ -94,7 +98,8 @@ class _Meters:
         cpu = {f"{name}_cpu": service_cpu_seconds(self._bench.services[name]) for name in _SERVICES}
         counts = await self._postgres.read_counts()
         court = {"court_requests": float((await self._bench.stats()).requests)}
-        return cpu | {"postgres_cpu": self._postgres.cpu_seconds()} | counts | court
+        disk = {"temporal_disk_bytes": _temporal_disk_bytes()}
+        return cpu | {"postgres_cpu": self._postgres.cpu_seconds()} | counts | court | disk
 
     async def watch_connections(self) -> None:
         """Keep the highest number of connections."""
@@ -153,6 +158,11 @@ async def _download(bench: Bench, meters: _Meters, shape: tuple[int, int]) -> st
     return str(batch["created_at"])
 
 
+def _temporal_disk_bytes() -> float:
+    """Return the size of the database of Temporal's dev server (SQLite) so far."""
+    return float(sum(file.stat().st_size for file in Path(os.environ["AUTOS_DATA_DIR"]).glob("temporal.db*")))
+
+
 async def _measure_reads(bench: Bench, path: str) -> float:
     before = service_cpu_seconds(bench.services["api"])
     for _ in range(_READS):
@@ -179,7 +189,7 @@ def _print(costs: Costs, load: Load, lines: list[Line]) -> None:
     console.print(
         f"{load.documents_per_day:,.0f} documents a day of {load.document_bytes:,.0f} bytes, "
         f"{load.documents_per_process:g} to a process, {load.reads_per_document:g} requests to the API for each, "
-        f"peak {load.peak:g} × the average:\n",
+        f"the court takes {load.court_seconds:g} s, peak {load.peak:g} × the average:\n",
         highlight=False,
     )
     needed = Table("needed, as arithmetic", "", "unit", box=box.MARKDOWN)

@@ -13,6 +13,8 @@ PLANNED_SHARE = 0.6
 CONNECTIONS_PER_SERVICE = 16
 # For `autos migrate`, `autos key`, backups and people.
 SPARE_CONNECTIONS = 20
+# `worker.py`: tasks are handed out a little slower than the court's rate.
+SHARE_OF_RATE = 0.9
 _GB = 1e9
 
 
@@ -25,6 +27,7 @@ class Load:
         documents_per_process: Documents of one run.
         reads_per_document: Requests to the API for each document that is downloaded.
         document_bytes: Size of a document.
+        court_seconds: How long the court takes for a request.
         peak: How many times as much as the average the busiest hour has.
         retention_days: How long Temporal keeps the histories of workflows that have ended.
     """
@@ -33,6 +36,7 @@ class Load:
     documents_per_process: float
     reads_per_document: float
     document_bytes: float
+    court_seconds: float
     peak: float
     retention_days: float
 
@@ -88,17 +92,23 @@ def plan(load: Load, costs: Mapping[str, tuple[float, float]], read_cpu_seconds:
     average = load.documents_per_day / DAY_SECONDS
     peak_rate = average * load.peak
     api_cores = cores("api_cpu", load.reads_per_document * read_cpu_seconds)
-    workers = ceil(cores("worker_cpu") / PLANNED_SHARE)
+    # Two at least: one for the failure of the other.
+    workers = max(2, ceil(cores("worker_cpu") / PLANNED_SHARE))
     apis = max(2, ceil(api_cores / PLANNED_SHARE))
     # While an update rolls, one of each is there twice.
     connections = (workers + apis + 2) * CONNECTIONS_PER_SERVICE + SPARE_CONNECTIONS
     daily = load.documents_per_day
+    court_rate = per_document("court_requests") * peak_rate
+    under_way = court_rate * load.court_seconds
     return [
         Line("documents, on average", average, "/s"),
         Line("documents, at the peak", peak_rate, "/s"),
-        Line("requests to the court, at the peak", per_document("court_requests") * peak_rate, "/s"),
+        Line("requests to the court, at the peak", court_rate, "/s"),
+        Line("AUTOS_COURT_REQUESTS_PER_SECOND, at least", ceil(court_rate / SHARE_OF_RATE), "/s"),
+        Line("requests to the court under way, at the peak", under_way, ""),
         Line("CPU of the workers, at the peak", cores("worker_cpu"), "cores"),
         Line("workers", workers, "of one core"),
+        Line("AUTOS_COURT_CONCURRENCY of each worker, at least", ceil(under_way / workers), ""),
         Line("CPU of the APIs, at the peak", api_cores, "cores"),
         Line("APIs", apis, "of one core"),
         Line("CPU of Temporal's server, at the peak", cores("temporal_cpu"), "cores"),
@@ -115,6 +125,11 @@ def plan(load: Load, costs: Mapping[str, tuple[float, float]], read_cpu_seconds:
         Line(
             f"Temporal: histories kept for {load.retention_days:g} days",
             per_document("history_bytes") * daily * load.retention_days / _GB,
+            "GB",
+        ),
+        Line(
+            f"Temporal: growth of its database in {load.retention_days:g} days",
+            per_document("temporal_disk_bytes") * daily * load.retention_days / _GB,
             "GB",
         ),
         Line("store: objects written, at the peak", peak_rate, "/s"),
