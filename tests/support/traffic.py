@@ -159,10 +159,10 @@ class Traffic:
             try:
                 headers = {"Prefer": f"wait={_WAIT_SECONDS}"}
                 path = f"/processes/{number}/status"
-                status = (await self._send(backend, "waiting", "GET", path, headers=headers)).json()
+                response = await self._send(backend, "waiting", "GET", path, headers=headers)
             finally:
                 backend.waiting -= 1
-            if status["status"] != "processing":
+            if not _is_temporal_late(response) and response.json()["status"] != "processing":
                 return
 
     async def _follow(self, number: str) -> None:
@@ -173,7 +173,10 @@ class Traffic:
             try:
                 async with open_event_stream(backend.client, number, last_event_id) as stream:
                     if stream.answer.status_code != 200:
-                        self.failures.append(f"{backend.api.name}: stream: {stream.answer.status_code}")
+                        await stream.answer.aread()
+                        if _is_temporal_late(stream.answer):
+                            continue
+                        self.failures.append(f"{backend.api.name}: stream: {stream.answer.text}")
                     async for event in stream:
                         last_event_id = event.id or last_event_id
                         if event.status and event.status["status"] != "processing":

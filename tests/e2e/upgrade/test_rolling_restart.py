@@ -43,7 +43,7 @@ async def test_nothing_is_lost_or_doubled_by_a_rolling_restart_under_load(tmp_pa
                 for api, other in (apis, apis[::-1]):
                     await restart_api(traffic, api, other)
                 served = (await deployment.court.get_stats())["documents_served"]
-                # Also not those that a stopping worker had under way: it lets them end.
+                # Also not those that a stopping worker had under way.
                 assert set(served.values()) == {1}
                 await workers[0].kill()
                 await traffic.wait_for_progress(*apis)
