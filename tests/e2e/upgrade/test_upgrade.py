@@ -31,7 +31,7 @@ from tests.support.version_before import unpack_version_before
 
 _UNHANDLED_COMMAND = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 # While it lasts, a worker keeps this latency's eight requests under way, and lets them end when it stops.
 LATENCY_SECONDS = 1.0
