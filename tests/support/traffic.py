@@ -21,6 +21,8 @@ _DOCUMENTS = 2
 _OPEN_RUNS = 4
 _POLLERS = 2
 _POLL_SECONDS = 0.1
+# Who follows the paused run, and as many who wait for its end.
+_LASTING = 4
 _WAIT_SECONDS = 30
 
 
@@ -148,11 +150,12 @@ class Traffic:
             body = {"webhook_url": f"{self.deployment.receiver.url}/{number}"}
             await self.request("download", "POST", path, json=body)
             self.requested.append(number)
-            follow = self._follow if len(self.requested) % 2 else self._wait
+            follow = self.follow if len(self.requested) % 2 else self.wait
             await follow(number)
             self.ended.add(number)
 
-    async def _wait(self, number: str) -> None:
+    async def wait(self, number: str) -> None:
+        """Wait for the end of a run, one request after another."""
         while True:
             backend = self._next()
             backend.waiting += 1
@@ -165,7 +168,8 @@ class Traffic:
             if not _is_temporal_late(response) and response.json()["status"] != "processing":
                 return
 
-    async def _follow(self, number: str) -> None:
+    async def follow(self, number: str) -> None:
+        """Follow a run to its end, on another API where one ends the stream."""
         last_event_id: str | None = None
         while True:
             backend = self._next()
@@ -204,8 +208,15 @@ def _is_temporal_late(response: httpx.Response) -> bool:
 
 
 @asynccontextmanager
-async def running_traffic(deployment: Deployment, *apis: Service) -> AsyncIterator[Traffic]:
-    """Send requests to running APIs until the block is left, and then wait for the end of every run."""
+async def running_traffic(deployment: Deployment, *apis: Service, paused: str) -> AsyncIterator[Traffic]:
+    """Send requests to running APIs until the block is left, and then wait for the end of every run.
+
+    Args:
+        deployment: What the APIs belong to.
+        apis: The APIs.
+        paused: A process with a paused run. Clients follow it and wait for its end, whichever API stops meanwhile.
+            Resume it before the block is left.
+    """
     async with AsyncExitStack() as clients:
         backends = [
             _Backend(
@@ -221,5 +232,8 @@ async def running_traffic(deployment: Deployment, *apis: Service) -> AsyncIterat
             tasks.create_task(traffic.request_processes())
             for _ in range(_POLLERS):
                 tasks.create_task(traffic.poll())
+            for _ in range(_LASTING):
+                tasks.create_task(traffic.follow(paused))
+                tasks.create_task(traffic.wait(paused))
             yield traffic
             traffic.stop()

@@ -13,6 +13,7 @@ from adapters.storage import open_s3
 from domain.storage import DOCUMENTS_PREFIX, WRITE_CHECK_KEY
 from tests.support.batches import create_batch, create_processes, wait_until_batch_ended
 from tests.support.deployments import Deployment, Service, running_deployment
+from tests.support.open_runs import create_paused_run, resume_run
 from tests.support.stack import RunningStack
 from tests.support.traffic import Traffic, running_traffic
 
@@ -29,12 +30,13 @@ async def test_nothing_is_lost_or_doubled_by_a_rolling_restart_under_load(tmp_pa
         apis = [deployment.add(name, "api") for name in ("first-api", "second-api")]
         workers = [deployment.add(name, "worker") for name in ("first-worker", "second-worker")]
         await asyncio.gather(*(service.start() for service in (*apis, *workers)))
-        await deployment.court.set_latency(LATENCY_SECONDS)
         async with deployment.client_of(apis[0]) as client:
             numbers = await create_processes(client, BATCH)
             receiver = deployment.receiver
             batch = await create_batch(client, numbers, webhook_url=f"{receiver.url}/batch")
-            async with running_traffic(deployment, *apis) as traffic:
+            paused = await create_paused_run(client)
+            await client.set_latency(LATENCY_SECONDS)
+            async with running_traffic(deployment, *apis, paused=paused) as traffic:
                 await traffic.wait_for_progress(*apis)
                 for worker in workers:
                     await worker.stop()
@@ -48,13 +50,14 @@ async def test_nothing_is_lost_or_doubled_by_a_rolling_restart_under_load(tmp_pa
                 await workers[0].kill()
                 await traffic.wait_for_progress(*apis)
                 await workers[0].start()
+                await resume_run(client, paused)
             await wait_until_batch_ended(client, batch)
 
             assert traffic.failures == []
-            assert traffic.followed
+            assert paused in traffic.followed
             assert traffic.ended == set(traffic.requested)
             await check_processes(client, traffic.requested, numbers)
-            await check_court_and_store(deployment, client, [*traffic.requested, *numbers])
+            await check_court_and_store(deployment, client, [*traffic.requested, *numbers, paused])
             await check_events(deployment, traffic.requested, numbers)
 
 
