@@ -165,7 +165,9 @@ class Traffic:
                 response = await self._send(backend, "waiting", "GET", path, headers=headers)
             finally:
                 backend.waiting -= 1
-            if not _is_temporal_late(response) and response.json()["status"] != "processing":
+            if _is_temporal_late(response):
+                continue
+            if response.is_error or response.json()["status"] != "processing":
                 return
 
     async def follow(self, number: str) -> None:
