@@ -185,6 +185,10 @@ class SettingsFields(BaseSettings):
     # Set by the local stack alone: all ports that it listens on.
     stack_ports: tuple[int, ...] = ()
 
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(None, examples=[365])
+    """Days without activity after which a process is erased: its documents, its rows, and its runs in Temporal.
+    Empty means never. Only the workers read it. docs/erasure.md says what counts as activity, and what remains."""
+
     # Alerts to the operator, and metrics of the workers.
     alert_webhook_url: OptionalUrl = Field(None, examples=["https://alerts.example.org/autos"])
     """The webhook address for alerts. Without it, alerts appear only in the logs and metrics. Set it, and
