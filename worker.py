@@ -56,8 +56,8 @@ from workflows.request_headers import RequestHeadersInterceptor
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
-from workflows.sweep_history import SweepHistory
 from workflows.sweep_erasures import SweepErasures
+from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
 # Every request waits for the rate limiter, which is set a little below the rate. Temporal's own limit is lower

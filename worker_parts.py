@@ -20,8 +20,8 @@ from activities.court_monitor import CourtMonitorActivities
 from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
-from activities.history import HistoryActivities
 from activities.erasure import ErasureActivities
+from activities.history import HistoryActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities

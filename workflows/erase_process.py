@@ -25,7 +25,7 @@ _MAX_ROUND_PAUSE_SECONDS = 300.0
 class EraseProcess:
     """The erasure of one process, id ``erase-<number>``. The tombstone is in the catalog before it starts.
 
-    It ends the open run, and erases deliveries, objects, rows and executions, round after round until a round finds
+    It ends the open run, and erases objects, deliveries, rows and executions, round after round until a round finds
     nothing. Every step can be repeated, so it continues after a crash at any point.
     """
 
@@ -65,7 +65,10 @@ class EraseProcess:
 
     async def _erase_once(self, request: ErasureRequest) -> int:
         """Erase what there is. Returns how much was found."""
-        found = 0
+        objects = await workflow.execute_activity_method(
+            ErasureActivities.erase_objects, request, summary="objects", **ERASING
+        )
+        found = objects.found
         while True:
             deliveries = await workflow.execute_activity_method(
                 ErasureActivities.erase_deliveries, request, summary="webhook deliveries", **ERASING
@@ -74,7 +77,6 @@ class EraseProcess:
             if not deliveries.found:
                 break
         for step, summary in (
-            (ErasureActivities.erase_objects, "objects"),
             (ErasureActivities.erase_rows, "rows"),
             (ErasureActivities.erase_executions, "executions"),
         ):

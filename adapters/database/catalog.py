@@ -20,9 +20,9 @@ from adapters.database.document_search import DocumentSearchRepository
 from adapters.database.documents import DocumentRepository
 from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
-from adapters.database.history import HistoryRepository
 from adapters.database.erased_rows import ErasedRowsRepository
 from adapters.database.erasures import ErasureRepository
+from adapters.database.history import HistoryRepository
 from adapters.database.holds import HoldRepository
 from adapters.database.list_queries import ListRepository
 from adapters.database.listings import ListingRepository

@@ -13,7 +13,7 @@ from adapters.database.document_rows import SELECT_DOCUMENTS, SELECT_SOURCES, to
 from adapters.database.engine import Database
 from adapters.database.processes import RETRYABLE_CODES, is_counted_in
 from adapters.database.tables import documents
-from adapters.database.tombstones import find_storable, is_blocked
+from adapters.database.tombstones import find_storable, is_blocked, refuse_erased
 from adapters.database.versions import attach_versions, delete_equal_versions
 from domain.documents import Document, DocumentSource, DocumentStatus, StoredObject
 from domain.errors import FailureCode, ProcessErased
@@ -63,11 +63,16 @@ class DocumentRepository:
             return await attach_versions(connection, number, [to_document(row) for row in result])
 
     async def get(self, number: str, document_id: str) -> Document | None:
-        """Return one document. None if there is no such document."""
+        """Return one document. None if there is no such document.
+
+        Raises:
+            ProcessErased: Its process was erased, or is being erased.
+        """
+        statement = SELECT_DOCUMENTS.add_columns(is_blocked(documents.c.process_number).label("is_erased"))
         async with self._database.reading() as connection:
-            row = (
-                await connection.execute(SELECT_DOCUMENTS.where(_is_document(number, document_id)))
-            ).one_or_none()
+            row = (await connection.execute(statement.where(_is_document(number, document_id)))).one_or_none()
+            if row is None or row.is_erased:
+                await refuse_erased(connection, number)
             if row is None:
                 return None
             [document] = await attach_versions(connection, number, [to_document(row)])

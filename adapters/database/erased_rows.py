@@ -10,6 +10,7 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.client_tables import batch_items
+from adapters.database.deployment_tables import court
 from adapters.database.engine import Database
 from adapters.database.erasure_tables import ERASED_ROWS, announces, erasures, reports
 from adapters.database.tombstones import lock_process
@@ -59,6 +60,7 @@ class ErasedRowsRepository:
                 if erased.counted_as is not None:
                     counts[erased.counted_as] += deleted.rowcount
             found += await _erase_batch_items(connection, number)
+            found += await _forget_failed_request(connection, number)
             await _add_counts(connection, number, counts)
         return found
 
@@ -111,3 +113,11 @@ async def _erase_batch_items(connection: AsyncConnection, number: str) -> int:
         )
     )
     return erased.rowcount
+
+
+async def _forget_failed_request(connection: AsyncConnection, number: str) -> int:
+    """Let the probes of the court ask for another process than this one."""
+    forgotten = await connection.execute(
+        update(court).where(court.c.process_number == number).values(process_number=None)
+    )
+    return forgotten.rowcount

@@ -131,4 +131,5 @@ KEPT_TABLES = {
     "erasures": "the receipts themselves",
     "legal_holds": "a process under hold is not erased",
     "batch_items": "an item keeps its position, and loses its number and its run",
+    "court": "its only row loses the number",
 }

@@ -28,9 +28,10 @@ from workflows.starts import deliver_webhook_options, erase_process_options
 _RECENT = timedelta(minutes=1)
 _CLOSING_SECONDS = 4.0
 _CLOSING_POLL_SECONDS = 0.1
-# Temporal deletes in the background, and its lists follow.
-_VANISHING_SECONDS = 20.0
-_VANISHING_POLL_SECONDS = 0.25
+# Temporal deletes in the background. An execution that closed a moment ago goes only after half a minute, when all
+# queues of the server have recorded that they are done with it.
+_VANISHING_SECONDS = 60.0
+_VANISHING_POLL_SECONDS = 1.0
 _REASON = "the process is being erased"
 
 

@@ -25,8 +25,8 @@ from workflows.review_alerts import ReviewAlerts
 from workflows.starts import HOUSEKEEPING
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
-from workflows.sweep_history import SweepHistory
 from workflows.sweep_erasures import SweepErasures
+from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
 # Missed starts are not made up for: one sweep does the work of many.

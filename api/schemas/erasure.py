@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.schemas.base import Body, RequestBody, UtcTime
 from domain.erasure import MAX_REASON_LENGTH, Author, Erasure, ErasureKind, ErasureState, LegalHold
 
+
+def _require_storable(text: str) -> str:
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+        raise ValueError("a reason has no lone surrogates")
+    return text
+
+
 _Reason = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=MAX_REASON_LENGTH,
-        # The catalog cannot store NUL and lone surrogates.
-        pattern="^[^\\u0000-\\u001f\\ud800-\\udfff]+$",
-    ),
+    Field(min_length=1, max_length=MAX_REASON_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    AfterValidator(_require_storable),
 ]
 
 
