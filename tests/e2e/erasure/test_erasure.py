@@ -11,15 +11,15 @@ from domain.storage import DOCUMENTS_PREFIX
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
-from tests.support.receiver import Receiver
-from tests.support.stack import RunningStack
-from tests.support.traces import (
+from tests.support.process_traces import (
     find_in_bucket,
     find_in_database,
     find_in_logs,
     find_in_temporal,
     mark_logs,
 )
+from tests.support.receiver import Receiver
+from tests.support.stack import RunningStack
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

@@ -15,8 +15,8 @@ from adapters.temporal.schedules import SWEEP_ERASURES
 from domain.erasure import Author
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
+from tests.support.process_traces import find_in_bucket, find_in_database
 from tests.support.stack import RunningStack
-from tests.support.traces import find_in_bucket, find_in_database
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client

@@ -21,7 +21,7 @@ from domain.errors import CourtFailure, FailureCode, ProcessErased, ProcessHeld
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from tests.support.listings import document_ids, listing_of, stored_object
 from tests.support.numbers import fresh_number
-from tests.support.traces import find_in_tables
+from tests.support.process_traces import find_in_tables
 
 AUTHOR = Author("office", "k3x9p2ab")
 OTHER = Author("operator")
