@@ -77,3 +77,15 @@ async def delete_versions(client: S3Client, bucket: str, versions: list[StoredVe
                 group.create_task(delete(version))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+
+
+async def replace_markers(client: S3Client, bucket: str, versions: list[StoredVersion]) -> bool:
+    """Replace delete markers by empty objects, which can be deleted. Return False if one of them is no marker.
+
+    In a bucket whose versioning is suspended, SeaweedFS accepts the deletion of a marker, and keeps it.
+    """
+    if not all(version.is_marker and version.version_id == "null" for version in versions):
+        return False
+    for version in versions:
+        await client.put_object(Bucket=bucket, Key=version.key, Body=b"")
+    return True

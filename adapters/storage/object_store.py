@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 import structlog
 
 from adapters.storage.connection import BucketLocation, BucketLocator, open_s3
-from adapters.storage.erasing import StoredVersion, delete_versions, list_versions
+from adapters.storage.erasing import StoredVersion, delete_versions, list_versions, replace_markers
 from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
 from adapters.storage.spans import trace_requests
 from adapters.storage.uploads import (
@@ -267,6 +267,7 @@ class ObjectStore:
         """
         erased = await self.abort_uploads(prefix, older_than=timedelta(0))
         before: list[StoredVersion] = []
+        replaced = False
         while True:
             async with self._request_scope(
                 f"The store did not erase {prefix}", right="s3:ListBucketVersions and s3:DeleteObjectVersion"
@@ -274,7 +275,9 @@ class ObjectStore:
                 async with aclosing(list_versions(self._client, self._bucket, prefix)) as pages:
                     page = await _first_not_empty(pages)
                 if page and page == before:
-                    raise StorageFailure(f"The store keeps {prefix} although it accepted the deletion.")
+                    if replaced or not await replace_markers(self._client, self._bucket, page):
+                        raise StorageFailure(f"The store keeps {prefix} although it accepted the deletion.")
+                    replaced = True
                 await delete_versions(self._client, self._bucket, page)
             if not page:
                 return erased

@@ -83,18 +83,18 @@ class ErasureClient:
         return await self._erase([deliver_webhook_options(each)["id"] for each in delivery_ids])
 
     async def _erase(self, workflow_ids: Sequence[str]) -> int:
-        for workflow_id in workflow_ids:
-            # Without a run id it is the latest one, which the list may not have yet.
-            await self._delete(workflow_id)
         query = "WorkflowId IN ({})".format(", ".join(f"'{each}'" for each in workflow_ids))
         erased: set[str] = set()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _VANISHING_SECONDS
         while True:
-            found = [(each.id, each.run_id) async for each in self._client.list_workflows(query)]
-            erased.update(run_id for _, run_id in found)
-            existing = [await self._delete(workflow_id, run_id) for workflow_id, run_id in found]
-            if not any(existing) or loop.time() > deadline:
+            listed = [(each.id, each.run_id) async for each in self._client.list_workflows(query)]
+            erased.update(run_id for _, run_id in listed)
+            exists = any([await self._delete(workflow_id, run_id) for workflow_id, run_id in listed])
+            if not exists:
+                # The latest executions, which the list may not have yet.
+                exists = any([await self._delete(workflow_id) for workflow_id in workflow_ids])
+            if not exists or loop.time() > deadline:
                 return len(erased)
             await asyncio.sleep(_VANISHING_POLL_SECONDS)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 async def erasure_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
-    """A stack for these tests alone. Its bucket keeps versions."""
-    async with running_stack(tmp_path_factory.mktemp("erasure")) as stack:
+    """A stack for these tests alone. Its bucket keeps versions, and it has a retention period of a day."""
+    async with running_stack(tmp_path_factory.mktemp("erasure"), AUTOS_RETENTION_DAYS="1") as stack:
         async with open_s3(storage_address(stack)) as client:
             await client.put_bucket_versioning(
                 Bucket=stack.addresses["bucket"], VersioningConfiguration={"Status": "Enabled"}
