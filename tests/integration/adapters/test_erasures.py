@@ -127,7 +127,13 @@ async def test_nothing_of_an_erased_process_is_stored_or_read(catalog: Catalog, 
             with pytest.raises(ProcessErased):
                 await write
 
+    async def is_listed() -> bool:
+        entries = await catalog.lists.list_processes(limit=500)
+        return number in [entry.process.number for entry in entries]
+
+    assert await is_listed()
     erasure = await request(catalog, number)
+    assert not await is_listed()
     await refuse_all()
     with pytest.raises(ProcessErased):
         await catalog.erasures.allow_again(number, OTHER)
