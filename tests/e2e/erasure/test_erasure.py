@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import httpx
 
@@ -34,15 +35,16 @@ async def create_process_with_everything(
         The id of the batch, and the ids, keys and hashes of all documents.
     """
     bucket = stack.addresses["bucket"]
-    other = fresh_number()
+    # The addresses of receivers are the client's, and stay.
+    other, name = fresh_number(), uuid4().hex
     await stack.create_process(other, 1)
     await stack.create_process(number, 5, size_bytes=2_000)
     await stack.inject_fault("sealed", number, documents=[4])
     # One subscriber takes the event, the other never does, so that its delivery is pending.
-    receiver.planned_failures[f"/{number}/never"] = [503] * 99
+    receiver.planned_failures[f"/{name}/never"] = [503] * 99
     await stack.set_latency(0.3)
     for path in ("taken", "never"):
-        await stack.request_download(number, webhook_url=f"{receiver.url}/{number}/{path}")
+        await stack.request_download(number, webhook_url=f"{receiver.url}/{name}/{path}")
     await stack.set_latency(0)
     await stack.wait_until_ended(number)
     secrets = [document["sha256"] for document in await stack.list_documents(number) if document["sha256"]]
@@ -57,10 +59,10 @@ async def create_process_with_everything(
         return (await stack.api.get(f"/batches/{batch}")).json()["ended_at"] is not None
 
     await eventually(batch_ended, "the end of the batch")
-    await receiver.wait_for_events(f"/{number}/taken")
+    await receiver.wait_for_events(f"/{name}/taken")
 
     async def refused() -> bool:
-        return any(event.path == f"/{number}/never" for event in receiver.rejected)
+        return any(event.path == f"/{name}/never" for event in receiver.rejected)
 
     await eventually(refused, "the event that its receiver refuses")
     documents = await stack.list_documents(number)
