@@ -11,6 +11,7 @@ import typer
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, examples
 from autos_client_cli.errors import CommandError, ExitCode
+from autos_client_cli.options import AsJson
 from autos_client_cli.printing import local_time, print_json_lines, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
@@ -24,7 +25,6 @@ app = typer.Typer(pretty_exceptions_enable=False)
 _POLL_SECONDS = 1.0
 
 _Number = Annotated[str, typer.Argument(metavar=t("NUMBER"), help=t("The process number."))]
-_AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
 _Reason = Annotated[
     str | None, typer.Option(metavar=t("TEXT"), help=t("Why. It stays in the receipt: name nobody."))
 ]
@@ -52,7 +52,7 @@ def erase(
         bool,
         typer.Option("--allow-again", help=t("Erase nothing: remove the block of a process that was erased.")),
     ] = False,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Erase everything of a process for good, and show the receipt."""
     number = canonical_number(number)
@@ -92,7 +92,7 @@ def hold(
     reason: Annotated[str | None, typer.Option(metavar=t("TEXT"), help=t("Why."))] = None,
     release: Annotated[bool, typer.Option("--release", help=t("Release the hold."))] = False,
     show: Annotated[bool, typer.Option("--show", help=t("Only show whether there is a hold."))] = False,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Place a legal hold on a process."""
     number = canonical_number(number)
