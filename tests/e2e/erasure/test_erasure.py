@@ -133,11 +133,11 @@ async def test_an_erased_process_is_refused_until_it_is_allowed_again(erasure_st
         *[await stack.api.get(f"/processes/{number}{path}") for path in ("/events", "/hold")],
         *[await stack.post_action(number, action) for action in ("retry", "pause", "resume", "cancel")],
         await stack.api.put(f"/processes/{number}/hold", json={}),
-        await stack.api.get(f"/ui/processes/{number}"),
     ]
-    assert {answer.status_code for answer in answers} == {410}
-    assert {answer.json()["code"] for answer in answers[:-1]} == {"process_erased"}
-    assert "text/html" in answers[-1].headers["content-type"]
+    pages = [await stack.api.get(f"/ui/processes/{number}{path}") for path in ("", "/live", "/documents.zip")]
+    assert {answer.status_code for answer in (*answers, *pages)} == {410}
+    assert {answer.json()["code"] for answer in answers} == {"process_erased"}
+    assert all("text/html" in page.headers["content-type"] for page in pages)
     assert await stack.list_run_ids(number) == []
     batch = (await stack.api.post("/batches", json={"process_numbers": [number]})).json()["id"]
 
