@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from adapters.database import Catalog, Database
 from adapters.database.erasure_tables import ERASED_ROWS, KEPT_TABLES
 from adapters.database.tables import metadata, processes, runs
+from adapters.database.tombstones import claim_process
 from domain.batch_messages import BatchItemRef
 from domain.batches import Batch, BatchItem, ItemState
 from domain.completeness import Outcome
@@ -188,6 +189,30 @@ async def test_a_write_that_races_with_an_erasure_leaves_nothing(catalog: Catalo
     async with database.reading() as connection:
         found = await find_in_tables(connection, numbers)
     assert found == {"erasures.process_number", "erasures.blocked_number"}
+
+
+async def test_an_erasure_waits_for_a_write_under_way(catalog: Catalog, database: Database, number: str) -> None:
+    await catalog.runs.register(opening_of(number))
+    late = opening_of(number)
+
+    async def erase_known() -> None:
+        await catalog.erasures.request(number, AUTHOR, None)
+        await catalog.erased_rows.erase_all(number)
+
+    async with database.writing() as connection:
+        await claim_process(connection, number)
+        erasing = asyncio.create_task(erase_known())
+        # It ends within this time unless it waits.
+        await asyncio.wait({erasing}, timeout=1)
+        await connection.execute(
+            insert(runs).values(
+                id=late.run_id, process_number=number, client="office", started_at=datetime.now(UTC)
+            )
+        )
+    await erasing
+
+    async with database.reading() as connection:
+        assert await find_in_tables(connection, [late.run_id]) == set()
 
 
 async def test_either_the_hold_or_the_erasure_wins(catalog: Catalog) -> None:
