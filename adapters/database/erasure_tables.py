@@ -12,6 +12,7 @@ from typing import Self
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, select, text
 
+from adapters.database.access_tables import accesses
 from adapters.database.tables import (
     RowNumber,
     UtcDateTime,
@@ -118,6 +119,7 @@ ERASED_ROWS = (
     ErasedRows(deliveries, reports, "deliveries"),
     ErasedRows(deliveries, announces, "deliveries"),
     ErasedRows(alerts, _is_alert_of),
+    ErasedRows.by_number(accesses, "accesses"),
     ErasedRows.by_number(subscriptions),
     ErasedRows.by_number(document_versions, "versions"),
     ErasedRows.by_number(documents, "documents"),

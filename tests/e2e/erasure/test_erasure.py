@@ -101,6 +101,7 @@ async def test_after_an_erasure_only_the_receipt_has_the_number(
     assert counts["objects"] == 9
     assert counts["bytes"] >= 4 * 5_000
     assert counts["runs"] >= 2
+    assert counts["accesses"] >= 1
     assert counts["workflows"] >= counts["runs"] + counts["deliveries"]
     assert await find_in_database(database, secrets) == set()
     assert await find_in_database(database, [number]) == {"erasures.process_number", "erasures.blocked_number"}
