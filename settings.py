@@ -225,6 +225,11 @@ class Settings(SettingsFields):
         return self.otlp_headers.get_secret_value() if self.otlp_headers else None
 
     @property
+    def retention(self) -> timedelta | None:
+        """How long a process is kept without activity. None means for ever."""
+        return None if self.retention_days is None else timedelta(days=self.retention_days)
+
+    @property
     def alert_court_patience(self) -> timedelta:
         """How long the court may fail to answer before an alert is raised."""
         return timedelta(seconds=self.alert_court_seconds)

@@ -19,6 +19,7 @@ HttpUrl = Annotated[AnyHttpUrl, UrlConstraints(allowed_schemes=["http", "https"]
 OptionalUrl = Annotated[HttpUrl | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: None if value == "" else value)]
+OptionalDays = Annotated[int | None, BeforeValidator(lambda value: None if value == "" else value)]
 OptionalAddress = Annotated[str | None, BeforeValidator(lambda text: read_listen_address(text) if text else None)]
 # 0, like an empty value, means for ever.
 DaysKept = Annotated[int, Field(ge=0, le=36_500), BeforeValidator(lambda value: 0 if value == "" else value)]
@@ -184,6 +185,10 @@ class SettingsFields(BaseSettings):
 
     # Set by the local stack alone: all ports that it listens on.
     stack_ports: tuple[int, ...] = ()
+
+    retention_days: OptionalDays = Field(None, ge=1, le=36_500, examples=["365"])
+    """Days without activity after which a process is erased: its documents, its rows, and its runs in Temporal.
+    Empty means never. Only the workers read it. docs/erasure.md says what counts as activity, and what remains."""
 
     # Alerts to the operator, and metrics of the workers.
     alert_webhook_url: OptionalUrl = Field(None, examples=["https://alerts.example.org/autos"])

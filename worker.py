@@ -50,12 +50,14 @@ from workflows.audit_store import AuditStore
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
+from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
 from workflows.request_headers import RequestHeadersInterceptor
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
+from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
@@ -164,6 +166,7 @@ async def build_workers(
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
             *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts, AuditStore),
+            *(EraseProcess, SweepErasures),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.

@@ -22,6 +22,7 @@ from activities.court_monitor import CourtMonitorActivities
 from activities.court_rate_limiter import CourtRateLimiter
 from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
+from activities.erasure import ErasureActivities
 from activities.history import HistoryActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
@@ -39,6 +40,7 @@ from adapters.storage.bucket_listing import BucketListing
 from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import read_queue_rate_limit
+from adapters.temporal.erasure_client import ErasureClient
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard, WebhookSender
@@ -63,6 +65,7 @@ class Adapters:
     links: LinkIssuer
     sender: WebhookSender
     runs: RunClient
+    erasure_client: ErasureClient
     monitor_client: MonitorClient
     tokens: CourtTokens
     access: CourtCircuitBreaker
@@ -109,6 +112,7 @@ async def open_adapters(
         ),
         sender,
         RunClient(client),
+        ErasureClient(client),
         MonitorClient(client),
         tokens,
         CourtCircuitBreaker(catalog.court_state, tokens),
@@ -176,6 +180,24 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         audit.find_leftover_uploads,
         audit.repair_findings,
         audit.record_audit,
+        *build_erasure_activities(adapters, settings),
+    ]
+
+
+def build_erasure_activities(adapters: Adapters, settings: Settings) -> Sequence[Callable[..., Any]]:
+    """Return the activities of erasures."""
+    erasure = ErasureActivities(
+        *(adapters.catalog, adapters.store, adapters.erasure_client, adapters.runs), retention=settings.retention
+    )
+    return [
+        erasure.stop_run,
+        erasure.erase_deliveries,
+        erasure.erase_objects,
+        erasure.erase_rows,
+        erasure.erase_executions,
+        erasure.complete_erasure,
+        erasure.unfinished_erasures,
+        erasure.expire_processes,
     ]
 
 

@@ -23,6 +23,7 @@ from domain.batch_messages import (
     UnendedBatches,
 )
 from domain.completeness import Decision
+from domain.errors import ProcessErased
 from domain.process_number import ProcessNumber
 from domain.processes import retries_permanent_failures
 from domain.run_messages import RunOpening
@@ -68,9 +69,13 @@ class BatchActivities:
         """Answer an item from the catalog if a run could change nothing. Otherwise return that it needs a run."""
         with translating_infrastructure_errors():
             batch = await self._catalog.batches.get_without_items(item.batch_id)
-            if batch is None:
+            if batch is None or not await self._catalog.batches.is_undecided(item):
                 return ItemPlan(run_needed=False)
-            process = await self._catalog.processes.get(item.process_number)
+            try:
+                process = await self._catalog.processes.get(item.process_number)
+            except ProcessErased:
+                await self._mark_erased(item)
+                return ItemPlan(run_needed=False)
             age = self._max_age if batch.max_age is None else batch.max_age
             decision = process.catalog_decision(datetime.now(UTC), age) if process is not None else None
             if decision is not None:
@@ -103,6 +108,18 @@ class BatchActivities:
             return await self._record_decision(decided, RunOpening(item.process_number, run.id, run.client))
 
     async def _record_decision(self, decided: ItemDecision, opening: RunOpening) -> DecidedItem:
+        try:
+            return await self._register_decision(decided, opening)
+        except ProcessErased:
+            # The run of the item refuses itself.
+            await self._mark_erased(decided.item)
+            return DecidedItem(decided=True)
+
+    async def _mark_erased(self, item: BatchItemRef) -> None:
+        await self._catalog.batches.mark_erased(item)
+        _log.info("item of an erased process", batch=item.batch_id, position=item.position)
+
+    async def _register_decision(self, decided: ItemDecision, opening: RunOpening) -> DecidedItem:
         batch = await self._catalog.batches.get_without_items(decided.item.batch_id)
         if batch is not None and batch.webhook_url is not None:
             delivery = await self._catalog.runs.subscribe(opening, batch.client, batch.webhook_url)

@@ -28,6 +28,7 @@ from domain.errors import (
     CourtFailure,
     DocumentFailure,
     FailureCode,
+    ProcessErased,
     ProcessFailure,
     StorageFailure,
     StoreUnavailable,
@@ -177,9 +178,14 @@ class CourtActivities:
             document_error = DocumentFailure(FailureCode.NOT_STORED, f"{error} It takes other objects.")
             raise await self._record_failed_attempt(source, document_error, permanent=error.permanent) from None
         self._store_circuit.record_success()
-        await self._catalog.documents.mark_available(
-            source.process_number, source.id, stored, version=source.version
-        )
+        try:
+            await self._catalog.documents.mark_available(
+                source.process_number, source.id, stored, version=source.version
+            )
+        except ProcessErased:
+            # The erasure may have listed the store before this object was there.
+            await self._fetcher.discard(source)
+            raise
         self._metrics.count_document(stored.size_bytes)
         return DownloadedDocument(size_bytes=stored.size_bytes, fetched=fetched)
 

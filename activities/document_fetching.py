@@ -88,6 +88,14 @@ class DocumentFetcher:
         sizes = {offer.size_bytes for offer in source.offers}
         return await self._store.find(prefix, size_bytes=sizes.pop() if len(sizes) == 1 else None)
 
+    async def discard(self, source: DocumentSource) -> None:
+        """Delete everything that is stored of a document.
+
+        Raises:
+            StorageFailure: The store refused or lost a request.
+        """
+        await self._store.erase(_prefix(source))
+
     async def fetch(self, source: DocumentSource, progress: DownloadProgress) -> StoredObject:
         """Fetch and store a document from the best source that has it.
 

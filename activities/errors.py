@@ -16,6 +16,7 @@ from domain.errors import (
     CourtFailure,
     DependencyUnavailable,
     FailureCode,
+    ProcessErased,
     StorageFailure,
     StoreUnavailable,
 )
@@ -103,6 +104,7 @@ def translating_infrastructure_errors() -> Iterator[None]:
 
     Temporal retries such an activity for as long as the error lasts: no document and no process is blamed. While
     the store takes no writes, the error is non-retryable: the workflow waits until the store takes writes again.
+    So is the error of a process that was erased.
     """
     try:
         yield
@@ -113,6 +115,10 @@ def translating_infrastructure_errors() -> Iterator[None]:
             type=error.code.value,
             non_retryable=True,
             category=ApplicationErrorCategory.BENIGN,
+        ) from None
+    except ProcessErased as error:
+        raise ApplicationError(
+            str(error), type=error.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN
         ) from None
     except (DependencyUnavailable, StorageFailure) as error:
         raise ApplicationError(str(error), type=type(error).__name__) from None

@@ -19,6 +19,7 @@ from adapters.telemetry import open_tracer
 from adapters.temporal.batch_client import BatchClient
 from adapters.temporal.connection import connect, report_trouble
 from adapters.temporal.deployment_load import DeploymentLoadClient
+from adapters.temporal.erasure_client import ErasureClient
 from adapters.temporal.monitor_client import MonitorClient
 from adapters.temporal.payload_codec import EncryptingCodec, JsonCodec
 from adapters.temporal.run_client import RunClient
@@ -44,7 +45,20 @@ from api.pages.session import Sessions
 from api.presenters import ProcessPresenter
 from api.problems import pages as problem_pages
 from api.problems.handlers import install_problem_handlers
-from api.routes import accesses, actions, batches, codec, court, health, lists, metrics, processes, status, webhooks
+from api.routes import (
+    accesses,
+    actions,
+    batches,
+    codec,
+    court,
+    erasure,
+    health,
+    lists,
+    metrics,
+    processes,
+    status,
+    webhooks,
+)
 from api.schemas.webhook_events import event_routes
 from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
@@ -53,6 +67,7 @@ from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
+from api.services.erasures import ErasureService
 from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import StoreReadiness
@@ -74,7 +89,8 @@ _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
     *(processes.router, status.router, actions.router, lists.router, batches.router, webhooks.router, court.router),
-    *(accesses.router, health.router, metrics.router, problem_pages.router, pages.router, reference.router),
+    *(accesses.router, erasure.router),
+    *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
 
 
@@ -211,6 +227,7 @@ async def _open_services(
     app.state.accesses = AccessService(catalog)
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
     app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
+    app.state.erasures = ErasureService(catalog, store, runs, ErasureClient(temporal))
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

@@ -30,6 +30,7 @@ from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
+from api.services.erasures import ErasureService
 from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import Check
@@ -63,6 +64,7 @@ CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CodecDep = Annotated[JsonCodec, _from_state("codec")]
 CodecOriginsDep = Annotated[frozenset[str], _from_state("codec_origins")]
 CourtServiceDep = Annotated[CourtService, _from_state("court")]
+ErasureServiceDep = Annotated[ErasureService, _from_state("erasures")]
 DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
 ListServiceDep = Annotated[ListService, _from_state("lists")]
 LoadDep = Annotated[Callable[[], Awaitable[DeploymentLoad]], _from_state("read_load")]

@@ -27,6 +27,7 @@ _TAGS = [
     {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
     {"name": "court", "description": "The court's status, and the credentials for it."},
     {"name": "accesses", "description": "The access trail: who was handed which document."},
+    {"name": "erasure", "description": "Erasure of a process, its receipt, and the legal hold that prevents it."},
     {"name": "operation", "description": "Health checks, metrics and problem pages."},
 ]
 # What every request may have, and every answer has. Described once.

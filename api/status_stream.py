@@ -16,7 +16,7 @@ from api.presenters import ProcessPresenter, process_unknown
 from api.status_snapshot import Snapshot
 from domain.background_tasks import cancel_and_wait
 from domain.clients import Client
-from domain.errors import DependencyUnavailable
+from domain.errors import DependencyUnavailable, ProcessErased
 from domain.process_number import ProcessNumber
 
 POLL_SECONDS = 0.5
@@ -173,7 +173,9 @@ class _Poller:
             previous.set()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        # An erased process ends its streams. A subscriber without a snapshot gets the error itself.
+        if error is not None and not isinstance(error, ProcessErased):
             _log.error("unexpected error", process=self.number.canonical, exc_info=error)
         self.stopped = True
         self._notify()

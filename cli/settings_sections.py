@@ -184,6 +184,7 @@ SECTIONS = (
         fields=("webhook_secret", "webhook_allow_http", "webhook_allow_private", "webhook_proxy_url"),
         readers=("api", "worker", "up"),
     ),
+    Section("Retention", fields=("retention_days",), readers=("worker", "up")),
     Section(
         "Alerts to the operator",
         fields=("alert_webhook_url", "alert_court_seconds", "alert_worker_seconds"),

@@ -10,15 +10,18 @@ from urllib.parse import quote
 
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
+from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
+from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
 _HOUSEKEEPING = (
-    *(MonitorCourt, DeliverWebhook, ReviewAlerts, SweepBatches, SweepDeliveries, SweepHistory, SweepUploads),
+    *(MonitorCourt, DeliverWebhook, EraseProcess, ReviewAlerts),
+    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads),
 )
 
 

@@ -14,6 +14,9 @@ from domain.process_number import ProcessNumber
 # A batch is read and sent as a whole: this many items are far below every limit on the way.
 MAX_ITEMS = 1000
 _MAX_GIVEN_LENGTH = 64
+# The problem of an item whose process was erased.
+ERASED_PROBLEM = "process_erased"
+ERASED_PROBLEM_DETAIL = "The process was erased."
 
 
 class ItemState(StrEnum):
@@ -26,16 +29,20 @@ class ItemState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INVALID = "invalid"
+    ERASED = "erased"
 
 
-def item_state(outcome: str | None, *, is_valid: bool, is_decided: bool) -> ItemState:
+def item_state(outcome: str | None, *, is_valid: bool, is_decided: bool, is_erased: bool = False) -> ItemState:
     """Return the state of an item.
 
     Args:
         outcome: How its run ended, or what the catalog already had. None until then.
         is_valid: Whether the text in the request is a process number.
         is_decided: Whether the batch has decided what to do about it.
+        is_erased: Whether its process was erased.
     """
+    if is_erased:
+        return ItemState.ERASED
     if not is_valid:
         return ItemState.INVALID
     if not is_decided:
@@ -50,11 +57,11 @@ class BatchItem:
     Attributes:
         position: Its place in the request, from 1.
         given: The text in the request, truncated.
-        process_number: The canonical number. None if the text is not a process number.
+        process_number: The canonical number. None if the text is not a process number, or the process was erased.
         decision: What the batch did about it. None until its turn comes.
         run_id: The run that was started or joined, if known.
         outcome: How that run ended, or what the catalog already had. None until then.
-        problem_code: Why the text is not a process number.
+        problem_code: Why the text is not a process number, or `process_erased`.
         problem_detail: The same, for people.
     """
 
@@ -71,7 +78,10 @@ class BatchItem:
     def state(self) -> ItemState:
         """The state of the item."""
         return item_state(
-            self.outcome, is_valid=self.process_number is not None, is_decided=self.decision is not None
+            self.outcome,
+            is_valid=self.process_number is not None,
+            is_decided=self.decision is not None,
+            is_erased=self.problem_code == ERASED_PROBLEM,
         )
 
 

@@ -8,6 +8,8 @@ AutosError
 ├── StorageFailure                the object store refused or lost a request
 ├── StoreUnavailable              the object store takes no writes; until it does, the court is not asked
 ├── ConfigurationError            a setting is missing or unusable
+├── ProcessErased                 the process was erased or is being erased; nothing of it may be stored
+├── ProcessHeld                   a legal hold prevents the erasure
 └── CourtError                    the court's answer was a failure; carries a FailureCode
     ├── DocumentFailure           the document's problem; the other documents go on
     ├── ProcessFailure            the process's problem; the run ends
@@ -17,6 +19,7 @@ AutosError
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -192,6 +195,29 @@ class StoreUnavailable(AutosError):
 
 class ConfigurationError(AutosError):
     """A setting is missing or cannot be used. The text names it and says what to set."""
+
+
+class ProcessErased(AutosError):
+    """A process was erased, or is being erased. Nothing of it may be read or stored.
+
+    Attributes:
+        process_number: The process.
+        running: Whether the erasure still runs.
+        erased_at: When it was completed, or requested while it runs.
+    """
+
+    code = "process_erased"
+
+    def __init__(self, process_number: str, *, running: bool, erased_at: datetime) -> None:
+        what = "is being erased" if running else "was erased"
+        super().__init__(f"The process {process_number} {what}. An administrator can allow it again.")
+        self.process_number = process_number
+        self.running = running
+        self.erased_at = erased_at
+
+
+class ProcessHeld(AutosError):
+    """A legal hold prevents the erasure of a process. Nothing was changed."""
 
 
 class CourtError(AutosError):

@@ -38,7 +38,7 @@ class StorageAddress:
     addressing_style: AddressingStyle = AddressingStyle.AUTO
 
 
-# The common prefix of all documents' objects.
+# The common prefix of all documents' objects. What belongs to a process is under `process_prefixes`.
 DOCUMENTS_PREFIX = "processes/"
 # The write check overwrites this one object. It has the documents' prefix, so that a bucket policy by prefix treats
 # both alike.
@@ -46,6 +46,11 @@ WRITE_CHECK_KEY = f"{DOCUMENTS_PREFIX}write-check"
 
 # The keys of the objects that `autos doctor` writes and deletes again.
 PROBE_PREFIX = f"{DOCUMENTS_PREFIX}doctor-"
+
+
+def process_prefixes(process_number: str) -> tuple[str, ...]:
+    """Return every prefix under which objects of a process are stored. An erasure empties all of them."""
+    return (f"{DOCUMENTS_PREFIX}{process_number}/",)
 
 
 def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:

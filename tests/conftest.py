@@ -30,6 +30,7 @@ THOROUGH = (
     "e2e/devstack/",
     "e2e/doctor/test_broken_set_ups.py",
     "e2e/doctor/test_states.py",
+    "e2e/erasure/",
     "e2e/failures/",
     "e2e/monitoring/",
     "e2e/pages/",
@@ -52,7 +53,7 @@ THOROUGH = (
 )
 SLOW_FIRST = ("runs", "failures", "rest", "crashes", "access", "pages", "adapters", "devstack")
 # Their files share a service of their own, which is expensive to start.
-KEPT_TOGETHER = ("access", "crashes", "pages")
+KEPT_TOGETHER = ("access", "crashes", "erasure", "pages")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # Publishes no types.

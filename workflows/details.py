@@ -180,6 +180,21 @@ def ended_monitor_details() -> str:
     )
 
 
+def erasure_details(rounds: int, found: int) -> str:
+    """Describe an erasure.
+
+    Args:
+        rounds: How many rounds it has made.
+        found: What the last round found and erased. Zero once nothing is left.
+    """
+    if not found:
+        return f"**Ended: nothing is left**, after {counted(rounds, 'round')}.\n\n**Next:** nothing."
+    return (
+        f"**Erasing:** round {rounds} found {found:,} objects, rows and executions.\n\n"
+        "**Next:** it looks again, until nothing is left."
+    )
+
+
 def utc(moment: datetime) -> str:
     """Return a time for people, who may read it much later: so none of these texts says "in 5 minutes"."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -80,6 +80,16 @@ MONITORING: ActivityOptions = {
     "priority": Priority(priority_key=1),
 }
 
+# A store may have to delete very many versions.
+ERASING: ActivityOptions = {
+    "task_queue": PROCESSES_QUEUE,
+    "start_to_close_timeout": timedelta(hours=1),
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
+    ),
+}
+
 SENDING: ActivityOptions = {
     "task_queue": PROCESSES_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),

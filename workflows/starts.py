@@ -13,6 +13,7 @@ from temporalio.common import Priority, SearchAttributePair, TypedSearchAttribut
 from domain.batch_messages import BatchRequest
 from domain.court import MONITOR_ID
 from domain.delivery_messages import DeliveryRef, DeliveryRequest
+from domain.erasure_messages import ErasureRequest
 from domain.process_number import ProcessNumber
 from domain.run_messages import DownloadRequest
 from workflows.options import PROCESSES_QUEUE
@@ -84,6 +85,17 @@ def download_batch_options(request: BatchRequest) -> StartOptions:
         static_summary=f"a batch of {request.client}",
         static_details="Starts a run for each process of the batch that needs one, a few at a time.",
         priority=Priority(priority_key=request.priority, fairness_key=request.client),
+    )
+
+
+def erase_process_options(request: ErasureRequest) -> StartOptions:
+    """Return how ``EraseProcess`` is started. Its id has the process number, so a second one cannot exist."""
+    return StartOptions(
+        id=f"erase-{request.process_number}",
+        task_queue=PROCESSES_QUEUE,
+        static_summary=f"{HOUSEKEEPING} · erases {request.process_number}",
+        static_details="Erases everything of this process: objects, rows, deliveries and executions.",
+        priority=Priority(priority_key=1),
     )
 
 

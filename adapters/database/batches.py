@@ -13,7 +13,15 @@ from adapters.database.engine import Database
 from adapters.database.tables import UtcDateTime, documents, processes, runs
 from adapters.database.upserts import insert_into
 from domain.batch_messages import BatchItemRef, BatchRequest, ItemDecision, UnendedBatches
-from domain.batches import Batch, BatchItem, BatchSummary, ItemState, item_state
+from domain.batches import (
+    ERASED_PROBLEM,
+    ERASED_PROBLEM_DETAIL,
+    Batch,
+    BatchItem,
+    BatchSummary,
+    ItemState,
+    item_state,
+)
 from domain.completeness import Decision, Outcome
 from domain.documents import DocumentStatus
 
@@ -126,6 +134,7 @@ class BatchRepository:
                 .where(
                     batch_items.c.batch_id == batch_id,
                     batch_items.c.process_number.is_not(None),
+                    batch_items.c.problem_code.is_(None),
                     batch_items.c.decision.is_(None),
                 )
                 .order_by(batch_items.c.position)
@@ -138,12 +147,29 @@ class BatchRepository:
         async with self._database.writing() as connection:
             await connection.execute(
                 update(batch_items)
-                .where(
-                    batch_items.c.batch_id == item.batch_id,
-                    batch_items.c.position == item.position,
-                    batch_items.c.decision.is_(None),
-                )
+                .where(_is_item(item), batch_items.c.decision.is_(None), batch_items.c.problem_code.is_(None))
                 .values(decision=decision.decision, run_id=decision.run_id, decided_at=datetime.now(UTC))
+            )
+
+    async def is_undecided(self, item: BatchItemRef) -> bool:
+        """Return whether an item is still without a decision. False if its process was erased."""
+        async with self._database.reading() as connection:
+            undecided = select(batch_items.c.position).where(
+                _is_item(item), batch_items.c.decision.is_(None), batch_items.c.problem_code.is_(None)
+            )
+            return await connection.scalar(undecided) is not None
+
+    async def mark_erased(self, item: BatchItemRef) -> None:
+        """Record that an item's process was erased, so that no run is started for it."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(batch_items)
+                .where(_is_item(item), batch_items.c.decision.is_(None))
+                .values(
+                    problem_code=ERASED_PROBLEM,
+                    problem_detail=ERASED_PROBLEM_DETAIL,
+                    decided_at=datetime.now(UTC),
+                )
             )
 
     async def mark_ended(self, batch_id: str) -> None:
@@ -169,6 +195,7 @@ async def _count_items(connection: AsyncConnection, ids: Sequence[str]) -> dict[
             batch_items.c.batch_id,
             batch_items.c.process_number.is_not(None).label("is_valid"),
             batch_items.c.decision.is_not(None).label("is_decided"),
+            (func.coalesce(batch_items.c.problem_code, "") == ERASED_PROBLEM).label("is_erased"),
             _build_outcome().label("outcome"),
         )
         .where(batch_items.c.batch_id.in_(ids))
@@ -176,9 +203,13 @@ async def _count_items(connection: AsyncConnection, ids: Sequence[str]) -> dict[
     )
     counts = {batch_id: dict.fromkeys(ItemState, 0) for batch_id in ids}
     for row in await connection.execute(select(items, func.count().label("items")).group_by(*items.c)):
-        state = item_state(row.outcome, is_valid=row.is_valid, is_decided=row.is_decided)
+        state = item_state(row.outcome, is_valid=row.is_valid, is_decided=row.is_decided, is_erased=row.is_erased)
         counts[row.batch_id][state] += row.items
     return counts
+
+
+def _is_item(item: BatchItemRef) -> ColumnElement[bool]:
+    return (batch_items.c.batch_id == item.batch_id) & (batch_items.c.position == item.position)
 
 
 def _build_outcome() -> ColumnElement[str | None]:

@@ -21,7 +21,10 @@ from adapters.database.document_search import DocumentSearchRepository
 from adapters.database.documents import DocumentRepository
 from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
+from adapters.database.erased_rows import ErasedRowsRepository
+from adapters.database.erasures import ErasureRepository
 from adapters.database.history import HistoryRepository
+from adapters.database.holds import HoldRepository
 from adapters.database.list_queries import ListRepository
 from adapters.database.listings import ListingRepository
 from adapters.database.processes import ProcessRepository
@@ -46,6 +49,9 @@ for _repository in (
     DocumentSearchRepository,
     EndpointRepository,
     HistoryRepository,
+    ErasedRowsRepository,
+    ErasureRepository,
+    HoldRepository,
     ListRepository,
     ListingRepository,
     ProcessRepository,
@@ -73,6 +79,9 @@ class Catalog:
         candidate_credentials: New credentials that have not been tried at the court yet.
         court_rate_limit: The rate limiter of requests to the court.
         store_circuit: The circuit breaker of the object store.
+        erasures: Receipts of erasures, which are the tombstones of processes.
+        erased_rows: The rows that an erasure deletes.
+        holds: Legal holds.
     """
 
     def __init__(self, database: Database, encryptor: Encryptor | None = None) -> None:
@@ -94,6 +103,9 @@ class Catalog:
         self.alerts = AlertRepository(database)
         self.audits = AuditRepository(database)
         self.store_circuit = StoreCircuitRepository(database)
+        self.erasures = ErasureRepository(database)
+        self.erased_rows = ErasedRowsRepository(database)
+        self.holds = HoldRepository(database)
 
     @property
     def transactions(self) -> int:

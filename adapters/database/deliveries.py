@@ -15,6 +15,7 @@ from adapters.database.engine import Database
 from adapters.database.outbox import build_delivery_refs, reopen_deliveries
 from adapters.database.processes import to_run
 from adapters.database.tables import runs
+from adapters.database.tombstones import is_blocked
 from adapters.database.upserts import insert_into, on_conflict_overwrite
 from adapters.database.webhook_tables import attempts, deliveries
 from domain.clients import ALL_SCOPES, Scope
@@ -64,9 +65,15 @@ class DeliveryRepository:
         return DeliveryRef(event_id, number)
 
     async def get_event(self, delivery_id: str) -> Event | None:
-        """Return what an attempt at a delivery needs to know. None if there is no such delivery."""
+        """Return what an attempt at a delivery needs to know.
+
+        None if there is no such delivery, or if its process was erased.
+        """
         async with self._database.reading() as connection:
-            row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
+            wanted = select(deliveries).where(
+                deliveries.c.id == delivery_id, ~is_blocked(deliveries.c.process_number)
+            )
+            row = (await connection.execute(wanted)).one_or_none()
             if row is None:
                 return None
             run = (

@@ -13,9 +13,10 @@ from adapters.database.document_rows import SELECT_DOCUMENTS, SELECT_SOURCES, to
 from adapters.database.engine import Database
 from adapters.database.processes import RETRYABLE_CODES, is_counted_in
 from adapters.database.tables import documents
+from adapters.database.tombstones import find_storable, is_blocked, refuse_erased
 from adapters.database.versions import attach_versions, delete_equal_versions
 from domain.documents import Document, DocumentSource, DocumentStatus, StoredObject
-from domain.errors import FailureCode
+from domain.errors import FailureCode, ProcessErased
 
 _MARK_AVAILABLE = (
     update(documents)
@@ -24,6 +25,7 @@ _MARK_AVAILABLE = (
         documents.c.id == bindparam("of_id"),
         # A worker that was presumed dead may store a content that the court has replaced since.
         documents.c.version == bindparam("of_version"),
+        ~is_blocked(documents.c.process_number),
     )
     .values(
         status=DocumentStatus.AVAILABLE,
@@ -61,11 +63,16 @@ class DocumentRepository:
             return await attach_versions(connection, number, [to_document(row) for row in result])
 
     async def get(self, number: str, document_id: str) -> Document | None:
-        """Return one document. None if there is no such document."""
+        """Return one document. None if there is no such document.
+
+        Raises:
+            ProcessErased: Its process was erased, or is being erased.
+        """
+        statement = SELECT_DOCUMENTS.add_columns(is_blocked(documents.c.process_number).label("is_erased"))
         async with self._database.reading() as connection:
-            row = (
-                await connection.execute(SELECT_DOCUMENTS.where(_is_document(number, document_id)))
-            ).one_or_none()
+            row = (await connection.execute(statement.where(_is_document(number, document_id)))).one_or_none()
+            if row is None or row.is_erased:
+                await refuse_erased(connection, number)
             if row is None:
                 return None
             [document] = await attach_versions(connection, number, [to_document(row)])
@@ -116,8 +123,12 @@ class DocumentRepository:
         """Record that a document's verified bytes are in the store, and delete its former failure.
 
         Does nothing if the court has replaced this version since.
+
+        Raises:
+            ProcessErased: The process was erased meanwhile. The caller has to delete the object.
         """
-        await self._save_available((number, document_id, stored, version))
+        if not await self._save_available((number, document_id, stored, version)):
+            raise ProcessErased(number, running=True, erased_at=datetime.now(UTC))
 
     async def _load_sources(self, keys: Sequence[tuple[str, str]]) -> list[DocumentSource | None]:
         ids_by_number: dict[str, list[str]] = {}
@@ -130,7 +141,8 @@ class DocumentRepository:
                     sources[number, row.id] = to_document_source(number, row)
         return [sources.get(key) for key in keys]
 
-    async def _save_all_available(self, marks: Sequence[tuple[str, str, StoredObject, int]]) -> list[None]:
+    async def _save_all_available(self, marks: Sequence[tuple[str, str, StoredObject, int]]) -> list[bool]:
+        """Record stored documents. Returns for each of them whether its process may be stored."""
         now = datetime.now(UTC)
         rows = [
             {
@@ -146,11 +158,14 @@ class DocumentRepository:
             for number, document_id, stored, version in marks
         ]
         async with self._database.writing() as connection:
-            await connection.execute(_MARK_AVAILABLE, rows)
+            result = await connection.execute(_MARK_AVAILABLE, rows)
+            numbers = {number for number, *_ in marks}
+            # Drivers that do not count the rows of several statements return a negative number.
+            storable = numbers if result.rowcount == len(rows) else await find_storable(connection, numbers)
             for number, document_id, stored, version in marks:
                 if version > 1:
                     await delete_equal_versions(connection, number, document_id, stored.sha256)
-        return [None] * len(rows)
+        return [number in storable for number, *_ in marks]
 
     async def record_failed_attempt(
         self, number: str, document_id: str, code: FailureCode, answer: str, *, allowed_attempts: int

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.processes import to_failure
 from adapters.database.secrecy import LEVELS, UNLISTED_AT, strictest_level
 from adapters.database.tables import UtcDateTime, documents, instances, processes
+from adapters.database.tombstones import is_blocked
 from domain.documents import Failure
 from domain.errors import FailureCode
 from domain.secrecy import Secrecy
@@ -99,7 +100,7 @@ async def _list_failed_documents(
                 instances, documents.c.instance_id == instances.c.id
             )
         )
-        .where(_IS_FAILED, documents.c.withdrawn.is_(False))
+        .where(_IS_FAILED, documents.c.withdrawn.is_(False), ~is_blocked(documents.c.process_number))
         .order_by(documents.c.failed_at.desc(), documents.c.process_number.desc(), documents.c.id.desc())
         .limit(limit)
     )
@@ -138,7 +139,7 @@ async def _list_failed_processes(
             processes.c.failure_answer,
             processes.c.failed_at,
         )
-        .where(processes.c.failure_code.is_not(None))
+        .where(processes.c.failure_code.is_not(None), ~is_blocked(processes.c.number))
         .order_by(processes.c.failed_at.desc(), processes.c.number.desc())
         .limit(limit)
     )

@@ -13,6 +13,7 @@ from adapters.database.engine import Database
 from adapters.database.failure_queries import FailureEntry, list_failures
 from adapters.database.processes import IS_COUNTED, RETRYABLE_CODES, to_failure, to_run
 from adapters.database.tables import UtcDateTime, documents, instances, processes, runs
+from adapters.database.tombstones import is_blocked
 from domain.completeness import Completeness
 from domain.documents import DocumentStatus
 from domain.errors import FailureCode
@@ -62,6 +63,7 @@ class ListRepository:
             processes.c.created_at,
             _LATEST_RUN.label("latest_run"),
         ).order_by(processes.c.created_at.desc(), processes.c.number.desc())
+        statement = statement.where(~is_blocked(processes.c.number))
         if court is not None:
             statement = statement.where(processes.c.court == court)
         if after is not None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.document_matching import KnownDocument, match_known_documents
 from adapters.database.engine import Database
 from adapters.database.tables import documents, instances, processes
+from adapters.database.tombstones import refuse_erased
 from adapters.database.upserts import insert_into, on_conflict_overwrite
 from adapters.database.versions import archive_replaced_contents, write_origin
 from domain.document_search import search_text
@@ -55,9 +56,14 @@ class ListingRepository:
         - A document whose content the court has replaced is pending again. Its former content is kept as a version.
 
         Idempotent: recording the same listing twice changes nothing.
+
+        Raises:
+            ProcessErased: The process was erased, or is being erased. Nothing was changed.
         """
         async with self._database.writing() as connection:
+            # This also locks the process's row.
             await _write_process(connection, listing)
+            await refuse_erased(connection, listing.process_number)
             instance_ids = await _write_instances(connection, listing)
             of_process = documents.c.process_number == listing.process_number
             known = set(await connection.scalars(select(documents.c.id).where(of_process)))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
 from adapters.database.tables import documents, processes, runs
+from adapters.database.tombstones import is_blocked, refuse_erased
 from domain.completeness import Completeness, Outcome
 from domain.documents import DocumentStatus, Failure
 from domain.errors import FailureCode
@@ -71,14 +72,26 @@ class ProcessRepository:
         self._database = database
 
     async def get(self, number: str) -> Process | None:
-        """Return the process with its counts and latest run, from one snapshot. None if it is unknown."""
+        """Return the process with its counts and latest run, from one snapshot. None if it is unknown.
+
+        Raises:
+            ProcessErased: The process was erased, or is being erased.
+        """
         async with self._database.reading() as connection:
             run_row = (
                 await connection.execute(
                     select(runs).where(runs.c.process_number == number).order_by(runs.c.started_at.desc()).limit(1)
                 )
             ).one_or_none()
-            row = (await connection.execute(select(processes).where(processes.c.number == number))).one_or_none()
+            row = (
+                await connection.execute(
+                    select(processes, is_blocked(processes.c.number).label("is_erased")).where(
+                        processes.c.number == number
+                    )
+                )
+            ).one_or_none()
+            if row is None or row.is_erased:
+                await refuse_erased(connection, number)
             if row is None and run_row is None:
                 return None
             counts = await count_documents(connection, number)

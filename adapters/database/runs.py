@@ -15,6 +15,7 @@ from adapters.database.outbox import create_deliveries, reopen_deliveries
 from adapters.database.processes import count_documents
 from adapters.database.run_ends import close_killed_runs, is_other_run, lock_run, reopen_if_reset
 from adapters.database.tables import processes, runs
+from adapters.database.tombstones import claim_process
 from adapters.database.upserts import insert_into, on_conflict_overwrite
 from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Completeness
@@ -33,6 +34,8 @@ class RunRepository:
     """The table of runs. It creates the subscribers' deliveries in the transaction that records a run's end.
 
     Recording an end and subscribing to a run both lock the run's row, and both create the deliveries (``outbox``).
+
+    `register`, `open` and `subscribe` raise ProcessErased for a process that was erased, and change nothing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -196,23 +199,15 @@ class RunRepository:
 
 
 async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
-    now = datetime.now(UTC)
     # A process is in the catalog from its first run on, even if the court has not listed it yet.
-    await connection.execute(
-        insert_into(connection, processes).on_conflict_do_nothing(index_elements=["number"]),
-        {
-            "number": opening.process_number,
-            "court": ProcessNumber.parse(opening.process_number).court,
-            "created_at": now,
-        },
-    )
+    await claim_process(connection, opening.process_number)
     await connection.execute(
         insert_into(connection, runs).on_conflict_do_nothing(index_elements=["id"]),
         {
             "id": opening.run_id,
             "process_number": opening.process_number,
             "client": opening.client,
-            "started_at": now,
+            "started_at": datetime.now(UTC),
             "chosen_documents": len(opening.document_ids) or None,
         },
     )

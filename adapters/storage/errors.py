@@ -131,6 +131,11 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, ClientError) and (_status(error) in (405, 501) or error_code(error) in _NOT_ALLOWED)
 
 
+def is_unsupported(error: ClientError) -> bool:
+    """Return whether the store does not know the request. A denial is something else."""
+    return _status(error) in (405, 501) or error_code(error) == "NotImplemented"
+
+
 def may_refuse_checksums(error: ClientError) -> bool:
     """Return whether a write may have been refused because it has a checksum, not because the checksum differs."""
     return _status(error) in _NOT_SUPPORTED and error_code(error) not in _TRANSIENT

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 import structlog
 
 from adapters.storage.connection import BucketLocation, BucketLocator, open_s3
+from adapters.storage.erasing import StoredVersion, delete_versions, list_versions, replace_markers
 from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
 from adapters.storage.spans import trace_requests
 from adapters.storage.uploads import (
@@ -228,6 +229,61 @@ class ObjectStore:
                         aborted += await abort_upload(self._client, target, upload["UploadId"])
         return aborted
 
+    async def has_any(self, prefix: str) -> bool:
+        """Return whether anything is stored under ``prefix``, former versions and delete markers included.
+
+        Raises:
+            StorageFailure: The store refused or lost a request.
+        """
+        async with (
+            self._request_scope(f"The store did not list {prefix}", right="s3:ListBucketVersions"),
+            aclosing(list_versions(self._client, self._bucket, prefix)) as pages,
+        ):
+            return bool(await _first_not_empty(pages))
+
+    async def measure(self, prefix: str) -> tuple[int, int]:
+        """Return the number of object versions under ``prefix``, and their total size in bytes.
+
+        Raises:
+            StorageFailure: The store refused or lost a request.
+        """
+        objects = size_bytes = 0
+        async with self._request_scope(f"The store did not list {prefix}", right="s3:ListBucketVersions"):
+            async for page in list_versions(self._client, self._bucket, prefix):
+                objects += sum(not version.is_marker for version in page)
+                size_bytes += sum(version.size_bytes for version in page)
+        return objects, size_bytes
+
+    async def erase(self, prefix: str) -> int:
+        """Delete everything under ``prefix`` for good, and list it again until nothing is left.
+
+        That is every version of its objects, its delete markers, and its unfinished uploads.
+
+        Returns:
+            The number of deleted versions, delete markers and uploads.
+
+        Raises:
+            StorageFailure: The store refused or lost a request, or keeps what it was asked to delete.
+        """
+        erased = await self.abort_uploads(prefix, older_than=timedelta(0))
+        before: list[StoredVersion] = []
+        replaced = False
+        while True:
+            async with self._request_scope(
+                f"The store did not erase {prefix}", right="s3:ListBucketVersions and s3:DeleteObjectVersion"
+            ):
+                async with aclosing(list_versions(self._client, self._bucket, prefix)) as pages:
+                    page = await _first_not_empty(pages)
+                if page and page == before:
+                    if replaced or not await replace_markers(self._client, self._bucket, page):
+                        raise StorageFailure(f"The store keeps {prefix} although it accepted the deletion.")
+                    replaced = True
+                await delete_versions(self._client, self._bucket, page)
+            if not page:
+                return erased
+            erased += len(page)
+            before = page
+
     async def find(self, prefix: str, *, size_bytes: int | None = None) -> StoredObject | None:
         """Return the complete object that an earlier attempt stored under ``prefix``. None if there is none.
 
@@ -317,6 +373,13 @@ class ObjectStore:
             if not (optional and is_refusal(error)):
                 raise failure from None
             _log.warning("store refuses an optional request", detail=str(failure))
+
+
+async def _first_not_empty(pages: AsyncIterator[list[StoredVersion]]) -> list[StoredVersion]:
+    async for page in pages:
+        if page:
+            return page
+    return []
 
 
 def read_document_name(metadata: dict[str, str]) -> str | None:

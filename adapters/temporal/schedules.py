@@ -26,6 +26,7 @@ from workflows.review_alerts import ReviewAlerts
 from workflows.starts import HOUSEKEEPING
 from workflows.sweep_batches import SweepBatches
 from workflows.sweep_deliveries import SweepDeliveries
+from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
 
@@ -56,11 +57,17 @@ SWEEP_DELIVERIES = WorkflowSchedule(
 )
 SWEEP_BATCHES = WorkflowSchedule("sweep-batches", SweepBatches.run, timedelta(minutes=5), "batches left alone")
 SWEEP_HISTORY = WorkflowSchedule("sweep-history", SweepHistory.run, timedelta(hours=6), "old history")
+SWEEP_ERASURES = WorkflowSchedule(
+    "sweep-erasures", SweepErasures.run, timedelta(minutes=10), "unfinished erasures, and processes past retention"
+)
 REVIEW_ALERTS = WorkflowSchedule("review-alerts", ReviewAlerts.run, timedelta(minutes=1), "alerts to the operator")
 # Every day it asks whether an audit is due: AUTOS_AUDIT_DAYS may change, and a schedule stays as it is.
 AUDIT_STORE = WorkflowSchedule("audit-store", AuditStore.run, timedelta(days=1), "audit of the bucket")
 
-SCHEDULES = (SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, REVIEW_ALERTS, AUDIT_STORE)
+SCHEDULES = (
+    *(SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, SWEEP_ERASURES),
+    *(REVIEW_ALERTS, AUDIT_STORE),
+)
 
 
 async def ensure_schedules(client: Client) -> None:

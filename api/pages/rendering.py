@@ -22,7 +22,7 @@ from api.pages.texts import TEXTS, Language, preferred_language
 from api.problems.codes import ProblemCode
 from api.problems.handlers import KnownError, to_problem
 from api.problems.problem import Problem
-from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput
+from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, ProcessErased
 
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -123,6 +123,7 @@ class PageRoute(APIRoute):
             except (
                 Problem,
                 InvalidInput,
+                ProcessErased,
                 DependencyUnavailable,
                 ConfigurationError,
                 RequestValidationError,

@@ -28,12 +28,17 @@ class ProblemCode(StrEnum):
     DOCUMENT_UNKNOWN = "document_unknown"
     BATCH_UNKNOWN = "batch_unknown"
     DELIVERY_UNKNOWN = "delivery_unknown"
+    ERASURE_UNKNOWN = "erasure_unknown"
+    # Gone for good.
+    PROCESS_ERASED = "process_erased"
     # Conflict with the current state.
     DOCUMENT_NOT_AVAILABLE = "document_not_available"
     NO_OPEN_RUN = "no_open_run"
     RUN_FINISHING = "run_finishing"
     NOTHING_TO_RETRY = "nothing_to_retry"
     DELIVERY_PENDING = "delivery_pending"
+    PROCESS_HELD = "process_held"
+    ERASURE_RUNNING = "erasure_running"
     SECRET_KEY_MISSING = "secret_key_missing"  # noqa: S105 - a problem code.
     # HTTP.
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -75,9 +80,11 @@ _STATUSES = {
             ProblemCode.DOCUMENT_UNKNOWN,
             ProblemCode.BATCH_UNKNOWN,
             ProblemCode.DELIVERY_UNKNOWN,
+            ProblemCode.ERASURE_UNKNOWN,
         ),
         404,
     ),
+    ProblemCode.PROCESS_ERASED: 410,
     **dict.fromkeys(
         (
             ProblemCode.DOCUMENT_NOT_AVAILABLE,
@@ -85,6 +92,8 @@ _STATUSES = {
             ProblemCode.RUN_FINISHING,
             ProblemCode.NOTHING_TO_RETRY,
             ProblemCode.DELIVERY_PENDING,
+            ProblemCode.PROCESS_HELD,
+            ProblemCode.ERASURE_RUNNING,
             ProblemCode.SECRET_KEY_MISSING,
         ),
         409,

@@ -16,15 +16,29 @@ from api.middleware.request_ids import request_id_of
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, json_pointer, problem_response
 from api.problems.validation import describe_invalid_value
-from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, InvalidProcessNumber
+from domain.errors import (
+    ConfigurationError,
+    DependencyUnavailable,
+    InvalidInput,
+    InvalidProcessNumber,
+    ProcessErased,
+)
+from domain.serializers import format_timestamp
 
 # The errors of the application that `to_problem` knows.
 KnownError: TypeAlias = (
-    Problem | InvalidInput | DependencyUnavailable | ConfigurationError | RequestValidationError | HTTPException
+    Problem
+    | InvalidInput
+    | ProcessErased
+    | DependencyUnavailable
+    | ConfigurationError
+    | RequestValidationError
+    | HTTPException
 )
 KNOWN_ERRORS = (
     Problem,
     InvalidInput,
+    ProcessErased,
     DependencyUnavailable,
     ConfigurationError,
     RequestValidationError,
@@ -60,6 +74,8 @@ def to_problem(error: KnownError) -> Problem:
             return error
         case InvalidInput():
             return _from_invalid_input(error)
+        case ProcessErased():
+            return Problem(ProblemCode.PROCESS_ERASED, str(error), erased_at=format_timestamp(error.erased_at))
         case DependencyUnavailable():
             _log.error(
                 "dependency unavailable", dependency=error.dependency, detail=f"{error} {error.place}".rstrip()

@@ -12,7 +12,7 @@ from api.problems.problem import documented_problems
 from api.schemas.parameters import NoQuery, Number
 from api.schemas.processes import RetriedBody, StatusBody
 
-router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404, 409))
+router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404, 409, 410))
 
 
 @router.post("/retry", status_code=202, summary="Retry", response_model=RetriedBody)

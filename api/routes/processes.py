@@ -44,7 +44,7 @@ from workflows.options import DEFAULT_PRIORITY
 _RETRY_AFTER_SECONDS = "2"
 
 router = APIRouter(
-    prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404), route_class=JsonRoute
+    prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404, 410), route_class=JsonRoute
 )
 
 

@@ -26,7 +26,7 @@ _RETRY_AFTER_SECONDS = "2"
 # by themselves and continue where they were.
 MAX_STREAM_SECONDS = 15 * 60.0
 
-router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404))
+router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404, 410))
 
 _IfNoneMatch = Annotated[
     str | None,

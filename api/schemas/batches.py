@@ -34,7 +34,7 @@ class NewBatchBody(RequestBody):
 
 
 class ItemProblemBody(Body):
-    """Why an item is not a process number."""
+    """Why an item is not a process number, or `process_erased`."""
 
     code: str
     detail: str
@@ -44,8 +44,8 @@ class BatchItemBody(Body):
     """One item of a batch."""
 
     position: int = Field(description="Position in the request, from 1.")
-    given: str = Field(description="The text in the request, truncated.")
-    process_number: str | None
+    given: str = Field(description="The text in the request, truncated. Empty if the process was erased.")
+    process_number: str | None = Field(description="Null if the text is no number, or if the process was erased.")
     state: ItemState
     decision: Decision | None = Field(description="What the batch did about the item. Null until its turn comes.")
     run_id: str | None
@@ -78,6 +78,7 @@ class BatchCountsBody(Body):
     failed: int
     cancelled: int
     invalid: int
+    erased: int
     duplicates: int
 
 

@@ -104,6 +104,7 @@ _BATCH: Final = {
         "failed": 0,
         "cancelled": 0,
         "invalid": 1,
+        "erased": 0,
         "duplicates": 0,
     },
 }
@@ -159,6 +160,28 @@ _ENDPOINT: Final = {
 }
 
 # By the name of the body's schema.
+_ERASURE: Final = {
+    "process_number": _NUMBER,
+    "state": "completed",
+    "kind": "request",
+    "requested_at": _MOMENT,
+    "completed_at": _LATER,
+    "requested_by": {"client": "office", "key_id": "k3x9p2ab"},
+    "reason": "the mandate has ended",
+    "blocking": True,
+    "allowed_again_at": None,
+    "allowed_again_by": None,
+    "counts": {
+        "documents": 31,
+        "versions": 1,
+        "objects": 32,
+        "bytes": 18432211,
+        "runs": 2,
+        "deliveries": 1,
+        "accesses": 64,
+        "workflows": 3,
+    },
+}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "ProcessBody": {
         **_HEAD,
@@ -224,6 +247,14 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "RedeliveredBody": {"redelivered": 3, "more": False},
     "EndpointsBody": {"endpoints": [_ENDPOINT]},
     "EndpointBody": _ENDPOINT,
+    "ErasureBody": _ERASURE,
+    "HoldBody": {
+        "process_number": _NUMBER,
+        "held": True,
+        "placed_at": _MOMENT,
+        "placed_by": {"client": "office", "key_id": "k3x9p2ab"},
+        "reason": "evidence in another case",
+    },
     "CourtStatusBody": {
         "status": "answering",
         "since": None,
@@ -254,7 +285,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "what_to_do": "Compare it with `/docs`.",
     },
 }
-# 202: a run is open.
+# 202: a run is open, or an erasure runs.
 OPEN_BODIES: Final[dict[str, dict[str, Any]]] = {
     "ProcessBody": {
         **_OPEN_HEAD,
@@ -265,6 +296,7 @@ OPEN_BODIES: Final[dict[str, dict[str, Any]]] = {
         "warnings": [],
     },
     "StatusBody": {**_OPEN_HEAD, "phase": "finishing", "failures_by_code": {}, "warnings": []},
+    "ErasureBody": {**_ERASURE, "state": "running", "completed_at": None},
 }
 EVENT_STREAM: Final = 'event: progress\nid: 0d97bbea\ndata: {"status": "processing", …}\n\n'
 METRICS: Final = "autos_court_answering 1.0\n"
@@ -279,6 +311,10 @@ _DETAILS: Final = {
     ProblemCode.DOCUMENT_UNKNOWN: f"Process {_NUMBER} has no document with this id.",
     ProblemCode.BATCH_UNKNOWN: "There is no batch with this id.",
     ProblemCode.DELIVERY_UNKNOWN: "There is no delivery with this id.",
+    ProblemCode.ERASURE_UNKNOWN: f"{_NUMBER} was never erased.",
+    ProblemCode.PROCESS_ERASED: f"The process {_NUMBER} was erased. An administrator can allow it again.",
+    ProblemCode.PROCESS_HELD: f"A legal hold is on {_NUMBER}. It is erased only after the hold is released.",
+    ProblemCode.ERASURE_RUNNING: f"{_NUMBER} is being erased. Read its receipt until it is completed.",
     ProblemCode.DOCUMENT_NOT_AVAILABLE: "The document is pending. Request a download first.",
     ProblemCode.NO_OPEN_RUN: f"No run is open for {_NUMBER}. It is completed. Ask for a download to start one.",
     ProblemCode.DELIVERY_PENDING: "This delivery is still being attempted.",
@@ -295,6 +331,7 @@ _DETAILS: Final = {
 _CODES_BY_STATUS: Final = {
     401: ProblemCode.UNAUTHORIZED,
     403: ProblemCode.FORBIDDEN,
+    410: ProblemCode.PROCESS_ERASED,
     413: ProblemCode.TOO_LARGE,
     415: ProblemCode.UNSUPPORTED_MEDIA_TYPE,
     422: ProblemCode.INVALID_REQUEST,
@@ -305,6 +342,7 @@ _CODES_BY_STATUS: Final = {
 # The first of these whose word is in the path.
 _UNKNOWN: Final = {
     "{document_id}": ProblemCode.DOCUMENT_UNKNOWN,
+    "/erasure": ProblemCode.ERASURE_UNKNOWN,
     "{number}": ProblemCode.PROCESS_UNKNOWN,
     "/batches": ProblemCode.BATCH_UNKNOWN,
     "/webhooks": ProblemCode.DELIVERY_UNKNOWN,
@@ -314,7 +352,10 @@ _CONFLICTS: Final = {
     "/content": ProblemCode.DOCUMENT_NOT_AVAILABLE,
     "/webhooks": ProblemCode.DELIVERY_PENDING,
     "/court": ProblemCode.SECRET_KEY_MISSING,
-    "": ProblemCode.NO_OPEN_RUN,
+    "/hold": ProblemCode.ERASURE_RUNNING,
+    "/erasure": ProblemCode.ERASURE_RUNNING,
+    **dict.fromkeys(("/retry", "/pause", "/resume", "/cancel"), ProblemCode.NO_OPEN_RUN),
+    "": ProblemCode.PROCESS_HELD,
 }
 
 

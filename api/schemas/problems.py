@@ -25,6 +25,7 @@ class ProblemBody(BaseModel):
     code: str
     request_id: str | None
     errors: list[InvalidParameter] = Field(default=[], description="What is wrong with which parameter.")
+    erased_at: str = Field("", description="When the process was erased, or its erasure was requested.")
     suggestion: str = Field("", description="The process number with the right check digits.")
 
 

@@ -123,8 +123,10 @@ class ArchiveService:
         """Return what the archive of a process contains for a client with these scopes.
 
         Raises:
+            ProcessErased: The process was erased, or is being erased.
             DependencyUnavailable: The database does not answer.
         """
+        await self.catalog.processes.get(number.canonical)
         stored: list[ArchivedDocument] = []
         missing: list[ArchivedDocument] = []
         total = withheld = position = 0

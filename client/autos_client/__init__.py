@@ -17,6 +17,7 @@ from __future__ import annotations
 from autos_client.async_client import AsyncAutos
 from autos_client.batch_models import Batch, BatchItem, BatchSummary
 from autos_client.client import Autos
+from autos_client.erasure_models import Author, Erasure, ErasureCounts, Hold
 from autos_client.errors import (
     ApiProblem,
     AutosError,
@@ -58,6 +59,7 @@ __all__ = [
     "Access",
     "ApiProblem",
     "AsyncAutos",
+    "Author",
     "Autos",
     "AutosError",
     "Batch",
@@ -70,10 +72,13 @@ __all__ = [
     "DownloadFailed",
     "DownloadReport",
     "Endpoint",
+    "Erasure",
+    "ErasureCounts",
     "FailedFile",
     "Failure",
     "FailureEntry",
     "Forbidden",
+    "Hold",
     "Invalid",
     "NoAnswer",
     "NotFound",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from autos_client.batch_models import Batch, BatchPage
+from autos_client.erasure_models import Erasure, Hold
 from autos_client.errors import AutosError, UnexpectedAnswer, error_for
 from autos_client.models import (
     CourtStatus,
@@ -213,6 +214,36 @@ def content(number: str, document_id: str) -> Call[str]:
 def control(number: str, action: str) -> Call[Status]:
     """Control a run: ``retry``, ``pause``, ``resume`` or ``cancel``."""
     return Call("POST", _process_path(number, action), _parse_as(Status))
+
+
+def erase(number: str, reason: str | None) -> Call[Erasure]:
+    """Erase a process."""
+    return Call("DELETE", _process_path(number), _parse_as(Erasure), params=_without_none({"reason": reason}))
+
+
+def erasure(number: str) -> Call[Erasure]:
+    """Get the receipt of an erasure."""
+    return Call("GET", _process_path(number, "erasure"), _parse_as(Erasure))
+
+
+def allow_again(number: str) -> Call[Erasure]:
+    """Allow an erased process again."""
+    return Call("DELETE", _process_path(number, "erasure"), _parse_as(Erasure))
+
+
+def hold(number: str) -> Call[Hold]:
+    """Get the legal hold on a process."""
+    return Call("GET", _process_path(number, "hold"), _parse_as(Hold))
+
+
+def place_hold(number: str, reason: str | None) -> Call[Hold]:
+    """Place a legal hold."""
+    return Call("PUT", _process_path(number, "hold"), _parse_as(Hold), json=_without_none({"reason": reason}))
+
+
+def release_hold(number: str) -> Call[Hold]:
+    """Release the legal hold."""
+    return Call("DELETE", _process_path(number, "hold"), _parse_as(Hold))
 
 
 def processes(process_status: str | None, court: str | None, cursor: str | None) -> Call[ProcessPage]:

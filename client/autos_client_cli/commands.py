@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, court, deliveries, get, listing, runs
+from autos_client_cli import accesses, batch, court, deliveries, erasure, get, listing, runs
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -33,6 +33,7 @@ def add_client_commands(app: typer.Typer) -> None:
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(runs.app)
+    app.add_typer(erasure.app)
     app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))
     app.command(
         "accesses",

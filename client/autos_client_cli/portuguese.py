@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
+
 PORTUGUESE = {
+    **ERASURE_TEXTS,
     # The program.
     "Download every document of a Brazilian court process from an Autos service.": (
         "Baixa todos os documentos de um processo judicial de um serviço Autos."
@@ -372,6 +375,10 @@ PORTUGUESE_PROBLEMS = {
     "unauthorized": "A API não aceita a chave. Confira a variável AUTOS_API_KEY.",
     "forbidden": "A chave não permite isto. Peça outra a quem administra o serviço.",
     "rate_limited": "Pedidos demais. Espere um pouco e tente de novo.",
+    "process_erased": "Este processo foi apagado. Quem administra o serviço pode liberá-lo.",
+    "process_held": "Este processo está sob guarda legal e não é apagado.",
+    "erasure_running": "Este processo está sendo apagado. Espere o fim.",
+    "erasure_unknown": "Este processo nunca foi apagado.",
     "process_unknown": "Este processo ainda não foi pedido ao serviço.",
     "no_open_run": "Nenhum download deste processo está em andamento.",
     "run_finishing": "O download deste processo já está terminando.",

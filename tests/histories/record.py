@@ -132,6 +132,16 @@ async def batch_cancelled(stack: RunningStack, receiver: Receiver, number: str) 
     return str(taken["id"])
 
 
+async def erased(stack: RunningStack, receiver: Receiver, number: str) -> None:
+    """A process is erased while it is downloaded."""
+    await stack.create_process(number, 40)
+    await stack.set_latency(0.3)
+    await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
+    await stack.wait_until_available(number, 5)
+    (await stack.api.delete(f"/processes/{number}")).raise_for_status()
+    await stack.temporal.get_workflow_handle(f"erase-{number}").result()
+
+
 async def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with running_stack(Path(folder)) as stack:
@@ -148,6 +158,10 @@ async def _record() -> None:
                     await stack.set_latency(0)
                     name = of_batch.__name__.replace("_", "-")
                     await _write(stack.temporal.get_workflow_handle(f"batch-{batch_id}"), name)
+                number = fresh_number()
+                await erased(stack, receiver, number)
+                await stack.set_latency(0)
+                await _write(stack.temporal.get_workflow_handle(f"erase-{number}"), "erase-running-download")
                 await _write(stack.temporal.get_workflow_handle("court"), "monitor-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()

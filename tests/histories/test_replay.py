@@ -14,6 +14,7 @@ from adapters.telemetry import open_tracer
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
+from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.request_headers import RequestHeadersInterceptor
 
@@ -32,6 +33,7 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-paused",
         "download-throttled",
         "download-refused",
+        "erase-running-download",
         "monitor-throttled-and-refused",
     }
 
@@ -41,7 +43,7 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
 async def test_a_recorded_history_replays(path: Path, traced: bool) -> None:
     tracer = open_tracer("http://127.0.0.1:1" if traced else None, None, service="autos-worker")
     replayer = Replayer(
-        workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt],
+        workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, EraseProcess, MonitorCourt],
         interceptors=[*trace_interceptors(tracer), RequestHeadersInterceptor()],
     )
     await replayer.replay_workflow(_history(path))

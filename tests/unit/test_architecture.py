@@ -174,6 +174,7 @@ def test_workflows_import_nothing_that_does_io() -> None:
         "known = set(sys.modules)\n"
         "import workflows.download_process, workflows.download_batch\n"
         "import workflows.monitor_court, workflows.review_alerts\n"
+        "import workflows.erase_process, workflows.sweep_erasures\n"
         "import workflows.sweep_uploads, workflows.sweep_deliveries, workflows.sweep_batches\n"
         "import workflows.sweep_history\n"
         "import workflows.audit_store\n"

@@ -11,7 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from temporalio.converter import DataConverter
 
-from domain import batch_messages, circuit_messages, delivery_messages, run_messages, sweep_messages
+from domain import (
+    batch_messages,
+    circuit_messages,
+    delivery_messages,
+    erasure_messages,
+    run_messages,
+    sweep_messages,
+)
 from domain.completeness import Outcome
 from domain.errors import FailureCode
 from domain.run_messages import DownloadRequest, RunEnding, RunProgress
@@ -19,7 +26,9 @@ from domain.run_messages import DownloadRequest, RunEnding, RunProgress
 CONVERTER = DataConverter.default
 MESSAGES = [
     kind
-    for module in (batch_messages, circuit_messages, delivery_messages, run_messages, sweep_messages)
+    for module in (
+        *(batch_messages, circuit_messages, delivery_messages, erasure_messages, run_messages, sweep_messages),
+    )
     for kind in vars(module).values()
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
 ]

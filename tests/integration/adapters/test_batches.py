@@ -204,8 +204,10 @@ async def test_a_page_counts_the_items_as_a_single_batch_does(catalog: Catalog) 
         run_id = await create_run(catalog, process, outcome)
         await add_decided_batch(catalog, process, Decision.STARTED, run_id)
     await add_decided_batch(catalog, fresh_number(), Decision.COMPLETE)
+    erased = await add_batch(catalog, fresh_number())
+    await catalog.batches.mark_erased(BatchItemRef(erased.id, 1, str(erased.items[0].process_number)))
 
-    page = await catalog.batches.page(None, limit=3 + len(Outcome))
+    page = await catalog.batches.page(None, limit=4 + len(Outcome))
 
     assert len({state for summary in page for state, count in summary.counts.items() if count}) == len(ItemState)
     assert page == sorted(page, key=lambda summary: summary.sort_key, reverse=True)
