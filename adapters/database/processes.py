@@ -20,7 +20,6 @@ from adapters.database.process_rows import (
 from adapters.database.tables import documents
 from adapters.database.versions import attach_versions
 from domain.completeness import Completeness
-from domain.documents import Document
 from domain.processes import Process
 
 
@@ -49,26 +48,21 @@ class ProcessRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, number: str) -> Process | None:
-        """Return the process with its counts and latest run, from one snapshot. None if it is unknown."""
-        async with self._database.reading() as connection:
-            return await _read_process(connection, number)
-
-    async def get_with_documents(self, number: str, *, limit: int) -> tuple[Process, list[Document]] | None:
-        """Return the process and its first documents by position, from one snapshot. None if it is unknown.
+    async def get(self, number: str, *, first_documents: int = 0) -> Process | None:
+        """Return the process with its counts and latest run, from one snapshot. None if it is unknown.
 
         Args:
             number: The process.
-            limit: Maximum number of documents.
+            first_documents: Also read its first documents, as many as this.
         """
         async with self._database.reading() as connection:
             process = await _read_process(connection, number)
-            if process is None:
-                return None
-            if not limit or not process.documents.total:
-                return process, []
-            rows = await connection.execute(SELECT_FIRST_DOCUMENTS, {"of_process": number, "at_most": limit})
-            return process, await attach_versions(connection, number, [to_document(row) for row in rows])
+            if process is None or not first_documents:
+                return process
+            limits = {"of_process": number, "at_most": first_documents}
+            rows = await connection.execute(SELECT_FIRST_DOCUMENTS, limits)
+            documents = await attach_versions(connection, number, [to_document(row) for row in rows])
+            return replace(process, first_documents=tuple(documents))
 
     async def count_documents(self, number: str, document_ids: Collection[str] = ()) -> Completeness:
         """Count the documents of a process by status. All counts are zero for an unknown process.
