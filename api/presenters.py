@@ -10,7 +10,7 @@ from api.pagination import POSITION_CURSOR, page_url
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from domain.accesses import AccessKind, Recipient
-from domain.clients import Scope
+from domain.clients import Client, Scope
 from domain.completeness import Decision, ProcessStatus, process_status
 from domain.documents import Document, DocumentStatus, Link
 from domain.open_runs import OpenRun
@@ -49,27 +49,33 @@ class ProcessPresenter:
     # What keeps every open run from going on, for the bodies of processes with one.
     warnings: Callable[[], list[Json]] = list
 
-    async def find_state(self, number: ProcessNumber) -> tuple[Process, OpenRun | None] | None:
+    async def find_state(
+        self, number: ProcessNumber, *, first_documents: int = 0
+    ) -> tuple[Process, OpenRun | None] | None:
         """Return a process and its open run, consistent with each other. None if the process is unknown.
 
         Temporal is asked only if the catalog has no end of the latest run.
+
+        Args:
+            number: The process.
+            first_documents: Also read its first documents, as many as this.
         """
-        process = await self.catalog.processes.get(number.canonical)
+        process = await self.catalog.processes.get(number.canonical, first_documents=first_documents)
         if process is None or process.latest_run is None or process.latest_run.outcome is not None:
             return None if process is None else (process, None)
         open_run = await self.runs.find_open(number)
         if open_run is None:
             # The run ended after the catalog was read, and wrote its end there first; or it was killed.
-            process = await self.catalog.processes.get(number.canonical) or process
+            process = await self.catalog.processes.get(number.canonical, first_documents=first_documents) or process
         return process, open_run
 
-    async def get_state(self, number: ProcessNumber) -> tuple[Process, OpenRun | None]:
-        """Return a process and its open run, consistent with each other.
+    async def get_state(self, number: ProcessNumber, *, first_documents: int = 0) -> tuple[Process, OpenRun | None]:
+        """Return a process and its open run, as `find_state` does.
 
         Raises:
             Problem: 404, the process is unknown.
         """
-        state = await self.find_state(number)
+        state = await self.find_state(number, first_documents=first_documents)
         if state is None:
             raise process_unknown(number)
         return state
@@ -79,9 +85,12 @@ class ProcessPresenter:
     ) -> Json:
         """Return the body of a process with the first page of the documents that the recipient may read."""
         number = process.number
-        # A key without the scope `read` learns how its downloads go, but nothing about the documents.
-        limit = FIRST_PAGE_SIZE + 1 if recipient.client.may(Scope.READ) else 0
-        documents = await self.catalog.documents.page(number, limit=limit) if limit else []
+        limit = first_documents_for(recipient.client)
+        documents: Sequence[Document] = ()
+        if limit and process.first_documents is not None:
+            documents = process.first_documents
+        elif limit:
+            documents = await self.catalog.documents.page(number, limit=limit)
         page, following = documents[:FIRST_PAGE_SIZE], documents[FIRST_PAGE_SIZE:]
         links = await self._issue_links(page, recipient, number)
         return {
@@ -152,6 +161,12 @@ class ProcessPresenter:
             "failure": failure_body(process.failure),
             "run": run_body(_displayed_run(process, open_run)),
         }
+
+
+def first_documents_for(client: Client) -> int:
+    """Return how many documents to read for the body of a process: one more than a page, or none at all."""
+    # A key without the scope `read` learns how its downloads go, but nothing about the documents.
+    return FIRST_PAGE_SIZE + 1 if client.may(Scope.READ) else 0
 
 
 def status_of(process: Process, open_run: OpenRun | None) -> ProcessStatus:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.completeness import Completeness, Decision, Outcome
-from domain.documents import Failure
+from domain.documents import Document, Failure
 from domain.errors import FailureCode
 
 _CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -42,6 +42,7 @@ class Process:
         listed_at: When the court last listed it to us.
         listed_documents: Number of documents in that listing.
         failure: Why the process itself failed, if its last run ended with that.
+        first_documents: The first of its documents by position, from the same snapshot. None if they were not read.
     """
 
     number: str
@@ -51,6 +52,7 @@ class Process:
     failure: Failure | None = None
     documents: Completeness = field(default_factory=Completeness)
     latest_run: Run | None = None
+    first_documents: tuple[Document, ...] | None = None
 
     def can_answer(self, now: datetime, max_age: timedelta, chosen: Completeness | None = None) -> bool:
         """Return whether the catalog can answer a download request without a run.

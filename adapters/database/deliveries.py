@@ -13,7 +13,7 @@ from adapters.database.delivery_log import DeliveryLogRepository, to_delivery
 from adapters.database.endpoints import EndpointRepository, is_endpoint_disabled, record_endpoint_result
 from adapters.database.engine import Database
 from adapters.database.outbox import build_delivery_refs, reopen_deliveries
-from adapters.database.processes import to_run
+from adapters.database.process_rows import to_run
 from adapters.database.tables import runs
 from adapters.database.tombstones import is_blocked
 from adapters.database.upserts import insert_into, on_conflict_overwrite

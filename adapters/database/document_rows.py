@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from adapters.database.processes import to_failure
+from adapters.database.process_rows import OF_PROCESS, is_counted_in, to_failure
 from adapters.database.secrecy import LEVELS, UNLISTED_AT, strictest_level
 from adapters.database.tables import documents, instances, processes
 from adapters.database.versions import read_origin
@@ -30,6 +30,10 @@ SELECT_DOCUMENTS = select(
     *LEVELS,
     UNLISTED_AT,
 ).select_from(DOCUMENTS_WITH_LEVELS)
+# The first page of an answer, by position.
+SELECT_FIRST_DOCUMENTS = (
+    SELECT_DOCUMENTS.where(is_counted_in(OF_PROCESS)).order_by(documents.c.position).limit(bindparam("at_most"))
+)
 
 # What a download needs to know about documents of one process, for `to_document_source`.
 SELECT_SOURCES = select(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.document_rows import DOCUMENTS_WITH_LEVELS, SELECT_DOCUMENTS, to_document, to_instance
 from adapters.database.engine import Database
-from adapters.database.processes import is_counted_in
+from adapters.database.process_rows import is_counted_in
 from adapters.database.secrecy import IS_OPEN
 from adapters.database.tables import documents, instances
 from domain.clients import Scope

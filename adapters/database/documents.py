@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.batching import Batcher
 from adapters.database.document_rows import SELECT_DOCUMENTS, SELECT_SOURCES, to_document, to_document_source
 from adapters.database.engine import Database
-from adapters.database.processes import RETRYABLE_CODES, is_counted_in
+from adapters.database.process_rows import RETRYABLE_CODES, is_counted_in
 from adapters.database.tables import documents
 from adapters.database.tombstones import find_storable, is_blocked, refuse_erased
 from adapters.database.versions import attach_versions, delete_equal_versions

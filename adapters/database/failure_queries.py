@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, literal, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.processes import to_failure
+from adapters.database.process_rows import to_failure
 from adapters.database.secrecy import LEVELS, UNLISTED_AT, strictest_level
 from adapters.database.tables import UtcDateTime, documents, instances, processes
 from adapters.database.tombstones import is_blocked

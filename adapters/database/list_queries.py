@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
 from adapters.database.failure_queries import FailureEntry, list_failures
-from adapters.database.processes import IS_COUNTED, RETRYABLE_CODES, to_failure, to_run
+from adapters.database.process_rows import IS_COUNTED, RETRYABLE_CODES, to_failure, to_run
 from adapters.database.tables import UtcDateTime, documents, instances, processes, runs
 from adapters.database.tombstones import is_blocked
 from domain.completeness import Completeness

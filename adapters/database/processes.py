@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.document_rows import SELECT_FIRST_DOCUMENTS, to_document
 from adapters.database.engine import Database
-from adapters.database.tables import documents, processes, runs
-from adapters.database.tombstones import is_blocked, refuse_erased
-from domain.completeness import Completeness, Outcome
-from domain.documents import DocumentStatus, Failure
-from domain.errors import FailureCode
-from domain.process_number import ProcessNumber
-from domain.processes import Process, Run
-
-RETRYABLE_CODES = tuple(code.value for code in FailureCode if code.retryable)
-
-
-# Documents that counts and pages include: those that the court still lists, and those that are stored.
-IS_COUNTED = or_(documents.c.withdrawn.is_(False), documents.c.status == DocumentStatus.AVAILABLE)
-
-
-def is_counted_in(number: str) -> ColumnElement[bool]:
-    """Return the condition for the documents of a process that counts and pages include."""
-    return and_(documents.c.process_number == number, IS_COUNTED)
+from adapters.database.process_rows import (
+    COUNT_DOCUMENTS,
+    COUNT_FAILURES_BY_CODE,
+    SELECT_LATEST_RUN,
+    SELECT_PROCESS,
+    to_counts,
+    to_process,
+)
+from adapters.database.tables import documents
+from adapters.database.tombstones import refuse_erased
+from adapters.database.versions import attach_versions
+from domain.completeness import Completeness
+from domain.processes import Process
 
 
 async def count_documents(
     connection: AsyncConnection, number: str, document_ids: Collection[str] = ()
 ) -> Completeness:
-    """Count the documents of a process by status, reading the index alone.
+    """Count the documents of a process by status.
 
     Args:
         connection: The transaction.
@@ -40,29 +35,12 @@ async def count_documents(
         document_ids: Count only these. Empty means all. An id that the process does not have counts as failed for
             good.
     """
-    amount = func.count().label("amount")
-    kind = case(
-        (documents.c.failure_code.in_(RETRYABLE_CODES), "failed_retryable"),
-        (documents.c.failure_code == FailureCode.NO_CONTENT, "no_content"),
-        else_="failed_for_good",
-    ).label("kind")
-    result = await connection.execute(
-        select(documents.c.status, kind, amount, func.sum(documents.c.size_bytes).label("bytes"))
-        .where(is_counted_in(number), *([documents.c.id.in_(document_ids)] if document_ids else []))
-        .group_by(documents.c.status, kind)
-    )
-    counts = {"available": 0, "pending": 0, "failed_for_good": 0, "failed_retryable": 0, "no_content": 0}
-    available_bytes = 0
-    for row in result:
-        if row.status == DocumentStatus.FAILED:
-            counts[row.kind] += row.amount
-        else:
-            counts[row.status] += row.amount
-        if row.status == DocumentStatus.AVAILABLE:
-            available_bytes += int(row.bytes or 0)
-    if document_ids:
-        counts["failed_for_good"] += len(set(document_ids)) - sum(counts.values())
-    return Completeness(**counts, available_bytes=available_bytes)
+    statement = COUNT_DOCUMENTS.where(documents.c.id.in_(document_ids)) if document_ids else COUNT_DOCUMENTS
+    counts = to_counts(await connection.execute(statement, {"of_process": number}))
+    if not document_ids:
+        return counts
+    unknown = len(set(document_ids)) - counts.total
+    return replace(counts, failed_for_good=counts.failed_for_good + unknown)
 
 
 class ProcessRepository:
@@ -71,39 +49,24 @@ class ProcessRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, number: str) -> Process | None:
+    async def get(self, number: str, *, first_documents: int = 0) -> Process | None:
         """Return the process with its counts and latest run, from one snapshot. None if it is unknown.
+
+        Args:
+            number: The process.
+            first_documents: Also read its first documents, as many as this.
 
         Raises:
             ProcessErased: The process was erased, or is being erased.
         """
         async with self._database.reading() as connection:
-            run_row = (
-                await connection.execute(
-                    select(runs).where(runs.c.process_number == number).order_by(runs.c.started_at.desc()).limit(1)
-                )
-            ).one_or_none()
-            row = (
-                await connection.execute(
-                    select(processes, is_blocked(processes.c.number).label("is_erased")).where(
-                        processes.c.number == number
-                    )
-                )
-            ).one_or_none()
-            if row is None or row.is_erased:
-                await refuse_erased(connection, number)
-            if row is None and run_row is None:
-                return None
-            counts = await count_documents(connection, number)
-        return Process(
-            number=number,
-            court=row.court if row else ProcessNumber.parse(number).court,
-            listed_at=row.listed_at if row else None,
-            listed_documents=(row.listed_documents or 0) if row else 0,
-            failure=to_failure(row, attempts=1) if row and row.failure_code else None,
-            documents=counts,
-            latest_run=to_run(run_row) if run_row else None,
-        )
+            process = await _read_process(connection, number)
+            if process is None or not first_documents:
+                return process
+            limits = {"of_process": number, "at_most": first_documents}
+            rows = await connection.execute(SELECT_FIRST_DOCUMENTS, limits)
+            documents = await attach_versions(connection, number, [to_document(row) for row in rows])
+            return replace(process, first_documents=tuple(documents))
 
     async def count_documents(self, number: str, document_ids: Collection[str] = ()) -> Completeness:
         """Count the documents of a process by status. All counts are zero for an unknown process.
@@ -119,39 +82,16 @@ class ProcessRepository:
     async def count_failures_by_code(self, number: str) -> dict[str, int]:
         """Count the failed documents of a process by failure code."""
         async with self._database.reading() as connection:
-            result = await connection.execute(
-                select(documents.c.failure_code, func.count().label("amount"))
-                .where(is_counted_in(number), documents.c.status == DocumentStatus.FAILED)
-                .group_by(documents.c.failure_code)
-                .order_by(documents.c.failure_code)
-            )
+            result = await connection.execute(COUNT_FAILURES_BY_CODE, {"of_process": number})
             return {row.failure_code: row.amount for row in result}
 
 
-def to_failure(row: Row[*tuple[Any, ...]], *, attempts: int) -> Failure:
-    """Convert the failure columns of a process or a document that has failed."""
-    return Failure(FailureCode(row.failure_code), row.failure_answer or "", attempts, row.failed_at)
-
-
-def to_run(row: Row[*tuple[Any, ...]]) -> Run:
-    """Convert a row of ``runs``."""
-    ended = row.total_documents is not None
-    return Run(
-        id=row.id,
-        client=row.client,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        failure_code=FailureCode(row.failure_code) if row.failure_code else None,
-        chosen_documents=row.chosen_documents,
-        end_count=row.end_count,
-        documents=Completeness(
-            available=row.available_documents,
-            pending=row.total_documents - row.available_documents - row.failed_documents - row.no_content_documents,
-            failed_for_good=row.failed_documents,
-            available_bytes=row.available_bytes,
-            no_content=row.no_content_documents,
-        )
-        if ended
-        else None,
-    )
+async def _read_process(connection: AsyncConnection, number: str) -> Process | None:
+    of_process = {"of_process": number}
+    run_row = (await connection.execute(SELECT_LATEST_RUN, of_process)).one_or_none()
+    row = (await connection.execute(SELECT_PROCESS, of_process)).one_or_none()
+    if row is None or row.is_erased:
+        await refuse_erased(connection, number)
+    if row is None and run_row is None:
+        return None
+    return to_process(number, row, run_row, await count_documents(connection, number))

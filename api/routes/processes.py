@@ -22,7 +22,7 @@ from api.json_bodies import JsonRoute
 from api.middleware.methods import is_head
 from api.pagination import POSITION_CURSOR, link_next
 from api.preferences import Preferences, Preferred, while_connected
-from api.presenters import ProcessPresenter, process_unknown
+from api.presenters import ProcessPresenter, first_documents_for, process_unknown
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
 from api.schemas.callbacks import run_end_callback
@@ -76,10 +76,16 @@ async def get_process(
     if query.webhook_url is not None and not query.auto_download:
         raise InvalidInput("webhook_url requires auto_download=true.", field="webhook_url")
     if not query.auto_download or is_head(request):
-        process, open_run = await presenter.get_state(number)
+        process, open_run = await presenter.get_state(number, first_documents=first_documents_for(client))
         return JSONResponse(await presenter.process_body(process, open_run, recipient))
     require_scope(client, Scope.DOWNLOAD)
-    decided = await downloads.request(number, client.name, webhook_url=query.webhook_url, max_age=query.age)
+    decided = await downloads.request(
+        number,
+        client.name,
+        webhook_url=query.webhook_url,
+        max_age=query.age,
+        first_documents=first_documents_for(client),
+    )
     return await _answer_download(request, number, recipient, preferences, presenter, broadcaster, decided)
 
 
@@ -120,6 +126,7 @@ async def post_download(
         document_ids=order.document_ids or (),
         priority=order.priority,
         notify_always=order.notify is Notify.ALWAYS,
+        first_documents=first_documents_for(client),
     )
     return await _answer_download(request, number, recipient, preferences, presenter, broadcaster, decided)
 

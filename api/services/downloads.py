@@ -68,6 +68,7 @@ class DownloadService:
         document_ids: Sequence[str] = (),
         priority: int = DEFAULT_PRIORITY,
         notify_always: bool = False,
+        first_documents: int = 0,
     ) -> DownloadDecision:
         """Answer from the catalog if no run could change anything. Otherwise join the open run or start one.
 
@@ -79,6 +80,7 @@ class DownloadService:
             document_ids: Ids to download. Empty means all documents.
             priority: Priority of the run if one is started: 1 is first, 5 last.
             notify_always: Send the latest run's end to ``webhook_url`` if the catalog answers.
+            first_documents: If the catalog answers, also read the first documents, as many as this.
 
         Raises:
             InvalidInput: The webhook URL is not allowed. Nothing was changed.
@@ -90,7 +92,7 @@ class DownloadService:
             await self.address_guard.check(webhook_url)
         age = self.max_age if max_age is None else max_age
         now = datetime.now(UTC)
-        process = await self.catalog.processes.get(number.canonical)
+        process = await self.catalog.processes.get(number.canonical, first_documents=first_documents)
         if process is not None:
             chosen = await self._count_chosen(process, document_ids, check_ids=process.listed_within(now, age))
             decision = process.catalog_decision(now, age, chosen)
