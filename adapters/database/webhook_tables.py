@@ -101,7 +101,13 @@ alerts = Table(
     # Ids of the deliveries that announce it. NULL if the operator has no webhook URL.
     Column("raised_event", String(64), unique=True),
     Column("cleared_event", String(64), unique=True),
-    Index("ix_alerts_cleared_at", "cleared_at"),
+    # Of cleared ones, to prune them.
+    Index(
+        "ix_alerts_cleared_at",
+        "cleared_at",
+        sqlite_where=text("cleared_at IS NOT NULL"),
+        postgresql_where=text("cleared_at IS NOT NULL"),
+    ),
     # An alert is raised once, and not again before it is cleared.
     Index(
         "uq_alerts_open",

@@ -12,7 +12,7 @@ from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, examples
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.options import AsJson
-from autos_client_cli.printing import local_time, print_json_lines, printable
+from autos_client_cli.printing import local_time, print_json_lines, print_line, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
 from autos_client_cli.words import number_text, size_text
@@ -128,7 +128,7 @@ def _confirm(number: str) -> None:
 
 def _wait_until_completed(autos: Autos, receipt: Erasure) -> Erasure:
     if receipt.state == "running":
-        typer.echo(t("The erasure runs. Ctrl-C leaves it running."), err=True)
+        print_line(t("The erasure runs. Ctrl-C leaves it running."), err=True)
     while receipt.state == "running":
         time.sleep(_POLL_SECONDS)
         receipt = autos.erasure(receipt.process_number)
@@ -140,8 +140,8 @@ def _print_receipt(receipt: Erasure) -> None:
         state = t("erased {time}", time=local_time(receipt.completed_at))
     else:
         state = t("being erased since {time}", time=local_time(receipt.requested_at))
-    typer.echo(f"{receipt.process_number}: {state}")
-    typer.echo(
+    print_line(f"{receipt.process_number}: {state}")
+    print_line(
         "  "
         + t(
             "requested {time} by {author}",
@@ -150,9 +150,9 @@ def _print_receipt(receipt: Erasure) -> None:
         )
     )
     if receipt.reason:
-        typer.echo("  " + t("reason: {reason}", reason=printable(receipt.reason)))
+        print_line("  " + t("reason: {reason}", reason=receipt.reason))
     counts = receipt.counts
-    typer.echo(
+    print_line(
         "  "
         + t(
             "documents {documents}, former versions {versions}, objects {objects} ({size}), runs {runs}, "
@@ -169,23 +169,23 @@ def _print_receipt(receipt: Erasure) -> None:
     )
     if receipt.allowed_again_by:
         at = local_time(receipt.allowed_again_at)
-        typer.echo(
+        print_line(
             "  " + t("allowed again {time} by {author}", time=at, author=_author_text(receipt.allowed_again_by))
         )
     elif not receipt.blocking:
-        typer.echo("  " + t("not blocked: it may be requested again"))
+        print_line("  " + t("not blocked: it may be requested again"))
 
 
 def _print_hold(current: Hold) -> None:
     if not current.held or current.placed_by is None:
-        typer.echo(t("{number}: no legal hold", number=current.process_number))
+        print_line(t("{number}: no legal hold", number=current.process_number))
         return
     at, author = local_time(current.placed_at), _author_text(current.placed_by)
-    typer.echo(
+    print_line(
         t("{number}: legal hold since {time}, by {author}", number=current.process_number, time=at, author=author)
     )
     if current.reason:
-        typer.echo("  " + t("reason: {reason}", reason=printable(current.reason)))
+        print_line("  " + t("reason: {reason}", reason=current.reason))
 
 
 def _author_text(author: Author) -> str:

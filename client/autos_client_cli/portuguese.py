@@ -83,6 +83,7 @@ PORTUGUESE = {
     "partial": "parcial",
     "failed": "falhou",
     "cancelled": "cancelado",
+    "erased": "apagado",
     "empty": "vazio",
     "pending": "pendente",
     "listing": "listando",

@@ -21,7 +21,7 @@ _WORDS = {
 }
 
 # Of the lines of a batch, which have the words for statuses too.
-_ITEM_WORDS = {"queued": t("queued"), "invalid": t("invalid"), "duplicates": t("repeated")}
+_ITEM_WORDS = {"queued": t("queued"), "invalid": t("invalid"), "duplicates": t("repeated"), "erased": t("erased")}
 _DECISION_WORDS = {
     "complete": t("complete already"),
     "settled": t("settled already"),

@@ -32,7 +32,10 @@ def upgrade() -> None:
     op.create_index("ix_accesses_process_number_at_number", "accesses", ["process_number", "at", "number"])
     op.create_index("ix_accesses_client_at_number", "accesses", ["client", "at", "number"])
     op.create_index("ix_runs_ended_at_id", "runs", ["ended_at", "id"])
-    op.create_index("ix_alerts_cleared_at", "alerts", ["cleared_at"])
+    is_cleared = sa.text("cleared_at IS NOT NULL")
+    op.create_index(
+        "ix_alerts_cleared_at", "alerts", ["cleared_at"], sqlite_where=is_cleared, postgresql_where=is_cleared
+    )
 
 
 def downgrade() -> None:

@@ -113,7 +113,7 @@ async def test_an_invalid_page_is_refused(stack: RunningStack, query: str) -> No
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing/here", 404, "not_found"),
-        ("DELETE", f"/processes/{NUMBER}", 405, "method_not_allowed"),
+        ("PATCH", f"/processes/{NUMBER}", 405, "method_not_allowed"),
         ("GET", f"/processes/{NUMBER}/documents/none", 404, "document_unknown"),
         ("GET", f"/processes/{NUMBER}/documents/none/content", 404, "document_unknown"),
     ],

@@ -25,6 +25,7 @@ ROUTES = [
     ("POST", "/webhooks/test"),
     ("POST", "/webhooks/deliveries/redeliver"),
     ("PUT", "/court/credentials"),
+    ("PUT", "/processes/1011745-77.2025.8.11.0041/hold"),
 ]
 
 

@@ -175,7 +175,7 @@ async def test_batch_is_shown_in_the_users_words(tmp_path: Path) -> None:
 
     assert portuguese[0] == ["PROCESSO", "ESTADO", "DECISÃO", "PROBLEMA"]
     assert [row[1] for row in portuguese[1 : 1 + len(ItemState)]] == [
-        *("na fila", "em andamento", "completo", "parcial", "falhou", "cancelado", "inválido")
+        *("na fila", "em andamento", "completo", "parcial", "falhou", "cancelado", "inválido", "apagado")
     ]
     assert [row[2] for row in portuguese[-len(Decision) :]] == [
         *("já estava completo", "nada mais a fazer", "já estava em andamento", "iniciado")
