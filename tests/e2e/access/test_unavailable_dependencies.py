@@ -33,7 +33,7 @@ NEED_NO_CATALOG = {"/health", "/health/live", "/health/ready", "/metrics", "/pro
 
 @dataclass(frozen=True)
 class Stored:
-    """Processes of the stack: a complete one, which is the newest, and one whose run is paused.
+    """Processes of the stack: a complete one, which is the newest, one whose run is paused, and one to erase.
 
     Attributes:
         values: a value for every parameter of a path.
@@ -41,13 +41,19 @@ class Stored:
 
     complete: str
     paused: str
+    erasable: str
     values: dict[str, str]
+
+    def path_of(self, method: str, template: str) -> str:
+        """Return the path of a request. What erases does so with a process that no other request names."""
+        erases = (method, template) == ("DELETE", "/processes/{number}")
+        return template.format(**self.values | ({"number": self.erasable} if erases else {}))
 
 
 @pytest.fixture(scope="module")
 async def stored(shared_stack: RunningStack) -> AsyncIterator[Stored]:
-    """Both processes. The paused run is cancelled afterwards."""
-    paused, complete = fresh_number(), fresh_number()
+    """The processes. The paused run is cancelled afterwards."""
+    paused, complete, erasable = fresh_number(), fresh_number(), await shared_stack.create_ended_run(2)
     await shared_stack.create_process(paused, 200)
     await shared_stack.request_download(paused)
     assert (await shared_stack.api.post(f"/processes/{paused}/pause")).json()["status"] == "processing"
@@ -59,6 +65,7 @@ async def stored(shared_stack: RunningStack) -> AsyncIterator[Stored]:
     yield Stored(
         complete,
         paused,
+        erasable,
         {"batch_id": "0" * 32, "delivery_id": f"evt_{'0' * 32}", "endpoint_id": f"ep_{'0' * 32}"} | values,
     )
     await shared_stack.api.post(f"/processes/{paused}/cancel")
@@ -221,7 +228,7 @@ async def test_no_route_hangs_without_temporal(
             timed_request(
                 api,
                 method,
-                path.format(**stored.values),
+                stored.path_of(method, path),
                 **body_of(path, stored, token=token, hook=f"{receiver.url}/away"),
             )
             for api, method, path in requests

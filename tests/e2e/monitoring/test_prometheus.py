@@ -21,9 +21,13 @@ from activities.metrics import SERIES
 from adapters.database import Database
 from adapters.database.migrate import upgrade
 from adapters.database.webhook_tables import failing_endpoints
+from adapters.storage import open_s3
 from adapters.temporal.schedules import REVIEW_ALERTS
+from autos_client_cli.errors import ExitCode
 from domain.webhooks import endpoint_id
 from tests.support.api_service import running_lone_api
+from tests.support.buckets import open_bucket, storage_address
+from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.paths import ROOT
@@ -99,6 +103,8 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
     await stack.recover_court()
     await stack.wait_until_ended(waiting)
     await client.wait_for_events("/event")
+
+    assert (await run_autos(stack, "audit")).exit_code == 0
 
     panels = [panel for panel in json.loads(DASHBOARD.read_text())["panels"] if panel["type"] != "row"]
     expressions = {
@@ -208,6 +214,20 @@ async def test_alert_of_a_store_that_takes_no_writes(measured_stack: RunningStac
         await eventually(lambda: prometheus.query("autos_store_answering == 0"), "the store's circuit is open")
         await wait_for_review(stack, prometheus, "AutosStoreUnavailable", raised=True)
     await wait_for_review(stack, prometheus, "AutosStoreUnavailable", raised=False)
+
+
+async def test_alert_of_an_object_that_was_deleted(measured_stack: RunningStack, prometheus: Prometheus) -> None:
+    stack = measured_stack
+    number = await stack.create_ended_run(2, size_bytes=2_000)
+    async with open_bucket(stack) as bucket:
+        deleted, *_ = await bucket.list_keys(number)
+    address = storage_address(stack)
+    async with open_s3(address) as s3:
+        await s3.delete_object(Bucket=address.bucket, Key=deleted)
+    assert (await run_autos(stack, "audit")).exit_code == ExitCode.PARTIAL
+    await prometheus.wait_until_raised("AutosAuditFindings")
+    assert (await run_autos(stack, "audit", "--repair")).exit_code == 0
+    await prometheus.wait_until_cleared("AutosAuditFindings")
 
 
 async def test_alerts_without_a_worker(measured_stack: RunningStack, prometheus: Prometheus) -> None:
