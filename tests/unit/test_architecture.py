@@ -186,6 +186,11 @@ def test_workflows_import_nothing_that_does_io() -> None:
     assert found == "[]"
 
 
+def test_the_tree_holds_no_packages() -> None:
+    # What `pip download` leaves. Git keeps such files for ever.
+    assert [file.name for pattern in ("*.whl", "*.tar.gz") for file in ROOT.glob(pattern)] == []
+
+
 def test_modules_are_not_too_long() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {count}"
