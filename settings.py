@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from datetime import timedelta
 from json import JSONDecodeError
 from pathlib import Path
@@ -42,7 +43,7 @@ class _SecretFiles(SecretsSettingsSource):
         """Read the files.
 
         Raises:
-            ConfigurationError: The folder or one of its files cannot be read.
+            ConfigurationError: The folder or one of its files cannot be read, or it is not clear which value counts.
         """
         try:
             with warnings.catch_warnings():
@@ -57,7 +58,21 @@ class _SecretFiles(SecretsSettingsSource):
                 f"AUTOS_SECRETS_DIR: {name or 'the folder, or a file in it,'} cannot be read ({reason}). "
                 "Each file must be UTF-8 text in that folder, readable for the user of the service."
             ) from None
+        self._check_doubles(values)
         return {name: value for name, value in values.items() if name not in _NOT_IN_FILES}
+
+    def _check_doubles(self, values: dict[str, Any]) -> None:
+        files = Counter(path.name.lower() for folder in self.secrets_paths for path in folder.iterdir())
+        for name, value in values.items():
+            variable = f"AUTOS_{name}".upper()
+            if files[variable.lower()] > 1:
+                raise ConfigurationError(f"AUTOS_SECRETS_DIR has two files for {variable}: delete one of them.")
+            # An empty variable would have precedence, and switch off what the file switches on.
+            if value and self.current_state.get(name) == "":
+                raise ConfigurationError(
+                    f"{variable} is empty in the environment or in .env, and has a file in AUTOS_SECRETS_DIR: "
+                    "remove the variable."
+                )
 
 
 class Settings(SettingsFields):
@@ -277,5 +292,5 @@ def find_unknown_variables() -> list[str]:
     """
     in_file = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
     folder = load_settings().secrets_dir
-    secrets = [file.name.upper() for file in folder.iterdir()] if folder else []
+    secrets = [file.name.upper() for file in folder.expanduser().iterdir()] if folder else []
     return find_unknown({*os.environ, *in_file, *secrets}, fields=Settings.model_fields.keys() - LOCAL_STACK_FIELDS)

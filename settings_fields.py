@@ -42,9 +42,11 @@ def _without_credentials(url: AnyHttpUrl | None) -> AnyHttpUrl | None:
 def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         try:
-            ip_network(text)
+            network = ip_network(text)
         except ValueError:
             raise ValueError("must be IP addresses or networks such as 10.0.3.0/24, separated by commas") from None
+        if network.prefixlen < _WIDEST_NETWORKS[network.version]:
+            raise ValueError("has a network that is nobody's own, so that anybody is believed: name the proxies alone")
     return texts
 
 
@@ -57,6 +59,8 @@ def _check_keys(secret: SecretStr | None) -> SecretStr | None:
 KeyList = Annotated[OptionalSecret, AfterValidator(_check_keys)]
 
 DEFAULT_DATA_DIR = Path(".autos")
+# The shortest prefixes of networks that one organisation may use alone: 10.0.0.0/8 and fc00::/7.
+_WIDEST_NETWORKS = {4: 8, 6: 7}
 # Written by the local stack into its data folder, so that a service started alone finds the others and the secrets.
 LOCAL_STACK_FILE = "local.json"
 # Fields that only the local stack sets, in that file. Operators have no variable for them.
@@ -239,7 +243,7 @@ class SettingsFields(BaseSettings):
     trusted_proxies: Annotated[CommaSeparated, AfterValidator(_check_networks)] = Field((), examples=["10.0.3.7"])
     """Comma-separated addresses or networks (CIDR) of proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are
     believed. Empty believes nobody: behind a proxy, all clients then have its address. Whoever sends from such an
-    address can claim any other, so name the proxy alone. Compose sets it to its own proxy."""
+    address can claim any other, so name the proxy alone. In Compose, the default is its own proxy."""
     public_url: OptionalUrl = Field(None, examples=["https://autos.example.org"])
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""

@@ -131,7 +131,8 @@ class Authenticator:
         await charge(self._rate_limiter, request, client, cost)
 
     async def _count_wrong_key(self, request: Request) -> None:
-        # The peer's own address. A forwarding header would let a client choose a new address for each guess.
+        # The peer's address, or what a proxy of AUTOS_TRUSTED_PROXIES says of it. Believing anybody's forwarding
+        # header would let a client choose a new address for each guess.
         address = request.client.host if request.client else ""
         wait = await self._rate_limiter.count_wrong_key(address)
         if wait is not None:

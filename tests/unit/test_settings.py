@@ -355,6 +355,43 @@ def test_misspelt_file_of_a_secret_is_found(secrets_dir: Path) -> None:
     assert load_settings().data_dir == Path(".autos")
 
 
+@pytest.mark.parametrize("in_env_file", [True, False])
+def test_an_empty_variable_does_not_hide_the_file_of_a_secret(
+    folder: Path, secrets_dir: Path, monkeypatch: pytest.MonkeyPatch, in_env_file: bool
+) -> None:
+    if in_env_file:
+        (folder / ".env").write_text("AUTOS_PAYLOAD_KEY=\n")
+    else:
+        monkeypatch.setenv("AUTOS_PAYLOAD_KEY", "")
+    (secrets_dir / "autos_payload_key").touch()
+    assert load_settings().payload_keys == []
+
+    (secrets_dir / "autos_payload_key").write_text("zx81")
+
+    # Temporal's payloads would be written in the clear.
+    with pytest.raises(ConfigurationError, match="AUTOS_PAYLOAD_KEY is empty in the environment") as refused:
+        load_settings()
+    assert "zx81" not in str(refused.value)
+
+
+def test_two_files_of_one_secret_are_refused(secrets_dir: Path) -> None:
+    (secrets_dir / "autos_api_key").write_text(KEY)
+    (secrets_dir / "AUTOS_API_KEY").write_text(f"{KEY}, the former one")
+
+    with pytest.raises(ConfigurationError, match="AUTOS_SECRETS_DIR has two files for AUTOS_API_KEY"):
+        load_settings()
+
+
+def test_folder_of_secrets_may_begin_with_the_home_folder(
+    folder: Path, secrets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secrets_dir / "autos_api_kye").touch()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("AUTOS_SECRETS_DIR", f"~/{secrets_dir.name}")
+
+    assert find_unknown_variables() == ["AUTOS_API_KYE"]
+
+
 @pytest.mark.parametrize("name", ["AUTOS_SECRET_KEY", "AUTOS_PAYLOAD_KEY"])
 @pytest.mark.parametrize("text", [",", " , ,", " "])
 def test_list_of_keys_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
@@ -372,3 +409,17 @@ def test_trusted_proxies_are_addresses(monkeypatch: pytest.MonkeyPatch, given: s
     else:
         with pytest.raises(ConfigurationError, match="AUTOS_TRUSTED_PROXIES: must be IP addresses"):
             load_settings()
+
+
+@pytest.mark.parametrize("given", ["0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "10.0.3.7, 2000::/3"])
+def test_trusted_network_of_everybody_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("AUTOS_TRUSTED_PROXIES", given)
+
+    with pytest.raises(ConfigurationError, match="AUTOS_TRUSTED_PROXIES: has a network that is nobody's own"):
+        load_settings()
+
+
+def test_trusted_networks_may_be_those_of_one_organisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOS_TRUSTED_PROXIES", "10.0.0.0/8,fc00::/7,104.16.0.0/13")
+
+    assert len(load_settings().trusted_proxies) == 3
