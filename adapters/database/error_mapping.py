@@ -74,6 +74,10 @@ def translate_error(error: BaseException | None) -> AutosError | None:
         return DependencyUnavailable("database", "The catalog's database lacks a table: run `autos migrate`.")
     if state == "25006" or "attempt to write a readonly database" in str(cause):
         return DependencyUnavailable("database", "The catalog's database is read-only at the moment.")
+    if state == "55P03":
+        return DependencyUnavailable(
+            "database", "Another transaction, such as a backup, holds a table of the catalog. Nothing was changed."
+        )
     # 40P01 is a deadlock, 40001 a serialization failure: the transaction was rolled back in favour of another one.
     if state in ("40P01", "40001"):
         return TransactionConflict("database", "The catalog's database is busy with conflicting changes.")

@@ -31,6 +31,8 @@ _PERMANENT_TABLES = frozenset({"processes", "documents", "court_credentials"})
 _POSTGRES_LOCK = 0x6175746F73
 # How long to wait for another service that migrates the same SQLite file.
 _TURN_TIMEOUT_MS = 60_000
+# How long to wait for a table that another transaction holds on Postgres.
+_LOCK_TIMEOUT_MS = 3_000
 _OWN_DATABASE = (
     f"Nothing was changed. Create a database or a schema of its own for Autos, and name it in {VARIABLE}."
 )
@@ -46,7 +48,7 @@ def upgrade(url: str) -> None:
         url: The database URL, as in AUTOS_DATABASE_URL.
 
     Raises:
-        DependencyUnavailable: The database does not answer.
+        DependencyUnavailable: The database does not answer, or another transaction holds one of its tables.
         ConfigurationError: The database refuses the user, does not exist, belongs to another application, or was
             migrated by a newer version.
     """
@@ -105,6 +107,9 @@ async def _begin_in_turn(connection: AsyncConnection) -> AsyncIterator[None]:
         if connection.dialect.name == "postgresql":
             # Released at the transaction's end, also behind a pooler.
             await connection.execute(select(func.pg_advisory_xact_lock(_POSTGRES_LOCK)))
+            # Whoever asks for a table after this transaction waits behind it. A backup, which holds all tables for
+            # as long as it takes, must not stop the services.
+            await connection.execute(select(func.set_config("lock_timeout", str(_LOCK_TIMEOUT_MS), True)))
         yield
 
 

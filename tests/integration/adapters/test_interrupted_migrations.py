@@ -9,14 +9,16 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.database.migrate import open_scripts, upgrade
 from adapters.database.tables import metadata
+from domain.errors import DependencyUnavailable
 from tests.integration.adapters.conftest import NewDatabase
 from tests.support.migrations import create_schema
 from tests.support.paths import ROOT
+from tests.support.postgres import create_database
 
 pytestmark = pytest.mark.thorough
 
@@ -95,6 +97,27 @@ async def test_a_first_migration_that_is_killed_leaves_an_empty_database(new_dat
     engine = create_async_engine(url)
     async with engine.connect() as connection:
         assert await connection.run_sync(lambda sync: inspect(sync).get_table_names()) == []
+    await engine.dispose()
+
+
+async def test_a_backup_under_way_ends_a_migration_and_stops_no_service(postgres: str) -> None:
+    url = await create_database(postgres, "autos_during_a_backup")
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(create_schema, BEFORE)
+
+    async with engine.begin() as backup:
+        # As pg_dump holds every table, for as long as it takes.
+        await backup.execute(text("LOCK TABLE api_keys, documents IN ACCESS SHARE MODE"))
+        with pytest.raises(DependencyUnavailable, match="Another transaction, such as a backup"):
+            await asyncio.wait_for(asyncio.to_thread(upgrade, url), 60)
+        async with engine.begin() as service:
+            assert (await service.execute(text("SELECT count(*) FROM documents"))).scalar_one() == 0
+            assert await service.run_sync(read_revision) == BEFORE
+
+    await asyncio.to_thread(upgrade, url)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(find_changes) == []
     await engine.dispose()
 
 
