@@ -15,6 +15,8 @@ CONNECTIONS_PER_SERVICE = 16
 SPARE_CONNECTIONS = 20
 # `worker.py`: tasks are handed out a little slower than the court's rate.
 SHARE_OF_RATE = 0.9
+# A row of the access trail, and each document in it (docs/keeping.md).
+TRAIL_ROW_BYTES, TRAIL_DOCUMENT_BYTES = 200, 40
 _GB = 1e9
 
 
@@ -119,6 +121,14 @@ def plan(load: Load, costs: Mapping[str, tuple[float, float]], read_cpu_seconds:
         Line("Postgres: rows written, at the peak", per_document("rows_written") * peak_rate, "/s"),
         Line("Postgres: WAL", per_document("wal_bytes") * daily / _GB, "GB a day"),
         Line("Postgres: growth of the catalog", per_document("disk_bytes") * daily / _GB, "GB a day"),
+        Line(
+            "Postgres: access trail, if every request is answered with links",
+            daily
+            * load.reads_per_document
+            * (TRAIL_ROW_BYTES + TRAIL_DOCUMENT_BYTES * load.documents_per_process)
+            / _GB,
+            "GB a day",
+        ),
         Line("Temporal: actions, at the peak", per_document("actions") * peak_rate, "/s"),
         Line("Temporal: actions", per_document("actions") * daily / 1e6, "million a day"),
         Line("Temporal: events of histories, at the peak", per_document("events") * peak_rate, "/s"),

@@ -47,6 +47,9 @@ def test_a_plan_adds_the_costs_of_processes_and_documents_at_the_peak() -> None:
     # 4 requests a second: half a second each.
     assert found["requests to the court under way, at the peak"] == pytest.approx(2)
     assert found["connections to Postgres, at most"] == (7 + 14 + 2) * 16 + 20
+    # Half a request for each document, with links to ten.
+    trail = found["Postgres: access trail, if every request is answered with links"]
+    assert trail == pytest.approx(86.4e6 * 0.5 * (200 + 10 * 40) / 1e9)
     assert found["Temporal: histories kept for 3 days"] == pytest.approx(2e-3 * 86.4e6 * 3 / 1e9)
     assert found["network of the workers, in and out each, at the peak"] == pytest.approx(1.6)
 
