@@ -46,7 +46,9 @@ def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError:
             raise ValueError("must be IP addresses or networks such as 10.0.3.0/24, separated by commas") from None
         if network.prefixlen < _WIDEST_NETWORKS[network.version]:
-            raise ValueError("has a network that is nobody's own, so that anybody is believed: name the proxies alone")
+            raise ValueError(
+                "has a network that is nobody's own, so that anybody is believed: name the proxies alone"
+            )
     return texts
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
 from typer.testing import CliRunner
 
 from adapters.security.encryption import Encryptor
@@ -86,15 +88,25 @@ def test_the_api_believes_the_proxy_and_no_other_address(tmp_path: Path) -> None
     assert ip_address(trusted) != ip_network(configured["subnet"])[1]
 
 
+def test_a_proxy_of_the_operators_is_believed_in_compose_too(tmp_path: Path) -> None:
+    services = services_with(tmp_path, {"AUTOS_TRUSTED_PROXIES": "10.0.3.7"})
+
+    assert services["api"]["environment"]["AUTOS_TRUSTED_PROXIES"] == "10.0.3.7"
+
+
 def test_secrets_in_files_leave_none_in_the_environment(tmp_path: Path) -> None:
     words = dict.fromkeys(("AUTOS_API_KEY", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET"), "in-a-file")
-    optional = {"AUTOS_PAYLOAD_KEY": "payload-key", "AUTOS_COURT_TOKEN": "token"}
+    optional = {
+        **{"AUTOS_PAYLOAD_KEY": "payload-key", "AUTOS_COURT_TOKEN": "token", "AUTOS_OTLP_HEADERS": "key=value"},
+        "AUTOS_WEBHOOK_PROXY_URL": "http://user:password@proxy.example:4750",
+    }
 
     services = services_with(tmp_path, words | optional, SECRETS_FILE, profile="metrics")
 
     found = {name: secret_files(services[name]) for name in (*OURS, "prometheus")}
     for_services = {"database_url", "s3_access_key_id", "s3_secret_access_key", "secret_key", "payload_key"}
-    expected = {f"autos_{name}" for name in (*for_services, "webhook_secret")}
+    for_events = {"webhook_secret", "webhook_proxy_url"}
+    expected = {f"autos_{name}" for name in (*for_services, *for_events, "otlp_headers")}
     assert found == {
         "migrate": {"autos_database_url"},
         "api": {*expected, "autos_api_key"},
@@ -111,7 +123,41 @@ def test_secrets_in_files_leave_none_in_the_environment(tmp_path: Path) -> None:
         environment = services[name]["environment"]
         assert environment["AUTOS_SECRETS_DIR"] == "/run/secrets"
         assert not (secrets | {"PGPASSWORD", "AUTOS_COURT_TOKEN"}) & environment.keys()
-        assert not {"in-a-file", *SECRETS.values()} & set(environment.values())
+        assert not {"in-a-file", *SECRETS.values(), *optional.values()} & set(environment.values())
+        # Whatever else is secret has to be a file here too.
+        secret = {f"AUTOS_{field}".upper() for field, info in Settings.model_fields.items() if is_secret(info)}
+        assert not secret & environment.keys()
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether a setting is a secret."""
+    return "SecretStr" in str(field.annotation)
+
+
+def test_documented_commands_move_the_secrets_into_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [commands] = re.findall(r"### Secrets in files\n.*?```\n(.*?)```", page, re.DOTALL)
+    plain = SECRETS | {"CATALOG_DB_PASSWORD": "0a1b"}
+    lines = [f"{name}={value}" for name, value in plain.items()]
+    (tmp_path / ".env").write_text("\n".join([*lines, "# AUTOS_PAYLOAD_KEY=", "AUTOS_OTLP_HEADERS='a=b'\n"]))
+
+    subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True, timeout=30)
+
+    folder = tmp_path / "secrets"
+    sources = yaml.safe_load(SECRETS_FILE.read_text(encoding="utf-8").replace("!reset ", ""))["secrets"]
+    assert {file.name for file in folder.iterdir()} == {Path(one["file"]).name for one in sources.values()}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o444}
+    monkeypatch.chdir(folder)
+    settings = load_settings(secrets_dir=folder)
+    # The keys that a running service has encrypted with, and not new ones.
+    assert settings.secret_keys == [SECRETS["AUTOS_SECRET_KEY"]]
+    assert settings.api_key is not None
+    assert settings.api_key.get_secret_value() == SECRETS["AUTOS_API_KEY"]
+    assert settings.database_url == "postgresql://autos:0a1b@postgres:5432/autos"
+    assert settings.otlp_header_text == "a=b"
+    assert settings.payload_keys == []
+    assert settings.webhook_proxy_url is None
 
 
 def secret_files(service: ComposeService) -> set[str]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 import worker as workers
+from cli.main import app
 from domain.version import VERSION
 from settings import Settings
 from settings_fields import LOCAL_STACK_FIELDS
@@ -24,7 +26,7 @@ NOT_OURS = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "PGPASSWORD"}
 SETTINGS = {f"AUTOS_{field.upper()}" for field in Settings.model_fields.keys() - LOCAL_STACK_FIELDS}
 STORE_KEYS = {"AUTOS_S3_ACCESS_KEY_ID", "AUTOS_S3_SECRET_ACCESS_KEY"}
 # Secrets made before there was such a setting do not have it.
-OPTIONAL_SECRETS = {"AUTOS_PAYLOAD_KEY"}
+OPTIONAL_SECRETS = {"AUTOS_PAYLOAD_KEY", "AUTOS_WEBHOOK_PROXY_URL", "AUTOS_OTLP_HEADERS"}
 SERVICE_SECRETS = {"PGPASSWORD", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET", *STORE_KEYS, *OPTIONAL_SECRETS}
 
 Manifest = dict[str, Any]
@@ -121,6 +123,26 @@ def test_the_secret_names_what_is_needed_and_has_no_values() -> None:
 
     assert template.keys() == secrets_of("api") | secrets_of("worker") | secrets_of("migrate")
     assert set(template.values()) == {""}
+
+
+def test_the_documented_files_of_secrets_are_all_that_a_container_needs() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    items = re.findall(r"\{key: (\w+), path: (\w+)\}", page)
+
+    assert all(path == key.lower() for key, path in items)
+    # The page names the key of the API apart. The password is in the address.
+    assert {key for key, _ in items} == secrets_of("worker") - {"PGPASSWORD"} | {"AUTOS_DATABASE_URL"}
+
+
+def test_documented_commands_run_in_deployments_that_exist() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    commands = re.findall(r"kubectl -n autos exec (?:-i )?deploy/([\w-]+) -- (?:env \S+ )?autos (\w+) ?(\w*)", page)
+
+    assert len(commands) == page.count("kubectl -n autos exec")
+    assert ("autos-api", "court", "login") in commands
+    for deployment, *words in commands:
+        assert ("Deployment", deployment) in MANIFESTS
+        assert CliRunner().invoke(app, [*filter(None, words), "--help"]).exit_code == 0, words
 
 
 @pytest.mark.parametrize("name", PODS)

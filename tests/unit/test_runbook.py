@@ -27,6 +27,7 @@ PAGES = {
     for name in ("docs/runbook.md", "docs/failures.md", "docs/operations.md", "docs/keys.md", "README.md")
 }
 COMPOSE_SERVICES = set(yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"])
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 WAITING_REASONS = [code for code in FailureCode if code.scope is FailureScope.COURT] + [
     FailureCode.STORE_UNAVAILABLE
 ]
@@ -187,3 +188,8 @@ def test_the_services_of_compose_commands_exist(page: str) -> None:
             following = following[1:]
         if following and "--entrypoint" not in words and following != ["$@"]:
             assert find_unknown_part(following) is None, words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_operators_find_every_command(command: str) -> None:
+    assert re.search(rf"`(autos )?{command}[` ]", PAGES["docs/operations.md"])
