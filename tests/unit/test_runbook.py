@@ -190,6 +190,20 @@ def test_the_services_of_compose_commands_exist(page: str) -> None:
             assert find_unknown_part(following) is None, words
 
 
+def test_every_alert_of_prometheus_is_named_where_its_annotation_leads() -> None:
+    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yml").read_text())["groups"]
+    links = {rule["alert"]: rule["annotations"]["runbook"] for group in groups for rule in group["rules"]}
+    metrics = (ROOT / "docs" / "metrics.md").read_text()
+
+    assert len(links) > len(AlertKind)
+    for alert, link in links.items():
+        page, _, anchor = link.partition("#")
+        if page == "docs/metrics.md":
+            assert f"`{alert}`" in read_section(metrics, f"### {anchor}")
+        else:
+            assert anchor in set(AlertKind) or f"`{alert}`" in RUNBOOK + metrics
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_operators_find_every_command(command: str) -> None:
     assert re.search(rf"`(autos )?{command}[` ]", PAGES["docs/operations.md"])
