@@ -97,7 +97,9 @@ def test_a_proxy_of_the_operators_is_believed_in_compose_too(tmp_path: Path) -> 
 def test_secrets_in_files_leave_none_in_the_environment(tmp_path: Path) -> None:
     words = dict.fromkeys(("AUTOS_API_KEY", "AUTOS_SECRET_KEY", "AUTOS_WEBHOOK_SECRET"), "in-a-file")
     optional = {
-        **{"AUTOS_PAYLOAD_KEY": "payload-key", "AUTOS_COURT_TOKEN": "token", "AUTOS_OTLP_HEADERS": "key=value"},
+        "AUTOS_PAYLOAD_KEY": "payload-key",
+        "AUTOS_COURT_TOKEN": "token",
+        "AUTOS_OTLP_HEADERS": "key=value",
         "AUTOS_WEBHOOK_PROXY_URL": "http://user:password@proxy.example:4750",
     }
 
