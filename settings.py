@@ -43,7 +43,7 @@ class _SecretFiles(SecretsSettingsSource):
         """Read the files.
 
         Raises:
-            ConfigurationError: The folder or one of its files cannot be read, or it is not clear which value counts.
+            ConfigurationError: The folder or a file cannot be read, or it is not clear which value counts.
         """
         try:
             with warnings.catch_warnings():

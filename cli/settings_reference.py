@@ -49,9 +49,9 @@ from `.env` in the current folder ([`.env.example`](../.env.example) is one to c
 when a command starts, which then ends with exit code 2; its text never has the value. Every service reads its
 settings once, at its start: restart it after a change.
 
-*Read by* names the commands that use a setting: `api`, `worker`, `migrate`, `key`, `audit`, `commands` (those that use the
-API: `autos get`, `status`, …) and `up`, which starts the local stack. `up` hands all settings on to the API and
-the worker that it starts, and sets addresses, ports and secrets itself where you do not. `compose` is Docker
+*Read by* names the commands that use a setting: `api`, `worker`, `migrate`, `key`, `audit`, `commands` (those that
+use the API: `autos get`, `status`, …) and `up`, which starts the local stack. `up` hands all settings on to the API
+and the worker that it starts, and sets addresses, ports and secrets itself where you do not. `compose` is Docker
 Compose, which reads `.env` for `docker-compose.yml`. *Secret* values belong in no file that others can read.
 """
 _EXAMPLE_HEAD = """\
