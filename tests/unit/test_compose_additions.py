@@ -141,7 +141,7 @@ def test_documented_commands_move_the_secrets_into_files(tmp_path: Path, monkeyp
     [commands] = re.findall(r"### Secrets in files\n.*?```\n(.*?)```", page, re.DOTALL)
     plain = SECRETS | {"CATALOG_DB_PASSWORD": "0a1b"}
     lines = [f"{name}={value}" for name, value in plain.items()]
-    (tmp_path / ".env").write_text("\n".join([*lines, "# AUTOS_PAYLOAD_KEY=", "AUTOS_OTLP_HEADERS='a=b'\n"]))
+    (tmp_path / ".env").write_text("\r\n".join([*lines, "# AUTOS_PAYLOAD_KEY=", "AUTOS_OTLP_HEADERS='a=b'\n"]))
 
     subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True, timeout=30)
 
