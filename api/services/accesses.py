@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from api.pagination import ACCESS_CURSOR, page_url
@@ -18,12 +20,15 @@ from domain.serializers import format_timestamp
 if TYPE_CHECKING:
     from adapters.database import Catalog
 
-_ROWS_PER_READ = 500
+# A row may have thousands of documents, and each is a line: few are in memory at a time.
+_ROWS_PER_READ = 100
+_LINES_PER_CHUNK = 500
 _COLUMNS = (
     *("at", "client", "key_id", "how", "process_number", "document_id", "request_id", "event_id", "purpose"),
 )
-# Spreadsheets take a cell that begins with one of these for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a spreadsheet may begin a formula: at the beginning of a cell. One that separates by semicolons, as in
+# Brazil, begins a cell behind each of them, even inside our quotes.
+_FORMULA_START = re.compile(r'(?:^|(?<=[;\t]))(?=[\s"]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ class AccessService:
         heading: list[tuple[str, ...]] = [_COLUMNS]
         while True:
             rows = await self.catalog.accesses.page(wanted, before=before, limit=_ROWS_PER_READ)
-            yield _to_csv([*heading, *(line for row in rows for line in _to_lines(row))])
+            lines = chain(heading, chain.from_iterable(map(_to_lines, rows)))
+            while chunk := list(islice(lines, _LINES_PER_CHUNK)):
+                yield _to_csv(chunk)
             if len(rows) < _ROWS_PER_READ:
                 return
             heading, before = [], (rows[-1].at, rows[-1].number)
@@ -103,4 +110,4 @@ def _to_csv(lines: Iterable[tuple[str, ...]]) -> bytes:
 
 
 def _without_formula(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return _FORMULA_START.sub("'", cell)
