@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ class HistoryActivities:
         history: Deletes what is old.
         retention: How long each kind is kept after its end. A kind that is missing is kept for ever.
         metrics: Counts what was pruned.
+        clock: This machine's time.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class HistoryActivities:
         retention: Mapping[HistoryKind, timedelta],
         *,
         metrics: WorkerMetrics = NO_METRICS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._history = history
         self._retention = retention
         self._metrics = metrics
+        self._clock = clock
 
     @activity.defn
     async def prune_history(self, request: PruneRequest) -> PrunedPart:
@@ -49,8 +52,10 @@ class HistoryActivities:
         retention = self._retention.get(request.kind)
         if retention is None:
             return PrunedPart()
-        before, rows = datetime.now(UTC) - retention, 0
+        rows = 0
         with translating_infrastructure_errors():
+            # The earlier of two clocks: one that is years ahead would delete everything.
+            before = min(self._clock(), await self._history.now()) - retention
             for _ in range(_MAX_CHUNKS):
                 part = await self._history.prune(request, before=before)
                 rows += part.rows

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import delete, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Column, delete, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
-from adapters.database.engine import Database
+from adapters.database.engine import Database, read_clock
 from adapters.database.tables import UtcDateTime, runs
 from adapters.database.webhook_tables import alerts, attempts, deliveries, subscriptions
 from domain.history import HistoryKind, PrunedPart, PruneRequest
@@ -34,6 +34,11 @@ class HistoryRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def now(self) -> datetime:
+        """Return the database's time."""
+        async with self._database.reading() as connection:
+            return await read_clock(connection)
+
     async def prune(self, request: PruneRequest, *, before: datetime) -> PrunedPart:
         """Look at one chunk of a kind of history, and delete what may go, in one transaction. Idempotent.
 
@@ -54,7 +59,7 @@ async def _prune_batches(connection: AsyncConnection, after: str, before: dateti
     ended = [row.id for row in rows if row.ended_at is not None and row.ended_at < before]
     # Their items go with them.
     await connection.execute(delete(batches).where(batches.c.id.in_(ended), batches.c.ended_at < before))
-    return PrunedPart(len(ended), _cursor_after(rows, _BATCHES_PER_CHUNK, "created_at"))
+    return PrunedPart(len(ended), _cursor_after(rows, _BATCHES_PER_CHUNK, key))
 
 
 async def _prune_deliveries(connection: AsyncConnection, after: str, before: datetime) -> PrunedPart:
@@ -111,34 +116,42 @@ async def _prune_runs(connection: AsyncConnection, after: str, before: datetime)
     chunk = select(*key).where(runs.c.ended_at < before)
     if after:
         chunk = chunk.where(tuple_(*key) > _read_cursor(after))
-    # Nobody subscribes to a locked run.
-    rows = (
-        await connection.execute(chunk.order_by(*key).limit(_CHUNK_SIZE).with_for_update(skip_locked=True))
-    ).all()
+    rows = (await connection.execute(chunk.order_by(*key).limit(_CHUNK_SIZE))).all()
+    # A lock is a write, and every sweep looks at the latest run of each process again: only runs that may go are
+    # locked. Nobody subscribes to a locked run, so what is removable under the lock stays so.
+    ids = await _find_removable(connection, [row.id for row in rows])
+    if ids:
+        locked = select(runs.c.id).where(runs.c.id.in_(ids)).with_for_update(skip_locked=True)
+        ids = await _find_removable(connection, (await connection.scalars(locked)).all())
+        await connection.execute(delete(runs).where(runs.c.id.in_(ids)))
+    return PrunedPart(len(ids), _cursor_after(rows, _CHUNK_SIZE, key))
+
+
+async def _find_removable(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[str]:
+    """Return those of the runs that nothing refers to."""
     later = runs.alias("later")
-    removable = await connection.execute(
-        select(runs.c.id).where(
-            runs.c.id.in_([row.id for row in rows]),
-            # Answers about a process name its latest run.
-            exists().where(later.c.process_number == runs.c.process_number, later.c.started_at > runs.c.started_at),
-            ~exists().where(deliveries.c.run_id == runs.c.id),
-            ~exists().where(subscriptions.c.run_id == runs.c.id),
-            # The state of a batch's item is that of its run.
-            ~exists().where(
-                batch_items.c.process_number == runs.c.process_number, batch_items.c.run_id == runs.c.id
-            ),
-        )
+    removable = select(runs.c.id).where(
+        runs.c.id.in_(ids),
+        # Answers about a process name its latest run.
+        exists().where(later.c.process_number == runs.c.process_number, later.c.started_at > runs.c.started_at),
+        ~exists().where(deliveries.c.run_id == runs.c.id),
+        ~exists().where(subscriptions.c.run_id == runs.c.id),
+        # The state of a batch's item is that of its run.
+        ~exists().where(batch_items.c.process_number == runs.c.process_number, batch_items.c.run_id == runs.c.id),
     )
-    ids = removable.scalars().all()
-    await connection.execute(delete(runs).where(runs.c.id.in_(ids)))
-    return PrunedPart(len(ids), _cursor_after(rows, _CHUNK_SIZE, "ended_at"))
+    return (await connection.scalars(removable)).all()
 
 
 async def _prune_accesses(connection: AsyncConnection, after: str, before: datetime) -> PrunedPart:
-    order = (accesses.c.at, accesses.c.number)
-    chunk = select(accesses.c.number).where(accesses.c.at < before).order_by(*order).limit(_CHUNK_SIZE)
-    deleted = await connection.execute(delete(accesses).where(accesses.c.number.in_(chunk)))
-    return PrunedPart(deleted.rowcount, "more" if deleted.rowcount == _CHUNK_SIZE else None)
+    key = (accesses.c.at, accesses.c.number)
+    chunk = select(*key).where(accesses.c.at < before)
+    if after:
+        # Not from the beginning: while somebody reads an old snapshot, the index still has all that was deleted.
+        chunk = chunk.where(tuple_(*key) > _read_cursor(after, int))
+    rows = (await connection.execute(chunk.order_by(*key).limit(_CHUNK_SIZE))).all()
+    numbers = [row.number for row in rows]
+    deleted = await connection.execute(delete(accesses).where(accesses.c.number.in_(numbers)))
+    return PrunedPart(deleted.rowcount, _cursor_after(rows, _CHUNK_SIZE, key))
 
 
 _PRUNE: dict[HistoryKind, _Prune] = {
@@ -150,13 +163,13 @@ _PRUNE: dict[HistoryKind, _Prune] = {
 }
 
 
-def _read_cursor(text: str) -> Any:
+def _read_cursor(text: str, read_id: Callable[[str], Any] = str) -> Any:
     moment, _, row_id = text.partition(" ")
-    return tuple_(literal(datetime.fromisoformat(moment), UtcDateTime()), literal(row_id))
+    return tuple_(literal(datetime.fromisoformat(moment), UtcDateTime()), literal(read_id(row_id)))
 
 
-def _cursor_after(rows: Sequence[Any], chunk_size: int, time_column: str) -> str | None:
+def _cursor_after(rows: Sequence[Any], chunk_size: int, key: Sequence[Column[Any]]) -> str | None:
     if len(rows) < chunk_size:
         return None
-    last = rows[-1]
-    return f"{getattr(last, time_column).isoformat()} {last.id}"
+    moment, row_id = (getattr(rows[-1], column.name) for column in key)
+    return f"{moment.isoformat()} {row_id}"

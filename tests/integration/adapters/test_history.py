@@ -9,8 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Table, func, insert, select, text, update
 
+from activities.history import HistoryActivities
 from adapters.database import Catalog, Database
 from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
@@ -247,6 +248,49 @@ async def test_the_trail_is_pruned_in_chunks(catalog: Catalog, database: Databas
     parts = await prune(catalog, HistoryKind.ACCESSES)
     assert [part.rows for part in parts] == [500, 500, 100]
     assert await count(database, accesses, accesses.c.process_number == number) == 1
+
+
+async def test_a_chunk_of_the_trail_begins_where_the_one_before_has_ended(
+    catalog: Catalog, database: Database
+) -> None:
+    number = fresh_number()
+    rows = [access_row(OLD + timedelta(seconds=place), number) for place in range(600)]
+    await insert_rows(database, accesses, rows)
+    first = await catalog.history.prune(PruneRequest(HistoryKind.ACCESSES), before=LIMIT)
+    assert first.following
+    await insert_rows(database, accesses, [access_row(OLD - timedelta(days=1), number)])
+    second = await catalog.history.prune(PruneRequest(HistoryKind.ACCESSES, first.following), before=LIMIT)
+    assert (first.rows, second.rows, second.following) == (500, 100, None)
+    # The next sweep takes what came late.
+    assert [part.rows for part in await prune(catalog, HistoryKind.ACCESSES)] == [1]
+
+
+async def test_runs_that_stay_are_not_written_to(catalog: Catalog, database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite locks no rows.")
+    rows = [run_row(fresh_number(), OLD) for _ in range(3)]
+    await insert_rows(database, runs, rows)
+    await prune(catalog, HistoryKind.RUNS)
+    async with database.reading() as connection:
+        lockers = await connection.scalars(
+            select(text("xmax::text")).select_from(runs).where(runs.c.id.in_([row["id"] for row in rows]))
+        )
+    assert lockers.all() == ["0"] * 3
+
+
+@pytest.mark.parametrize("kind", [HistoryKind.DELIVERIES, HistoryKind.RUNS, HistoryKind.ACCESSES])
+async def test_a_worker_whose_clock_is_years_ahead_deletes_nothing(
+    catalog: Catalog, database: Database, kind: HistoryKind
+) -> None:
+    number = fresh_number()
+    run = await create_notified_run(catalog, number)
+    await make_old(database, run.run_id, delivery={**DELIVERED, "delivered_at": RECENT})
+    await insert_rows(database, runs, [run_row(number, RECENT, RECENT), run_row(number, None, NOW)])
+    await insert_rows(database, accesses, [access_row(RECENT, number)])
+    activities = HistoryActivities(
+        catalog.history, {kind: timedelta(days=4_000)}, clock=lambda: NOW + timedelta(days=10_000)
+    )
+    assert await activities.prune_history(PruneRequest(kind)) == PrunedPart()
 
 
 INDEXES = {
