@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from activities.store_audit import StoreAuditor
     from adapters.database.audits import AuditRepository
 
+# Their ids must fit into one message.
+_MAX_UPLOADS = 500
 # The schedule's days have some seconds more or less.
 _TOLERANCE = timedelta(hours=1)
 
@@ -80,11 +82,11 @@ class AuditActivities:
         return result
 
     @activity.defn
-    async def find_leftover_uploads(self) -> RepairRequest:
-        """Return the uploads that nobody continues."""
+    async def find_leftover_uploads(self) -> AuditPartResult:
+        """Find the uploads that nobody continues."""
         with translating_infrastructure_errors():
             async with heartbeating():
-                return RepairRequest(tuple(await self._auditor.find_uploads()))
+                return await self._auditor.find_uploads(findings_left=_MAX_UPLOADS)
 
     @activity.defn
     async def repair_findings(self, request: RepairRequest) -> RepairResult:

@@ -102,19 +102,25 @@ class StoreAuditor:
                     return scan.result(cursor)
         return scan.result(None)
 
-    async def find_uploads(self, process_number: str | None = None) -> list[Finding]:
-        """Return the uploads in parts that nobody continues.
+    async def find_uploads(self, process_number: str | None = None, *, findings_left: int) -> AuditPartResult:
+        """Find the uploads in parts that nobody continues.
+
+        Args:
+            process_number: The one process to audit. None means all.
+            findings_left: How many are wanted in detail. More are only counted.
 
         Raises:
             StorageFailure: The store refused or lost a request.
         """
-        return [
-            _finding(
-                FindingKind.LEFTOVER_UPLOAD, upload.key, f"begun {upload.started_at:%Y-%m-%d}", upload.upload_id
-            )
-            async for upload in self._bucket.list_uploads(prefix_of(process_number))
-            if is_leftover(upload, now=self._bucket.now)
-        ]
+        amount, findings = 0, list[Finding]()
+        async for upload in self._bucket.list_uploads(prefix_of(process_number)):
+            if is_leftover(upload, now=self._bucket.now):
+                amount += 1
+                if amount <= findings_left:
+                    detail = f"begun {upload.started_at:%Y-%m-%d}"
+                    findings.append(_finding(FindingKind.LEFTOVER_UPLOAD, upload.key, detail, upload.upload_id))
+        counts = AuditCounts(found={FindingKind.LEFTOVER_UPLOAD: amount})
+        return AuditPartResult(None, counts, tuple(findings))
 
     async def repair(self, findings: Sequence[Finding]) -> list[Repair]:
         """Repair findings, each of which is examined again before. Repeated, it does nothing more.
@@ -175,6 +181,11 @@ class StoreAuditor:
         owner = document_of_key(key)
         return await self._rows.get(*owner) if owner else None
 
+    async def is_being_erased(self, key: str) -> bool:
+        """Return whether the process that an object's key names is being erased."""
+        owner = document_of_key(key)
+        return owner is not None and await self._rows.is_being_erased(owner[0])
+
     async def _repair(self, finding: Finding) -> Repair:
         match finding.kind:
             case FindingKind.LEFTOVER_UPLOAD:
@@ -203,6 +214,8 @@ class StoreAuditor:
         if not await self._bucket.delete(finding.key):
             return Repair(finding, RepairState.KEPT, "the key may not delete: allow it s3:DeleteObject")
         _log.warning("orphan deleted", key=finding.key, bytes=listed.size_bytes)
+        # If a run has recorded it in this moment, its document is missing.
+        await self._reopen(finding)
         return Repair(finding, RepairState.REPAIRED)
 
     async def _reopen(self, finding: Finding) -> Repair:
@@ -222,7 +235,8 @@ class StoreAuditor:
         if wrong[0] is not FindingKind.MISSING and not await self._bucket.delete(content.key):
             note = "the damaged object stays: the key lacks s3:DeleteObject"
         if not await self._rows.reopen(document, content):
-            return Repair(finding, RepairState.RESOLVED)
+            # Another audit was faster, and a run has stored it again: that may be what was deleted just now.
+            return await self._reopen(finding)
         _log.warning(
             "document pending again", process=document.process_number, document=document.id, found=wrong[0]
         )
@@ -294,6 +308,9 @@ class _PartScan:
         self._unreadable_in_a_row = self._unreadable_in_a_row + 1 if wrong[0] is FindingKind.UNREADABLE else 0
         if self._unreadable_in_a_row >= _UNREADABLE_IN_A_ROW:
             raise StorageFailure(f"The store returns no objects. {wrong[1]}")
+        # Asked before the row is read again: an erasure that ends in between leaves no row.
+        if await self._auditor.is_being_erased(content.key):
+            return
         # The row was read earlier. A run may have stored it again, and a listing may have replaced it.
         document = await self._auditor.get_document(content.key)
         current = document.content(content.key) if document else None
@@ -310,7 +327,10 @@ class _PartScan:
             return
         # The rows were read before this object was listed.
         document = await self._auditor.get_document(listed.key)
-        if is_orphan(listed, document, now=self._bucket.now):
+        if not is_orphan(listed, document, now=self._bucket.now) or await self._auditor.is_being_erased(listed.key):
+            return
+        # A page of the list is a minute old at its end.
+        if await self._bucket.find(listed.key) is not None:
             detail = f"{listed.size_bytes} bytes, of {listed.modified_at:%Y-%m-%d}"
             self._add(_finding(FindingKind.ORPHAN, listed.key, detail))
 

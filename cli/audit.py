@@ -132,8 +132,9 @@ class _Audit:
                 part = await self._auditor.scan(AuditPart(cursor, self._id, share, left, wanted, process_number))
                 cursor = part.following
                 self._add(part.counts, part.findings)
-            uploads = await self._auditor.find_uploads(process_number)
-            self._add(AuditCounts(found=Counter(each.kind for each in uploads)), uploads)
+            wanted = _MAX_FINDINGS - len(self._findings)
+            uploads = await self._auditor.find_uploads(process_number, findings_left=wanted)
+            self._add(uploads.counts, uploads.findings)
 
     async def finish(self) -> ExitCode:
         """Repair, print the summary, and return the exit code."""

@@ -230,6 +230,10 @@ def describe_bulk_damage(
     orphans = found.get(FindingKind.ORPHAN, 0)
     if whole and damaged and not objects:
         return f"The bucket is empty, and the catalog has {counted(contents, 'content')}: is it the right bucket?"
+    gone = found.get(FindingKind.MISSING, 0) + found.get(FindingKind.LOST, 0)
+    # The write check makes an object of its own in any bucket, so that no bucket of a running service is empty.
+    if whole and gone and gone >= contents:
+        return f"The bucket has none of the catalog's {counted(contents, 'content')}: is it the right bucket?"
     if whole and orphans and not contents:
         return (
             f"The catalog has no stored document, and the bucket has {counted(orphans, 'object')}: "

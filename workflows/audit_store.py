@@ -64,8 +64,7 @@ class AuditStore:
         uploads = await workflow.execute_activity_method(
             AuditActivities.find_leftover_uploads, summary="leftover uploads", **_AUDITING
         )
-        leftover = AuditCounts(found={FindingKind.LEFTOVER_UPLOAD: len(uploads.findings)})
-        counts = progress.counts.plus(leftover)
+        counts = progress.counts.plus(uploads.counts)
         findings = (*progress.findings, *uploads.findings)
         remaining, note = await self._repair(plan, counts, findings)
         await workflow.execute_activity_method(

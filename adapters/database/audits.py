@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select, tuple_, update
 
 from adapters.database.audit_tables import audits
 from adapters.database.engine import Database
+from adapters.database.erasure_tables import erasures
 from adapters.database.tables import document_versions, documents, processes
 from adapters.database.upserts import insert_into
 from domain.audit import AuditedDocument, FindingKind, StoredContent
@@ -18,6 +19,8 @@ from domain.documents import DocumentStatus
 
 _ROWS_PER_PAGE = 500
 _KEPT_AUDITS = 100
+# How far the clocks of two services may be apart.
+_CLOCK_TOLERANCE = timedelta(hours=1)
 
 _SELECT_ROWS = (
     select(
@@ -114,6 +117,12 @@ class AuditRepository:
             )
             return _to_audited(row, versions.all())
 
+    async def is_being_erased(self, process_number: str) -> bool:
+        """Return whether an erasure of a process runs. What is gone of it is meant to be gone."""
+        running = exists().where(erasures.c.blocked_number == process_number, erasures.c.completed_at.is_(None))
+        async with self._database.reading() as connection:
+            return bool(await connection.scalar(select(running)))
+
     async def reopen(self, document: AuditedDocument, content: StoredContent) -> bool:
         """Make a document pending again whose stored content is missing or damaged.
 
@@ -174,10 +183,11 @@ class AuditRepository:
 
     async def last(self) -> AuditRecord | None:
         """Return the last audit of the whole bucket. None if there was none."""
+        # One of a machine whose clock was ahead would be the last one until that time has come.
+        latest = datetime.now(UTC) + _CLOCK_TOLERANCE
+        past = select(audits).where(audits.c.started_at <= latest, audits.c.ended_at <= latest)
         async with self._database.reading() as connection:
-            row = (
-                await connection.execute(select(audits).order_by(audits.c.ended_at.desc()).limit(1))
-            ).one_or_none()
+            row = (await connection.execute(past.order_by(audits.c.ended_at.desc()).limit(1))).one_or_none()
         if row is None:
             return None
         counts = AuditCounts(row.contents, row.objects, row.objects_read, row.bytes_read, _read_kinds(row.found))

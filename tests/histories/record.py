@@ -9,9 +9,14 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHandle
 
+from adapters.storage import open_s3
+from adapters.temporal.schedules import AUDIT_STORE, SWEEP_HISTORY, WorkflowSchedule
+from domain.storage import object_prefix
+from tests.support.buckets import open_bucket, storage_address
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver, running_receiver
@@ -142,9 +147,43 @@ async def erased(stack: RunningStack, receiver: Receiver, number: str) -> None:
     await stack.temporal.get_workflow_handle(f"erase-{number}").result()
 
 
+async def damage(stack: RunningStack) -> None:
+    """A document whose object is missing, which an audit repairs, and an orphan that is too young to delete."""
+    number = await stack.create_ended_run(2)
+    address = storage_address(stack)
+    async with open_bucket(stack) as bucket, open_s3(address) as s3:
+        [first, _] = await bucket.list_keys(number)
+        await s3.delete_object(Bucket=address.bucket, Key=first)
+        orphan = f"{object_prefix(fresh_number(), str(uuid4()))}.pdf"
+        await s3.put_object(Bucket=address.bucket, Key=orphan, Body=b"bytes")
+
+
+async def _record_schedules(stack: RunningStack) -> None:
+    await damage(stack)
+    await _write(await _run_now(stack, AUDIT_STORE), "audit-repaired")
+    await _write(await _run_now(stack, SWEEP_HISTORY), "sweep-history")
+
+
+async def _run_now(stack: RunningStack, schedule: WorkflowSchedule) -> WorkflowHandle[object, object]:
+    handle = stack.temporal.get_schedule_handle(schedule.id)
+    await handle.trigger()
+
+    async def started() -> ScheduleActionExecutionStartWorkflow | None:
+        actions = (await handle.describe()).info.recent_actions
+        action = actions[-1].action if actions else None
+        return action if isinstance(action, ScheduleActionExecutionStartWorkflow) else None
+
+    action = await eventually(started, f"the start of {schedule.id}")
+    run: WorkflowHandle[object, object] = stack.temporal.get_workflow_handle(
+        action.workflow_id, run_id=action.first_execution_run_id
+    )
+    await run.result()
+    return run
+
+
 async def _record() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with running_stack(Path(folder)) as stack:
+        async with running_stack(Path(folder), AUTOS_AUDIT_REPAIR="true") as stack:
             with running_receiver(stack.addresses["webhook_secret"]) as receiver:
                 for scenario in (completed, partial, not_found, throttled, refused, paused, cancelled):
                     number = fresh_number()
@@ -162,6 +201,7 @@ async def _record() -> None:
                 await erased(stack, receiver, number)
                 await stack.set_latency(0)
                 await _write(stack.temporal.get_workflow_handle(f"erase-{number}"), "erase-running-download")
+                await _record_schedules(stack)
                 await _write(stack.temporal.get_workflow_handle("court"), "monitor-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):
                     history = await stack.temporal.get_workflow_handle(delivery.id).fetch_history()

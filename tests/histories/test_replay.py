@@ -11,18 +11,21 @@ from temporalio.worker import Replayer
 
 from activities.spans import trace_interceptors
 from adapters.telemetry import open_tracer
+from workflows.audit_store import AuditStore
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.request_headers import RequestHeadersInterceptor
+from workflows.sweep_history import SweepHistory
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
 
 
 def test_there_are_histories_of_the_main_scenarios() -> None:
     assert {path.stem for path in HISTORIES} >= {
+        "audit-repaired",
         "batch",
         "batch-cancelled",
         "deliver-second-attempt",
@@ -35,6 +38,7 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-refused",
         "erase-running-download",
         "monitor-throttled-and-refused",
+        "sweep-history",
     }
 
 
@@ -43,7 +47,9 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
 async def test_a_recorded_history_replays(path: Path, traced: bool) -> None:
     tracer = open_tracer("http://127.0.0.1:1" if traced else None, None, service="autos-worker")
     replayer = Replayer(
-        workflows=[DownloadProcess, DownloadBatch, DeliverWebhook, EraseProcess, MonitorCourt],
+        workflows=[
+            *(AuditStore, DeliverWebhook, DownloadBatch, DownloadProcess, EraseProcess, MonitorCourt, SweepHistory),
+        ],
         interceptors=[*trace_interceptors(tracer), RequestHeadersInterceptor()],
     )
     await replayer.replay_workflow(_history(path))

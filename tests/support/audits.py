@@ -119,7 +119,8 @@ async def audit_all(auditor: StoreAuditor, part: AuditPart = FULL_AUDIT) -> tupl
         result = await auditor.scan(replace(part, cursor=cursor))
         cursor, counts = result.following, counts.plus(result.counts)
         findings += result.findings
-    return counts, findings + await auditor.find_uploads(part.process_number)
+    uploads = await auditor.find_uploads(part.process_number, findings_left=part.findings_left)
+    return counts, [*findings, *uploads.findings]
 
 
 def by_kind(findings: list[Finding]) -> dict[FindingKind, list[str]]:

@@ -131,7 +131,11 @@ def test_samples_have_their_share_and_every_object_has_its_turn() -> None:
     ("found", "contents", "objects", "whole", "says"),
     [
         ({}, 0, 0, True, None),
-        ({FindingKind.MISSING: 100}, 100, 1, True, None),
+        ({FindingKind.MISSING: 100}, 101, 1, True, None),
+        # The one object is the write check's.
+        ({FindingKind.MISSING: 100}, 100, 1, True, "has none of"),
+        ({FindingKind.MISSING: 2, FindingKind.LOST: 1}, 3, 1, True, "has none of"),
+        ({FindingKind.WRONG_HASH: 3}, 3, 3, True, None),
         ({FindingKind.MISSING: 101}, 1_000, 1_000, True, None),
         ({FindingKind.MISSING: 101}, 500, 400, True, "right bucket"),
         ({FindingKind.WRONG_SIZE: 60, FindingKind.WRONG_HASH: 60}, 500, 500, True, "right bucket"),

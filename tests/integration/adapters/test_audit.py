@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,15 @@ from activities.store_audit import StoreAuditor
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.storage.bucket_listing import BucketListing
-from domain.audit import FindingKind, describe_bulk_damage
+from domain.audit import FindingKind, ListedObject, describe_bulk_damage
 from domain.audit_messages import AuditCounts, AuditRecord, RepairState
-from domain.documents import DocumentStatus
+from domain.documents import DocumentStatus, StoredObject
+from domain.erasure import Author
 from domain.errors import StorageFailure
 from domain.listings import DocumentOrigin
 from domain.storage import PROBE_PREFIX, WRITE_CHECK_KEY, StorageAddress, object_prefix
 from tests.integration.adapters.conftest import NewDatabase
-from tests.support.audits import FULL_AUDIT, AuditedPlace, audit_all, audited_place, by_kind
+from tests.support.audits import FULL_AUDIT, AuditedPlace, LaterListing, audit_all, audited_place, by_kind
 from tests.support.contents import pdf_of
 from tests.support.listings import document_ids, listed, listing_of
 from tests.support.numbers import fresh_number
@@ -160,6 +161,88 @@ async def test_a_document_that_a_run_has_stored_again_is_not_reopened(place: Aud
     assert await read_status(place, number, document_id) is DocumentStatus.AVAILABLE
 
 
+class LateDeletion(LaterListing):
+    """The bucket, whose first deletion is slow: much happens before it arrives."""
+
+    def __init__(self, place: AuditedPlace, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(place.client, place.address)
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    async def delete(self, key: str) -> bool:
+        """Delete an object."""
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return await super().delete(key)
+
+
+async def test_two_audits_at_once_leave_no_document_without_its_object(place: AuditedPlace) -> None:
+    number, [stored, _] = await place.stock(2)
+    document_id = stored.key.split("/")[2][:36]
+    await place.flip(stored.key)
+    _, findings = await audit_all(place.auditor())
+
+    async def repair_and_download_again() -> None:
+        await place.auditor().repair(findings)
+        await place.store_document(number, document_id)
+
+    slow = StoreAuditor(place.catalog.audits, LateDeletion(place, repair_and_download_again))
+    await slow.repair(findings)
+
+    assert stored.key not in await place.list_keys()
+    assert await read_status(place, number, document_id) is DocumentStatus.PENDING
+
+
+async def test_an_orphan_that_a_run_records_while_it_is_deleted_is_downloaded_again(place: AuditedPlace) -> None:
+    number, [document_id] = fresh_number(), document_ids(1)
+    await place.catalog.listings.record(listing_of(number, [document_id]))
+    key = f"{object_prefix(number, document_id)}.pdf"
+    await place.put(key, b"bytes")
+    found = StoredObject(key, 5, "0" * 64, "application/pdf")
+    slow = StoreAuditor(
+        place.catalog.audits,
+        LateDeletion(place, lambda: place.catalog.documents.mark_available(number, document_id, found, version=1)),
+    )
+    _, findings = await audit_all(slow)
+    assert by_kind(findings) == {FindingKind.ORPHAN: [key]}
+    await slow.repair(findings)
+    assert await read_status(place, number, document_id) is DocumentStatus.PENDING
+
+
+async def test_no_more_leftover_uploads_are_named_than_are_wanted_and_all_are_counted(place: AuditedPlace) -> None:
+    for _ in range(3):
+        await place.client.create_multipart_upload(
+            Bucket=place.address.bucket, Key=f"{object_prefix(fresh_number(), str(uuid4()))}.pdf"
+        )
+    found = await place.auditor(later=True).find_uploads(findings_left=2)
+    assert (found.counts.found, len(found.findings)) == ({FindingKind.LEFTOVER_UPLOAD: 3}, 2)
+
+
+async def test_what_an_erasure_removes_is_neither_missing_nor_an_orphan(place: AuditedPlace) -> None:
+    number, [first, second] = await place.stock(2)
+    assert await place.catalog.erasures.request(number, Author("desk"), None)
+    await place.delete(first.key)
+    assert (await audit_all(place.auditor()))[1] == []
+    await place.catalog.erased_rows.erase_all(number)
+    assert (await audit_all(place.auditor()))[1] == []
+    # What is left at its end is found.
+    await place.catalog.erasures.complete(number)
+    assert by_kind((await audit_all(place.auditor()))[1]) == {FindingKind.ORPHAN: [second.key]}
+
+
+async def test_an_object_that_is_gone_since_it_was_listed_is_no_orphan(place: AuditedPlace) -> None:
+    class Vanishing(BucketListing):
+        async def list_objects(self, prefix: str, *, after: str = "") -> AsyncGenerator[ListedObject]:
+            """Yield objects that somebody deletes in this moment."""
+            async for item in super().list_objects(prefix, after=after):
+                await place.delete(item.key)
+                yield item
+
+    await place.put(f"{object_prefix(fresh_number(), str(uuid4()))}.pdf", b"bytes")
+    auditor = StoreAuditor(place.catalog.audits, Vanishing(place.client, place.address))
+    assert (await audit_all(auditor))[1] == []
+
+
 async def test_what_the_court_does_not_offer_any_more_is_lost_and_nothing_is_changed(place: AuditedPlace) -> None:
     number, ids = fresh_number(), document_ids(3)
 
@@ -279,9 +362,28 @@ async def test_an_empty_bucket_is_not_repaired_unasked(place: AuditedPlace) -> N
     assert "bucket is empty" in refusal
 
 
+async def test_a_bucket_with_nothing_but_the_write_check_is_not_repaired_unasked(place: AuditedPlace) -> None:
+    _, stored = await place.stock(2)
+    await place.store.check_write()
+    for each in stored:
+        await place.delete(each.key)
+    counts, _ = await audit_all(place.auditor())
+    refusal = describe_bulk_damage(counts.found, contents=counts.contents, objects=counts.objects, whole=True)
+    assert refusal is not None
+    assert "right bucket" in refusal
+
+
+async def test_an_audit_by_a_clock_that_was_ahead_is_not_the_last_one(place: AuditedPlace) -> None:
+    record = AuditRecord("now", datetime.now(UTC), AuditCounts(), {})
+    await place.catalog.audits.record(record)
+    ahead = replace(record, id="ahead", started_at=record.started_at + timedelta(days=365))
+    await place.catalog.audits.record(ahead)
+    assert (await place.catalog.audits.last() or ahead).id == "now"
+
+
 async def test_the_last_audit_is_recorded_once(place: AuditedPlace) -> None:
     assert await place.catalog.audits.last() is None
-    started_at = datetime.now(UTC)
+    started_at = datetime.now(UTC) - timedelta(days=7)
     counts = AuditCounts(5, 4, 3, 2, {FindingKind.MISSING: 1, FindingKind.ORPHAN: 0})
     record = AuditRecord("first", started_at, counts, {FindingKind.MISSING: 1})
     await place.catalog.audits.record(record)
