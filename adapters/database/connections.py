@@ -20,6 +20,9 @@ _UNNAMED_STATEMENTS: dict[str, Any] = {
     "prepared_statement_name_func": str,
 }
 
+# In the ``info`` of a connection to Postgres: whether a pooler is in between.
+IS_POOLED = "is_pooled"
+
 
 def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **options: Any) -> AsyncEngine:
     """Create an engine for a database URL. It does not connect yet.
@@ -38,7 +41,9 @@ def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **optio
         arguments.url, connect_args={**arguments.connect_args, **(connect_args or {})}, **options
     )
     if engine.dialect.name == "postgresql":
-        event.listen(engine.sync_engine, "do_connect", _PoolerGuard(arguments.pooled).connect)
+        guard = _PoolerGuard(arguments.pooled)
+        event.listen(engine.sync_engine, "do_connect", guard.connect)
+        event.listen(engine.sync_engine, "connect", guard.describe)
     return engine
 
 
@@ -63,6 +68,10 @@ class _PoolerGuard:
             self._pooled = True
             connection.close()
         return dialect.connect(*cargs, **cparams, **_UNNAMED_STATEMENTS)
+
+    def describe(self, _: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        """Note at a connection whether a pooler is in between."""
+        entry.info[IS_POOLED] = bool(self._pooled)
 
 
 async def _is_pooled(connection: Any) -> bool:

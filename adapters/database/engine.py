@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
-from adapters.database.connections import open_engine
+from adapters.database.connections import IS_POOLED, open_engine
 from adapters.database.error_mapping import TranslatingDriverErrors
 from domain.database_address import DatabaseAddress
 
@@ -85,8 +85,12 @@ class Database:
                     yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, *, one_statement: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that is committed when the block ends, and rolled back when it raises.
+
+        Args:
+            one_statement: The block executes one statement. On Postgres that is a transaction without BEGIN and
+                COMMIT, which are two round trips.
 
         Raises:
             DependencyUnavailable: The database does not answer.
@@ -98,6 +102,9 @@ class Database:
                     # Take the write lock at BEGIN. A transaction that reads first and writes later fails at once
                     # with SQLITE_BUSY if another service writes: SQLite does not wait for a lock upgrade.
                     await connection.execution_options(**WRITE_LOCK_OPTION)
+                elif one_statement and not connection.info[IS_POOLED]:
+                    # Through a pooler, only a transaction prepares and executes a statement at the same server.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
                 async with connection.begin():
                     yield connection
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from adapters.database import Catalog, Database
 from adapters.storage.link_issuer import LinkIssuer
@@ -58,6 +59,25 @@ async def test_concurrent_accesses_share_a_transaction(catalog: Catalog, number:
     assert catalog.transactions - begun <= 2
     recorded = await list_accesses(catalog, AccessFilter(number))
     assert {access.document_ids for access in recorded} == {(str(place),) for place in range(100)}
+
+
+async def test_an_access_takes_no_round_trip_for_a_transaction(database_url: str, number: str) -> None:
+    if not database_url.startswith("postgresql"):
+        pytest.skip("SQLite has no round trips.")
+    # With the connection that is kept, and watched.
+    database, sent = Database(database_url, pool_size=1), list[str]()
+    async with database.writing() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        driver.add_query_logger(lambda logged: sent.append(logged.query))
+        await connection.execute(select(1))
+    assert sent[-1] == "COMMIT;"
+    sent.clear()
+    await Catalog(database).accesses.record(access_to(number, "a"))
+    await database.close()
+    # Those are the pool's, which asks whether the connection lives.
+    assert sent.count("BEGIN;") == sent.count("ROLLBACK;") == 1
+    assert "COMMIT;" not in sent
 
 
 async def test_an_access_takes_one_insert_whatever_its_size(catalog: Catalog, number: str) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from adapters.database import Catalog, Database
 from adapters.database.connections import open_engine
 from adapters.database.migrate import upgrade
+from domain.accesses import Access, AccessKind, Recipient
+from domain.clients import ALL_SCOPES, Client
 from domain.errors import ConfigurationError
 from tests.support.listings import document_ids, listing_of
 from tests.support.numbers import fresh_number
@@ -44,6 +46,19 @@ async def test_concurrent_transactions_share_few_server_connections(pooled_url: 
         await asyncio.gather(*(record_and_count() for _ in range(16)))
     finally:
         await database.close()
+
+
+async def test_an_access_has_a_transaction_behind_a_pooler(pooled_url: str) -> None:
+    # Without one, its statement may be prepared at one server and executed at another.
+    database, sent = Database(pooled_url, pool_size=1), list[str]()
+    async with database.writing() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        driver.add_query_logger(lambda logged: sent.append(logged.query))
+    access = Access(Recipient(Client("desk", ALL_SCOPES)), fresh_number(), AccessKind.LINK, ("a",))
+    await Catalog(database).accesses.record(access)
+    await database.close()
+    assert sent.count("COMMIT;") == 1
 
 
 async def test_services_share_the_server_connections(pooled_url: str) -> None:
