@@ -19,6 +19,9 @@ from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
 
 
+pytestmark = pytest.mark.thorough
+
+
 def by_kind(result: CommandResult) -> dict[str, list[str]]:
     """Return the keys of the findings that were printed, by kind."""
     kinds: dict[str, list[str]] = {}

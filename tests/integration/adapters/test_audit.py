@@ -30,6 +30,9 @@ from tests.support.numbers import fresh_number
 from tests.support.store_proxy import Refusal, Rule, StoreRequest, store_proxy
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture
 async def place(new_database: NewDatabase, s3: StorageAddress) -> AsyncIterator[AuditedPlace]:
     """A catalog and a bucket that hold nothing else."""
