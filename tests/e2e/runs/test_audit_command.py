@@ -18,7 +18,6 @@ from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
 
-
 pytestmark = pytest.mark.thorough
 
 

@@ -29,7 +29,6 @@ from tests.support.listings import document_ids, listed, listing_of
 from tests.support.numbers import fresh_number
 from tests.support.store_proxy import Refusal, Rule, StoreRequest, store_proxy
 
-
 pytestmark = pytest.mark.thorough
 
 
