@@ -108,6 +108,14 @@ class Stack:
             return "AUTOS_WEBHOOK_SECRET, as you have set it"
         return f"webhook_secret in {self.settings.data_dir / LOCAL_STACK_FILE}"
 
+    @property
+    def s3_keys_place(self) -> str:
+        """Where the keys of the object store are. The keys themselves are not shown."""
+        environment = self._facts.environment
+        if environment.uses_own_s3 and not environment.secrets.s3_keys_are_given:
+            return f"s3_access_key_id and s3_secret_access_key in {self.settings.data_dir / LOCAL_STACK_FILE}"
+        return "as you have set them"
+
     async def wait(self) -> Never:
         """Wait for as long as the guard runs. Never returns.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from workflows.audit_store import AuditStore
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
 from workflows.erase_process import EraseProcess
@@ -21,7 +22,7 @@ from workflows.sweep_uploads import SweepUploads
 
 _HOUSEKEEPING = (
     *(MonitorCourt, DeliverWebhook, EraseProcess, ReviewAlerts),
-    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads),
+    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads, AuditStore),
 )
 
 

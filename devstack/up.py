@@ -88,6 +88,7 @@ def list_addresses(stack: Stack) -> list[tuple[str, str]]:
         ("Temporal (gRPC)", addresses["temporal"]),
         ("S3", f"{addresses['s3']}, bucket {addresses['bucket']}"),
         ("Simulated court", addresses["simulator"]),
+        ("S3 keys", stack.s3_keys_place),
         ("Webhook secret", stack.webhook_secret_place),
         ("Data", str(stack.settings.data_dir)),
         ("Logs", f"API and worker: here; the others: {stack.settings.data_dir / 'logs'}"),

@@ -57,7 +57,7 @@ class AuditStore:
                 AuditActivities.plan_audit, summary="whether an audit is due", **CATALOG
             )
             if not plan.due:
-                workflow.set_current_details(ended_sweep_details("No audit is due."))
+                workflow.set_current_details(ended_sweep_details("No audit is due. `autos audit` audits at once."))
                 return 0
             progress = replace(progress, id=workflow.info().run_id, plan=plan)
         progress = await self._scan(progress, plan)

@@ -71,6 +71,7 @@ def run_details(phase: Phase, reason: FailureCode | None, counts: Completeness, 
             _downloaded(progress),
             (progress.failed, "failed in this run"),
         ),
+        *(("", f"**Next:** {_while_waiting_for_court(reason)}") if phase is Phase.WAITING_FOR_COURT else ()),
     )
 
 
@@ -203,6 +204,12 @@ def utc(moment: datetime) -> str:
 def ended_sweep_details(result: str) -> str:
     """Describe a scheduled workflow that has ended: what it did. Nothing is left to do."""
     return f"**Ended.** {result}\n\n**Next:** nothing; a schedule starts the next one."
+
+
+def _while_waiting_for_court(reason: FailureCode | None) -> str:
+    if reason is FailureCode.CREDENTIALS_REJECTED:
+        return "`autos court login` with a token that the court accepts. The run goes on by itself then."
+    return "the run goes on by itself when the court answers. `autos court status` says when it is asked."
 
 
 def _decided(started: int, joined: int, answered: int) -> str:

@@ -191,6 +191,7 @@ TEXTS = {
     "problem.run_finishing": "The download is already finishing.",
     "problem.nothing_to_retry": "There are no failures to retry.",
     "problem.process_unknown": "This process has not been requested yet.",
+    "problem.process_erased": "This process was erased from this service. Its administrator can allow it again.",
     "problem.document_not_available": "No document is stored that your key may open.",
     "problem.invalid_cursor": "This page of the list no longer exists. Open the process again.",
     "problem.invalid_request": "The address or the form has a value that this service does not understand.",

@@ -183,6 +183,7 @@ TEXTS = {
     "problem.run_finishing": "O download já está terminando.",
     "problem.nothing_to_retry": "Não há falhas para tentar novamente.",
     "problem.process_unknown": "Este processo ainda não foi solicitado.",
+    "problem.process_erased": "Este processo foi apagado deste serviço. Quem o administra pode liberá-lo de novo.",
     "problem.document_not_available": "Não há documento armazenado que sua chave possa abrir.",
     "problem.invalid_cursor": "Esta página da lista não existe mais. Abra o processo de novo.",
     "problem.invalid_request": "O endereço ou o formulário tem um valor que este serviço não entende.",

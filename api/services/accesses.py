@@ -67,7 +67,7 @@ class AccessService:
         heading: list[tuple[str, ...]] = [_COLUMNS]
         while True:
             rows = await self.catalog.accesses.page(wanted, before=before, limit=_ROWS_PER_READ)
-            lines = chain(heading, chain.from_iterable(map(_to_lines, rows)))
+            lines = chain(heading, chain.from_iterable(_to_lines(row, query.document_id) for row in rows))
             while chunk := list(islice(lines, _LINES_PER_CHUNK)):
                 yield _to_csv(chunk)
             if len(rows) < _ROWS_PER_READ:
@@ -88,8 +88,11 @@ def _to_filter(query: AccessesQuery) -> AccessFilter:
     )
 
 
-def _to_lines(access: RecordedAccess) -> Iterable[tuple[str, ...]]:
+def _to_lines(access: RecordedAccess, wanted: str | None) -> Iterable[tuple[str, ...]]:
     for document_id in access.document_ids:
+        # A former content has the id of its document, a slash and its version.
+        if wanted is not None and document_id.partition("/")[0] != wanted:
+            continue
         yield (
             format_timestamp(access.at) or "",
             access.client,

@@ -38,6 +38,10 @@ def list_accesses(
     process: Annotated[
         str | None, typer.Option(metavar=t("NUMBER"), help=t("Only accesses to documents of a process."))
     ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help=t("Only accesses to this document of the process; needs --process.")),
+    ] = None,
     client: Annotated[str | None, typer.Option(metavar=t("NAME"), help=t("Only accesses of a client."))] = None,
     limit: Annotated[
         int | None,
@@ -49,12 +53,14 @@ def list_accesses(
     as_json: AsLines = False,
 ) -> None:
     """List who was handed which documents, the newest first."""
+    if document and not process:
+        raise typer.BadParameter(t("A document is looked for in a process: give --process too."))
     number = canonical_number(process) if process else None
     most = limit if limit is not None else 0 if as_csv else 50
     with open_client(context) as autos:
-        listed = autos.accesses(process_number=number, client=client)
+        listed = autos.accesses(process_number=number, document_id=document, client=client)
         if as_csv:
-            _print_csv(islice(listed, most) if most else listed)
+            _print_csv(islice(listed, most) if most else listed, document)
             return
         shown = list(islice(listed, most) if most else listed)
         has_more = bool(most) and next(listed, None) is not None
@@ -81,15 +87,18 @@ def _row(access: Access) -> tuple[str, ...]:
     )
 
 
-def _print_csv(listed: Iterable[Access]) -> None:
+def _print_csv(listed: Iterable[Access], document: str | None) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(_COLUMNS)
     for access in listed:
-        writer.writerows(_csv_lines(access))
+        writer.writerows(_csv_lines(access, document))
 
 
-def _csv_lines(access: Access) -> Iterator[list[str]]:
+def _csv_lines(access: Access, document: str | None) -> Iterator[list[str]]:
     for document_id in access.document_ids:
+        # A former content has the id of its document, a slash and its version.
+        if document is not None and document_id.partition("/")[0] != document:
+            continue
         cells = {**access.model_dump(mode="json", exclude={"document_ids"}), "document_id": document_id}
         yield [_without_formula(printable(cells[name] or "")) for name in _COLUMNS]
 

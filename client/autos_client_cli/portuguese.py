@@ -277,12 +277,17 @@ PORTUGUESE = {
         "execução {id}, iniciada em {started}, terminada em {ended}, {outcome}"
     ),
     "run {id}, started {started}, open": "execução {id}, iniciada em {started}, aberta",
+    "{count} document is tried again": "{count} documento é tentado de novo",
     "{count} documents are tried again": "{count} documentos são tentados de novo",
     # accesses
     "List who was handed which documents, the newest first. Needs a key with the scope admin.": (
         "Lista quem recebeu quais documentos, os mais novos primeiro. Precisa de uma chave com o escopo admin."
     ),
     "Only accesses to documents of a process.": "Só os acessos a documentos de um processo.",
+    "Only accesses to this document of the process; needs --process.": "Só os acessos a este documento do "
+    "processo; requer --process.",
+    "A document is looked for in a process: give --process too.": "Um documento é procurado em um processo: "
+    "informe também --process.",
     "Only accesses of a client.": "Só os acessos de um cliente.",
     "At most so many; 0 is all. Default: 50, or all as CSV.": (
         "No máximo tantos; 0 são todos. Padrão: 50, ou todos em CSV."

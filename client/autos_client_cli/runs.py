@@ -12,7 +12,7 @@ from autos_client_cli.options import AsJson, AsLines
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
-from autos_client_cli.words import decimal_text, number_text, size_text, status_words
+from autos_client_cli.words import count_text, decimal_text, number_text, size_text, status_words
 
 if TYPE_CHECKING:
     from autos_client import FailureEntry, Status
@@ -163,7 +163,8 @@ def _print_status(status: Status, *, as_json: bool) -> None:
     for warning in status.warnings:
         print_line(f"  {warning.detail} ({warning.code})")
     if status.retried_documents is not None:
-        print_line("  " + t("{count} documents are tried again", count=number_text(status.retried_documents)))
+        one, many = t("{count} document is tried again"), t("{count} documents are tried again")
+        print_line("  " + count_text(status.retried_documents, one, many))
 
 
 def _failure_row(entry: FailureEntry) -> tuple[str, ...]:

@@ -46,6 +46,16 @@ def test_an_open_run_shows_its_phase_and_why_it_waits() -> None:
     )
     assert details.startswith("**waiting_for_court** because of `court_throttled`")
     assert "| 1 | downloaded by this run (1 byte) |" in details
+    assert details.splitlines()[-1].startswith("**Next:** the run goes on by itself")
+
+
+def test_a_run_that_waits_for_a_token_names_the_command_for_it() -> None:
+    details = run_details(Phase.WAITING_FOR_COURT, FailureCode.CREDENTIALS_REJECTED, Completeness(), RunProgress())
+    assert details.splitlines()[-1].startswith("**Next:** `autos court login`")
+
+
+def test_a_run_that_downloads_needs_nothing() -> None:
+    assert "**Next:**" not in run_details(Phase.DOWNLOADING, None, Completeness(pending=1), RunProgress())
 
 
 def test_a_partial_run_shows_its_outcome_its_failures_by_code_and_what_to_do() -> None:

@@ -139,6 +139,10 @@ async def test_an_erased_process_is_refused_until_it_is_allowed_again(erasure_st
     assert {answer.status_code for answer in (*answers, *pages)} == {410}
     assert {answer.json()["code"] for answer in answers} == {"process_erased"}
     assert all("text/html" in page.headers["content-type"] for page in pages)
+    for language, text in (("en", "This process was erased"), ("pt-BR", "Este processo foi apagado")):
+        page = await stack.api.get(f"/ui/processes/{number}", headers={"Accept-Language": language})
+        assert text in page.text
+        assert '<p lang="en">' not in page.text
     assert await stack.list_run_ids(number) == []
     batch = (await stack.api.post("/batches", json={"process_numbers": [number]})).json()["id"]
 

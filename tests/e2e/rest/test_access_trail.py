@@ -239,7 +239,9 @@ async def test_the_command_prints_a_table_json_and_csv(stack: RunningStack, numb
     table = await run_autos(stack, "accesses", "--process", number, "--limit", "1")
     lines = await run_autos(stack, "accesses", "--process", number, "--client", "local", "--json")
     as_csv = await run_autos(stack, "accesses", "--process", number, "--csv")
+    of_one = await run_autos(stack, "accesses", "--process", number, "--document", ids[1], "--csv")
     nothing = await run_autos(stack, "accesses", "--client", "nobody")
+    unplaced = await run_autos(stack, "accesses", "--document", ids[1])
 
     assert (table.exit_code, len(table.stdout.splitlines())) == (0, 2)
     assert "--limit 0" in table.stderr
@@ -250,4 +252,10 @@ async def test_the_command_prints_a_table_json_and_csv(stack: RunningStack, numb
     # Only the fractions of a second are written in another way.
     assert [{**row, "at": row["at"][:19]} for row in rows] == [{**row, "at": row["at"][:19]} for row in expected]
     assert [row["document_id"] for row in rows] == [ids[0], *ids]
+    assert [row["document_id"] for row in csv.DictReader(io.StringIO(of_one.stdout))] == [ids[1]]
+    one = {"process": number, "document_id": ids[1], "format": "csv"}
+    api_csv = await stack.api.get("/accesses", params=one)
+    assert [row["document_id"] for row in csv.DictReader(io.StringIO(api_csv.text))] == [ids[1]]
+    assert (unplaced.exit_code, unplaced.stdout) == (2, "")
+    assert "--process" in unplaced.stderr
     assert (nothing.exit_code, nothing.stdout) == (0, "")

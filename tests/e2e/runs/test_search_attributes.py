@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus
 
+import workflows
 from devstack.temporal_views import HOUSEKEEPING, PROBLEMS, RUNS, TemporalView
 from domain.court import MONITOR_ID
 from tests.support.conditions import eventually
@@ -80,6 +84,17 @@ async def test_the_views_tell_runs_with_problems_and_housekeeping_apart(stack: R
     assert MONITOR_ID in housekeeping
     assert not housekeeping & await list_ids(RUNS)
     assert not any(workflow_id.startswith("batch-") for workflow_id in housekeeping)
+
+
+def test_housekeeping_has_every_workflow_but_runs_and_batches() -> None:
+    names = {name for module in pkgutil.iter_modules(workflows.__path__) for name in find_workflows(module.name)}
+    assert {name for name in names if f'"{name}"' not in HOUSEKEEPING.query} == {"DownloadProcess", "DownloadBatch"}
+
+
+def find_workflows(module: str) -> set[str]:
+    """Return the names of the workflows that a module of `workflows` defines."""
+    members = vars(importlib.import_module(f"workflows.{module}"))
+    return {name for name, member in members.items() if hasattr(member, "__temporal_workflow_definition")}
 
 
 async def read_current_details(stack: RunningStack, workflow_id: str) -> str:
