@@ -11,6 +11,7 @@ from temporalio import activity
 
 from activities.errors import translating_infrastructure_errors
 from activities.heartbeats import heartbeating
+from domain.erasure import ErasureState
 from domain.erasure_messages import (
     ErasurePage,
     ErasureRequest,
@@ -118,10 +119,12 @@ class ErasureActivities:
         return Remains(erased)
 
     @activity.defn
-    async def complete_erasure(self, request: ErasureRequest) -> None:
-        """Record that nothing is left of the process."""
+    async def complete_erasure(self, request: ErasureRequest) -> bool:
+        """Record that nothing is left of the process. Returns True if there are rows of it again."""
         with translating_infrastructure_errors():
             erasure = await self._catalog.erasures.complete(request.process_number)
+        if erasure is not None and erasure.state is ErasureState.RUNNING:
+            return True
         if erasure is not None:
             counts = erasure.counts
             _log.info(
@@ -134,6 +137,7 @@ class ErasureActivities:
                 objects=counts.objects,
                 bytes=counts.bytes,
             )
+        return False
 
     @activity.defn
     async def unfinished_erasures(self, progress: ErasureSweepProgress) -> ErasurePage:

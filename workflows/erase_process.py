@@ -36,17 +36,20 @@ class EraseProcess:
             stopped = await self._stop_run(request)
             found = await self._erase_once(request)
             request = replace(request, rounds=request.rounds + 1)
-            if not found and not stopped.recently_active:
+            if not found and not stopped.recently_active and not await self._find_rest(request):
                 break
             workflow.set_current_details(erasure_details(request.rounds, found))
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(request)
             await workflow.sleep(_pause_after(request.rounds, stopped), summary="before looking again")
-        await workflow.execute_activity_method(
-            ErasureActivities.complete_erasure, request, summary="receipt", **CATALOG
-        )
         workflow.set_current_details(erasure_details(request.rounds, 0))
         return request.rounds
+
+    async def _find_rest(self, request: ErasureRequest) -> bool:
+        """Complete the receipt. Returns True, and does not, if there are rows of the process again."""
+        return await workflow.execute_activity_method(
+            ErasureActivities.complete_erasure, request, summary="receipt", **CATALOG
+        )
 
     async def _stop_run(self, request: ErasureRequest) -> StoppedRun:
         """Cancel the open run, and terminate it if it does not end."""

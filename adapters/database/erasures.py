@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, case, exists, literal, null, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.engine import Database
@@ -32,7 +32,8 @@ class ErasureRepository:
         """Write the tombstone of a process, in one transaction with the check for a legal hold.
 
         From then on nothing of the process is stored any more. Idempotent: while a tombstone blocks the process,
-        its receipt is returned.
+        its receipt is returned. An erasure by retention that still runs becomes one by this request: it would
+        no longer block the process at its end.
 
         Args:
             number: The process.
@@ -47,6 +48,7 @@ class ErasureRepository:
             ProcessHeld: A legal hold prevents the erasure. Nothing was changed.
         """
         async with self._database.writing() as connection:
+            await _take_over_retention(connection, number, author, reason)
             earlier = await _read_latest(connection, number)
             if earlier is not None and earlier.blocking:
                 return earlier
@@ -110,16 +112,23 @@ class ErasureRepository:
         """Record that nothing is left of a process. An erasure by retention no longer blocks it. Idempotent.
 
         Returns:
-            The receipt. None if the process has no tombstone.
+            The receipt. It is still running if the catalog has rows of the process. None if it was never erased.
         """
+        # One statement: a request may make an erasure by retention its own at the same moment.
+        completion = (
+            update(erasures)
+            .where(erasures.c.blocked_number == number, erasures.c.completed_at.is_(None))
+            .values(
+                completed_at=datetime.now(UTC),
+                blocked_number=case(
+                    (erasures.c.kind == ErasureKind.RETENTION, null()), else_=erasures.c.blocked_number
+                ),
+            )
+        )
         async with self._database.writing() as connection:
-            erasure = await _read_latest(connection, number)
-            if erasure is None or erasure.completed_at is not None:
-                return erasure
-            values: dict[str, Any] = {"completed_at": datetime.now(UTC)}
-            if erasure.kind is ErasureKind.RETENTION:
-                values["blocked_number"] = None
-            await connection.execute(update(erasures).where(erasures.c.id == erasure.id).values(values))
+            # Whoever repeats this call late may meet the next erasure of the process, which has only begun.
+            if not await find_rows(connection, number):
+                await connection.execute(completion)
             return await _read_latest(connection, number)
 
     async def list_running(self, *, after: int, before: datetime) -> list[Erasure]:
@@ -171,6 +180,23 @@ def _is_expired(before: datetime) -> ColumnElement[bool]:
         ~has_recent_run,
         ~is_held,
         ~is_blocked(processes.c.number),
+    )
+
+
+async def _take_over_retention(
+    connection: AsyncConnection, number: str, author: Author, reason: str | None
+) -> None:
+    """Make the erasure of a process by retention, if it runs, an erasure by request."""
+    await connection.execute(
+        update(erasures)
+        .where(erasures.c.blocked_number == number, erasures.c.kind == ErasureKind.RETENTION)
+        .values(
+            kind=ErasureKind.REQUEST,
+            reason=reason,
+            requested_at=datetime.now(UTC),
+            requested_by=author.client,
+            key_id=author.key_id,
+        )
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -316,5 +317,62 @@ async def test_running_erasures_are_listed_until_they_are_complete(catalog: Cata
 
     assert await is_listed(now + timedelta(minutes=1))
     assert not await is_listed(now - timedelta(minutes=1))
+    await catalog.erased_rows.erase_all(number)
     await catalog.erasures.complete(number)
     assert not await is_listed(now + timedelta(minutes=1))
+
+
+async def test_an_erasure_is_complete_only_once_no_row_is_left(catalog: Catalog, number: str) -> None:
+    async def complete() -> Erasure:
+        receipt = await catalog.erasures.complete(number)
+        assert receipt is not None
+        return receipt
+
+    await catalog.runs.register(opening_of(number))
+    await request(catalog, number)
+    assert (await complete()).state is ErasureState.RUNNING
+    await catalog.erased_rows.erase_all(number)
+    assert (await complete()).state is ErasureState.COMPLETED
+    await catalog.erasures.allow_again(number, OTHER)
+    await catalog.runs.register(opening_of(number))
+    await request(catalog, number)
+    # The first erasure's worker has died after its commit, and its activity is repeated.
+    assert (await complete()).state is ErasureState.RUNNING
+
+
+async def test_a_request_takes_over_an_erasure_by_retention(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    await catalog.runs.register(opening_of(number))
+    await make_idle(database, number)
+    expired = await catalog.erasures.expire(number, before=datetime.now(UTC) - timedelta(days=1))
+    assert expired is not None
+
+    requested = await request(catalog, number)
+    await catalog.erased_rows.erase_all(number)
+    completed = await catalog.erasures.complete(number)
+
+    assert completed is not None
+    assert (completed.id, completed.kind, completed.requested_by) == (expired.id, ErasureKind.REQUEST, AUTHOR)
+    assert (completed.reason, completed.requested_at) == ("over", requested.requested_at)
+    assert requested.requested_at > expired.requested_at
+    assert completed.blocking
+    with pytest.raises(ProcessErased):
+        await catalog.runs.register(opening_of(number))
+
+
+async def test_a_request_that_races_with_the_end_of_a_retention_blocks_the_process(
+    catalog: Catalog, database: Database
+) -> None:
+    numbers = [fresh_number() for _ in range(20)]
+    for number in numbers:
+        await catalog.runs.register(opening_of(number))
+        await make_idle(database, number)
+        await catalog.erasures.expire(number, before=datetime.now(UTC) - timedelta(days=1))
+        await catalog.erased_rows.erase_all(number)
+
+    await asyncio.gather(
+        *(race(number) for number in numbers for race in (partial(request, catalog), catalog.erasures.complete))
+    )
+
+    assert [number for number in numbers if not await catalog.erasures.is_blocked(number)] == []
