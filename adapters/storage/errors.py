@@ -131,9 +131,11 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, ClientError) and (_status(error) in (405, 501) or error_code(error) in _NOT_ALLOWED)
 
 
-def is_unsupported(error: ClientError) -> bool:
+def is_unsupported(error: Exception) -> bool:
     """Return whether the store does not know the request. A denial is something else."""
-    return _status(error) in (405, 501) or error_code(error) == "NotImplemented"
+    return isinstance(error, ClientError) and (
+        _status(error) in (405, 501) or error_code(error) == "NotImplemented"
+    )
 
 
 def may_refuse_checksums(error: ClientError) -> bool:

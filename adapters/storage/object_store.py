@@ -15,7 +15,13 @@ import structlog
 
 from adapters.storage.connection import BucketLocation, BucketLocator, open_s3
 from adapters.storage.erasing import StoredVersion, delete_versions, list_versions, replace_markers
-from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
+from adapters.storage.errors import (
+    STORE_ERRORS,
+    is_refusal,
+    is_unsupported,
+    storage_failure,
+    translating_expired_keys,
+)
 from adapters.storage.spans import trace_requests
 from adapters.storage.uploads import (
     PART_BYTES,
@@ -195,16 +201,16 @@ class ObjectStore:
         if size_bytes != stored.size_bytes or digest.hexdigest() != stored.sha256:
             raise StorageFailure(f"The store returned {stored.key} with other bytes than were stored.")
 
-    async def abort_uploads(self, prefix: str, *, older_than: timedelta) -> int:
+    async def abort_uploads(self, prefix: str, *, older_than: timedelta, denial_raises: bool = False) -> int:
         """Abort unfinished multipart uploads under ``prefix``.
 
         Objects are not touched. An upload that is still running fails at its next part. If the store does not
-        support or allow this request, the uploads are left to the store's own lifecycle rules. That is logged and
-        is no error.
+        support or allow this request, that is logged, and the store's own lifecycle rules have to abort them.
 
         Args:
             prefix: The beginning of the keys.
             older_than: Younger uploads are kept. Zero aborts all, whatever the store's clock says.
+            denial_raises: It is an error if the store supports the request and does not allow it.
 
         Returns:
             The number of aborted uploads.
@@ -216,8 +222,8 @@ class ObjectStore:
         aborted = 0
         async with self._request_scope(
             f"The store did not abort the uploads under {prefix}",
-            right="s3:ListBucketMultipartUploads",
-            optional=True,
+            right="s3:ListBucketMultipartUploads and s3:AbortMultipartUpload",
+            ignored=is_unsupported if denial_raises else is_refusal,
         ):
             # Use the paginator: some stores return only one of the two markers, and expect only that one.
             async for page in self._client.get_paginator("list_multipart_uploads").paginate(
@@ -265,7 +271,7 @@ class ObjectStore:
         Raises:
             StorageFailure: The store refused or lost a request, or keeps what it was asked to delete.
         """
-        erased = await self.abort_uploads(prefix, older_than=timedelta(0))
+        erased = await self.abort_uploads(prefix, older_than=timedelta(0), denial_raises=True)
         before: list[StoredVersion] = []
         replaced = False
         while True:
@@ -300,7 +306,7 @@ class ObjectStore:
             StorageFailure: The store refused or lost a request.
         """
         async with self._request_scope(
-            f"The store did not list {prefix}", right="s3:ListBucket and s3:GetObject", optional=True
+            f"The store did not list {prefix}", right="s3:ListBucket and s3:GetObject", ignored=is_refusal
         ):
             listed = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=f"{prefix}.")
             for item in listed.get("Contents", []):
@@ -333,7 +339,8 @@ class ObjectStore:
         async with self._request_scope(f"The store did not return {key}", right="s3:GetObject", permanent=False):
             if await self._hash_object(key) == content.sha256.hex():
                 return
-        async with self._request_scope(f"The store did not delete {key}", right="s3:DeleteObject", optional=True):
+        what = f"The store did not delete {key}"
+        async with self._request_scope(what, right="s3:DeleteObject", ignored=is_refusal):
             await self._client.delete_object(Bucket=self._bucket, Key=key)
         raise StorageFailure(f"The store returned {key} with other bytes than were written.")
 
@@ -347,7 +354,13 @@ class ObjectStore:
 
     @asynccontextmanager
     async def _request_scope(
-        self, what: str, *, right: str, where: str | None = None, permanent: bool = True, optional: bool = False
+        self,
+        what: str,
+        *,
+        right: str,
+        where: str | None = None,
+        permanent: bool = True,
+        ignored: Callable[[Exception], bool] | None = None,
     ) -> AsyncIterator[None]:
         """Locate the bucket, run the block, and raise errors of the store as ``StorageFailure``.
 
@@ -356,7 +369,7 @@ class ObjectStore:
             right: The S3 action that is needed.
             where: What the action is needed for. None means the documents.
             permanent: Whether a refusal may be permanent.
-            optional: If the store does not support or allow the requests, log that instead of raising.
+            ignored: Errors for which it returns True are logged instead of raised. None means no error is.
         """
         try:
             await self._locator.locate()
@@ -370,7 +383,7 @@ class ObjectStore:
                 error, what, right=right, where=where or f"{self._bucket}/{DOCUMENTS_PREFIX}*"
             )
             failure.permanent &= permanent
-            if not (optional and is_refusal(error)):
+            if ignored is None or not ignored(error):
                 raise failure from None
             _log.warning("store refuses an optional request", detail=str(failure))
 

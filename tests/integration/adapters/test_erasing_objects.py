@@ -70,6 +70,41 @@ async def test_a_store_without_versions_is_asked_for_its_objects(s3: StorageAddr
     assert await find_in_bucket(s3_client, s3.bucket, [prefix]) == []
 
 
+@pytest.mark.parametrize(
+    ("refused", "right"),
+    [("GET", "s3:ListBucketMultipartUploads"), ("DELETE", "s3:AbortMultipartUpload")],
+    ids=["list", "abort"],
+)
+async def test_a_key_that_may_not_abort_uploads_erases_nothing(
+    s3: StorageAddress, s3_client: S3Client, refused: str, right: str
+) -> None:
+    prefix = f"processes/{uuid4()}/"
+
+    def denies(request: StoreRequest) -> Refusal | None:
+        is_denied = request.method == refused and "upload" in request.query
+        return Refusal(403, "AccessDenied", "Denied") if is_denied else None
+
+    await s3_client.create_multipart_upload(Bucket=s3.bucket, Key=f"{prefix}a.pdf")
+    with stand_in(StoreKind(denies), s3) as (_, address):
+        async with AsyncExitStack() as stack:
+            store = await ObjectStore.open(stack, address)
+            with pytest.raises(StorageFailure, match=right):
+                await store.erase(prefix)
+
+
+async def test_a_store_that_does_not_list_uploads_is_erased(s3: StorageAddress, s3_client: S3Client) -> None:
+    prefix = f"processes/{uuid4()}/"
+
+    def lists_no_uploads(request: StoreRequest) -> Refusal | None:
+        is_list = request.method == "GET" and "uploads" in request.query
+        return Refusal(501, "NotImplemented", "No uploads") if is_list else None
+
+    await s3_client.put_object(Bucket=s3.bucket, Key=f"{prefix}a.pdf", Body=b"bytes")
+    with stand_in(StoreKind(lists_no_uploads), s3) as (_, address):
+        async with AsyncExitStack() as stack:
+            assert await (await ObjectStore.open(stack, address)).erase(prefix) == 1
+
+
 @pytest.mark.parametrize("refused", ["GET", "DELETE"])
 async def test_a_key_that_may_not_erase_fails_and_names_the_right(
     s3: StorageAddress, s3_client: S3Client, refused: str
