@@ -142,6 +142,8 @@ class CourtActivities:
         with giving_up_on_defects(after_attempts=_DEFECT_ATTEMPTS), translating_infrastructure_errors():
             source = await self._catalog.documents.get_source(document.process_number, document.document_id)
             if source is None:
+                # Raises ProcessErased if that is why.
+                await self._catalog.processes.get(document.process_number)
                 raise LookupError(f"no document {document.document_id} in {document.process_number}")
             if source.status is DocumentStatus.AVAILABLE:
                 return DownloadedDocument(size_bytes=0, fetched=False)

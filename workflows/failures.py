@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from domain.errors import FailureCode, FailureScope
+    from domain.errors import FailureCode, FailureScope, ProcessErased
 
 
 class Blame(Enum):
@@ -51,7 +51,7 @@ def judge_failure(error: ActivityError | asyncio.CancelledError, *, cancel_reque
 
     A cancellation takes many forms: the activity confirms it, or its worker is dead and a timeout is all that comes
     back, or it was waiting to be tried again. So whatever does not report a code of ours counts as cancelled once
-    the run's cancellation is requested.
+    the run's cancellation is requested. That the process is being erased is a cancellation too.
 
     Args:
         error: What awaiting the activity raised.
@@ -60,6 +60,9 @@ def judge_failure(error: ActivityError | asyncio.CancelledError, *, cancel_reque
     if is_cancelled_exception(error):
         return JudgedFailure(Blame.CANCELLATION, FailureCode.INTERNAL_ERROR, "cancelled")
     cause = error.__cause__
+    if isinstance(cause, ApplicationError) and cause.type == ProcessErased.code:
+        # The erasure cancels the run as well, but an activity may hear of it first.
+        return JudgedFailure(Blame.CANCELLATION, FailureCode.INTERNAL_ERROR, "erased")
     if isinstance(cause, ApplicationError) and cause.type in frozenset(FailureCode):
         code = FailureCode(cause.type)
         return JudgedFailure(_blame_of(code), code, str(cause.details[0]) if cause.details else "")

@@ -9,7 +9,7 @@ from temporalio import exceptions
 from temporalio.api.common.v1 import Payload
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutType
 
-from domain.errors import FailureCode, FailureScope
+from domain.errors import FailureCode, FailureScope, ProcessErased
 from workflows.failures import Blame, judge_failure
 
 HEARTBEAT_LOST = exceptions.TimeoutError(
@@ -70,6 +70,13 @@ def test_failures_of_a_cancelled_run_are_attributed_to_the_cancellation(
     error: ActivityError | asyncio.CancelledError,
 ) -> None:
     assert judge_failure(error, cancel_requested=True).blame is Blame.CANCELLATION
+
+
+@pytest.mark.parametrize("cancel_requested", [False, True])
+def test_an_erasure_cancels_the_run(*, cancel_requested: bool) -> None:
+    cause = ApplicationError("erased", type=ProcessErased.code, non_retryable=True)
+    judged = judge_failure(make_activity_error(cause), cancel_requested=cancel_requested)
+    assert judged.blame is Blame.CANCELLATION
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from uuid import uuid4
 import httpx
 
 from adapters.database import Database
+from domain.completeness import Outcome
+from domain.run_messages import DownloadRequest
 from domain.storage import DOCUMENTS_PREFIX
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
@@ -21,6 +23,9 @@ from tests.support.process_traces import (
 )
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
+from workflows.download_process import DownloadProcess
+from workflows.options import DEFAULT_PRIORITY
+from workflows.starts import download_process_options
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -210,3 +215,18 @@ async def test_objects_without_rows_are_erased_as_well(erasure_stack: RunningSta
     assert answer.status_code == 202
     assert (await wait_until_erased(stack, number))["counts"]["objects"] == 1
     assert await find_in_bucket(s3, stack.addresses["bucket"], [number]) == []
+
+
+async def test_a_run_that_the_tombstone_refuses_ends_cancelled(erasure_stack: RunningStack) -> None:
+    stack = erasure_stack
+    number = await stack.create_ended_run(1)
+    await stack.api.delete(f"/processes/{number}")
+    await wait_until_erased(stack, number)
+    request = DownloadRequest(number, "local")
+
+    # As a request that has read the process before the tombstone.
+    result = await stack.temporal.execute_workflow(
+        DownloadProcess.run, request, **download_process_options(request, DEFAULT_PRIORITY)
+    )
+
+    assert (result.outcome, result.failure_code) == (Outcome.CANCELLED, None)
