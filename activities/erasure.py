@@ -157,7 +157,8 @@ class ErasureActivities:
         """
         if self._retention is None:
             return ErasurePage(())
-        before = datetime.now(UTC) - self._retention
+        # Two clocks: one that is ahead would erase for good what is still needed.
+        before = min(datetime.now(UTC), activity.info().scheduled_time) - self._retention
         after = None
         if progress.after_created_at:
             after = (datetime.fromisoformat(progress.after_created_at), progress.after_number)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, exists, literal, null, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, case, exists, func, literal, null, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database
 from adapters.database.erased_rows import find_rows
 from adapters.database.erasure_tables import erasures, legal_holds
@@ -147,13 +148,19 @@ class ErasureRepository:
             )
             return [_to_erasure(row) for row in result]
 
+    async def find_oldest_running(self) -> datetime | None:
+        """Return when the oldest erasure was requested that is not complete. None if there is none."""
+        oldest = select(func.min(erasures.c.requested_at)).where(erasures.c.completed_at.is_(None))
+        async with self._database.reading() as connection:
+            return await connection.scalar(oldest)
+
     async def list_expired(
         self, *, before: datetime, after: tuple[datetime, str] | None, limit: int
     ) -> list[tuple[datetime, str]]:
         """Return ``created_at`` and number of processes without activity since ``before``, oldest first.
 
         Activity is: the process came into the catalog, the court listed it, it failed, or a run of it started or
-        ended. Processes under hold are left out.
+        ended. Processes under hold are left out, and so are those that a batch has still to come to.
 
         Args:
             before: The end of the retention period.
@@ -173,11 +180,19 @@ def _is_expired(before: datetime) -> ColumnElement[bool]:
         runs.c.process_number == processes.c.number,
         or_(runs.c.started_at >= before, runs.c.ended_at >= before, runs.c.outcome.is_(None)),
     )
+    # Its turn comes later.
+    is_in_open_batch = exists().where(
+        batch_items.c.process_number == processes.c.number,
+        batch_items.c.decision.is_(None),
+        batch_items.c.batch_id == batches.c.id,
+        batches.c.ended_at.is_(None),
+    )
     is_held = exists().where(legal_holds.c.process_number == processes.c.number)
     return and_(
         processes.c.created_at < before,
         *(or_(column.is_(None), column < before) for column in (processes.c.listed_at, processes.c.failed_at)),
         ~has_recent_run,
+        ~is_in_open_batch,
         ~is_held,
         ~is_blocked(processes.c.number),
     )

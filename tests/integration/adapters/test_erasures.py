@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from adapters.database import Catalog, Database
 from adapters.database.erasure_tables import ERASED_ROWS, KEPT_TABLES
-from adapters.database.tables import metadata, processes, runs
+from adapters.database.tables import metadata, runs
 from adapters.database.tombstones import claim_process
 from domain.batch_messages import BatchItemRef
 from domain.batches import Batch, BatchItem, ItemState
 from domain.completeness import Outcome
-from domain.erasure import Author, Erasure, ErasureKind, ErasureState
+from domain.erasure import Author, Erasure, ErasureState
 from domain.errors import CourtFailure, FailureCode, ProcessErased, ProcessHeld
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from tests.support.listings import document_ids, listing_of, stored_object
@@ -27,7 +26,6 @@ from tests.support.process_traces import find_in_tables
 
 AUTHOR = Author("office", "k3x9p2ab")
 OTHER = Author("operator")
-LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def opening_of(number: str) -> RunOpening:
@@ -257,55 +255,6 @@ async def test_a_hold_keeps_its_author_until_it_is_released(catalog: Catalog, nu
     await request(catalog, number)
 
 
-async def make_idle(database: Database, number: str, *, ended: bool = True) -> None:
-    """Make all activity of a process old."""
-    async with database.writing() as connection:
-        await connection.execute(
-            update(processes).where(processes.c.number == number).values(created_at=LONG_AGO, listed_at=LONG_AGO)
-        )
-        await connection.execute(
-            update(runs)
-            .where(runs.c.process_number == number)
-            .values(
-                started_at=LONG_AGO,
-                ended_at=LONG_AGO if ended else None,
-                outcome=Outcome.COMPLETED if ended else None,
-            )
-        )
-
-
-async def test_only_idle_processes_expire(catalog: Catalog, database: Database) -> None:
-    idle, recent, recent_run, open_run, held, erased = numbers = [fresh_number() for _ in range(6)]
-    for number in numbers:
-        await catalog.runs.register(opening_of(number))
-        if number != recent:
-            await make_idle(database, number, ended=number != open_run)
-    await catalog.runs.register(opening_of(recent_run))
-    await catalog.holds.place(held, AUTHOR, None)
-    await catalog.erasures.request(erased, AUTHOR, None)
-    before = datetime.now(UTC) - timedelta(days=1)
-
-    found = await catalog.erasures.list_expired(before=before, after=None, limit=50)
-    receipts = {number: await catalog.erasures.expire(number, before=before) for number in numbers}
-
-    assert [number for _, number in found if number in numbers] == [idle]
-    assert [number for number, receipt in receipts.items() if receipt is not None] == [idle]
-    with pytest.raises(ProcessErased):
-        await catalog.processes.get(idle)
-    await catalog.erased_rows.erase_all(idle)
-    receipt = await catalog.erasures.complete(idle)
-    assert receipt is not None
-    assert (receipt.kind, receipt.requested_by.client, receipt.blocking) == (
-        ErasureKind.RETENTION,
-        "retention",
-        False,
-    )
-    # Somebody may request it again, and erase it for good.
-    assert await catalog.processes.get(idle) is None
-    await catalog.runs.register(opening_of(idle))
-    assert (await request(catalog, idle)).kind is ErasureKind.REQUEST
-
-
 async def test_running_erasures_are_listed_until_they_are_complete(catalog: Catalog, number: str) -> None:
     erasure = await catalog.erasures.request(number, AUTHOR, None, known=True)
     assert erasure is not None
@@ -338,41 +287,3 @@ async def test_an_erasure_is_complete_only_once_no_row_is_left(catalog: Catalog,
     await request(catalog, number)
     # The first erasure's worker has died after its commit, and its activity is repeated.
     assert (await complete()).state is ErasureState.RUNNING
-
-
-async def test_a_request_takes_over_an_erasure_by_retention(
-    catalog: Catalog, database: Database, number: str
-) -> None:
-    await catalog.runs.register(opening_of(number))
-    await make_idle(database, number)
-    expired = await catalog.erasures.expire(number, before=datetime.now(UTC) - timedelta(days=1))
-    assert expired is not None
-
-    requested = await request(catalog, number)
-    await catalog.erased_rows.erase_all(number)
-    completed = await catalog.erasures.complete(number)
-
-    assert completed is not None
-    assert (completed.id, completed.kind, completed.requested_by) == (expired.id, ErasureKind.REQUEST, AUTHOR)
-    assert (completed.reason, completed.requested_at) == ("over", requested.requested_at)
-    assert requested.requested_at > expired.requested_at
-    assert completed.blocking
-    with pytest.raises(ProcessErased):
-        await catalog.runs.register(opening_of(number))
-
-
-async def test_a_request_that_races_with_the_end_of_a_retention_blocks_the_process(
-    catalog: Catalog, database: Database
-) -> None:
-    numbers = [fresh_number() for _ in range(20)]
-    for number in numbers:
-        await catalog.runs.register(opening_of(number))
-        await make_idle(database, number)
-        await catalog.erasures.expire(number, before=datetime.now(UTC) - timedelta(days=1))
-        await catalog.erased_rows.erase_all(number)
-
-    await asyncio.gather(
-        *(race(number) for number in numbers for race in (partial(request, catalog), catalog.erasures.complete))
-    )
-
-    assert [number for number in numbers if not await catalog.erasures.is_blocked(number)] == []
