@@ -111,6 +111,16 @@ class Metrics:
             ["of"],
             registry=registry,
         )
+        self._add_housekeeping(registry)
+        ProcessCollector(namespace="autos_api", registry=registry)
+
+    def _add_housekeeping(self, registry: CollectorRegistry) -> None:
+        """Add what audits and erasures tell."""
+        self._erasure_age = Gauge(
+            "autos_erasure_age_seconds",
+            "How long ago the oldest erasure was requested that is not complete. 0 if there is none.",
+            registry=registry,
+        )
         self._audit_findings = Gauge(
             "autos_audit_findings",
             "What the last audit of the bucket found and did not repair, by kind. NaN if there was none.",
@@ -122,7 +132,6 @@ class Metrics:
             "How long ago the last audit of the bucket began. NaN if there was none.",
             registry=registry,
         )
-        ProcessCollector(namespace="autos_api", registry=registry)
 
     def track_stream(self) -> AbstractContextManager[object]:
         """Count one more open event stream for as long as the block lasts."""
@@ -174,6 +183,7 @@ class Metrics:
             state, token = await catalog.court_state.read_state_and_token()
             store = await catalog.store_circuit.read()
             batches = await catalog.batches.count_open()
+            erasing_since = await catalog.erasures.find_oldest_running()
             alerts = await catalog.alerts.count_open()
             unrecognized = await catalog.lists.count_unrecognized_levels()
             audit = await catalog.audits.last()
@@ -182,6 +192,7 @@ class Metrics:
             for gauge in (self._court, self._token_seconds, self._store):
                 gauge.set(nan)
             self._batches.set(nan)
+            self._erasure_age.set(nan)
             for kind in AlertKind:
                 self._alerts.labels(kind).set(nan)
             for subject in _SECRECY_SUBJECTS:
@@ -194,6 +205,8 @@ class Metrics:
             self._token_seconds.set((expires_at - datetime.now(UTC)).total_seconds() if expires_at else nan)
             self._store.set(store.reason is None)
             self._batches.set(batches)
+            age = datetime.now(UTC) - erasing_since if erasing_since else None
+            self._erasure_age.set(0 if age is None else age.total_seconds())
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
             for subject in _SECRECY_SUBJECTS:

@@ -25,6 +25,7 @@ from api.services.metrics import Metrics
 from api.services.worker_presence import WorkerPresence
 from domain.completeness import Phase
 from domain.court import TokenReport
+from domain.erasure import Author
 from domain.errors import CourtFailure, DependencyUnavailable, FailureCode
 from domain.secrecy import Secrecy
 from tests.support.listings import FIRST_DEGREE, document_ids, listed, listing_of
@@ -155,6 +156,16 @@ async def test_database_transactions_are_counted(measured: MeasuredApp) -> None:
         await measured.catalog.check()
     # Reading the metrics queries the database too.
     assert float((await measured.read_metrics())["autos_database_transactions_total"]) > before + 5
+
+
+async def test_metrics_show_how_long_an_erasure_takes(measured: MeasuredApp) -> None:
+    assert (await measured.read_metrics())["autos_erasure_age_seconds"] == "0.0"
+    number = fresh_number()
+    await measured.catalog.erasures.request(number, Author("office"), None, known=True)
+    assert float((await measured.read_metrics())["autos_erasure_age_seconds"]) > 0
+    await measured.catalog.erased_rows.erase_all(number)
+    await measured.catalog.erasures.complete(number)
+    assert (await measured.read_metrics())["autos_erasure_age_seconds"] == "0.0"
 
 
 async def test_metrics_show_whether_the_court_and_the_database_answer(
