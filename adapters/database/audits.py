@@ -12,7 +12,6 @@ from adapters.database.audit_tables import audits
 from adapters.database.engine import Database
 from adapters.database.erasure_tables import erasures
 from adapters.database.tables import document_versions, documents, processes
-from adapters.database.tombstones import is_blocked
 from adapters.database.upserts import insert_into
 from domain.audit import AuditedDocument, FindingKind, StoredContent
 from domain.audit_messages import AuditCounts, AuditRecord
@@ -99,15 +98,11 @@ class AuditRepository:
         return [_to_audited(row, versions.get((row.process_number, row.id), ())) for row in rows]
 
     async def get(self, process_number: str, document_id: str) -> AuditedDocument | None:
-        """Return one document as it is now. None if there is no such row, or if its process is being erased."""
+        """Return one document as it is now. None if there is no such row."""
         async with self._database.reading() as connection:
             row = (
                 await connection.execute(
-                    _SELECT_ROWS.where(
-                        documents.c.process_number == process_number,
-                        documents.c.id == document_id,
-                        ~is_blocked(documents.c.process_number),
-                    )
+                    _SELECT_ROWS.where(documents.c.process_number == process_number, documents.c.id == document_id)
                 )
             ).one_or_none()
             if row is None:

@@ -127,13 +127,6 @@ async def test_what_a_running_download_has_stored_is_not_reported(place: Audited
     assert (await audit_all(place.auditor()))[1] == []
 
 
-async def test_what_an_erasure_under_way_has_deleted_is_not_missing(place: AuditedPlace) -> None:
-    number, [stored, _] = await place.stock(2)
-    await place.catalog.erasures.request(number, Author("office"), None)
-    await place.delete(stored.key)
-    assert (await audit_all(place.auditor()))[1] == []
-
-
 async def test_a_young_orphan_is_reported_and_left_alone(place: AuditedPlace) -> None:
     orphan = f"{object_prefix(fresh_number(), str(uuid4()))}.pdf"
     await place.put(orphan, b"bytes")
