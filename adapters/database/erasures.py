@@ -152,7 +152,8 @@ class ErasureRepository:
         """Return when the oldest erasure was requested that is not complete. None if there is none."""
         oldest = select(func.min(erasures.c.requested_at)).where(erasures.c.completed_at.is_(None))
         async with self._database.reading() as connection:
-            return await connection.scalar(oldest)
+            since: datetime | None = await connection.scalar(oldest)
+        return since
 
     async def list_expired(
         self, *, before: datetime, after: tuple[datetime, str] | None, limit: int
