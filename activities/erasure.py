@@ -162,22 +162,22 @@ class ErasureActivities:
         after = None
         if progress.after_created_at:
             after = (datetime.fromisoformat(progress.after_created_at), progress.after_number)
-        expired: list[str] = []
         with translating_infrastructure_errors():
-            page = await self._catalog.erasures.list_expired(before=before, after=after, limit=_CANDIDATES_PER_PAGE)
-            for _, number in page:
-                if await self._runs.find_open(ProcessNumber.parse(number)) is None and await self._expire(
-                    number, before
-                ):
-                    expired.append(number)
-        if len(page) < _CANDIDATES_PER_PAGE:
+            numbers, following = await self._catalog.erasures.list_expired(
+                before=before, after=after, limit=_CANDIDATES_PER_PAGE
+            )
+            expired = [number for number in numbers if await self._expire(number, before)]
+        if following is None:
             return ErasurePage(tuple(expired))
-        created_at, number = page[-1]
+        created_at, number = following
         return ErasurePage(
             tuple(expired), replace(progress, after_created_at=created_at.isoformat(), after_number=number)
         )
 
     async def _expire(self, number: str, before: datetime) -> bool:
+        """Write the tombstone of a process. Returns False if it is active or held."""
+        if await self._runs.find_open(ProcessNumber.parse(number)) is not None:
+            return False
         erasure = await self._catalog.erasures.expire(number, before=before)
         if erasure is not None:
             _log.info("retention period over", process=number)

@@ -19,6 +19,8 @@ from domain.erasure import RETENTION_AUTHOR, Author, Erasure, ErasureCounts, Era
 from domain.errors import ProcessErased, ProcessHeld
 
 _PAGE_SIZE = 100
+# A look at so many processes takes a fraction of a second.
+_SCANNED_PER_PAGE = 5_000
 
 
 class ErasureRepository:
@@ -157,23 +159,37 @@ class ErasureRepository:
 
     async def list_expired(
         self, *, before: datetime, after: tuple[datetime, str] | None, limit: int
-    ) -> list[tuple[datetime, str]]:
-        """Return ``created_at`` and number of processes without activity since ``before``, oldest first.
+    ) -> tuple[list[str], tuple[datetime, str] | None]:
+        """Look at a page of processes, oldest first, and return those without activity since ``before``.
 
         Activity is: the process came into the catalog, the court listed it, it failed, or a run of it started or
         ended. Processes under hold are left out, and so are those that a batch has still to come to.
 
         Args:
             before: The end of the retention period.
-            after: The last process of the page before. None for the first page.
-            limit: Maximum number of processes.
+            after: Where the page begins. None for the first page.
+            limit: Maximum number of processes that are returned.
+
+        Returns:
+            Their numbers, and where the next page begins. None after the last page.
         """
         key = (processes.c.created_at, processes.c.number)
-        statement = select(*key).where(_is_expired(before)).order_by(*key).limit(limit)
+        # Bounded: most processes may be old and active.
+        statement = (
+            select(*key, _is_expired(before).label("is_expired"))
+            .where(processes.c.created_at < before)
+            .order_by(*key)
+            .limit(_SCANNED_PER_PAGE)
+        )
         if after is not None:
             statement = statement.where(tuple_(*key) > tuple_(literal(after[0], UtcDateTime()), literal(after[1])))
         async with self._database.reading() as connection:
-            return [(row.created_at, row.number) for row in await connection.execute(statement)]
+            rows = (await connection.execute(statement)).all()
+        expired = [row for row in rows if row.is_expired][:limit]
+        if len(expired) < limit and len(rows) < _SCANNED_PER_PAGE:
+            return [row.number for row in expired], None
+        last = expired[-1] if len(expired) == limit else rows[-1]
+        return [row.number for row in expired], (last.created_at, last.number)
 
 
 def _is_expired(before: datetime) -> ColumnElement[bool]:

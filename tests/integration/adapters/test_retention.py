@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.erasure import ErasureActivities
 from adapters.database import Catalog, Database
+from adapters.database import erasures as erasure_repository
 from adapters.database.tables import processes, runs
 from domain.batches import Batch, BatchItem
 from domain.completeness import Outcome
@@ -61,10 +62,10 @@ async def test_only_idle_processes_expire(catalog: Catalog, database: Database) 
     await catalog.erasures.request(erased, AUTHOR, None)
     before = datetime.now(UTC) - timedelta(days=1)
 
-    found = await catalog.erasures.list_expired(before=before, after=None, limit=50)
+    found, _ = await catalog.erasures.list_expired(before=before, after=None, limit=50)
     receipts = {number: await catalog.erasures.expire(number, before=before) for number in numbers}
 
-    assert [number for _, number in found if number in numbers] == [idle]
+    assert [number for number in found if number in numbers] == [idle]
     assert [number for number, receipt in receipts.items() if receipt is not None] == [idle]
     with pytest.raises(ProcessErased):
         await catalog.processes.get(idle)
@@ -80,6 +81,32 @@ async def test_only_idle_processes_expire(catalog: Catalog, database: Database) 
     assert await catalog.processes.get(idle) is None
     await catalog.runs.register(opening_of(idle))
     assert (await request(catalog, idle)).kind is ErasureKind.REQUEST
+
+
+@pytest.mark.parametrize("limit", [1, 50])
+async def test_a_page_looks_at_a_bounded_number_of_processes(
+    catalog: Catalog, database: Database, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(erasure_repository, "_SCANNED_PER_PAGE", 3)
+    numbers = [fresh_number() for _ in range(8)]
+    for number in numbers:
+        await catalog.runs.register(opening_of(number))
+        await make_idle(database, number)
+    for number in numbers[:6]:
+        # Old, and active.
+        await catalog.runs.register(opening_of(number))
+    found: list[str] = []
+    after, pages = None, 0
+    while pages == 0 or after is not None:
+        page, after = await catalog.erasures.list_expired(
+            before=datetime.now(UTC) - timedelta(days=1), after=after, limit=limit
+        )
+        assert len(page) <= min(limit, 3)
+        found += page
+        pages += 1
+    assert sorted(set(found) & set(numbers)) == sorted(numbers[6:])
+    assert len(found) == len(set(found))
+    assert pages >= 3
 
 
 async def test_a_process_that_a_batch_has_still_to_come_to_does_not_expire(
