@@ -37,6 +37,8 @@ from tests.support.stack import RunningStack
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.options import PROCESSES_QUEUE
 
+pytestmark = pytest.mark.thorough
+
 STATUSES = [500, 503, 302, 404, 204]
 # Short enough that the links of the first attempt expire before the fifth.
 LINK_LIFETIME = timedelta(seconds=4)

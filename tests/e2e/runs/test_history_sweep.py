@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, insert, select
 
 from adapters.database import Database
@@ -14,6 +15,8 @@ from adapters.temporal.schedules import SWEEP_HISTORY
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.stack import RunningStack
+
+pytestmark = pytest.mark.thorough
 
 OLD = datetime.now(UTC) - timedelta(days=4_000)
 # More than one activity deletes.

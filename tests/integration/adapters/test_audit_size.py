@@ -23,6 +23,8 @@ from tests.support.audits import FULL_AUDIT, AuditedPlace, audit_all, audited_pl
 from tests.support.listings import document_ids, listing_of
 from tests.support.numbers import fresh_number
 
+pytestmark = pytest.mark.thorough
+
 PER_PROCESS = 500
 OBJECTS = 1_200
 

@@ -31,6 +31,8 @@ from tests.support.numbers import fresh_number
 from workflows.audit_store import AuditStore
 from workflows.options import PROCESSES_QUEUE
 
+pytestmark = pytest.mark.thorough
+
 WEEKLY = AuditRules(timedelta(days=7), sample_bytes=2**30, repair=True)
 
 
