@@ -20,7 +20,7 @@ from domain.audit_messages import AuditCounts, AuditRecord, RepairState
 from domain.documents import DocumentStatus, StoredObject
 from domain.erasure import Author
 from domain.errors import StorageFailure
-from domain.listings import DocumentOrigin
+from domain.listings import DocumentOrigin, ListedDocument
 from domain.storage import PROBE_PREFIX, WRITE_CHECK_KEY, StorageAddress, object_prefix
 from tests.integration.adapters.conftest import NewDatabase
 from tests.support.audits import FULL_AUDIT, AuditedPlace, LaterListing, audit_all, audited_place, by_kind
@@ -248,16 +248,16 @@ async def test_an_object_that_is_gone_since_it_was_listed_is_no_orphan(place: Au
 async def test_what_the_court_does_not_offer_any_more_is_lost_and_nothing_is_changed(place: AuditedPlace) -> None:
     number, ids = fresh_number(), document_ids(3)
 
-    def sized(document_id: str, size_bytes: int) -> object:
+    def sized(document_id: str, size_bytes: int) -> ListedDocument:
         origin = DocumentOrigin(document_id, size_bytes=size_bytes, binary_href="/x")
         return replace(listed(document_id), sources=(origin,))
 
     first = [sized(ids[0], 10), listed(ids[1]), listed(ids[2])]
-    await place.catalog.listings.record(listing_of(number, first))  # type: ignore[arg-type]
+    await place.catalog.listings.record(listing_of(number, first))
     stored = [await place.store_document(number, document_id) for document_id in ids]
     # The court replaces the first document, and withdraws the second.
     second = [sized(ids[0], 20), listed(ids[2])]
-    await place.catalog.listings.record(listing_of(number, second, hour=1))  # type: ignore[arg-type]
+    await place.catalog.listings.record(listing_of(number, second, hour=1))
     current = await place.store_document(number, ids[0], size_bytes=3_000, version=2)
     await place.delete(stored[0].key)
     await place.flip(stored[1].key)
