@@ -27,10 +27,11 @@ def read_commands(heading: str) -> list[str]:
 
 
 async def run_commands(stack: RunningStack, commands: str, number: str = "") -> str:
-    """Run the page's commands for a process, as a person pastes them. Returns what they print."""
+    """Run the page's commands for a process, as pasted after `export NUMBER`. Return what they print."""
     process = await asyncio.create_subprocess_exec(
-        *("bash", "-euo", "pipefail", "-c", commands.replace("NUMBER", number)),
+        *("bash", "-euo", "pipefail", "-c", commands),
         env=clean_environment(
+            NUMBER=number,
             AUTOS_PUBLIC_URL=stack.addresses["api"],
             TEMPORAL_ADDRESS=stack.addresses["temporal"],
             # `autos` and `temporal` are beside this Python.

@@ -230,6 +230,22 @@ async def test_alert_of_an_object_that_was_deleted(measured_stack: RunningStack,
     await prometheus.wait_until_cleared("AutosAuditFindings")
 
 
+async def test_alert_of_an_erasure_that_waits_for_the_store(
+    measured_stack: RunningStack, prometheus: Prometheus
+) -> None:
+    stack = measured_stack
+    number = await stack.create_ended_run(2, size_bytes=2_000)
+    with dead_service(stack, "s3", signal.SIGKILL):
+        assert (await stack.api.delete(f"/processes/{number}")).status_code == 202
+        await prometheus.wait_until_raised("AutosErasureStuck")
+
+    async def is_completed() -> bool:
+        return (await stack.api.get(f"/processes/{number}/erasure")).json()["completed_at"] is not None
+
+    await eventually(is_completed, "the end of the erasure", seconds=110)
+    await prometheus.wait_until_cleared("AutosErasureStuck")
+
+
 async def test_alerts_without_a_worker(measured_stack: RunningStack, prometheus: Prometheus) -> None:
     stack = measured_stack
     raised = ("AutosWorkerDown", "AutosNoWorker", "AutosBacklogGrowing")
