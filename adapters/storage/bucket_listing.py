@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 from botocore.exceptions import ClientError
 
-from adapters.storage.connection import BucketLocator, open_s3
+from adapters.storage.connection import BucketLocator, open_s3, read_clock_skew
 from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
 from adapters.storage.uploads import Target, abort_upload
 from domain.audit import ListedObject, ListedUpload
@@ -151,12 +150,9 @@ class BucketListing:
         return page
 
     def _keep_clock(self, response: Any) -> None:
-        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-        try:
-            stated = parsedate_to_datetime(date)
-        except (TypeError, ValueError):
-            return
-        self._clock_skew = (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - datetime.now(UTC)
+        skew = read_clock_skew(response)
+        if skew is not None:
+            self._clock_skew = skew
 
     @asynccontextmanager
     async def _request_scope(self, what: str, *, right: str, where: str | None = None) -> AsyncIterator[None]:

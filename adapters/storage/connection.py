@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -171,3 +173,13 @@ class BucketLocator:
         self._region = builtins["AWS::Region"]
         if self._refuses_path:
             builtins["AWS::S3::ForcePathStyle"] = False
+
+
+def read_clock_skew(response: Any) -> timedelta | None:
+    """Return how far the store's clock is ahead of ours, by the ``Date`` of a response. None if it states none."""
+    date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        stated = parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    return (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - datetime.now(UTC)

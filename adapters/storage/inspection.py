@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ import aiohttp
 from botocore.exceptions import ClientError
 from yarl import URL
 
-from adapters.storage.connection import open_s3
+from adapters.storage.connection import open_s3, read_clock_skew
 from adapters.storage.errors import STORE_ERRORS, is_refusal, storage_failure, translating_expired_keys
 from adapters.storage.object_store import ObjectStore
 from adapters.storage.presigned_urls import LinkSigner
@@ -205,12 +204,9 @@ class BucketInspector:
         )
 
     def _keep_clock(self, response: Any) -> None:
-        date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-        try:
-            stated = parsedate_to_datetime(date)
-        except (TypeError, ValueError):
-            return
-        self.clock_skew = (stated if stated.tzinfo else stated.replace(tzinfo=UTC)) - datetime.now(UTC)
+        skew = read_clock_skew(response)
+        if skew is not None:
+            self.clock_skew = skew
 
     @asynccontextmanager
     async def _request_scope(self, what: str, *, right: str, where: str | None = None) -> AsyncIterator[None]:
