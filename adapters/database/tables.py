@@ -85,6 +85,9 @@ processes = Table(
     Column("failed_at", UtcDateTime),
     # Since when the court no longer shows a process that it listed before. The next listing sets it to NULL.
     Column("unlisted_at", UtcDateTime),
+    # The listing that is the baseline of the changes, and the first that stated movements, which is theirs.
+    Column("changes_since", UtcDateTime),
+    Column("movements_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     # The list of processes, newest first.
     Index("ix_processes_created_at_number", "created_at", "number"),
@@ -112,6 +115,12 @@ instances = Table(
     Column("filed_at", UtcDateTime),
     Column("current", Boolean, nullable=False),
     Column("secrecy", String(16), nullable=False, server_default="unknown"),
+    Column("class_code", Integer),
+    Column("class_name", Text),
+    Column("subjects", JSON, nullable=False, server_default="[]"),
+    Column("value", Numeric(18, 2, asdecimal=True)),
+    # NULL if it was listed by a release that did not record this.
+    Column("last_listed_at", UtcDateTime),
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
     _unrecognized_secrecy("instances"),
 )
@@ -149,6 +158,10 @@ documents = Table(
     Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
     # Since when it is withdrawn. Not NULL exactly while `withdrawn` is true.
     Column("unlisted_at", UtcDateTime),
+    # When a change said that it is unlisted. NULL again once it is listed.
+    Column("unlisting_reported_at", UtcDateTime),
+    # The document with the same bytes that is listed instead of this one.
+    Column("replaced_by", String(36)),
     Column("status", String(16), nullable=False),
     Column("failed_attempts", Integer, nullable=False, server_default="0"),
     Column("failure_code", String(32)),
@@ -162,6 +175,8 @@ documents = Table(
     # Incremented each time the court replaces the content under this id.
     Column("version", Integer, nullable=False, server_default="1"),
     Index("uq_documents_process_number_position", "process_number", "position", unique=True),
+    # The timeline.
+    Index("ix_documents_process_number_filed_at", "process_number", "filed_at", "id"),
     # Pages of one status, and of documents still to download.
     Index("ix_documents_process_number_status", "process_number", "status", "position"),
     # Covers the counts, so that they read no table rows.
