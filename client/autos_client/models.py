@@ -40,7 +40,7 @@ class Run(_Model):
 
     Attributes:
         outcome: ``completed``, ``partial``, ``failed`` or ``cancelled``. ``None`` while it is open.
-        chosen_documents: How many documents were requested. ``None`` means all.
+        chosen_documents: How many documents were requested. ``None`` means all, 0 that they were only listed.
     """
 
     id: str

@@ -1,0 +1,252 @@
+"""What the end of a run means for those who watch its process: what is new, and when the next look is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.database.case_tables import changes
+from adapters.database.document_rows import SELECT_DOCUMENTS, to_document
+from adapters.database.event_scopes import read_event_scopes
+from adapters.database.outbox import NewEvent
+from adapters.database.tables import documents, processes
+from adapters.database.watch_tables import watches
+from domain.cases import ChangeKind
+from domain.documents import Document, DocumentStatus
+from domain.errors import FailureCode
+from domain.events import News, is_visible
+from domain.serializers import format_timestamp
+from domain.watches import ANSWERS_OF_LOOKS, Notify, following_look, is_look, late_after
+from domain.webhooks import EventType
+
+# After a look that has failed, or has left documents behind.
+_RETRY_AFTER = timedelta(minutes=15)
+# How many ids one statement names.
+_CHUNK_SIZE = 500
+_SECRECY_FIELD = "secrecy"
+
+_TYPES = (EventType.DOCUMENTS_ADDED, EventType.DOCUMENTS_UNLISTED, EventType.SECRECY_CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a run has found out about a process.
+
+    Attributes:
+        at: When the court last answered about it. None if it never has.
+        failure_code: Why the run failed.
+    """
+
+    at: datetime | None
+    failure_code: FailureCode | None
+
+
+async def find_watch_news(connection: AsyncConnection, run: Row[Any]) -> list[NewEvent]:
+    """Move every watch of a run's process forward, and return what is to be told.
+
+    Call it once for each end of a run, in the transaction that records it: what is told moves the watch's mark, so
+    nothing is lost and nothing is told twice. Any run does, not only a look.
+
+    Args:
+        connection: The transaction that holds the lock on the run.
+        run: The current row of ``runs``, which has an outcome.
+    """
+    watching = (
+        await connection.execute(
+            select(watches)
+            .where(watches.c.process_number == run.process_number)
+            .order_by(watches.c.client)
+            .with_for_update()
+        )
+    ).all()
+    if not watching:
+        return []
+    checked = await _read_checked(connection, run)
+    log = await _ChangeLog.read(
+        connection, run.process_number, after=min(row.announced_sequence for row in watching)
+    )
+    new: list[NewEvent] = []
+    for watch in watching:
+        until = log.last_told(watch)
+        moved = _moved(watch, checked, run, is_held=until < log.last)
+        await connection.execute(
+            update(watches)
+            .where(watches.c.process_number == watch.process_number, watches.c.client == watch.client)
+            .values(**moved, announced_sequence=max(until, watch.announced_sequence))
+        )
+        new += await _tell(connection, watch, moved, run, log, until)
+    return new
+
+
+async def read_news(
+    connection: AsyncConnection, number: str, event_type: EventType, *, after: int, until: int
+) -> News:
+    """Return what the changes that an event tells are about, as it is now.
+
+    Args:
+        connection: The transaction.
+        number: The process.
+        event_type: The event's type.
+        after: The event tells changes after this sequence.
+        until: The last of these sequences.
+    """
+    if event_type is EventType.WATCH_CHECKED or after >= until:
+        return News()
+    log = await _ChangeLog.read(connection, number, after=after)
+    return log.news(event_type, after, until)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChangeLog:
+    """Changes of a process in their order, and their documents by id."""
+
+    rows: Sequence[Row[Any]]
+    documents: dict[str, Document]
+    last: int
+
+    @classmethod
+    async def read(cls, connection: AsyncConnection, number: str, *, after: int) -> _ChangeLog:
+        result = await connection.execute(
+            select(changes)
+            .where(changes.c.process_number == number, changes.c.sequence > after)
+            .order_by(changes.c.sequence)
+        )
+        every = result.all()
+        # What has turned out to be a known paper under another id is no news.
+        rows = [row for row in every if _type_of(row) is not None and row.same_as is None]
+        ids = sorted({row.document_id for row in rows if row.document_id is not None})
+        return cls(rows, await _read_documents(connection, number, ids), every[-1].sequence if every else after)
+
+    def last_told(self, watch: Row[Any]) -> int:
+        """Return the last sequence that a watch is told of now: that before a document still to be stored, or all."""
+        if not watch.download:
+            return self.last
+        for row in self.rows:
+            if row.sequence > watch.announced_sequence and row.kind == ChangeKind.DOCUMENT_ADDED:
+                document = self.documents.get(row.document_id)
+                if document is not None and document.listed and document.status is DocumentStatus.PENDING:
+                    return int(row.sequence) - 1
+        return self.last
+
+    def news(self, event_type: EventType, after: int, until: int) -> News:
+        """Return what an event of a type tells of the changes after one sequence, up to another."""
+        rows = [row for row in self.rows if after < row.sequence <= until and _type_of(row) is event_type]
+        ids = dict.fromkeys(row.document_id for row in rows if row.document_id in self.documents)
+        levels = dict.fromkeys(str(row.details.get("of")) for row in rows if row.kind == ChangeKind.SECRECY_CHANGED)
+        return News(tuple(self.documents[one] for one in ids), tuple(levels))
+
+
+def _type_of(row: Row[Any]) -> EventType | None:
+    """Return the type of the event that tells a change. None if none does."""
+    match row.kind:
+        case ChangeKind.DOCUMENT_ADDED:
+            return EventType.DOCUMENTS_ADDED
+        case ChangeKind.DOCUMENT_UNLISTED:
+            return EventType.DOCUMENTS_UNLISTED
+        case ChangeKind.SECRECY_CHANGED:
+            return EventType.SECRECY_CHANGED
+        case ChangeKind.DOCUMENT_CHANGED if row.details.get("field") == _SECRECY_FIELD:
+            return EventType.SECRECY_CHANGED
+    return None
+
+
+async def _read_documents(connection: AsyncConnection, number: str, ids: Sequence[str]) -> dict[str, Document]:
+    found: dict[str, Document] = {}
+    for start in range(0, len(ids), _CHUNK_SIZE):
+        chunk = ids[start : start + _CHUNK_SIZE]
+        result = await connection.execute(
+            SELECT_DOCUMENTS.where(documents.c.process_number == number, documents.c.id.in_(chunk))
+        )
+        found |= {row.id: to_document(row) for row in result}
+    return found
+
+
+async def _read_checked(connection: AsyncConnection, run: Row[Any]) -> _Checked:
+    code = FailureCode(run.failure_code) if run.failure_code else None
+    if code in ANSWERS_OF_LOOKS:
+        return _Checked(run.ended_at, code)
+    listed_at = await connection.scalar(
+        select(processes.c.listed_at).where(processes.c.number == run.process_number)
+    )
+    return _Checked(listed_at, code)
+
+
+def _moved(watch: Row[Any], checked: _Checked, run: Row[Any], *, is_held: bool) -> dict[str, Any]:
+    """Return the new values of a watch after a run.
+
+    Args:
+        watch: The watch.
+        checked: What the run has found out.
+        run: The run.
+        is_held: Whether new documents wait to be told, because they are not stored yet.
+    """
+    now = datetime.now(UTC)
+    every = timedelta(seconds=watch.every_seconds)
+    is_fresh = checked.at is not None and (watch.last_checked_at is None or checked.at > watch.last_checked_at)
+    planned = watch.next_look_at
+    if checked.at is not None and is_fresh and is_look(checked.at, planned):
+        planned = following_look(watch.process_number, every, planned, now)
+    if is_held:
+        planned = min(planned, now)
+    has_failed = is_held or run.failure_code is not None or run.outcome == "cancelled"
+    return {
+        "last_checked_at": checked.at if is_fresh else watch.last_checked_at,
+        "failure_code": checked.failure_code if is_fresh or checked.failure_code else watch.failure_code,
+        "next_look_at": planned,
+        "late_at": late_after(planned, every),
+        "looking_since": None,
+        "not_before": now + _RETRY_AFTER if has_failed and planned <= now else None,
+    }
+
+
+async def _tell(
+    connection: AsyncConnection,
+    watch: Row[Any],
+    moved: dict[str, Any],
+    run: Row[Any],
+    log: _ChangeLog,
+    until: int,
+) -> list[NewEvent]:
+    after = watch.announced_sequence
+    found = [(kind, log.news(kind, after, until)) for kind in _TYPES]
+    told = [(kind, news) for kind, news in found if news.documents or news.levels]
+    is_checked = moved["last_checked_at"] != watch.last_checked_at
+    if is_checked and watch.notify == Notify.ALWAYS:
+        told.append((EventType.WATCH_CHECKED, News()))
+    if not told:
+        return []
+    details: dict[str, Any] = {
+        "after": after,
+        "until": until,
+        "checked_at": format_timestamp(moved["last_checked_at"]),
+        "failure_code": moved["failure_code"],
+        "next_look_at": format_timestamp(moved["next_look_at"]),
+    }
+    # A receiver that may see nothing of an event does not get it. The list of events has it, for stronger keys.
+    sent = await _find_visible(connection, watch, told) if watch.webhook_url else set()
+    return [
+        NewEvent(
+            watch.client,
+            f"evt_{uuid4().hex}",
+            kind,
+            run.process_number,
+            run.id,
+            run.end_count,
+            details,
+            watch.webhook_url if kind in sent else None,
+        )
+        for kind, _ in told
+    ]
+
+
+async def _find_visible(
+    connection: AsyncConnection, watch: Row[Any], told: Iterable[tuple[EventType, News]]
+) -> set[EventType]:
+    scopes = await read_event_scopes(connection, watch.client)
+    return {kind for kind, news in told if is_visible(kind, news, scopes)}
