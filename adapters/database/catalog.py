@@ -11,6 +11,7 @@ from adapters.database.alerts import AlertRepository
 from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
+from adapters.database.changes import ChangeRepository
 from adapters.database.clients import ClientRepository
 from adapters.database.conflicts import retry_conflicts
 from adapters.database.court_rate_limit import CourtRateLimitRepository
@@ -41,6 +42,7 @@ for _repository in (
     AlertRepository,
     AuditRepository,
     BatchRepository,
+    ChangeRepository,
     CandidateCredentialsRepository,
     ClientRepository,
     CourtRateLimitRepository,
@@ -75,6 +77,7 @@ class Catalog:
 
     Attributes:
         accesses: The access trail.
+        changes: The log of what each listing changes.
         document_search: Filtered and sorted documents of one process.
         history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
@@ -95,6 +98,7 @@ class Catalog:
         self.accesses = AccessRepository(database)
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
+        self.changes = ChangeRepository(database)
         self.documents = DocumentRepository(database)
         self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)

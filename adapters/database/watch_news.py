@@ -124,7 +124,7 @@ class _ChangeLog:
         return cls(rows, await _read_documents(connection, number, ids), every[-1].sequence if every else after)
 
     def last_told(self, watch: Row[Any]) -> int:
-        """Return the last sequence that a watch is told of now: that before a document still to be stored, or all."""
+        """Return the last sequence that is told now: all, or those before a document that is still to be stored."""
         if not watch.download:
             return self.last
         for row in self.rows:

@@ -1,0 +1,113 @@
+"""SELECT statements over movements and summaries of documents, and their rows as domain objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, and_
+
+from adapters.database.case_tables import movements
+from adapters.database.tables import documents, instances, processes
+from domain.cases import DocumentSummary, Movement
+from domain.listings import Instance
+from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
+
+_DOCUMENT_INSTANCES = instances.alias("document_instances")
+_MOVEMENT_INSTANCES = instances.alias("movement_instances")
+_NAMED = documents.alias("named_documents")
+_NAMED_INSTANCES = instances.alias("named_instances")
+_INSTANCE_COLUMNS = ("key", "degree", "name", "court_unit", "filed_at", "current", "secrecy")
+
+
+def _instance_columns(table: FromClause, prefix: str) -> list[ColumnElement[Any]]:
+    return [table.c[name].label(f"{prefix}_instance_{name}") for name in _INSTANCE_COLUMNS]
+
+
+MOVEMENT_COLUMNS = (
+    movements.c.key.label("movement_key"),
+    movements.c.occurred_at.label("movement_at"),
+    movements.c.code.label("movement_code"),
+    movements.c.text.label("movement_text"),
+    movements.c.secrecy.label("movement_secrecy"),
+    movements.c.unlisted_at.label("movement_unlisted_at"),
+    _NAMED.c.id.label("named_id"),
+    _NAMED.c.secrecy.label("named_secrecy"),
+    _NAMED.c.unlisted_at.label("named_unlisted_at"),
+    _NAMED_INSTANCES.c.secrecy.label("named_instance_secrecy"),
+    *_instance_columns(_MOVEMENT_INSTANCES, "movement"),
+)
+DOCUMENT_COLUMNS = (
+    documents.c.id.label("document_id"),
+    documents.c.name.label("document_name"),
+    documents.c.type_name.label("document_type"),
+    documents.c.filed_at.label("document_filed_at"),
+    documents.c.secrecy.label("document_secrecy"),
+    documents.c.unlisted_at.label("document_unlisted_at"),
+    *_instance_columns(_DOCUMENT_INSTANCES, "document"),
+)
+PROCESS_COLUMNS = (
+    processes.c.secrecy.label("process_secrecy"),
+    processes.c.unlisted_at.label("process_unlisted_at"),
+)
+# Whether a key without the scope `sealed` may read them: `domain.secrecy.is_withheld` in SQL. A test compares both.
+PROCESS_IS_OPEN = and_(processes.c.secrecy.in_(OPEN_LEVELS), processes.c.unlisted_at.is_(None))
+MOVEMENT_IS_OPEN = and_(
+    movements.c.secrecy.in_(OPEN_LEVELS),
+    _MOVEMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS),
+    movements.c.unlisted_at.is_(None),
+)
+DOCUMENT_LEVEL_IS_OPEN = and_(documents.c.secrecy.in_(OPEN_LEVELS), _DOCUMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS))
+
+
+def join_movement_parts(left: FromClause, *, isouter: bool) -> FromClause:
+    """Join movements in ``left`` with their instances and the documents that they name."""
+    return (
+        left.join(_MOVEMENT_INSTANCES, movements.c.instance_id == _MOVEMENT_INSTANCES.c.id, isouter=isouter)
+        .outerjoin(
+            _NAMED,
+            (_NAMED.c.process_number == movements.c.process_number) & (_NAMED.c.id == movements.c.document_id),
+        )
+        .outerjoin(_NAMED_INSTANCES, _NAMED.c.instance_id == _NAMED_INSTANCES.c.id)
+    )
+
+
+def join_document_parts(left: FromClause, *, isouter: bool) -> FromClause:
+    """Join documents in ``left`` with their instances."""
+    return left.join(_DOCUMENT_INSTANCES, documents.c.instance_id == _DOCUMENT_INSTANCES.c.id, isouter=isouter)
+
+
+def to_movement(row: Row[*tuple[Any, ...]]) -> Movement:
+    """Convert a row with ``MOVEMENT_COLUMNS`` and ``PROCESS_COLUMNS``."""
+    named_levels = (row.named_secrecy, row.named_instance_secrecy, row.process_secrecy)
+    return Movement(
+        key=row.movement_key,
+        instance=_to_instance(row, "movement"),
+        occurred_at=row.movement_at,
+        code=row.movement_code,
+        text=row.movement_text,
+        document_id=row.named_id,
+        document_is_open=row.named_id is not None
+        and all(Secrecy(level).is_open for level in named_levels)
+        and row.named_unlisted_at is None
+        and row.process_unlisted_at is None,
+        secrecy=strictest(map(Secrecy, (row.movement_secrecy, row.movement_instance_secrecy, row.process_secrecy))),
+        unlisted_at=row.movement_unlisted_at or row.process_unlisted_at,
+    )
+
+
+def to_document_summary(row: Row[*tuple[Any, ...]]) -> DocumentSummary:
+    """Convert a row with ``DOCUMENT_COLUMNS`` and ``PROCESS_COLUMNS``."""
+    return DocumentSummary(
+        id=row.document_id,
+        instance=_to_instance(row, "document"),
+        name=row.document_name,
+        type_name=row.document_type,
+        filed_at=row.document_filed_at,
+        secrecy=strictest(map(Secrecy, (row.document_secrecy, row.document_instance_secrecy, row.process_secrecy))),
+        unlisted_at=row.document_unlisted_at or row.process_unlisted_at,
+    )
+
+
+def _to_instance(row: Row[*tuple[Any, ...]], prefix: str) -> Instance:
+    values = {name: getattr(row, f"{prefix}_instance_{name}") for name in _INSTANCE_COLUMNS}
+    return Instance(**{**values, "secrecy": Secrecy(values["secrecy"])})
