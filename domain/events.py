@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
+from domain.cases import Change
 from domain.clients import Scope
 from domain.documents import Document, Link
-from domain.errors import FailureCode
 from domain.process_number import ProcessNumber
 from domain.processes import Run
 from domain.secrecy import readable
@@ -61,17 +62,26 @@ class EventPage:
     pruned_number: int
 
 
+class DocumentState(StrEnum):
+    """The status of a document, as counts tell it. A document without content has not failed."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+    FAILED = "failed"
+    NO_CONTENT = "no_content"
+
+
 @dataclass(frozen=True, slots=True)
 class News:
-    """What the changes that an event tells are about, as it is now.
+    """What an event of a watch tells, as it is now.
 
     Attributes:
-        documents: The documents.
-        levels: Whose secrecy level has changed besides documents: ``process`` or ``instance``.
+        changes: The changes of one kind that it tells.
+        documents: The states of documents that were added, by id.
     """
 
-    documents: tuple[Document, ...] = ()
-    levels: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    documents: Mapping[str, DocumentState] = field(default_factory=dict)
 
 
 def may_show_documents(run: Run, scopes: Collection[Scope]) -> bool:
@@ -112,9 +122,7 @@ def run_end_data(
 
 def is_visible(event_type: EventType, news: News, scopes: Collection[Scope]) -> bool:
     """Return whether an event of a watch has anything in it that a reader with these scopes may see."""
-    if event_type is EventType.WATCH_CHECKED or news.levels:
-        return True
-    return bool(_visible_documents(news, scopes))
+    return event_type is EventType.WATCH_CHECKED or bool(_visible_changes(news, scopes))
 
 
 def watch_data(
@@ -153,34 +161,27 @@ def watch_data(
             "next_look_at": details["next_look_at"],
             "watch_url": f"{process_url}/watch",
         }
-    documents = _visible_documents(news, scopes)
+    visible = _visible_changes(news, scopes)
+    ids = list(dict.fromkeys(change.document.id for change in visible if change.document is not None))
     counts: Json
     match event_type:
         case EventType.DOCUMENTS_ADDED:
-            counts = {"added_documents": len(documents), **_count_by_status(documents)}
+            by_state = Counter(news.documents.get(one) for one in ids)
+            counts = {"added_documents": len(ids)}
+            counts |= {f"{state}_documents": by_state[state] for state in DocumentState}
         case EventType.DOCUMENTS_UNLISTED:
-            counts = {"unlisted_documents": len(documents)}
+            counts = {"unlisted_documents": len(ids)}
         case _:
-            counts = {"levels": list(news.levels), "changed_documents": len(documents)}
+            levels = dict.fromkeys(change.details["of"] for change in visible if "of" in change.details)
+            counts = {"levels": list(levels), "changed_documents": len(ids)}
     return {
         **head,
         **counts,
-        "document_ids": [document.id for document in documents[:MAX_DOCUMENTS]],
+        "document_ids": ids[:MAX_DOCUMENTS],
         "changes_url": f"{process_url}/changes?after={details['after']}",
     }
 
 
-def _count_by_status(documents: Sequence[Document]) -> Json:
-    counts = Counter(_status_name(document) for document in documents)
-    return {f"{name}_documents": counts[name] for name in ("available", "pending", "failed", "no_content")}
-
-
-def _status_name(document: Document) -> str:
-    if document.failure is not None and document.failure.code is FailureCode.NO_CONTENT:
-        return "no_content"
-    return document.status.value
-
-
-def _visible_documents(news: News, scopes: Collection[Scope]) -> Sequence[Document]:
-    # A key without the scope `read` learns nothing about documents.
-    return readable(news.documents, scopes) if Scope.READ in scopes else []
+def _visible_changes(news: News, scopes: Collection[Scope]) -> Sequence[Change]:
+    # A key without the scope `read` learns nothing about a case.
+    return readable(news.changes, scopes) if Scope.READ in scopes else []

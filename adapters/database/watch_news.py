@@ -11,16 +11,16 @@ from uuid import uuid4
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.case_tables import changes
-from adapters.database.document_rows import SELECT_DOCUMENTS, to_document
+from adapters.database.changes import last_sequence, read_changes
 from adapters.database.event_scopes import read_event_scopes
 from adapters.database.outbox import NewEvent
+from adapters.database.settling import settle_added
 from adapters.database.tables import documents, processes
 from adapters.database.watch_tables import watches
-from domain.cases import ChangeKind
-from domain.documents import Document, DocumentStatus
+from domain.cases import Change, ChangeKind
+from domain.documents import DocumentStatus
 from domain.errors import FailureCode
-from domain.events import News, is_visible
+from domain.events import DocumentState, News, is_visible
 from domain.serializers import format_timestamp
 from domain.watches import ANSWERS_OF_LOOKS, Notify, following_look, is_look, late_after
 from domain.webhooks import EventType
@@ -67,6 +67,7 @@ async def find_watch_news(connection: AsyncConnection, run: Row[Any]) -> list[Ne
     ).all()
     if not watching:
         return []
+    await settle_added(connection, run.process_number)
     checked = await _read_checked(connection, run)
     log = await _ChangeLog.read(
         connection, run.process_number, after=min(row.announced_sequence for row in watching)
@@ -104,66 +105,72 @@ async def read_news(
 
 @dataclass(frozen=True, slots=True)
 class _ChangeLog:
-    """Changes of a process in their order, and their documents by id."""
+    """Changes of a process that events tell, in their order.
 
-    rows: Sequence[Row[Any]]
-    documents: dict[str, Document]
+    Attributes:
+        changes: The changes. A document that turned out to be known under another id is none.
+        documents: The states of the documents that were added, by id.
+        last: The sequence of the last change of any kind.
+    """
+
+    changes: Sequence[Change]
+    documents: dict[str, DocumentState]
     last: int
 
     @classmethod
     async def read(cls, connection: AsyncConnection, number: str, *, after: int) -> _ChangeLog:
-        result = await connection.execute(
-            select(changes)
-            .where(changes.c.process_number == number, changes.c.sequence > after)
-            .order_by(changes.c.sequence)
-        )
-        every = result.all()
-        # What has turned out to be a known paper under another id is no news.
-        rows = [row for row in every if _type_of(row) is not None and row.same_as is None]
-        ids = sorted({row.document_id for row in rows if row.document_id is not None})
-        return cls(rows, await _read_documents(connection, number, ids), every[-1].sequence if every else after)
+        every = await read_changes(connection, number, after=after)
+        told = [change for change in every if _type_of(change) is not None]
+        added = {change.document.id for change in told if _is_added(change) and change.document is not None}
+        # Changes that are not shown count as well.
+        last = max(await last_sequence(connection, number), after)
+        return cls(told, await _read_states(connection, number, sorted(added)), last)
 
     def last_told(self, watch: Row[Any]) -> int:
         """Return the last sequence that is told now: all, or those before a document that is still to be stored."""
-        if not watch.download:
-            return self.last
-        for row in self.rows:
-            if row.sequence > watch.announced_sequence and row.kind == ChangeKind.DOCUMENT_ADDED:
-                document = self.documents.get(row.document_id)
-                if document is not None and document.listed and document.status is DocumentStatus.PENDING:
-                    return int(row.sequence) - 1
+        for change in self.changes if watch.download else ():
+            if change.sequence > watch.announced_sequence and _is_added(change) and change.document is not None:
+                state = self.documents.get(change.document.id)
+                if change.document.listed and state is DocumentState.PENDING:
+                    return change.sequence - 1
         return self.last
 
     def news(self, event_type: EventType, after: int, until: int) -> News:
         """Return what an event of a type tells of the changes after one sequence, up to another."""
-        rows = [row for row in self.rows if after < row.sequence <= until and _type_of(row) is event_type]
-        ids = dict.fromkeys(row.document_id for row in rows if row.document_id in self.documents)
-        levels = dict.fromkeys(str(row.details.get("of")) for row in rows if row.kind == ChangeKind.SECRECY_CHANGED)
-        return News(tuple(self.documents[one] for one in ids), tuple(levels))
+        within = [change for change in self.changes if after < change.sequence <= until]
+        return News(tuple(change for change in within if _type_of(change) is event_type), self.documents)
 
 
-def _type_of(row: Row[Any]) -> EventType | None:
+def _is_added(change: Change) -> bool:
+    return change.kind is ChangeKind.DOCUMENT_ADDED
+
+
+def _type_of(change: Change) -> EventType | None:
     """Return the type of the event that tells a change. None if none does."""
-    match row.kind:
+    match change.kind:
         case ChangeKind.DOCUMENT_ADDED:
             return EventType.DOCUMENTS_ADDED
         case ChangeKind.DOCUMENT_UNLISTED:
             return EventType.DOCUMENTS_UNLISTED
         case ChangeKind.SECRECY_CHANGED:
             return EventType.SECRECY_CHANGED
-        case ChangeKind.DOCUMENT_CHANGED if row.details.get("field") == _SECRECY_FIELD:
+        case ChangeKind.DOCUMENT_CHANGED if change.details.get("field") == _SECRECY_FIELD:
             return EventType.SECRECY_CHANGED
     return None
 
 
-async def _read_documents(connection: AsyncConnection, number: str, ids: Sequence[str]) -> dict[str, Document]:
-    found: dict[str, Document] = {}
+async def _read_states(connection: AsyncConnection, number: str, ids: Sequence[str]) -> dict[str, DocumentState]:
+    found: dict[str, DocumentState] = {}
     for start in range(0, len(ids), _CHUNK_SIZE):
         chunk = ids[start : start + _CHUNK_SIZE]
         result = await connection.execute(
-            SELECT_DOCUMENTS.where(documents.c.process_number == number, documents.c.id.in_(chunk))
+            select(documents.c.id, documents.c.status, documents.c.failure_code).where(
+                documents.c.process_number == number, documents.c.id.in_(chunk)
+            )
         )
-        found |= {row.id: to_document(row) for row in result}
+        for row in result:
+            has_no_content = row.status == DocumentStatus.FAILED and row.failure_code == FailureCode.NO_CONTENT
+            found[row.id] = DocumentState.NO_CONTENT if has_no_content else DocumentState(row.status)
     return found
 
 
@@ -215,7 +222,7 @@ async def _tell(
 ) -> list[NewEvent]:
     after = watch.announced_sequence
     found = [(kind, log.news(kind, after, until)) for kind in _TYPES]
-    told = [(kind, news) for kind, news in found if news.documents or news.levels]
+    told = [(kind, news) for kind, news in found if news.changes]
     is_checked = moved["last_checked_at"] != watch.last_checked_at
     if is_checked and watch.notify == Notify.ALWAYS:
         told.append((EventType.WATCH_CHECKED, News()))
