@@ -40,7 +40,7 @@ def _load_zone() -> tzinfo:
 SAO_PAULO = _load_zone()
 
 
-class Notify(StrEnum):
+class WatchNotify(StrEnum):
     """When a watch tells its client something.
 
     NEW: When there is something new.
@@ -86,7 +86,7 @@ class WatchWish:
 
     every: timedelta = timedelta(seconds=DEFAULT_EVERY_SECONDS)
     webhook_url: str | None = None
-    notify: Notify = Notify.NEW
+    notify: WatchNotify = WatchNotify.NEW
     download: bool = True
 
 

@@ -49,8 +49,9 @@ async def publish(connection: AsyncConnection, new: Iterable[NewEvent]) -> None:
     locks the counters of all its clients, in the order of their names, until the transaction ends. So an event
     becomes visible only after those with lower numbers, and two transactions never wait for each other.
     """
+    ordered = list(new)
     by_client: dict[str, list[NewEvent]] = {}
-    for event in new:
+    for event in ordered:
         by_client.setdefault(event.client, []).append(event)
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
@@ -72,7 +73,7 @@ async def publish(connection: AsyncConnection, new: Iterable[NewEvent]) -> None:
             )
     if rows:
         await connection.execute(insert(events), rows)
-    sent = [_to_delivery_row(event, now) for events_of in by_client.values() for event in events_of if event.url]
+    sent = [_to_delivery_row(event, now) for event in ordered if event.url]
     if sent:
         await connection.execute(insert(deliveries), sent)
 

@@ -22,7 +22,7 @@ from domain.documents import DocumentStatus
 from domain.errors import FailureCode
 from domain.events import DocumentState, News, is_visible
 from domain.serializers import format_timestamp
-from domain.watches import ANSWERS_OF_LOOKS, Notify, following_look, is_look, late_after
+from domain.watches import ANSWERS_OF_LOOKS, WatchNotify, following_look, is_look, late_after
 from domain.webhooks import EventType
 
 # After a look that has failed, or has left documents behind.
@@ -224,7 +224,7 @@ async def _tell(
     found = [(kind, log.news(kind, after, until)) for kind in _TYPES]
     told = [(kind, news) for kind, news in found if news.changes]
     is_checked = moved["last_checked_at"] != watch.last_checked_at
-    if is_checked and watch.notify == Notify.ALWAYS:
+    if is_checked and watch.notify == WatchNotify.ALWAYS:
         told.append((EventType.WATCH_CHECKED, News()))
     if not told:
         return []

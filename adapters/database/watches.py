@@ -17,7 +17,7 @@ from adapters.database.upserts import insert_into
 from adapters.database.watch_tables import watches
 from domain.errors import FailureCode
 from domain.watch_messages import DueLook
-from domain.watches import ANSWERS_OF_LOOKS, Notify, Watch, WatchState, WatchWish, late_after, next_look
+from domain.watches import ANSWERS_OF_LOOKS, Watch, WatchNotify, WatchState, WatchWish, late_after, next_look
 
 # A look that takes longer no longer keeps others from being started.
 _LONGEST_LOOK = timedelta(hours=1)
@@ -232,7 +232,9 @@ def _to_watch(row: Row[Any]) -> Watch:
     return Watch(
         process_number=row.process_number,
         client=row.client,
-        wish=WatchWish(timedelta(seconds=row.every_seconds), row.webhook_url, Notify(row.notify), row.download),
+        wish=WatchWish(
+            timedelta(seconds=row.every_seconds), row.webhook_url, WatchNotify(row.notify), row.download
+        ),
         created_at=row.created_at,
         last_checked_at=row.last_checked_at,
         next_look_at=row.next_look_at,
