@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.case_tables import changes
+from adapters.database.changes import last_sequence
 from adapters.database.engine import Database
 from adapters.database.tables import UtcDateTime, processes
 from adapters.database.tombstones import claim_process, is_blocked, refuse_erased
@@ -30,7 +30,7 @@ _OPEN_RUN_PAUSE = timedelta(minutes=5)
 class WatchRepository:
     """The table of watches. The ends of runs move watches forward, too (``watch_news``).
 
-    `put` raises ProcessErased for a process that was erased, and changes nothing.
+    `put` and `put_all` raise ProcessErased for a process that was erased, and change nothing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -43,36 +43,14 @@ class WatchRepository:
         ones are compared with. Changes from before the watch are not told.
         """
         async with self._database.writing() as connection:
-            await claim_process(connection, number)
-            known = await _get(connection, number, client)
-            every_seconds = int(wish.every.total_seconds())
-            if known is None or known.every_seconds != every_seconds:
-                planned = await _plan(connection, number, wish.every, known)
-            else:
-                planned = known.next_look_at
-            told = known.announced_sequence if known else await _last_sequence(connection, number)
-            values: dict[str, Any] = {
-                "every_seconds": every_seconds,
-                "webhook_url": wish.webhook_url,
-                "notify": wish.notify,
-                "download": wish.download,
-                "next_look_at": planned,
-                "late_at": late_after(planned, wish.every),
-                "announced_sequence": told,
-            }
-            key = {"process_number": number, "client": client, "created_at": datetime.now(UTC)}
-            insertion = insert_into(connection, watches)
-            await connection.execute(
-                insertion.on_conflict_do_update(
-                    index_elements=["process_number", "client"],
-                    # What a run's end has written meanwhile stays.
-                    set_={name: value for name, value in values.items() if name != "announced_sequence"},
-                ),
-                {**key, **values},
-            )
-            row = await _get(connection, number, client)
-        assert row is not None  # noqa: S101 - written in this transaction.
-        return _to_watch(row)
+            return _to_watch(await _put(connection, number, client, wish))
+
+    async def put_all(self, numbers: Collection[str], client: str, wish: WatchWish) -> None:
+        """Watch many processes in one transaction. See `put`."""
+        async with self._database.writing() as connection:
+            # In the order in which everybody locks processes.
+            for number in sorted(numbers):
+                await _put(connection, number, client, wish)
 
     async def get(self, number: str, client: str) -> Watch | None:
         """Return a client's watch of a process. None if it does not watch it.
@@ -213,6 +191,38 @@ async def _get(connection: AsyncConnection, number: str, client: str) -> Row[Any
     return (await connection.execute(found)).one_or_none()
 
 
+async def _put(connection: AsyncConnection, number: str, client: str, wish: WatchWish) -> Row[Any]:
+    await claim_process(connection, number)
+    known = await _get(connection, number, client)
+    every_seconds = int(wish.every.total_seconds())
+    if known is None or known.every_seconds != every_seconds:
+        planned = await _plan(connection, number, wish.every, known)
+    else:
+        planned = known.next_look_at
+    values: dict[str, Any] = {
+        "every_seconds": every_seconds,
+        "webhook_url": wish.webhook_url,
+        "notify": wish.notify,
+        "download": wish.download,
+        "next_look_at": planned,
+        "late_at": late_after(planned, wish.every),
+    }
+    statement = insert_into(connection, watches).on_conflict_do_update(
+        index_elements=["process_number", "client"], set_=values
+    )
+    written = await connection.execute(
+        statement.values(
+            process_number=number,
+            client=client,
+            created_at=datetime.now(UTC),
+            announced_sequence=await last_sequence(connection, number),
+            **values,
+        ).returning(watches)
+    )
+    row: Row[Any] = written.one()
+    return row
+
+
 async def _plan(connection: AsyncConnection, number: str, every: timedelta, known: Row[Any] | None) -> datetime:
     """Return when a process is first looked at, or next, after the interval of its watch has changed."""
     now = datetime.now(UTC)
@@ -221,11 +231,6 @@ async def _plan(connection: AsyncConnection, number: str, every: timedelta, know
     if checked_at is None or checked_at <= now - every:
         return now
     return max(next_look(number, every, checked_at), now)
-
-
-async def _last_sequence(connection: AsyncConnection, number: str) -> int:
-    last = select(func.max(changes.c.sequence)).where(changes.c.process_number == number)
-    return await connection.scalar(last) or 0
 
 
 def _to_watch(row: Row[Any]) -> Watch:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.webhooks import AddressGuard
 
+_NUMBERS_PER_TRANSACTION = 50
+
 _log = structlog.get_logger()
 
 
@@ -74,8 +76,14 @@ class WatchService:
                     for item in items
                 ],
             )
-        wish = body.to_wish()
-        results = [WatchItemBody.of(await self._put_item(item, client, wish)) for item in items]
+        numbers = [item.process_number for item in items if item.process_number is not None]
+        erased: set[str] = set()
+        for start in range(0, len(numbers), _NUMBERS_PER_TRANSACTION):
+            chunk = numbers[start : start + _NUMBERS_PER_TRANSACTION]
+            erased |= await self._put_chunk(set(chunk), client, body.to_wish())
+        results = [
+            WatchItemBody.of(_mark_erased(item) if item.process_number in erased else item) for item in items
+        ]
         counts = {state: sum(result.state is state for result in results) for state in WatchItemState}
         _log.info("watched", client=client.name, processes=counts[WatchItemState.WATCHED])
         return NewWatchesResultBody(
@@ -125,16 +133,22 @@ class WatchService:
             watches_next=page_url("/watches", parameters) if cursor else None,
         )
 
-    async def _put_item(self, item: BatchItem, client: Client, wish: WatchWish) -> BatchItem:
-        """Watch the process of an item. Returns the item, with its problem if there is one."""
-        if item.process_number is None:
-            return item
-        try:
-            await self.catalog.watches.put(item.process_number, client.name, wish)
-        except ProcessErased:
-            return replace(item, problem_code=ERASED_PROBLEM, problem_detail=ERASED_PROBLEM_DETAIL)
-        return item
+    async def _put_chunk(self, numbers: set[str], client: Client, wish: WatchWish) -> set[str]:
+        """Watch processes, and return those that cannot be watched because they were erased."""
+        erased: set[str] = set()
+        while numbers - erased:
+            try:
+                await self.catalog.watches.put_all(numbers - erased, client.name, wish)
+            except ProcessErased as error:
+                erased.add(error.process_number)
+            else:
+                break
+        return erased
 
     async def _check_address(self, body: WatchWishBody) -> None:
         if body.webhook_url is not None:
             await self.address_guard.check(body.webhook_url)
+
+
+def _mark_erased(item: BatchItem) -> BatchItem:
+    return replace(item, problem_code=ERASED_PROBLEM, problem_detail=ERASED_PROBLEM_DETAIL)
