@@ -16,7 +16,7 @@ router = APIRouter(tags=["events"], responses=documented_problems())
 
 
 @router.get("/events", summary="List events", response_model=EventsBody)
-async def get_events(
+async def get_client_events(
     client: Reader,
     recipient: RecipientDep,
     query: Annotated[EventsQuery, Query()],
