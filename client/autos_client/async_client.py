@@ -8,10 +8,18 @@ from autos_client.asynchronous.erasures import ErasureMethods
 from autos_client.asynchronous.processes import ProcessMethods
 from autos_client.asynchronous.runs import RunMethods
 from autos_client.asynchronous.trail import TrailMethods
+from autos_client.asynchronous.watches import WatchMethods
 from autos_client.asynchronous.webhooks import WebhookMethods
 
 
 class AsyncAutos(
-    ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods, ErasureMethods
+    ProcessMethods,
+    RunMethods,
+    BatchMethods,
+    WatchMethods,
+    WebhookMethods,
+    CourtMethods,
+    TrailMethods,
+    ErasureMethods,
 ):
     """The same as ``Autos`` for asyncio. Close it, or use it in an ``async with`` block."""

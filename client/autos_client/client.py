@@ -8,10 +8,20 @@ from autos_client.blocking.erasures import ErasureMethods
 from autos_client.blocking.processes import ProcessMethods
 from autos_client.blocking.runs import RunMethods
 from autos_client.blocking.trail import TrailMethods
+from autos_client.blocking.watches import WatchMethods
 from autos_client.blocking.webhooks import WebhookMethods
 
 
-class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods, ErasureMethods):
+class Autos(
+    ProcessMethods,
+    RunMethods,
+    BatchMethods,
+    WatchMethods,
+    WebhookMethods,
+    CourtMethods,
+    TrailMethods,
+    ErasureMethods,
+):
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 
     Idempotent requests are retried a few times if the API does not answer or asks to wait (``Retry-After``, up to
