@@ -52,14 +52,16 @@ class EventPage:
     """A page of a client's events, in their order.
 
     Attributes:
-        last_number: The number of the client's last event. 0 if it never had one.
-        pruned_number: Events up to this number are no longer kept.
+        next_after: The number after which the next page begins.
+        has_more: Whether there are more already.
+        is_incomplete: Whether some events are missing: they are no longer kept, or the database was restored from a
+            backup.
     """
 
     events: tuple[ClientEvent, ...]
+    next_after: int
     has_more: bool
-    last_number: int
-    pruned_number: int
+    is_incomplete: bool
 
 
 class DocumentState(StrEnum):

@@ -31,25 +31,29 @@ class EventRepository:
             after: The number of the last event that is known. 0 from the beginning.
             limit: Maximum number of events.
         """
-        statement = (
-            select(events)
-            .where(
-                events.c.client == client,
-                events.c.number > after,
-                or_(events.c.process_number.is_(None), ~is_blocked(events.c.process_number)),
-            )
-            .order_by(events.c.number)
-            .limit(limit + 1)
-        )
         counter = select(event_counters).where(event_counters.c.client == client)
         async with self._database.reading() as connection:
-            rows = (await connection.execute(statement)).all()
             counted = (await connection.execute(counter)).one_or_none()
+            last = counted.last_number if counted else 0
+            pruned = counted.pruned_number if counted else 0
+            # A number from the time before the database was restored from a backup would hide all new events.
+            start = min(after, last)
+            result = await connection.execute(
+                select(events)
+                .where(
+                    events.c.client == client,
+                    events.c.number > start,
+                    or_(events.c.process_number.is_(None), ~is_blocked(events.c.process_number)),
+                )
+                .order_by(events.c.number)
+                .limit(limit + 1)
+            )
+            rows = result.all()
         return EventPage(
             tuple(_to_event(row) for row in rows[:limit]),
+            next_after=rows[:limit][-1].number if rows else start,
             has_more=len(rows) > limit,
-            last_number=counted.last_number if counted else 0,
-            pruned_number=counted.pruned_number if counted else 0,
+            is_incomplete=after < pruned or after > last,
         )
 
     async def get_run(self, event: ClientEvent) -> Run | None:

@@ -89,5 +89,7 @@ class EventsBody(Body):
     events: list[ListedEvent]
     next_after: int = Field(description="Send it as `after` to get the events that follow.")
     has_more: bool = Field(description="Whether there are more already.")
-    missed: bool = Field(description="Whether events after `after` are no longer kept.")
+    missed: bool = Field(
+        description="Whether events after `after` are missing: they are no longer kept, or the catalog was restored."
+    )
     events_next: str | None = Field(description="URL of the following events, if there are more already.")

@@ -55,13 +55,12 @@ class EventService:
             if data is not None:
                 head = {"number": event.number, "id": event.id}
                 bodies.append({**head, **event_body(event.type, event.created_at, data)})
-        last = page.events[-1].number if page.events else query.after
-        following = page_url("/events", {"after": last, "limit": query.limit})
+        following = page_url("/events", {"after": page.next_after, "limit": query.limit})
         return {
             "events": bodies,
-            "next_after": last,
+            "next_after": page.next_after,
             "has_more": page.has_more,
-            "missed": query.after < page.pruned_number,
+            "missed": page.is_incomplete,
             "events_next": following if page.has_more else None,
         }
 

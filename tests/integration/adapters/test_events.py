@@ -150,7 +150,17 @@ async def test_old_events_are_pruned_and_missed(catalog: Catalog, database: Data
     await catalog.history.prune(PruneRequest(HistoryKind.EVENTS), before=old + timedelta(days=1))
     page = await catalog.events.page(client, after=0, limit=10)
     assert [event.number for event in page.events] == [3]
-    assert page == EventPage(page.events, has_more=False, last_number=3, pruned_number=2)
+    assert page == EventPage(page.events, next_after=3, has_more=False, is_incomplete=True)
+    assert not (await catalog.events.page(client, after=2, limit=10)).is_incomplete
+
+
+async def test_a_number_from_before_a_restored_backup_hides_nothing(catalog: Catalog, number: str) -> None:
+    client = new_client()
+    opening = RunOpening(number, str(uuid4()), client)
+    await catalog.runs.open(opening)
+    await catalog.runs.close(RunClosing(number, opening.run_id, COMPLETED))
+    page = await catalog.events.page(client, after=100, limit=10)
+    assert page == EventPage((), next_after=1, has_more=False, is_incomplete=True)
 
 
 async def test_an_event_stays_until_it_is_delivered(catalog: Catalog, database: Database, number: str) -> None:
