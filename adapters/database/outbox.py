@@ -72,7 +72,10 @@ async def publish(connection: AsyncConnection, new: Iterable[NewEvent]) -> None:
                 }
             )
     if rows:
-        await connection.execute(insert(events), rows)
+        # An event may outlive its delivery. Whoever subscribes again is sent the same event.
+        await connection.execute(
+            insert_into(connection, events).on_conflict_do_nothing(index_elements=["id"]), rows
+        )
     sent = [_to_delivery_row(event, now) for event in ordered if event.url]
     if sent:
         await connection.execute(insert(deliveries), sent)
@@ -124,7 +127,9 @@ async def find_unannounced(connection: AsyncConnection, run: Row[Any]) -> list[N
     pending = await connection.execute(
         select(subscriptions).where(subscriptions.c.run_id == run.id, ~has_delivery).order_by(subscriptions.c.id)
     )
-    return [_end_of(run, one.client, str(one.id), url=one.url, subscription_id=one.id) for one in pending]
+    return [
+        _end_of(run, one.client, f"{one.client} {one.url}", url=one.url, subscription_id=one.id) for one in pending
+    ]
 
 
 async def find_followers(connection: AsyncConnection, run: Row[Any], client: str | None = None) -> list[NewEvent]:
