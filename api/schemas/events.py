@@ -90,6 +90,6 @@ class EventsBody(Body):
     next_after: int = Field(description="Send it as `after` to get the events that follow.")
     has_more: bool = Field(description="Whether there are more already.")
     missed: bool = Field(
-        description="Whether events after `after` are missing: no longer kept, or lost when the catalog was restored."
+        description="Whether events after `after` are missing: no longer kept, or lost in a restore."
     )
     events_next: str | None = Field(description="URL of the following events, if there are more already.")
