@@ -20,6 +20,12 @@ from tests.support.portal_json import NUMBER, details, piece, stage
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 DOCUMENT = "0f1e2d3c-4b5a-5678-9abc-def012345678"
+_LEVELS: tuple[object, ...] = (1, 5, 6, "SIGILO_MINIMO", "x", False, 0.0, [])
+_MARKS: tuple[object, ...] = (True, "false", "PUBLICO", 0, 1, "N", [], {})
+SEALING_MARKS = [
+    *[("nivelSigilo", level) for level in _LEVELS],
+    *[(key, mark) for key in ("sigilosa", "Sigilo") for mark in _MARKS],
+]
 CPF, CNPJ = "123.456.789-09", "12.345.678/0001-95"
 
 
@@ -167,13 +173,7 @@ def test_numbers_of_taxpayers_leave_the_texts_of_movements() -> None:
     assert found.text == f"Intimação de PARTE SINTÉTICA, CPF , e de , no processo {NUMBER}, id 28800000063"
 
 
-@pytest.mark.parametrize(
-    ("key", "mark"),
-    [
-        *[("nivelSigilo", level) for level in (1, 5, 6, "SIGILO_MINIMO", "x", False, 0.0, [])],
-        *[(key, mark) for key in ("sigilosa", "Sigilo") for mark in (True, "false", "PUBLICO", 0, 1, "N", [], {})],
-    ],
-)
+@pytest.mark.parametrize(("key", "mark"), SEALING_MARKS)
 def test_a_sealed_party_is_not_kept_on_any_way(key: str, mark: object) -> None:
     sealed = {
         "polo": "ATIVO",
