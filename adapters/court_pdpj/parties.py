@@ -22,6 +22,7 @@ MAX_RELATED = 1_000
 MAX_NAME_CHARACTERS = 500
 _MAX_WORD_CHARACTERS = 32
 _MAX_NUMBER_CHARACTERS = 64
+_MAX_REGISTRATION_DIGITS = 8
 _INTEGER = 2**31
 _OAB_STATE_FIRST = re.compile(r"(?:OAB)?[\s/:-]*([A-Z]{2})[\s/.:-]*(?:N[ºo°.]*)?\s*([0-9.]{1,12}[A-Z]?)(?:-[A-Z])?")
 _OAB_NUMBER_FIRST = re.compile(r"(?:OAB)?[\s/:-]*([0-9.]{1,12}[A-Z]?)[\s/.:-]*([A-Z]{2})")
@@ -138,11 +139,16 @@ def _read_registration(value: object, state: object) -> str | None:
     prefix = (parse_text(state) or "").upper()
     for match, order in ((_OAB_STATE_FIRST.fullmatch(text), (1, 2)), (_OAB_NUMBER_FIRST.fullmatch(text), (2, 1))):
         if match and match[order[0]] in _STATES:
-            return match[order[0]] + _digits(match[order[1]])
-    digits = _digits(text)
+            return _join(match[order[0]], match[order[1]])
+    if prefix in _STATES and re.fullmatch(r"[0-9.]{1,12}-?[A-Z]?", text):
+        return _join(prefix, text)
+    return None
+
+
+def _join(state: str, number: str) -> str | None:
     # Eleven digits are a CPF.
-    is_number = 0 < len(digits) <= 8 and re.fullmatch(r"[0-9.]{1,9}-?[A-Z]?", text) is not None
-    return prefix + digits if is_number and prefix in _STATES else None
+    digits = _digits(number)
+    return state + digits if 0 < len(digits) <= _MAX_REGISTRATION_DIGITS else None
 
 
 def _digits(text: str) -> str:

@@ -57,6 +57,7 @@ MOVEMENT_IS_OPEN = and_(
     movements.c.unlisted_at.is_(None),
 )
 DOCUMENT_LEVEL_IS_OPEN = and_(documents.c.secrecy.in_(OPEN_LEVELS), _DOCUMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS))
+DOCUMENT_IS_OPEN = and_(DOCUMENT_LEVEL_IS_OPEN, documents.c.unlisted_at.is_(None))
 
 
 def join_movement_parts(left: FromClause, *, isouter: bool) -> FromClause:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autos_client.blocking.batches import BatchMethods
+from autos_client.blocking.cases import CaseMethods
 from autos_client.blocking.court import CourtMethods
 from autos_client.blocking.erasures import ErasureMethods
 from autos_client.blocking.processes import ProcessMethods
@@ -21,6 +22,7 @@ class Autos(
     CourtMethods,
     TrailMethods,
     ErasureMethods,
+    CaseMethods,
 ):
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from autos_client_cli.portuguese_cases import CASE_TEXTS
 from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
 from autos_client_cli.portuguese_watch import WATCH_TEXTS
 
 PORTUGUESE = {
+    **CASE_TEXTS,
     **ERASURE_TEXTS,
     **WATCH_TEXTS,
     # The program.
