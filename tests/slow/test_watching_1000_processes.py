@@ -1,4 +1,4 @@
-"""A thousand watched processes, ten of which have something new, and a worker that dies while they are looked at."""
+"""A thousand watched processes, ten of which have something new, and a worker that dies during the looks."""
 
 from __future__ import annotations
 
