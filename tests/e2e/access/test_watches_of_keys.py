@@ -79,3 +79,23 @@ async def test_watching_needs_the_scope_download_and_reading_needs_read(keyed: K
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert (await loader.http.put(path)).status_code == 200
     assert (await loader.http.delete(path)).status_code == 204
+
+
+async def test_whoever_joins_a_run_without_a_webhook_has_its_end_among_the_events(
+    keyed: KeyedStack, clients: Clients
+) -> None:
+    stack, number = keyed.stack, fresh_number()
+    await stack.create_process(number, 2, size_bytes=2_000)
+    await stack.set_latency(1)
+    query = {"auto_download": "true"}
+    started = await clients.desk.http.get(f"/processes/{number}", params=query)
+    joined = await clients.archive.http.get(f"/processes/{number}", params=query)
+    assert [started.json()["decision"], joined.json()["decision"]] == ["started", "active"]
+    # Asking again is the same request.
+    await clients.archive.http.get(f"/processes/{number}", params=query)
+    await stack.set_latency(0)
+    await stack.wait_until_ended(number)
+    for holder in (clients.desk, clients.archive):
+        [told] = (await read_events(holder, number)).values()
+        assert (told["type"], told["data"]["run"]["id"]) == ("process.completed", started.json()["run"]["id"])
+    assert await read_events(clients.chief, number) == {}
