@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-import httpx
+import httpx2
 
 from adapters.logs import configure_logging
 from benchmarks.bench import open_bench
@@ -45,7 +45,7 @@ def main() -> None:
     configure_logging("auto", "warning")
     try:
         results = asyncio.run(measure(arguments.only))
-    except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (CannotMeasure, AutosError, httpx2.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
         hard_exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):

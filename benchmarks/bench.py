@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 from temporalio.client import Client
 
@@ -50,7 +50,7 @@ class CourtStats:
 class Bench:
     """A running local stack and the operations of benchmarks on it."""
 
-    def __init__(self, addresses: dict[str, Any], http: httpx.AsyncClient, temporal: Client) -> None:
+    def __init__(self, addresses: dict[str, Any], http: httpx2.AsyncClient, temporal: Client) -> None:
         self.api = str(addresses["api"])
         self.services = {name: psutil.Process(pid) for name, pid in addresses["pids"].items()}
         self.api_service = self.services["api"]
@@ -121,7 +121,7 @@ class Bench:
                 program.terminate()
             await program.wait()
 
-    async def _control(self, method: str, path: str, body: object = None) -> httpx.Response:
+    async def _control(self, method: str, path: str, body: object = None) -> httpx2.Response:
         return (await self.http.request(method, self._simulator + path, json=body)).raise_for_status()
 
 
@@ -163,7 +163,7 @@ async def open_bench(variables: Mapping[str, str] = MappingProxyType({})) -> Asy
     ):
         async with (
             Stack(Path(folder), ephemeral_ports=True) as stack,
-            httpx.AsyncClient(trust_env=False, timeout=60) as http,
+            httpx2.AsyncClient(trust_env=False, timeout=60) as http,
         ):
             addresses = stack.addresses()
             # Separate programs find the stack like its own services do.

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psutil
 
 from adapters.logs import configure_logging
@@ -177,7 +177,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(streams + _OTHER_FILES, hard)), hard))
     try:
         measured = asyncio.run(measure(streams))
-    except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (CannotMeasure, AutosError, httpx2.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
         hard_exit(1)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The court: the PDPJ portal's API, over httpx.
+"""The court: the PDPJ portal's API, over httpx2.
 
 client          listings and documents                  http            one request: token, timeouts, redirects
 diagnosis       whose failure it is                     health_check    does the court work at all?

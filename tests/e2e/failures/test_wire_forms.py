@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from datetime import datetime
 
-import httpx
+import httpx2
 import pytest
 
 from domain.process_number import ProcessNumber
@@ -128,7 +128,7 @@ async def test_an_odd_answer_that_is_the_document_is_stored(
     ]
     faulty = report.documents[FAULTY]
     assert (report.catalog_documents[FAULTY].media_type, faulty["media_type"]) == (row.media_type, row.media_type)
-    async with httpx.AsyncClient() as browser:
+    async with httpx2.AsyncClient() as browser:
         opened = (await browser.get(faulty["download_url"])).raise_for_status()
     assert (opened.content, opened.headers["content-type"]) == (contents[FAULTY], row.media_type)
     assert (report.run["outcome"], report.status["status"]) == ("completed", "completed")

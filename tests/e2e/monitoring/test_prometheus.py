@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import insert
 
@@ -135,7 +135,7 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
         "autos_document_bytes_total > 12000",
     ):
         assert await prometheus.query(expression), expression
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         text = (await http.get(f"http://{stack.addresses['metrics']}/metrics")).text
     assert set(SERIES) <= {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert not [number for number in (sealed, notified, waiting) if number in text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from httpx import URL
+from httpx2 import URL
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.api_service import ApiService
@@ -30,7 +30,7 @@ async def test_request_slightly_above_a_limit_gets_an_answer(lone_api: ApiServic
 
 
 async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> None:
-    async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         wide = {f"x-{number}": "v" * 250 for number in range(90)}
         answers = [
             await client.get("/health/live", headers=wide),
@@ -44,7 +44,7 @@ async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> No
 
 
 async def test_too_many_headers_or_too_long_a_url_is_refused(lone_api: ApiService) -> None:
-    async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         many = await client.get("/health/live", headers={f"x-{number}": "v" for number in range(101)})
         long = await client.get(f"/health/live?long={'v' * 9_000}")
 
