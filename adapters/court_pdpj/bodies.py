@@ -57,24 +57,24 @@ async def iter_body(response: httpx2.Response, stall_seconds: float) -> AsyncGen
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise UnreadableBody("The court's answer is compressed in a way that was not asked for.")
     decompressor = zlib.decompressobj(_GZIP_OR_ZLIB_WBITS) if encoding not in ("", "identity") else None
-    raw_chunks = response.aiter_raw()
     bytes_in = bytes_out = 0
-    while True:
-        async with asyncio.timeout(stall_seconds):
-            raw = await anext(raw_chunks, None)
-        if raw is None:
-            break
-        if decompressor is None:
-            yield raw
-            continue
-        bytes_in += len(raw)
-        # Bytes behind the end do not belong to the body; zlib would keep them in memory.
-        if not decompressor.eof:
-            async for chunk in _decompress(decompressor, raw):
-                bytes_out += len(chunk)
-                yield chunk
-        if bytes_in > bytes_out + _MAX_COMPRESSION_OVERHEAD_BYTES:
-            raise UnreadableBody("The court's answer goes on without any content.")
+    async with aclosing(response.aiter_raw()) as raw_chunks:
+        while True:
+            async with asyncio.timeout(stall_seconds):
+                raw = await anext(raw_chunks, None)
+            if raw is None:
+                break
+            if decompressor is None:
+                yield raw
+                continue
+            bytes_in += len(raw)
+            # Bytes behind the end do not belong to the body; zlib would keep them in memory.
+            if not decompressor.eof:
+                async for chunk in _decompress(decompressor, raw):
+                    bytes_out += len(chunk)
+                    yield chunk
+            if bytes_in > bytes_out + _MAX_COMPRESSION_OVERHEAD_BYTES:
+                raise UnreadableBody("The court's answer goes on without any content.")
     if decompressor is not None and not decompressor.eof:
         raise UnreadableBody("The court's answer ends in the middle of its compressed data.")
 

@@ -15,6 +15,7 @@ import httpx2
 
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, JsonReader, iter_body, read_beginning
 from adapters.court_pdpj.bounded_json import InvalidJson, UnreadableBody
+from adapters.court_pdpj.connection_errors import describe_connection_error
 from adapters.court_pdpj.error_mapping import Resource, map_error_response
 from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from adapters.court_pdpj.tokens import TokenSource
@@ -143,7 +144,7 @@ class HttpPortal:
             ) as response:
                 return await self._json.read(response)
         except (httpx2.HTTPError, TimeoutError) as error:
-            failure: CourtError = CourtFailure(FailureCode.COURT_UNAVAILABLE, _describe_connection_error(error))
+            failure: CourtError = CourtFailure(FailureCode.COURT_UNAVAILABLE, describe_connection_error(error))
         except UnreadableBody as error:
             failure = ProcessFailure(FailureCode.INVALID_LISTING, str(error))
         except InvalidJson:
@@ -180,8 +181,8 @@ class HttpPortal:
             ) from None
         except (httpx2.HTTPError, TimeoutError) as error:
             if has_begun:
-                raise DocumentFailure(FailureCode.CONNECTION_LOST, _describe_connection_error(error)) from None
-            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _describe_connection_error(error)) from None
+                raise DocumentFailure(FailureCode.CONNECTION_LOST, describe_connection_error(error)) from None
+            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, describe_connection_error(error)) from None
 
     @asynccontextmanager
     async def _open_response(
@@ -277,8 +278,3 @@ def _require_token(token: str | None) -> str:
     if not _VISIBLE_ASCII.fullmatch(token):
         raise CourtFailure(FailureCode.CREDENTIALS_REJECTED, "The token holds characters that no header can carry.")
     return token
-
-
-def _describe_connection_error(error: Exception) -> str:
-    # Never the error's own message: it may contain what was sent.
-    return f"No whole answer ({type(error).__name__})."

@@ -9,6 +9,7 @@ import httpx2
 
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, read_beginning
 from adapters.court_pdpj.bounded_json import UnreadableBody
+from adapters.court_pdpj.connection_errors import describe_connection_error
 from adapters.court_pdpj.error_mapping import Resource, map_error_response, parse_json_object
 from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from domain.court import Credentials
@@ -58,7 +59,7 @@ class TokenRefreshClient:
                 body = await read_beginning(response, _MAX_RESPONSE_BYTES, _STALL_SECONDS)
         except (httpx2.HTTPError, TimeoutError, UnreadableBody) as error:
             raise CourtFailure(
-                FailureCode.COURT_UNAVAILABLE, f"No whole answer from the sign-in ({type(error).__name__})."
+                FailureCode.COURT_UNAVAILABLE, describe_connection_error(error, "the sign-in")
             ) from None
         renewed = (
             _parse_credentials(parse_json_object(body), refresh_token) if response.status_code == 200 else None

@@ -15,6 +15,7 @@ import httpcore2
 from standardwebhooks import Webhook
 
 from adapters.webhooks.address_guard import AddressGuard, NonPublicAddress
+from domain.certificates import find_certificate_problem
 from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
 from domain.spans import NO_TRACES, STATUS, SpanKind, Tracer
@@ -81,11 +82,16 @@ class WebhookSender:
             )
         self._secret = secret
         self._tracer = tracer
+        # Made once: reading the system's authorities takes 17 ms of CPU, which each connection would need again.
+        trusted = httpcore2.default_ssl_context()
         # No keep-alive: the name is resolved and checked for each event. No limit on connections: an event must not
         # wait for the responses of other receivers.
         if proxy_url is None:
             self._pool = httpcore2.AsyncConnectionPool(
-                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(address_guard)
+                max_keepalive_connections=0,
+                max_connections=None,
+                ssl_context=trusted,
+                network_backend=_GuardedBackend(address_guard),
             )
         else:
             if address_guard.policy.allow_http:
@@ -95,7 +101,11 @@ class WebhookSender:
                 )
             address, credentials = _split_credentials(proxy_url)
             self._pool = httpcore2.AsyncHTTPProxy(
-                address, proxy_auth=credentials, max_keepalive_connections=0, max_connections=None
+                address,
+                proxy_auth=credentials,
+                ssl_context=trusted,
+                max_keepalive_connections=0,
+                max_connections=None,
             )
 
     async def close(self) -> None:
@@ -168,7 +178,8 @@ class WebhookSender:
             except TimeoutError:
                 return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
             except (*_CONNECTION_ERRORS, httpcore2.UnsupportedProtocol, OSError, ValueError) as error:
-                return Reply(error=type(error).__name__)
+                problem = find_certificate_problem(error)
+                return Reply(error=type(error).__name__ if problem is None else f"certificate: {problem}")
             return Reply(status_code=response.status)
 
     def _request(

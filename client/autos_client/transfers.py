@@ -1,9 +1,10 @@
-"""What both clients share of HTTP: checked settings, requests, limits on answers, and no secrets in logs."""
+"""What both clients share of HTTP: checked settings, arguments, limits on answers, and no secrets in logs."""
 
 from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ def key_headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-def httpx_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
+def stream_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
     """Return a call as the arguments of ``httpx2.Client.stream``."""
     return {
         "method": call.method,
@@ -147,10 +148,23 @@ def no_answer_error(url: str, error: Exception) -> NoAnswer:
     Raise it outside of the ``except`` block: ``error`` holds the request with its key, and must not be its context.
     """
     name = type(error).__name__
-    return NoAnswer("no_answer", f"No API answers at {url} ({name}).", error_name=name)
+    text = f"No API answers at {url} ({name})."
+    if (problem := _certificate_problem(error)) is not None:
+        text = f"The certificate of {url} is not trusted ({problem}). SSL_CERT_FILE names the authorities to trust."
+    return NoAnswer("no_answer", text, error_name=name)
 
 
 def download_error(error: Exception) -> NoAnswer:
     """Return the same for a download from a link. The text does not contain the link."""
     name = type(error).__name__
     return NoAnswer("not_fetched", f"The store did not answer to the end ({name}).", error_name=name)
+
+
+def _certificate_problem(error: Exception) -> str | None:
+    """Return what OpenSSL says of a certificate that is not trusted. None if the error has another cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message.rstrip(".")
+        cause = cause.__cause__ or cause.__context__
+    return None

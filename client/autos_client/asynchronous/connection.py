@@ -59,7 +59,7 @@ class Connection:
         await self._store.aclose()
 
     async def _open_stream(self, stream: StatusStream) -> AsyncIterator[Status]:
-        arguments = transfers.httpx_arguments(stream.call(), transfers.EVENTS_SECONDS)
+        arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:
             async with self._api.stream(**arguments) as response:
@@ -136,7 +136,7 @@ class Connection:
     async def _send(self, call: Call[Any]) -> Answer:
         try:
             with transfers.without_http_logs():
-                async with self._api.stream(**transfers.httpx_arguments(call, self._timeout)) as response:
+                async with self._api.stream(**transfers.stream_arguments(call, self._timeout)) as response:
                     reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
                     async for piece in response.aiter_bytes():
                         reader.take(piece)

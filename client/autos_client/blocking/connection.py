@@ -58,7 +58,7 @@ class Connection:
         self._store.close()
 
     def _open_stream(self, stream: StatusStream) -> Iterator[Status]:
-        arguments = transfers.httpx_arguments(stream.call(), transfers.EVENTS_SECONDS)
+        arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:
             with self._api.stream(**arguments) as response:
@@ -131,7 +131,7 @@ class Connection:
 
     def _send(self, call: Call[Any]) -> Answer:
         try:
-            arguments = transfers.httpx_arguments(call, self._timeout)
+            arguments = transfers.stream_arguments(call, self._timeout)
             with transfers.without_http_logs(), self._api.stream(**arguments) as response:
                 reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
                 for piece in response.iter_bytes():
