@@ -113,9 +113,9 @@ class CourtUrls:
         return allowed and not url.userinfo and not url.fragment and _is_unambiguous(path)
 
 
-def _origin_of(url: httpx2.URL) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, with the scheme's default port filled in."""
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+def _origin_of(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    """Return scheme, host and port: the host as DNS has it, and the scheme's default port filled in."""
+    return url.scheme, url.raw_host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _is_unambiguous(path: str) -> bool:
