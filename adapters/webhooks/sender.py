@@ -82,7 +82,7 @@ class WebhookSender:
             )
         self._secret = secret
         self._tracer = tracer
-        # Made once: reading the system's authorities takes 17 ms of CPU, which each connection would need again.
+        # Made once: reading the authorities takes up to 17 ms of CPU, which each connection would need again.
         trusted = httpcore2.default_ssl_context()
         # No keep-alive: the name is resolved and checked for each event. No limit on connections: an event must not
         # wait for the responses of other receivers.
