@@ -136,5 +136,6 @@ async def test_sign_in_counts_wrong_keys_and_an_invalid_session_does_not(tmp_pat
         assert (await client.get("/processes", headers={"Authorization": "Bearer wrong"})).status_code == 429
         assert (await client.post("/ui/sign-in", data={"key": KEY})).status_code == 303
         assert (await client.get("/ui/sign-in")).status_code == 303
+        client.cookies.clear()
         client.cookies.set("autos_session", "nobody's")
         assert (await client.get("/ui/sign-in")).status_code == 200
