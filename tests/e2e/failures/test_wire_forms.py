@@ -75,14 +75,24 @@ def without_time(failure: Json | None) -> Json | None:
 EACH_FAILED_DOCUMENT = pytest.mark.parametrize(("name", "row"), FAILED_DOCUMENTS.items(), ids=FAILED_DOCUMENTS)
 
 
+def read_failed_attempts(stack: RunningStack, number: str) -> list[str]:
+    """Return the worker's log lines about failed attempts at a process's documents."""
+    lines = stack.stderr.read_text().splitlines()
+    return [line for line in lines if number in line and '"document ' in line]
+
+
 @EACH_FAILED_DOCUMENT
-def test_the_catalog_has_one_failed_document(results: dict[str, RowResult], name: str, row: FailedDocument) -> None:
+def test_the_catalog_has_one_failed_document(
+    shared_stack: RunningStack, results: dict[str, RowResult], name: str, row: FailedDocument
+) -> None:
     report = results[name].report
     *others, faulty = report.catalog_documents
     failure = expected_failure(row, report.number)
 
     assert faulty == CatalogDocument("failed", row.code, row.attempts, failure["answer"], None, None, None)
-    assert {(each.status, each.failure_code, each.failed_attempts) for each in others} == {("available", None, 0)}
+    assert {(each.status, each.failure_code, each.failed_attempts) for each in others} == {
+        ("available", None, 0)
+    }, read_failed_attempts(shared_stack, report.number)
     assert report.failure == (None, None)
 
 
