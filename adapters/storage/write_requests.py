@@ -41,7 +41,8 @@ AUTH_TYPE_MAPS[_SIGNATURE_BY_CHECKSUM] = ChecksumSigner
 def simplify_writes(client: S3Client) -> None:
     """Have a client sign the checksum of a write, and find the endpoint of all keys once."""
     for name in _OPERATIONS:
-        client.meta.events.register(f"choose-signer.s3.{name}", _choose_signer)
+        # The stubs say that handlers return nothing. This event is answered.
+        client.meta.events.register(f"choose-signer.s3.{name}", _choose_signer)  # type: ignore[arg-type]
         # The endpoint is cached by the parameters of its rules. No rule reads the key, which is one of them.
         parameters = client.meta.service_model.operation_model(name).context_parameters
         parameters[:] = [each for each in parameters if each.name != "Key"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import aioboto3
 import pytest
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
@@ -36,9 +36,9 @@ def detect_pdf(_: bytes) -> str:
     return "application/pdf"
 
 
-def flip_a_bit(request: AWSRequest, **_: object) -> None:
+def flip_a_bit(request: AWSPreparedRequest, **_: object) -> None:
     """Change the body of a request that is signed already."""
-    body = request.body
+    body: object = request.body
     if isinstance(body, BytesIO):
         sent = bytearray(body.getvalue())
         sent[len(sent) // 2] ^= 1
