@@ -23,7 +23,7 @@ _INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0
 class QuerySigner:
     """Signs URLs that read objects of one bucket, all from one moment on and for the same time.
 
-    What they have in common is computed once, so that a link costs three short hashes. The URLs are equal to those of
+    What they have in common is computed once: a link costs three short hashes. The URLs are equal to those of
     botocore's ``S3SigV4QueryAuth``, except for the order of parameters where a session token is one of them.
 
     Args:
