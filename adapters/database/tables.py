@@ -97,6 +97,15 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
+    # The same with one code, which may be rare.
+    Index(
+        "ix_processes_failed_code",
+        "failure_code",
+        "failed_at",
+        "number",
+        sqlite_where=text("failure_code IS NOT NULL"),
+        postgresql_where=text("failure_code IS NOT NULL"),
+    ),
     _unrecognized_secrecy("processes"),
 )
 
@@ -183,6 +192,18 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
+    # The same with one code, which may be rare.
+    Index(
+        "ix_documents_failed_code",
+        "failure_code",
+        "failed_at",
+        "process_number",
+        "id",
+        sqlite_where=text("status = 'failed'"),
+        postgresql_where=text("status = 'failed'"),
+    ),
+    # A deleted instance is looked for here: that is what its foreign key costs.
+    Index("ix_documents_instance_id", "instance_id"),
     _unrecognized_secrecy("documents"),
 )
 
