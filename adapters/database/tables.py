@@ -125,6 +125,8 @@ instances = Table(
     _unrecognized_secrecy("instances"),
 )
 
+_FAILED_WITH_CODE = text("status = 'failed' AND failure_code IS NOT NULL")
+
 documents = Table(
     "documents",
     metadata,
@@ -192,15 +194,15 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
-    # The same with one code, which may be rare.
+    # The same with one code, which may be rare. No code, no index: counts by code, of one process, must not use it.
     Index(
         "ix_documents_failed_code",
         "failure_code",
         "failed_at",
         "process_number",
         "id",
-        sqlite_where=text("status = 'failed'"),
-        postgresql_where=text("status = 'failed'"),
+        sqlite_where=_FAILED_WITH_CODE,
+        postgresql_where=_FAILED_WITH_CODE,
     ),
     # A deleted instance is looked for here: that is what its foreign key costs.
     Index("ix_documents_instance_id", "instance_id"),

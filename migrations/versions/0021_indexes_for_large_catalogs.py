@@ -10,7 +10,7 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-_IS_FAILED_DOCUMENT = sa.text("status = 'failed'")
+_IS_FAILED_DOCUMENT = sa.text("status = 'failed' AND failure_code IS NOT NULL")
 _IS_FAILED_PROCESS = sa.text("failure_code IS NOT NULL")
 
 
