@@ -41,7 +41,7 @@ def _cpu_model() -> str:
 
 
 def _operating_system() -> str:
-    kernel = f"{platform.system()} {platform.release()}"
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"
     with suppress(OSError):
         return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
     return kernel

@@ -31,7 +31,7 @@ def write_readmes(files: Sequence[Path]) -> None:
         raise CannotMeasure(f"A file is not what `python -m benchmarks --json` prints: {error}") from None
     for readme, words in READMES.items():
         before, _, after = split(readme.read_text())
-        readme.write_text(f"{before}{BEGIN}\n{render(report, words)}\n{END}{after}")
+        readme.write_text(f"{before}{BEGIN}\n\n{render(report, words)}\n\n{END}{after}")
 
 
 def split(text: str) -> tuple[str, str, str]:
