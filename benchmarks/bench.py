@@ -65,6 +65,7 @@ class Bench:
         self.postgres: PostgresMeter | None = None
         self.histories: list[Round] = []
         self.api = str(addresses["api"])
+        self.temporal_address = str(addresses["temporal"])
         self.services = {name: psutil.Process(pid) for name, pid in addresses["pids"].items()}
         self.api_service = self.services["api"]
         self.worker = self.services["worker"]

@@ -106,7 +106,7 @@ async def _open_subject(bench: Bench, url: str, processes: int) -> AsyncIterator
     catalog = Catalog(Database(url))
     try:
         async with (
-            _run_api(url) as address,
+            _run_api(bench, url) as address,
             httpx.AsyncClient(base_url=address, trust_env=False, timeout=60) as api,
         ):
             yield Subject(made_up, catalog, api)
@@ -115,12 +115,18 @@ async def _open_subject(bench: Bench, url: str, processes: int) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _run_api(url: str) -> AsyncIterator[str]:
+async def _run_api(bench: Bench, url: str) -> AsyncIterator[str]:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", "api"),
-        env=os.environ | {"PYTHONPATH": str(ROOT), "AUTOS_DATABASE_URL": url, "AUTOS_API_PORT": str(port)},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "TEMPORAL_ADDRESS": bench.temporal_address,
+            "AUTOS_DATABASE_URL": url,
+            "AUTOS_API_PORT": str(port),
+        },
     )
     try:
         address = f"http://127.0.0.1:{port}"
