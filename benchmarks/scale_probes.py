@@ -125,7 +125,7 @@ PROBES: dict[str, Probe] = {
     "a batch": _request("/batches/{batch}"),
     "deliveries": _request("/webhooks/deliveries?limit=50"),
     "deliveries given up": _request("/webhooks/deliveries?status=failed&limit=40"),
-    "deliveries of a process": _request("/webhooks/deliveries?process={number}"),
+    "deliveries of a process": _request("/webhooks/deliveries?process_number={number}"),
     "access trail": _request("/accesses?limit=50"),
     "access trail of a process": _request("/accesses?process={number}"),
     "access trail of a client": _request(f"/accesses?client={LOCAL}&limit=50"),
