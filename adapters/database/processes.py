@@ -87,9 +87,7 @@ class ProcessRepository:
 
 
 async def _read_process(connection: AsyncConnection, number: str) -> Process | None:
-    row = (await connection.execute(SELECT_PROCESS, {"of_process": number})).one()
-    if row.is_erased:
+    rows = (await connection.execute(SELECT_PROCESS, {"of_process": number})).all()
+    if rows[0].is_erased:
         await refuse_erased(connection, number)
-    if not has_process(row):
-        return None
-    return to_process(number, row, await count_documents(connection, number))
+    return to_process(number, rows) if has_process(rows[0]) else None
