@@ -97,6 +97,15 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
+    # The same with one code, which may be rare.
+    Index(
+        "ix_processes_failed_code",
+        "failure_code",
+        "failed_at",
+        "number",
+        sqlite_where=text("failure_code IS NOT NULL"),
+        postgresql_where=text("failure_code IS NOT NULL"),
+    ),
     _unrecognized_secrecy("processes"),
 )
 
@@ -115,6 +124,8 @@ instances = Table(
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
     _unrecognized_secrecy("instances"),
 )
+
+_FAILED_WITH_CODE = text("status = 'failed' AND failure_code IS NOT NULL")
 
 documents = Table(
     "documents",
@@ -183,6 +194,18 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
+    # The same with one code, which may be rare. No code, no index: counts by code, of one process, must not use it.
+    Index(
+        "ix_documents_failed_code",
+        "failure_code",
+        "failed_at",
+        "process_number",
+        "id",
+        sqlite_where=_FAILED_WITH_CODE,
+        postgresql_where=_FAILED_WITH_CODE,
+    ),
+    # A deleted instance is looked for here: that is what its foreign key costs.
+    Index("ix_documents_instance_id", "instance_id"),
     _unrecognized_secrecy("documents"),
 )
 
