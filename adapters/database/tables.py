@@ -60,7 +60,7 @@ metadata = MetaData(
 )
 
 
-def _unrecognized_secrecy(table: str) -> Index:
+def unrecognized_secrecy(table: str) -> Index:
     """Index the rows whose secrecy level was not understood. The operator's metrics count them."""
     condition = text("secrecy = 'unrecognized'")
     return Index(f"ix_{table}_unrecognized_secrecy", "secrecy", sqlite_where=condition, postgresql_where=condition)
@@ -100,7 +100,7 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
-    _unrecognized_secrecy("processes"),
+    unrecognized_secrecy("processes"),
 )
 
 instances = Table(
@@ -122,7 +122,7 @@ instances = Table(
     # NULL if it was listed by a release that did not record this.
     Column("last_listed_at", UtcDateTime),
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
-    _unrecognized_secrecy("instances"),
+    unrecognized_secrecy("instances"),
 )
 
 documents = Table(
@@ -198,7 +198,7 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
-    _unrecognized_secrecy("documents"),
+    unrecognized_secrecy("documents"),
 )
 
 # Former contents that the court has replaced under the same id.
