@@ -28,6 +28,7 @@ from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
+from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
@@ -60,6 +61,7 @@ ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
+CaseServiceDep = Annotated[CaseService, _from_state("cases")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CodecDep = Annotated[JsonCodec, _from_state("codec")]
 CodecOriginsDep = Annotated[frozenset[str], _from_state("codec_origins")]

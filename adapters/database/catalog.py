@@ -11,6 +11,8 @@ from adapters.database.alerts import AlertRepository
 from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
+from adapters.database.cases import CaseRepository
+from adapters.database.changes import ChangeRepository
 from adapters.database.clients import ClientRepository
 from adapters.database.conflicts import retry_conflicts
 from adapters.database.court_rate_limit import CourtRateLimitRepository
@@ -39,6 +41,8 @@ for _repository in (
     AlertRepository,
     AuditRepository,
     BatchRepository,
+    CaseRepository,
+    ChangeRepository,
     CandidateCredentialsRepository,
     ClientRepository,
     CourtRateLimitRepository,
@@ -71,6 +75,8 @@ class Catalog:
 
     Attributes:
         accesses: The access trail.
+        cases: What the last listing says of a case, and its timeline.
+        changes: The log of what each listing changes.
         document_search: Filtered and sorted documents of one process.
         history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
@@ -89,6 +95,8 @@ class Catalog:
         self.accesses = AccessRepository(database)
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
+        self.cases = CaseRepository(database)
+        self.changes = ChangeRepository(database)
         self.documents = DocumentRepository(database)
         self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)

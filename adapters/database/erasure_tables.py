@@ -13,6 +13,7 @@ from typing import Self
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, select, text
 
 from adapters.database.access_tables import accesses
+from adapters.database.case_tables import changes, movements, parties, related_processes
 from adapters.database.tables import (
     RowNumber,
     UtcDateTime,
@@ -121,6 +122,7 @@ ERASED_ROWS = (
     ErasedRows(alerts, _is_alert_of),
     ErasedRows.by_number(accesses, "accesses"),
     ErasedRows.by_number(subscriptions),
+    *(ErasedRows.by_number(table) for table in (changes, movements, parties, related_processes)),
     ErasedRows.by_number(document_versions, "versions"),
     ErasedRows.by_number(documents, "documents"),
     ErasedRows.by_number(instances),

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from api.problems.codes import ProblemCode
+from api.schemas.case_examples import CASE_BODIES
 
 _NUMBER: Final = "1011745-77.2025.8.11.0041"
 _DOCUMENT_ID: Final = "aa88bc62-81fc-5523-877c-7b10bd8b9530"
@@ -183,6 +184,7 @@ _ERASURE: Final = {
     },
 }
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    **CASE_BODIES,
     "ProcessBody": {
         **_HEAD,
         "decision": "complete",

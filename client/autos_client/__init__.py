@@ -16,6 +16,17 @@ from __future__ import annotations
 
 from autos_client.async_client import AsyncAutos
 from autos_client.batch_models import Batch, BatchItem, BatchSummary
+from autos_client.case_models import (
+    Case,
+    CaseDocument,
+    CaseInstance,
+    CaseParty,
+    Change,
+    Lawyer,
+    Movement,
+    RelatedProcess,
+    TimelineEntry,
+)
 from autos_client.client import Autos
 from autos_client.erasure_models import Author, Erasure, ErasureCounts, Hold
 from autos_client.errors import (
@@ -65,6 +76,11 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchSummary",
+    "Case",
+    "CaseDocument",
+    "CaseInstance",
+    "CaseParty",
+    "Change",
     "Conflict",
     "CourtStatus",
     "Delivery",
@@ -80,6 +96,8 @@ __all__ = [
     "Forbidden",
     "Hold",
     "Invalid",
+    "Lawyer",
+    "Movement",
     "NoAnswer",
     "NotFound",
     "Outage",
@@ -91,8 +109,10 @@ __all__ = [
     "Progress",
     "RateLimited",
     "Redelivered",
+    "RelatedProcess",
     "SavedFile",
     "Status",
+    "TimelineEntry",
     "TookTooLong",
     "Unauthorized",
     "Unavailable",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from autos_client_cli.portuguese_cases import CASE_TEXTS
 from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
 
 PORTUGUESE = {
+    **CASE_TEXTS,
     **ERASURE_TEXTS,
     # The program.
     "Download every document of a Brazilian court process from an Autos service.": (

@@ -29,6 +29,13 @@ class SimulatedCourt:
         ids: list[str] = (await self._send("PUT", f"/processes/{number}", **shape))["document_ids"]
         return ids
 
+    async def order(self, number: str, kind: str, **details: object) -> list[str]:
+        """Have something happen to a process, and return the ids of its documents in filing order."""
+        ids: list[str] = (await self._send("POST", f"/processes/{number}/orders", kind=kind, **details))[
+            "document_ids"
+        ]
+        return ids
+
     async def inject_fault(self, kind: str, **details: object) -> None:
         """Make the court fail."""
         await self._send("POST", "/faults", kind=kind, **details)

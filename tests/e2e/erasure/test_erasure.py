@@ -88,7 +88,9 @@ async def test_after_an_erasure_only_the_receipt_has_the_number(
     bucket = stack.addresses["bucket"]
     batch, secrets = await create_process_with_everything(stack, receiver, s3, number)
     # The search finds what is there.
-    assert {"documents.id", "runs.process_number"} <= await find_in_database(database, [*secrets, number])
+    of_the_case = {f"{table}.process_number" for table in ("movements", "parties", "changes")}
+    found = await find_in_database(database, [*secrets, number])
+    assert {"documents.id", "runs.process_number", *of_the_case} <= found
     assert len(await find_in_bucket(s3, bucket, [number])) > 10
     assert number in await find_in_temporal(stack, secrets)
 
