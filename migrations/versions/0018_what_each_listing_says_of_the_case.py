@@ -29,6 +29,7 @@ def upgrade() -> None:
     _create_parties()
     _create_related_processes()
     _create_changes()
+    _index_instances()
 
 
 def _process_number() -> sa.Column[str]:
@@ -69,6 +70,13 @@ def _create_movements() -> None:
     )
     op.create_index(
         "ix_movements_process_number_occurred_at", "movements", ["process_number", "occurred_at", "key"]
+    )
+    op.create_index(
+        "ix_movements_unrecognized_secrecy",
+        "movements",
+        ["secrecy"],
+        sqlite_where=sa.text("secrecy = 'unrecognized'"),
+        postgresql_where=sa.text("secrecy = 'unrecognized'"),
     )
 
 
@@ -124,6 +132,11 @@ def _create_changes() -> None:
         sqlite_where=sa.text("undecided"),
         postgresql_where=sa.text("undecided"),
     )
+
+
+def _index_instances() -> None:
+    for table in ("movements", "parties", "related_processes"):
+        op.create_index(f"ix_{table}_instance_id", table, ["instance_id"])
 
 
 def downgrade() -> None:

@@ -22,6 +22,7 @@ from domain.run_messages import RunClosing, RunEnding, RunOpening
 from domain.secrecy import Secrecy
 from tests.integration.adapters.conftest import NewDatabase
 from tests.support.listings import FIRST_DEGREE, document_ids, listing_of
+from tests.support.numbers import fresh_number
 from tests.support.statements import statements
 
 FILED = datetime(2026, 3, 2, 13, tzinfo=UTC)
@@ -339,3 +340,22 @@ async def test_a_large_listing_takes_a_few_statements(catalog: Catalog, number: 
         await catalog.listings.record(list_case(number, create_documents(2_000), 1_500, hour=2))
     assert len(executed) < 40
     assert await read_kinds(catalog, number) == ["movement_added"] * 500
+
+
+async def test_a_planner_without_statistics_of_a_large_process_reads_its_changes(
+    new_database: NewDatabase, number: str
+) -> None:
+    url = await new_database()
+    await asyncio.to_thread(upgrade, url)
+    database = Database(url)
+    catalog = Catalog(database)
+    for hour in (0, 1):
+        await catalog.listings.record(list_case(fresh_number(), create_documents(9), 9 + hour, hour=hour))
+    async with database.writing() as connection:
+        await connection.execute(text("ANALYZE"))
+    await catalog.listings.record(list_case(number, create_documents(2_000), 1_000))
+    await catalog.listings.record(list_case(number, create_documents(2_000), 1_500, hour=1))
+    # As one join, this takes longer than the database's own limit.
+    async with asyncio.timeout(10):
+        assert len(await catalog.changes.page(number, limit=500, open_only=True)) == 500
+    await database.close()
