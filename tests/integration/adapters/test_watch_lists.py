@@ -16,6 +16,7 @@ from domain.watches import WatchNotify, WatchState, WatchWish
 from tests.integration.adapters.test_watches import HOUR, look, make_due, read_events, watch
 from tests.support.listings import document_ids
 from tests.support.numbers import fresh_number
+from tests.support.statements import plan, statements
 
 
 async def test_lists_and_counts_by_state(catalog: Catalog, database: Database) -> None:
@@ -70,3 +71,17 @@ async def test_an_erasure_takes_watches_and_events_and_they_do_not_bring_the_pro
         await catalog.watches.get(number, "local")
     with pytest.raises(ProcessErased):
         await catalog.watches.put_all([number, fresh_number()], "local", WatchWish())
+
+
+async def test_what_is_due_is_found_by_an_index(catalog: Catalog, database: Database, number: str) -> None:
+    await watch(catalog, number)
+    with statements() as said:
+        await catalog.watches.list_due(limit=1)
+        await catalog.watches.page("local", None, limit=10)
+        await catalog.watches.count_open_looks()
+        await catalog.events.page("local", after=0, limit=10)
+    plans = [await plan(database, one) for one in said if one.sql.startswith("SELECT")]
+    joined = "\n".join(plans)
+    for index in ("ix_watches_next_look_at", "ix_watches_client", "ix_watches_looking_since"):
+        assert index in joined, joined
+    assert not any("Seq Scan" in one or "SCAN watches\n" in one or "SCAN events" in one for one in plans), joined
