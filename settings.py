@@ -258,6 +258,7 @@ class Settings(SettingsFields):
             HistoryKind.BATCHES: self.keep_batches_days,
             HistoryKind.DELIVERIES: self.keep_deliveries_days,
             HistoryKind.ALERTS: self.keep_deliveries_days,
+            HistoryKind.EVENTS: self.keep_events_days,
         }
         return {kind: timedelta(days=kept) for kind, kept in days.items() if kept}
 

@@ -163,6 +163,10 @@ class SettingsFields(BaseSettings):
     listing_max_age_seconds: int = Field(86_400, ge=0)
     """Maximum age of a listing for the catalog to answer without asking the court again."""
 
+    watch_share: float = Field(0.25, ge=0, le=1)
+    """The share of the court's pace that looks at watched processes may take ([docs/watching.md](watching.md)). At
+    0 no process is looked at, and its watches become late. Only the workers read it."""
+
     secret_key: KeyList = None
     """Encrypts the credentials that a running service stores in the database. It must be the same for the API and
     the workers. Generate it with: `openssl rand -base64 32 | tr '+/' '-_'`. To rotate it, put the new key before
@@ -268,6 +272,8 @@ class SettingsFields(BaseSettings):
     """Days for which ended batches are kept."""
     keep_deliveries_days: DaysKept = 30
     """Days for which ended webhook deliveries, their attempts and cleared alerts are kept."""
+    keep_events_days: DaysKept = 30
+    """Days for which events are kept, for clients that read them at `GET /events`."""
 
     # Logs.
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -60,6 +60,7 @@ from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
+from workflows.sweep_watches import SweepWatches
 
 # Every request waits for the rate limiter, which is set a little below the rate. Temporal's own limit is lower
 # still, so that tasks wait in Temporal, in the order of their priority, and not here.
@@ -166,7 +167,7 @@ async def build_workers(
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
             *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts, AuditStore),
-            *(EraseProcess, SweepErasures),
+            *(EraseProcess, SweepErasures, SweepWatches),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.

@@ -29,6 +29,7 @@ from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities
 from activities.store_audit import StoreAuditor
 from activities.store_circuit import StoreCircuitBreaker
+from activities.watches import WatchActivities
 from activities.webhooks import WebhookActivities
 from adapters.content.media_types import choose_media_type, detect_media_type
 from adapters.content.pdf_inspection import PdfInspector
@@ -46,6 +47,7 @@ from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard, WebhookSender
 from domain.errors import ConfigurationError
 from domain.spans import NO_TRACES, Tracer
+from domain.watches import looks_per_sweep
 from settings import Settings
 from workflows.options import COURT_QUEUE
 
@@ -154,6 +156,12 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     audit = AuditActivities(
         adapters.catalog.audits, StoreAuditor(adapters.catalog.audits, adapters.bucket), audit_rules(settings)
     )
+    watches = WatchActivities(
+        adapters.catalog,
+        adapters.runs,
+        most_looks=looks_per_sweep(settings.court_requests_per_second, settings.watch_share),
+        metrics=adapters.metrics,
+    )
     return [
         catalog.open_run,
         catalog.check_completeness,
@@ -176,6 +184,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         webhooks.overdue_deliveries,
         history.prune_history,
         alerts.review_alerts,
+        watches.start_looks,
         audit.plan_audit,
         audit.scan_part,
         audit.find_leftover_uploads,

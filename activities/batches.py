@@ -102,7 +102,7 @@ class BatchActivities:
             run = await self._runs.find_open(ProcessNumber.parse(item.process_number))
             if run is None or await self._catalog.runs.has_ended(run.id):
                 return DecidedItem(decided=False)
-            if run.chosen_documents and not request.although_chosen:
+            if run.chosen_documents is not None and not request.although_chosen:
                 return DecidedItem(decided=False)
             decided = ItemDecision(item, run.client, Decision.ACTIVE, run.id)
             return await self._record_decision(decided, RunOpening(item.process_number, run.id, run.client))
@@ -126,6 +126,8 @@ class BatchActivities:
         else:
             delivery = None
             await self._catalog.runs.register(opening)
+            if batch is not None and decided.decision is Decision.ACTIVE:
+                await self._catalog.runs.follow(opening, batch.client)
         await self._catalog.batches.record_decision(decided)
         _log.info(
             decided.decision.value,

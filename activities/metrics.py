@@ -84,6 +84,7 @@ class WorkerMetrics:
         self._runs = meter.create_counter("autos_runs_ended", "Ended runs, by outcome.")
         self._webhooks = meter.create_counter("autos_webhook_attempts", "Attempts to deliver a webhook event.")
         self._pruned = meter.create_counter("autos_pruned_rows", "Rows deleted because their retention was over.")
+        self._looks = meter.create_counter("autos_looks_started", "Looks at watched processes that were started.")
         self._create_series()
 
     def count_document(self, size_bytes: int) -> None:
@@ -112,6 +113,10 @@ class WorkerMetrics:
         """Count rows that were deleted because their retention was over."""
         self._pruned.add(rows, {"kind": kind.value})
 
+    def count_looks(self, looks: int) -> None:
+        """Count looks at watched processes that were started."""
+        self._looks.add(looks)
+
     def _create_series(self) -> None:
         """Begin every series at 0: Prometheus sees no increase in a series that begins at 1."""
         self._documents.add(0, _document_labels(DownloadOutcome.AVAILABLE))
@@ -119,6 +124,7 @@ class WorkerMetrics:
             for outcome in _OUTCOMES_BY_SCOPE[code.scope]:
                 self._documents.add(0, _document_labels(outcome, code))
         self._bytes.add(0)
+        self._looks.add(0)
         for status in _STATUS_CLASSES:
             self._requests.add(0, {"status": status})
             self._webhooks.add(0, {"status": status})

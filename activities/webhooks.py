@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from random import random
@@ -19,12 +19,12 @@ from activities.errors import at_capacity, translating_infrastructure_errors
 from activities.metrics import NO_METRICS, WorkerMetrics
 from domain.accesses import AccessKind, Recipient
 from domain.alerts import alert_body
-from domain.clients import Client, Scope
+from domain.clients import Client
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
-from domain.process_number import ProcessNumber
+from domain.events import MAX_DOCUMENTS, may_show_documents, run_end_data, watch_data
 from domain.request_trace import RequestTrace
 from domain.secrecy import readable
-from domain.serializers import Json, counts_body, documents_body, run_body
+from domain.serializers import Json
 from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
     SWITCH_OFF_AFTER,
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from adapters.database import Catalog
     from adapters.storage.link_issuer import LinkIssuer
     from adapters.webhooks import Reply, WebhookSender
+    from domain.documents import Document, Link
     from domain.processes import Run
 
-_MAX_DOCUMENTS = 100
 # An attempt takes 17 seconds at most, two of them for the response body. Temporal notices a killed worker after a
 # minute.
 _OVERDUE = timedelta(minutes=2)
@@ -151,7 +151,7 @@ class WebhookActivities:
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery
-        content = event_body(delivery, await self._build_data(event))
+        content = event_body(delivery.event_type, delivery.created_at, await self._build_data(event))
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         secrets = await self._catalog.clients.get_webhook_secrets(delivery.client)
         sent_at, started_at = datetime.now(UTC), time.monotonic()
@@ -163,12 +163,17 @@ class WebhookActivities:
         return sent, _to_attempt_result(reply)
 
     async def _build_data(self, event: Event) -> Json:
-        delivery, run = event.delivery, event.run
-        if run is not None and delivery.process_number is not None:
+        delivery, number, run = event.delivery, event.delivery.process_number, event.run
+        if number is not None and event.details is not None and delivery.event_type.is_watch_news:
+            news = await self._catalog.events.read_news(number, delivery.event_type, event.details)
+            return watch_data(
+                *(delivery.event_type, number, delivery.run_id, event.details, news, event.scopes, self._public_url)
+            )
+        if run is not None and number is not None:
             recipient = Recipient(
                 Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id
             )
-            return await self._build_run_data(delivery.process_number, run, recipient)
+            return await self._build_run_data(number, run, recipient)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
             return alert_body(alert, self._public_url)
@@ -176,20 +181,10 @@ class WebhookActivities:
 
     async def _build_run_data(self, number: str, run: Run, recipient: Recipient) -> Json:
         scopes = recipient.client.scopes
-        process_url = f"{self._public_url}/processes/{number}"
-        counts = run.documents
-        data: Json = {
-            "process_number": number,
-            "court": ProcessNumber.parse(number).court,
-            "outcome": run.outcome,
-            "run": run_body(run),
-            **(counts_body(counts) if counts else {}),
-            "status_url": f"{process_url}/status",
-            "documents_url": f"{process_url}/documents",
-            "documents": None,
-        }
-        if Scope.READ in scopes and counts and counts.total <= _MAX_DOCUMENTS:
-            documents = await self._catalog.documents.page(number, limit=_MAX_DOCUMENTS)
+        documents: Sequence[Document] | None = None
+        links: Mapping[str, Link] = {}
+        if may_show_documents(run, scopes):
+            documents = await self._catalog.documents.page(number, limit=MAX_DOCUMENTS)
             # At every attempt: an endpoint that fails may have read the links.
             links = await self._links.issue(
                 [content for document in readable(documents, scopes) for content in document.contents()],
@@ -197,8 +192,7 @@ class WebhookActivities:
                 process_number=number,
                 how=AccessKind.EVENT,
             )
-            data["documents"] = documents_body(documents, links, scopes)
-        return data
+        return run_end_data(number, run, documents, links, scopes, self._public_url)
 
 
 def _request_id() -> str | None:

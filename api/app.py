@@ -53,11 +53,13 @@ from api.routes import (
     codec,
     court,
     erasure,
+    events,
     health,
     lists,
     metrics,
     processes,
     status,
+    watches,
     webhooks,
 )
 from api.schemas.webhook_events import event_routes
@@ -70,9 +72,11 @@ from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
+from api.services.events import EventService
 from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import StoreReadiness
+from api.services.watches import WatchService
 from api.services.webhooks import WebhookService
 from api.services.worker_alerts import WorkerAlertService
 from api.services.worker_presence import WorkerPresence
@@ -90,16 +94,8 @@ _DESCRIPTION = (
 _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
-    *(
-        processes.router,
-        cases.router,
-        status.router,
-        actions.router,
-        lists.router,
-        batches.router,
-        webhooks.router,
-        court.router,
-    ),
+    *(processes.router, cases.router, status.router, actions.router, lists.router, batches.router),
+    *(watches.router, events.router, webhooks.router, court.router),
     *(accesses.router, erasure.router),
     *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
@@ -240,6 +236,8 @@ async def _open_services(
     app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.erasures = ErasureService(catalog, store, runs, ErasureClient(temporal))
     app.state.cases = CaseService(catalog)
+    app.state.events = EventService(catalog, links, settings.effective_public_url)
+    app.state.watches = WatchService(catalog, address_guard)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

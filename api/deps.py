@@ -32,9 +32,11 @@ from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
+from api.services.events import EventService
 from api.services.lists import ListService
 from api.services.metrics import Metrics
 from api.services.readiness import Check
+from api.services.watches import WatchService
 from api.services.webhooks import WebhookService
 from api.services.worker_presence import WorkerPresence
 from api.status_stream import StatusBroadcaster
@@ -66,6 +68,7 @@ CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CodecDep = Annotated[JsonCodec, _from_state("codec")]
 CodecOriginsDep = Annotated[frozenset[str], _from_state("codec_origins")]
 CourtServiceDep = Annotated[CourtService, _from_state("court")]
+EventServiceDep = Annotated[EventService, _from_state("events")]
 ErasureServiceDep = Annotated[ErasureService, _from_state("erasures")]
 DownloadServiceDep = Annotated[DownloadService, _from_state("downloads")]
 ListServiceDep = Annotated[ListService, _from_state("lists")]
@@ -76,6 +79,7 @@ PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]
 ReadinessChecksDep = Annotated[Mapping[str, Check], _from_state("readiness_checks")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
 WebhookServiceDep = Annotated[WebhookService, _from_state("webhooks")]
+WatchServiceDep = Annotated[WatchService, _from_state("watches")]
 WorkerPresenceDep = Annotated[WorkerPresence, _from_state("worker_presence")]
 
 

@@ -19,17 +19,21 @@ from starlette.responses import JSONResponse, Response
 from api.problems.problem import MEDIA_TYPE, PROBLEM_SCHEMA
 from api.schemas.examples import BODIES, EVENT_STREAM, METRICS, OPEN_BODIES, problem_example
 from api.schemas.problems import ProblemBody
+from api.schemas.watch_examples import WATCH_BODIES
 
 _TAGS = [
     {"name": "processes", "description": "A court process, its documents, and the run that downloads them."},
     {"name": "lists", "description": "Lists of processes and failures, over all processes."},
     {"name": "batches", "description": "Up to 1,000 processes in one request, with lower priority."},
+    {"name": "watches", "description": "Processes that are looked at at intervals, to tell what is new."},
+    {"name": "events", "description": "What a client was told, in order, and what webhooks send."},
     {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
     {"name": "court", "description": "The court's status, and the credentials for it."},
     {"name": "accesses", "description": "The access trail: who was handed which document."},
     {"name": "erasure", "description": "Erasure of a process, its receipt, and the legal hold that prevents it."},
     {"name": "operation", "description": "Health checks, metrics and problem pages."},
 ]
+_EXAMPLES = {**BODIES, **WATCH_BODIES}
 # What every request may have, and every answer has. Described once.
 _PARAMETERS = {
     "RequestId": {
@@ -170,7 +174,7 @@ def _add_examples(path: str, responses: dict[str, Any]) -> None:
             if media_type == MEDIA_TYPE:
                 content["example"] = problem_example(int(status), path)
             elif name:
-                content["example"] = (OPEN_BODIES if status == "202" else BODIES).get(name, BODIES[name])
+                content["example"] = (OPEN_BODIES if status == "202" else _EXAMPLES).get(name, _EXAMPLES[name])
             elif media_type == "text/event-stream":
                 # Without FastAPI's schema of the stream's items, which has a keyword of OpenAPI 3.2.
                 response["content"][media_type] = {"schema": {}, "example": EVENT_STREAM}

@@ -119,6 +119,12 @@ BATCH_CURSOR: CursorCodec[tuple[datetime, str]] = CursorCodec(
     write=lambda key: f"b{_to_microseconds(key[0])}/{key[1]}",
     read=lambda moment, batch_id: (_from_microseconds(moment), batch_id),
 )
+# When the watch was created, the process's number and the client.
+WATCH_CURSOR: CursorCodec[tuple[datetime, str, str]] = CursorCodec(
+    re.compile(r"w([0-9]{1,17})/([0-9.-]{25})/([a-z0-9._-]{1,64})"),
+    write=lambda key: f"w{_to_microseconds(key[0])}/{key[1]}/{key[2]}",
+    read=lambda moment, number, client: (_from_microseconds(moment), number, client),
+)
 # When it failed, the process's number, and the document's id; an empty id is the process's own failure.
 FAILURE_CURSOR: CursorCodec[tuple[datetime, str, str]] = CursorCodec(
     re.compile(r"f([0-9]{1,17})/([0-9.-]{25})/([0-9a-f-]{36}|)"),

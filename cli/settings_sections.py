@@ -165,7 +165,7 @@ SECTIONS = (
             ),
             *("court_requests_per_second", "court_concurrency", "court_user_agent", "court_headers"),
             *("court_allowed_hosts", "court_storage_hosts", "court_stall_seconds"),
-            *("max_listing_bytes", "max_document_bytes", "listing_max_age_seconds"),
+            *("max_listing_bytes", "max_document_bytes", "listing_max_age_seconds", "watch_share"),
         ),
         readers=("worker", "up"),
         readers_of={
@@ -222,6 +222,7 @@ SECTIONS = (
             "keep_runs_days",
             "keep_batches_days",
             "keep_deliveries_days",
+            "keep_events_days",
         ),
         readers=("worker", "up"),
         readers_of={"access_trail": ("api", "worker", "up")},

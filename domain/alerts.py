@@ -11,6 +11,7 @@ from domain.court import CourtState, TokenReport
 from domain.delivery_messages import DeliveryRef
 from domain.serializers import Json, format_timestamp
 from domain.store_circuit import StoreCircuit
+from domain.watches import WatchState
 from domain.webhooks import EventType
 
 # Failures in a process of one or two documents say nothing about the service as a whole.
@@ -20,6 +21,7 @@ MAX_RUN_AGE = timedelta(days=1)
 # Subjects of alerts. There is one court and one store.
 _COURT = "court"
 _STORE = "store"
+_WATCHES = "watches"
 # Longer than a restart of the store, and short enough for a store that refuses writes for good.
 _STORE_PATIENCE = timedelta(minutes=1)
 
@@ -33,11 +35,12 @@ class AlertKind(StrEnum):
     FAILURES_HIGH = "failures_high"
     ENDPOINT_DISABLED = "endpoint_disabled"
     NO_WORKER = "no_worker"
+    WATCH_LATE = "watch_late"
 
     @property
     def event_type(self) -> EventType:
         """The type of its events, both when it is raised and when it is cleared."""
-        return EventType(f"alert.{self}")
+        return EventType.WATCH_LATE if self is AlertKind.WATCH_LATE else EventType(f"alert.{self}")
 
 
 class AlertState(StrEnum):
@@ -52,7 +55,8 @@ class Concern:
     """A problem that an operator should know about while it lasts.
 
     Attributes:
-        subject: What has the problem: the court, the store, a process number, an endpoint id or a task queue.
+        subject: What has the problem: the court, the store, the watches, a process number, an endpoint id or a task
+            queue.
         since: When it began.
         details: Further fields of the event, by name. No secrets.
     """
@@ -127,6 +131,18 @@ def worker_concern(queue: str, since: datetime) -> Concern:
     return Concern(AlertKind.NO_WORKER, queue, since, {"queue": queue})
 
 
+def watch_concern(late: int, since: datetime | None) -> Concern | None:
+    """Return a concern if watched processes were not looked at in time.
+
+    Args:
+        late: How many watches are late.
+        since: When the first of them became late.
+    """
+    if not late or since is None:
+        return None
+    return Concern(AlertKind.WATCH_LATE, _WATCHES, since, {"late_watches": late})
+
+
 def alert_body(alert: Alert, public_url: str) -> Json:
     """Return an alert as the JSON of its event.
 
@@ -165,5 +181,7 @@ def _status_path(concern: Concern) -> str:
             return "/health/ready"
         case AlertKind.FAILURES_HIGH:
             return f"/processes/{concern.subject}/status"
+        case AlertKind.WATCH_LATE:
+            return f"/watches?state={WatchState.LATE}"
         case AlertKind.ENDPOINT_DISABLED:
             return f"/webhooks/endpoints?client={concern.details['client']}"

@@ -14,6 +14,8 @@ class HistoryKind(StrEnum):
     ALERTS: Alerts that were cleared.
     RUNS: Ended runs, except the latest of each process.
     ACCESSES: The access trail.
+    EVENTS: What clients were told, unless it is still to be delivered. Runs that they refer to go with the next
+        sweep: this kind came later, and a sweep that has begun keeps its order.
     """
 
     BATCHES = "batches"
@@ -21,6 +23,7 @@ class HistoryKind(StrEnum):
     ALERTS = "alerts"
     RUNS = "runs"
     ACCESSES = "accesses"
+    EVENTS = "events"
 
     @property
     def following(self) -> HistoryKind | None:
@@ -47,7 +50,7 @@ class PrunedPart:
     """What was pruned.
 
     Attributes:
-        rows: How many batches, deliveries, alerts, runs or accesses.
+        rows: How many batches, deliveries, events, alerts, runs or accesses.
         following: Cursor of the next part. None if all of this kind was looked at.
     """
 

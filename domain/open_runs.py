@@ -16,7 +16,7 @@ class OpenRun:
     Attributes:
         id: Id of its first execution. It stays the same over every continue-as-new and every reset.
         client: Name of the client that started it.
-        chosen_documents: How many documents it is for. None means all.
+        chosen_documents: How many documents it is for. None means all, and 0 that they are only listed.
     """
 
     id: str

@@ -19,8 +19,9 @@ class Run:
     Attributes:
         id: Temporal's id of the run's first execution.
         documents: The document counts when it ended.
-        chosen_documents: Number of documents that were requested. None means all.
+        chosen_documents: Number of documents that were requested. None means all, 0 that they were only listed.
         end_count: How often the run has ended. More than once if it was reset in Temporal.
+        is_look: Whether it was started because the process is watched.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Run:
     documents: Completeness | None = None
     chosen_documents: int | None = None
     end_count: int = 0
+    is_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)

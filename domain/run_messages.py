@@ -5,12 +5,30 @@ A field that is added later needs a default, so that histories recorded before i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from domain.completeness import Completeness, Outcome
 from domain.delivery_messages import DeliveryRef
 from domain.errors import FailureCode
+
+# The choice of a run that only lists: it stands for no document, since an empty choice means all.
+NO_DOCUMENT = "none"
+
+
+def real_choice(document_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the chosen ids that are those of documents, each once."""
+    return tuple(dict.fromkeys(one for one in document_ids if one != NO_DOCUMENT))
+
+
+def count_chosen(document_ids: Collection[str]) -> int:
+    """Return how many documents are chosen. 0 means all, and -1 none."""
+    return (len(real_choice(document_ids)) or -1) if document_ids else 0
+
+
+def read_chosen_count(count: int | None) -> int | None:
+    """Return the number of chosen documents for what `count_chosen` has returned. None means all, and 0 none."""
+    return max(count, 0) if count else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,7 @@ class DownloadRequest:
         client: Name of the API client that started the run.
         document_ids: Ids to download. Empty means all documents.
         retry_permanent: Also retry documents that failed for a permanent reason.
+        is_look: The run was started because the process is watched, not by a request of the client.
     """
 
     process_number: str
@@ -72,6 +91,7 @@ class DownloadRequest:
     progress: RunProgress = field(default_factory=RunProgress)
     document_ids: tuple[str, ...] = ()
     retry_permanent: bool = False
+    is_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,7 @@ class RunOpening:
         document_ids: Ids to download, retried whatever they failed for. Empty means all documents.
         retry_permanent: Retry all documents, whatever they failed for.
         named: Further ids to retry, whatever they failed for.
+        is_look: The run was started because the process is watched.
     """
 
     process_number: str
@@ -115,6 +136,7 @@ class RunOpening:
     document_ids: tuple[str, ...] = ()
     retry_permanent: bool = False
     named: tuple[str, ...] = ()
+    is_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +236,7 @@ class RunClosing:
 
     Attributes:
         after_delivery: Deliveries up to this number are already started.
-        chosen_documents: Number of documents that the run was for. 0 means all.
+        chosen_documents: Number of documents that the run was for, as `count_chosen` returns it.
         execution: Temporal's id of the execution that reached the ending.
     """
 

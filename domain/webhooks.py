@@ -36,6 +36,7 @@ FAILURE_STREAK_GAP = timedelta(hours=30)
 MAX_LISTED_ATTEMPTS = 20
 ENDPOINT_OFF = "endpoint switched off"
 CLIENT_GONE = "every key of the client is revoked"
+EVENT_GONE = "what the event tells is older than it is kept"
 SUPERSEDED = "the run was reset; its new end is announced by another event"
 _ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
 
@@ -54,11 +55,37 @@ class EventType(StrEnum):
     ALERT_FAILURES_HIGH = "alert.failures_high"
     ALERT_ENDPOINT_DISABLED = "alert.endpoint_disabled"
     ALERT_NO_WORKER = "alert.no_worker"
+    DOCUMENTS_ADDED = "process.documents_added"
+    DOCUMENTS_UNLISTED = "process.documents_unlisted"
+    SECRECY_CHANGED = "process.secrecy_changed"
+    WATCH_CHECKED = "watch.checked"
+    WATCH_LATE = "watch.late"
+
+    @property
+    def is_run_end(self) -> bool:
+        """Whether it announces the end of a run."""
+        return self in _RUN_ENDS
+
+    @property
+    def is_watch_news(self) -> bool:
+        """Whether it tells a client something about a process that it watches."""
+        return self in _WATCH_NEWS
 
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
         """Return the event type that announces the outcome of a run."""
         return cls(f"process.{outcome}")
+
+
+_RUN_ENDS = frozenset(map(EventType.of, Outcome))
+_WATCH_NEWS = frozenset(
+    {
+        EventType.DOCUMENTS_ADDED,
+        EventType.DOCUMENTS_UNLISTED,
+        EventType.SECRECY_CHANGED,
+        EventType.WATCH_CHECKED,
+    }
+)
 
 
 class DeliveryStatus(StrEnum):
@@ -106,7 +133,8 @@ class Event:
     """What a delivery attempt needs to know.
 
     Attributes:
-        run: The run whose end is announced. None for a test.
+        run: The run whose end is announced. None for other events.
+        details: What an event of a watch tells. None for other events, and if it is no longer kept.
         endpoint_off: Nothing is sent to the endpoint until it is switched on again.
         scopes: The intersection of the scopes of all keys that the client ever had. Empty if all are revoked.
     """
@@ -115,6 +143,7 @@ class Event:
     run: Run | None
     endpoint_off: bool
     scopes: frozenset[Scope]
+    details: Json | None = None
 
     @property
     def refusal(self) -> str | None:
@@ -123,6 +152,8 @@ class Event:
             return ENDPOINT_OFF
         if self.run is not None and (self.run.outcome is None or self.run.end_count != self.delivery.run_end):
             return SUPERSEDED
+        if self.delivery.event_type.is_watch_news and self.details is None:
+            return EVENT_GONE
         return None if self.scopes else CLIENT_GONE
 
 
@@ -169,17 +200,18 @@ class FailingEndpoint:
     switched_off_at: datetime | None
 
 
-def event_body(delivery: Delivery, data: Json) -> Json:
+def event_body(event_type: EventType, created_at: datetime, data: Json) -> Json:
     """Return the JSON of an event.
 
     Args:
-        delivery: The event's delivery.
+        event_type: Its type.
+        created_at: When it happened.
         data: What the event is about.
     """
     return {
-        "type": delivery.event_type,
+        "type": event_type,
         "version": EVENT_VERSION,
-        "timestamp": format_timestamp(delivery.created_at),
+        "timestamp": format_timestamp(created_at),
         "data": data,
     }
 

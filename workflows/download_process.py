@@ -35,6 +35,8 @@ with workflow.unsafe.imports_passed_through():
         RunEnding,
         RunOpening,
         RunResult,
+        count_chosen,
+        real_choice,
     )
 
 
@@ -139,8 +141,8 @@ class DownloadProcess:
     def widen(self, choice: DocumentChoice) -> None:
         """Add documents to a run for chosen ones, or make it a run for all. Those that failed are retried."""
         self._progress = replace(self._progress, named=(*self._progress.named, *choice.document_ids))
-        wider = (*self._process.document_ids, *choice.document_ids)
-        self._set_choice(tuple(dict.fromkeys(wider)) if self._process.document_ids and choice.document_ids else ())
+        wider = real_choice((*self._process.document_ids, *choice.document_ids))
+        self._set_choice(wider if self._process.document_ids and choice.document_ids else ())
 
     @widen.validator
     def _check_widen(self, choice: DocumentChoice) -> None:
@@ -197,6 +199,7 @@ class DownloadProcess:
             *(self._request.process_number, self._run_id, self._request.client, self._process.document_ids),
             retry_permanent=self._request.retry_permanent and not self._progress.listed,
             named=self._progress.named,
+            is_look=self._request.is_look,
         )
         self._progress = replace(self._progress, widened=False, named=())
         await workflow.execute_activity_method(CatalogActivities.open_run, opening, **CATALOG)
@@ -338,7 +341,7 @@ class DownloadProcess:
                     self._run_id,
                     ending,
                     self._progress.announced,
-                    len(self._process.document_ids),
+                    count_chosen(self._process.document_ids),
                     execution,
                 ),
                 **CATALOG,
@@ -372,7 +375,7 @@ class DownloadProcess:
 
     def _continue_as_new(self) -> NoReturn:
         # Continue-as-new would hand on the memo of the first execution, not the one that was upserted since.
-        chosen = len(self._process.document_ids)
+        chosen = count_chosen(self._process.document_ids)
         memo = {CHOSEN_DOCUMENTS: chosen} if CHOSEN_DOCUMENTS in workflow.memo() else None
         workflow.continue_as_new(replace(self._request, progress=self._progress), memo=memo)
 

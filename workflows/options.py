@@ -22,6 +22,8 @@ MAX_CHOSEN_DOCUMENTS = 2_000
 # Priority of a run, inherited by its activities: 1 is served first, 5 last. Batches come after single requests.
 DEFAULT_PRIORITY = 3
 BATCH_PRIORITY = 4
+# Looks at watched processes come after everything else.
+WATCH_PRIORITY = 5
 
 # How soon a killed worker is noticed. Activities send heartbeats far more often.
 HEARTBEAT_TIMEOUT = timedelta(seconds=15)

@@ -15,7 +15,7 @@ from domain.court import MONITOR_ID
 from domain.delivery_messages import DeliveryRef, DeliveryRequest
 from domain.erasure_messages import ErasureRequest
 from domain.process_number import ProcessNumber
-from domain.run_messages import DownloadRequest
+from domain.run_messages import DownloadRequest, count_chosen
 from workflows.options import PROCESSES_QUEUE
 from workflows.search_attributes import CHOSEN_DOCUMENTS, CLIENT, COURT
 
@@ -54,7 +54,7 @@ def download_process_options(request: DownloadRequest, priority: int) -> StartOp
         priority=Priority(priority_key=priority, fairness_key=request.client),
     )
     if request.document_ids:
-        options["memo"] = {CHOSEN_DOCUMENTS: len(request.document_ids)}
+        options["memo"] = {CHOSEN_DOCUMENTS: count_chosen(request.document_ids)}
     return options
 
 

@@ -9,8 +9,11 @@ from workflows.options import CATALOG
 
 with workflow.unsafe.imports_passed_through():
     from activities.history import HistoryActivities
-    from domain.history import HistoryProgress
+    from domain.history import HistoryKind, HistoryProgress
     from domain.text import counted
+
+# A sweep of the version before ends without this kind.
+_PRUNES_EVENTS = "prunes events"
 
 
 @workflow.defn
@@ -25,6 +28,9 @@ class SweepHistory:
                 HistoryActivities.prune_history, progress.request, summary=f"old {progress.request.kind}", **CATALOG
             )
             progress = progress.after(progress.request, part)
+            is_new_kind = progress.request is not None and progress.request.kind is HistoryKind.EVENTS
+            if is_new_kind and not workflow.patched(_PRUNES_EVENTS):
+                break
             if progress.request is not None and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(progress)
         workflow.set_current_details(

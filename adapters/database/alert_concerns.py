@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.deployment_tables import court, store_circuit
 from adapters.database.store_circuit import to_store_circuit
 from adapters.database.tables import runs
+from adapters.database.watch_tables import watches
 from adapters.database.webhook_tables import alerts, failing_endpoints
 from domain.alerts import (
     MAX_RUN_AGE,
@@ -20,6 +21,7 @@ from domain.alerts import (
     court_concern,
     credentials_concern,
     store_concern,
+    watch_concern,
 )
 from domain.completeness import Outcome
 from domain.court import CourtState, TokenReport
@@ -28,7 +30,10 @@ from domain.errors import FailureCode
 # Of one kind in one review. The next review continues.
 _MAX_ALERTS = 100
 # Kinds with at most one alert, which is open as long as its concern is found.
-_DEPLOYMENT_KINDS = (AlertKind.COURT_UNAVAILABLE, AlertKind.CREDENTIALS_EXPIRING, AlertKind.STORE_UNAVAILABLE)
+_DEPLOYMENT_KINDS = (
+    *(AlertKind.COURT_UNAVAILABLE, AlertKind.CREDENTIALS_EXPIRING, AlertKind.STORE_UNAVAILABLE),
+    AlertKind.WATCH_LATE,
+)
 
 # Runs that were killed or cancelled, or whose process failed, say nothing about the documents.
 _later_run = runs.alias("later")
@@ -47,7 +52,7 @@ _MOSTLY_FAILED = and_(
 async def find_deployment_concerns(
     connection: AsyncConnection, now: datetime, *, court_patience: timedelta
 ) -> list[Concern]:
-    """Return the current concerns about the court, its credentials and the store.
+    """Return the current concerns about the court, its credentials, the store and the watches.
 
     Args:
         connection: The transaction.
@@ -57,6 +62,7 @@ async def find_deployment_concerns(
     return [
         *await _find_court_concerns(connection, now, court_patience),
         *await _find_store_concerns(connection, now),
+        *await _find_watch_concerns(connection, now),
     ]
 
 
@@ -80,6 +86,13 @@ async def _find_court_concerns(connection: AsyncConnection, now: datetime, patie
 async def _find_store_concerns(connection: AsyncConnection, now: datetime) -> list[Concern]:
     row = (await connection.execute(select(store_circuit))).one_or_none()
     concern = store_concern(to_store_circuit(row), now)
+    return [] if concern is None else [concern]
+
+
+async def _find_watch_concerns(connection: AsyncConnection, now: datetime) -> list[Concern]:
+    late = select(func.count(), func.min(watches.c.late_at)).where(watches.c.late_at <= now)
+    count, since = (await connection.execute(late)).one()
+    concern = watch_concern(count, since)
     return [] if concern is None else [concern]
 
 
@@ -152,7 +165,7 @@ async def find_resolved_alerts(
 
     Args:
         connection: The transaction.
-        present: The kinds of the current concerns about the court, its credentials and the store.
+        present: The kinds of the current concerns about the deployment.
     """
     has_better_run = exists().where(
         _later_run.c.process_number == alerts.c.subject,

@@ -25,6 +25,7 @@ from adapters.database.endpoints import EndpointRepository
 from adapters.database.engine import Database
 from adapters.database.erased_rows import ErasedRowsRepository
 from adapters.database.erasures import ErasureRepository
+from adapters.database.events import EventRepository
 from adapters.database.history import HistoryRepository
 from adapters.database.holds import HoldRepository
 from adapters.database.list_queries import ListRepository
@@ -32,6 +33,7 @@ from adapters.database.listings import ListingRepository
 from adapters.database.processes import ProcessRepository
 from adapters.database.runs import RunRepository
 from adapters.database.store_circuit import StoreCircuitRepository
+from adapters.database.watches import WatchRepository
 
 if TYPE_CHECKING:
     from adapters.security.encryption import Encryptor
@@ -55,12 +57,14 @@ for _repository in (
     HistoryRepository,
     ErasedRowsRepository,
     ErasureRepository,
+    EventRepository,
     HoldRepository,
     ListRepository,
     ListingRepository,
     ProcessRepository,
     RunRepository,
     StoreCircuitRepository,
+    WatchRepository,
 ):
     retry_conflicts(_repository)
 
@@ -88,6 +92,8 @@ class Catalog:
         erasures: Receipts of erasures, which are the tombstones of processes.
         erased_rows: The rows that an erasure deletes.
         holds: Legal holds.
+        events: What each client was told.
+        watches: The processes that clients watch.
     """
 
     def __init__(self, database: Database, encryptor: Encryptor | None = None) -> None:
@@ -114,6 +120,8 @@ class Catalog:
         self.erasures = ErasureRepository(database)
         self.erased_rows = ErasedRowsRepository(database)
         self.holds = HoldRepository(database)
+        self.events = EventRepository(database)
+        self.watches = WatchRepository(database)
 
     @property
     def transactions(self) -> int:

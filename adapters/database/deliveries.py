@@ -6,21 +6,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.client_tables import api_keys
 from adapters.database.delivery_log import DeliveryLogRepository, to_delivery
 from adapters.database.endpoints import EndpointRepository, is_endpoint_disabled, record_endpoint_result
 from adapters.database.engine import Database
+from adapters.database.event_scopes import read_event_scopes
 from adapters.database.outbox import build_delivery_refs, reopen_deliveries
 from adapters.database.process_rows import to_run
 from adapters.database.tables import runs
 from adapters.database.tombstones import is_blocked
 from adapters.database.upserts import insert_into, on_conflict_overwrite
+from adapters.database.watch_tables import events
 from adapters.database.webhook_tables import attempts, deliveries
-from domain.clients import ALL_SCOPES, Scope
 from domain.delivery_messages import DeliveryRef
-from domain.keys import RESERVED_NAMES
 from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
     Delivery,
@@ -78,16 +76,18 @@ class DeliveryRepository:
                 return None
             run = (
                 (await connection.execute(select(runs).where(runs.c.id == row.run_id))).one()
-                if row.run_id
+                if EventType(row.event_type).is_run_end
                 else None
             )
+            details = await connection.scalar(select(events.c.details).where(events.c.id == row.id))
             endpoint_off = await is_endpoint_disabled(connection, row.client, row.url)
-            scopes = await _read_event_scopes(connection, row.client)
+            scopes = await read_event_scopes(connection, row.client)
         return Event(
             to_delivery(row),
             to_run(run) if run else None,
             endpoint_off=endpoint_off,
             scopes=scopes,
+            details=details,
         )
 
     async def record_attempt(
@@ -192,22 +192,3 @@ class DeliveryRepository:
             return OverduePage(overdue)
         last = rows[-1]
         return OverduePage(overdue, OverdueRequest(last.next_attempt_at.isoformat(), last.number))
-
-
-async def _read_event_scopes(connection: AsyncConnection, client: str) -> frozenset[Scope]:
-    """Return the intersection of the scopes of all keys of a client, revoked ones included.
-
-    An event is not sent for a particular key. With more than the intersection, the holder of a weaker key could
-    subscribe an address to restricted fields. Without the revoked keys, revoking a stolen key could widen what its
-    holder receives. Empty if every key is revoked.
-    """
-    if client in RESERVED_NAMES:
-        return ALL_SCOPES
-    keys = (
-        await connection.execute(
-            select(api_keys.c.scopes, api_keys.c.revoked_at).where(api_keys.c.client == client)
-        )
-    ).all()
-    if all(key.revoked_at is not None for key in keys):
-        return frozenset()
-    return frozenset.intersection(*(frozenset(map(Scope, key.scopes)) for key in keys))

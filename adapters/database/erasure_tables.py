@@ -24,6 +24,7 @@ from adapters.database.tables import (
     processes,
     runs,
 )
+from adapters.database.watch_tables import events, run_followers, watches
 from adapters.database.webhook_tables import alerts, attempts, deliveries, subscriptions
 
 # Receipts of erasures. They are also the tombstones of the processes.
@@ -121,7 +122,7 @@ ERASED_ROWS = (
     ErasedRows(deliveries, announces, "deliveries"),
     ErasedRows(alerts, _is_alert_of),
     ErasedRows.by_number(accesses, "accesses"),
-    ErasedRows.by_number(subscriptions),
+    *(ErasedRows.by_number(table) for table in (events, watches, run_followers, subscriptions)),
     *(ErasedRows.by_number(table) for table in (changes, movements, parties, related_processes)),
     ErasedRows.by_number(document_versions, "versions"),
     ErasedRows.by_number(documents, "documents"),

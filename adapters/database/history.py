@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, delete, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Column, delete, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database, read_clock
 from adapters.database.tables import UtcDateTime, runs
+from adapters.database.watch_tables import event_counters, events
 from adapters.database.webhook_tables import alerts, attempts, deliveries, subscriptions
 from domain.history import HistoryKind, PrunedPart, PruneRequest
 from domain.webhooks import DeliveryStatus
@@ -101,6 +102,30 @@ async def _prune_deliveries(connection: AsyncConnection, after: str, before: dat
     return PrunedPart(len(ended), None if is_last else str(old[-1].number))
 
 
+async def _prune_events(connection: AsyncConnection, after: str, before: datetime) -> PrunedPart:
+    # By the time, which every client's numbers follow.
+    key = (events.c.created_at, events.c.client, events.c.number)
+    is_pending = exists().where(deliveries.c.id == events.c.id, deliveries.c.status == DeliveryStatus.PENDING)
+    rows = (
+        await connection.execute(
+            select(*key).where(events.c.created_at < before, ~is_pending).order_by(*key).limit(_CHUNK_SIZE)
+        )
+    ).all()
+    last_numbers: dict[str, int] = {}
+    for row in rows:
+        last_numbers[row.client] = max(row.number, last_numbers.get(row.client, 0))
+    for client in sorted(last_numbers):
+        counter = event_counters.c
+        await connection.execute(
+            update(event_counters)
+            .where(counter.client == client, counter.pruned_number < last_numbers[client])
+            .values(pruned_number=last_numbers[client])
+        )
+    pruned = [(row.client, row.number) for row in rows]
+    await connection.execute(delete(events).where(tuple_(events.c.client, events.c.number).in_(pruned)))
+    return PrunedPart(len(rows), "more" if len(rows) == _CHUNK_SIZE else None)
+
+
 async def _prune_alerts(connection: AsyncConnection, after: str, before: datetime) -> PrunedPart:
     # The body of an alert's event is made from the alert at each attempt.
     has_delivery = exists().where(
@@ -136,6 +161,8 @@ async def _find_removable(connection: AsyncConnection, ids: Sequence[str]) -> Se
         exists().where(later.c.process_number == runs.c.process_number, later.c.started_at > runs.c.started_at),
         ~exists().where(deliveries.c.run_id == runs.c.id),
         ~exists().where(subscriptions.c.run_id == runs.c.id),
+        # The body of an event is made from the run when it is read.
+        ~exists().where(events.c.run_id == runs.c.id),
         # The state of a batch's item is that of its run.
         ~exists().where(batch_items.c.process_number == runs.c.process_number, batch_items.c.run_id == runs.c.id),
     )
@@ -160,6 +187,7 @@ _PRUNE: dict[HistoryKind, _Prune] = {
     HistoryKind.ALERTS: _prune_alerts,
     HistoryKind.RUNS: _prune_runs,
     HistoryKind.ACCESSES: _prune_accesses,
+    HistoryKind.EVENTS: _prune_events,
 }
 
 

@@ -110,6 +110,7 @@ def to_run(row: Row[*tuple[Any, ...]]) -> Run:
         failure_code=FailureCode(row.failure_code) if row.failure_code else None,
         chosen_documents=row.chosen_documents,
         end_count=row.end_count,
+        is_look=row.is_look,
         documents=Completeness(
             available=row.available_documents,
             pending=row.total_documents - row.available_documents - row.failed_documents - row.no_content_documents,

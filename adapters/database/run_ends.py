@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, CursorResult, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.outbox import create_deliveries
+from adapters.database.outbox import NewEvent, find_followers, find_unannounced, publish
 from adapters.database.tables import runs
+from adapters.database.watch_news import find_watch_news
 from domain.completeness import Outcome
 
 _NO_END: dict[str, Any] = {
@@ -41,7 +42,7 @@ def is_other_run(number: str, run_id: str) -> ColumnElement[bool]:
 
 
 async def close_killed_runs(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
-    """Close runs without an end as cancelled, and create their deliveries.
+    """Close runs without an end as cancelled, and tell all who wait for their ends.
 
     Args:
         connection: The transaction.
@@ -57,9 +58,23 @@ async def close_killed_runs(connection: AsyncConnection, condition: ColumnElemen
         .returning(runs)
     )
     killed: Sequence[Row[Any]] = closed.all()
-    for run in killed:
-        await create_deliveries(connection, run)
+    await announce_ends(connection, killed)
     return killed
+
+
+async def announce_ends(connection: AsyncConnection, ended: Sequence[Row[Any]]) -> None:
+    """Tell all who wait for the ends of these runs, or watch their processes. Call it once for each end of a run.
+
+    Args:
+        connection: The transaction that holds the locks on the runs.
+        ended: Their current rows, with outcomes.
+    """
+    new: list[NewEvent] = []
+    for run in ended:
+        new += await find_unannounced(connection, run)
+        new += await find_followers(connection, run)
+        new += await find_watch_news(connection, run)
+    await publish(connection, new)
 
 
 async def reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> bool:

@@ -5,25 +5,32 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_, update
+from sqlalchemy import Row, exists, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.documents import reopen_failed
 from adapters.database.engine import Database
 from adapters.database.listings import mark_unlisted
-from adapters.database.outbox import create_deliveries, reopen_deliveries
+from adapters.database.outbox import find_followers, find_unannounced, publish, reopen_deliveries
 from adapters.database.processes import count_documents
-from adapters.database.run_ends import close_killed_runs, is_other_run, lock_run, reopen_if_reset
+from adapters.database.run_ends import (
+    announce_ends,
+    close_killed_runs,
+    is_other_run,
+    lock_run,
+    reopen_if_reset,
+)
 from adapters.database.settling import settle_added
 from adapters.database.tables import processes, runs
 from adapters.database.tombstones import claim_process
 from adapters.database.upserts import insert_into, on_conflict_overwrite
+from adapters.database.watch_tables import run_followers
 from adapters.database.webhook_tables import deliveries, subscriptions
 from domain.completeness import Completeness
 from domain.delivery_messages import DeliveryRef
 from domain.errors import FailureCode
 from domain.process_number import ProcessNumber
-from domain.run_messages import ClosedRun, RunClosing, RunOpening, RunRef
+from domain.run_messages import ClosedRun, RunClosing, RunOpening, RunRef, count_chosen, read_chosen_count
 from domain.secrecy import UNLISTING_CODES
 from domain.sweep_messages import UnendedRunsPage
 from domain.webhooks import DeliveryStatus
@@ -32,11 +39,12 @@ _PAGE_SIZE = 100
 
 
 class RunRepository:
-    """The table of runs. It creates the subscribers' deliveries in the transaction that records a run's end.
+    """The table of runs. It writes all events and deliveries in the transaction that records a run's end.
 
-    Recording an end and subscribing to a run both lock the run's row, and both create the deliveries (``outbox``).
+    Recording an end and subscribing to a run both lock the run's row, and both write the events (``outbox``).
 
-    `register`, `open` and `subscribe` raise ProcessErased for a process that was erased, and change nothing.
+    `register`, `open`, `subscribe` and `follow` raise ProcessErased for a process that was erased, and change
+    nothing.
     """
 
     def __init__(self, database: Database) -> None:
@@ -64,7 +72,11 @@ class RunRepository:
             await connection.execute(
                 update(runs)
                 .where(runs.c.id == opening.run_id, runs.c.outcome.is_(None))
-                .values(chosen_documents=len(opening.document_ids) or None)
+                # A client that has joined a look may have registered it as its own run.
+                .values(
+                    chosen_documents=read_chosen_count(count_chosen(opening.document_ids)),
+                    is_look=opening.is_look,
+                )
             )
             await close_killed_runs(connection, is_other_run(opening.process_number, opening.run_id))
             await reopen_failed(
@@ -108,7 +120,7 @@ class RunRepository:
                 return ClosedRun(counts, ())
             if run.outcome is None or await reopen_if_reset(connection, run, closing.execution):
                 run = await _record_end(connection, closing, counts)
-            await create_deliveries(connection, run)
+                await announce_ends(connection, [run])
             return ClosedRun(counts, await _list_deliveries(connection, run, after=closing.after_delivery))
 
     async def close_killed(self, run_id: str) -> tuple[DeliveryRef, ...]:
@@ -148,7 +160,7 @@ class RunRepository:
                     "created_at": datetime.now(UTC),
                 },
             )
-            await create_deliveries(connection, run)
+            await publish(connection, await find_unannounced(connection, run))
             delivery = (
                 await connection.execute(
                     select(deliveries.c.id, deliveries.c.number, deliveries.c.status)
@@ -168,6 +180,29 @@ class RunRepository:
             if not again:
                 return None
             return (await reopen_deliveries(connection, deliveries.c.number == delivery.number))[0]
+
+    async def follow(self, opening: RunOpening, client: str) -> None:
+        """Have the end of a run in a client's events, without a webhook. Idempotent.
+
+        Args:
+            opening: The run. It is registered if the catalog does not have it yet.
+            client: The client.
+        """
+        async with self._database.writing() as connection:
+            await _register(connection, opening)
+            run = (await lock_run(connection, opening.run_id)).one()
+            await connection.execute(
+                insert_into(connection, run_followers).on_conflict_do_nothing(),
+                {"run_id": run.id, "client": client, "process_number": run.process_number},
+            )
+            await publish(connection, await find_followers(connection, run, client))
+
+    async def is_followed(self, run_id: str, client: str) -> bool:
+        """Return whether the end of a run will be in a client's events."""
+        is_own = exists().where(runs.c.id == run_id, runs.c.client == client, runs.c.is_look.is_(False))
+        follows = exists().where(run_followers.c.run_id == run_id, run_followers.c.client == client)
+        async with self._database.reading() as connection:
+            return bool(await connection.scalar(select(or_(is_own, follows))))
 
     async def has_ended(self, run_id: str) -> bool:
         """Return whether a run has recorded its end: it then accepts nothing more, even if open in Temporal."""
@@ -211,7 +246,8 @@ async def _register(connection: AsyncConnection, opening: RunOpening) -> None:
             "process_number": opening.process_number,
             "client": opening.client,
             "started_at": datetime.now(UTC),
-            "chosen_documents": len(opening.document_ids) or None,
+            "chosen_documents": read_chosen_count(count_chosen(opening.document_ids)),
+            "is_look": opening.is_look,
         },
     )
 
@@ -237,7 +273,7 @@ async def _record_end(connection: AsyncConnection, closing: RunClosing, counts: 
             ended_by=closing.execution or None,
             end_count=runs.c.end_count + 1,
             outcome=ending.outcome,
-            chosen_documents=closing.chosen_documents or None,
+            chosen_documents=read_chosen_count(closing.chosen_documents),
             failure_code=ending.failure_code,
             failure_answer=ending.answer or None,
             total_documents=counts.total,

@@ -242,8 +242,10 @@ runs = Table(
     # Listed by the court without a file or a text.
     Column("no_content_documents", Integer, nullable=False, server_default="0"),
     Column("available_bytes", BigInteger),
-    # How many documents were requested by id. NULL if all of the process were.
+    # How many documents were requested by id. NULL if all of the process were, 0 if it was only to be listed.
     Column("chosen_documents", Integer),
+    # Started by a sweep of watched processes. Its client is told of its end only if it has joined the run.
+    Column("is_look", Boolean, nullable=False, server_default=text("false")),
     # The execution that recorded the end. NULL if the run was killed. If another execution works on the run, it was
     # reset in Temporal and may end again.
     Column("ended_by", String(36)),

@@ -28,10 +28,10 @@ from domain.errors import DependencyUnavailable
 from domain.fair_semaphore import LONGEST_WAIT_SECONDS, FairSemaphore
 from domain.open_runs import OpenRun, RunAlreadyAnswered, StartedRun
 from domain.process_number import ProcessNumber
-from domain.run_messages import DocumentChoice, DownloadRequest
+from domain.run_messages import DocumentChoice, DownloadRequest, count_chosen, read_chosen_count
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_process import DownloadProcess
-from workflows.options import DEFAULT_PRIORITY
+from workflows.options import DEFAULT_PRIORITY, WATCH_PRIORITY
 from workflows.search_attributes import CHOSEN_DOCUMENTS, CLIENT, PHASE
 from workflows.starts import deliver_webhook_options, delivery_request, download_process_options
 
@@ -98,6 +98,19 @@ class RunClient:
                     raise RunAlreadyAnswered
         raise DependencyUnavailable("temporal", "A run for this process is ending; it takes longer than usual.")
 
+    async def start_look(self, request: DownloadRequest) -> bool:
+        """Start a run behind all others, unless the process has an open one. Returns whether it was started.
+
+        Raises:
+            DependencyUnavailable: Temporal does not answer.
+        """
+        async with self._starts.slot():
+            try:
+                await self._start_new(request, WATCH_PRIORITY)
+            except WorkflowAlreadyStartedError:
+                return False
+        return True
+
     async def _start_new(self, request: DownloadRequest, priority: int) -> StartedRun:
         async with translating_temporal_errors():
             handle = await self._client.start_workflow(
@@ -113,7 +126,7 @@ class RunClient:
             datetime.now(UTC),
             Phase.LISTING,
             request.client,
-            len(request.document_ids) or None,
+            read_chosen_count(count_chosen(request.document_ids)),
         )
         return StartedRun(Decision.STARTED, run, request.document_ids)
 
@@ -132,7 +145,7 @@ class RunClient:
             started_at=execution.start_time,
             phase=Phase(phase) if phase else Phase.LISTING,
             client=execution.typed_search_attributes.get(CLIENT) or "",
-            chosen_documents=(await execution.memo()).get(CHOSEN_DOCUMENTS) or None,
+            chosen_documents=read_chosen_count((await execution.memo()).get(CHOSEN_DOCUMENTS)),
         )
 
     async def find_run_id(self, number: ProcessNumber, execution_id: str) -> str | None:
@@ -213,7 +226,7 @@ class RunClient:
         run = await self.find_open(number)
         if run is None or await is_over(run.id):
             return None
-        if not run.chosen_documents and not retry_named:
+        if run.chosen_documents is None and not retry_named:
             return run
         # The update's id follows from the choice: asking again for the same documents is the same update.
         digest = hashlib.sha256(" ".join(sorted(document_ids)).encode()).hexdigest()[:32]

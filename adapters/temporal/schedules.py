@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from domain.errors import DependencyUnavailable
+from domain.watches import SWEEP_SECONDS
 from workflows.audit_store import AuditStore
 from workflows.options import PROCESSES_QUEUE
 from workflows.review_alerts import ReviewAlerts
@@ -29,6 +30,7 @@ from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
+from workflows.sweep_watches import SweepWatches
 
 # Missed starts are not made up for: one sweep does the work of many.
 _CATCH_UP = timedelta(minutes=10)
@@ -60,13 +62,16 @@ SWEEP_HISTORY = WorkflowSchedule("sweep-history", SweepHistory.run, timedelta(ho
 SWEEP_ERASURES = WorkflowSchedule(
     "sweep-erasures", SweepErasures.run, timedelta(minutes=10), "unfinished erasures, and processes past retention"
 )
+SWEEP_WATCHES = WorkflowSchedule(
+    "sweep-watches", SweepWatches.run, timedelta(seconds=SWEEP_SECONDS), "looks at watched processes"
+)
 REVIEW_ALERTS = WorkflowSchedule("review-alerts", ReviewAlerts.run, timedelta(minutes=1), "alerts to the operator")
 # Every day it asks whether an audit is due: AUTOS_AUDIT_DAYS may change, and a schedule stays as it is.
 AUDIT_STORE = WorkflowSchedule("audit-store", AuditStore.run, timedelta(days=1), "audit of the bucket")
 
 SCHEDULES = (
     *(SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, SWEEP_ERASURES),
-    *(REVIEW_ALERTS, AUDIT_STORE),
+    *(SWEEP_WATCHES, REVIEW_ALERTS, AUDIT_STORE),
 )
 
 

@@ -29,6 +29,7 @@ class ProblemCode(StrEnum):
     BATCH_UNKNOWN = "batch_unknown"
     DELIVERY_UNKNOWN = "delivery_unknown"
     ERASURE_UNKNOWN = "erasure_unknown"
+    WATCH_UNKNOWN = "watch_unknown"
     # Gone for good.
     PROCESS_ERASED = "process_erased"
     # Conflict with the current state.
@@ -81,6 +82,7 @@ _STATUSES = {
             ProblemCode.BATCH_UNKNOWN,
             ProblemCode.DELIVERY_UNKNOWN,
             ProblemCode.ERASURE_UNKNOWN,
+            ProblemCode.WATCH_UNKNOWN,
         ),
         404,
     ),

@@ -25,13 +25,13 @@ def _to_utc(value: datetime) -> datetime:
 
 
 # JSON has one kind of number: 3 and 3.0 are the same.
-_WholeNumber = BeforeValidator(
+WholeNumber = BeforeValidator(
     lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
 )
-Age = Annotated[int, Field(ge=0, le=LONGEST_AGE_SECONDS), _WholeNumber]
-Priority = Annotated[int, Field(ge=1, le=5), _WholeNumber]
+Age = Annotated[int, Field(ge=0, le=LONGEST_AGE_SECONDS), WholeNumber]
+Priority = Annotated[int, Field(ge=1, le=5), WholeNumber]
 # A batch may not put a thousand processes in front of other requests.
-BatchPriority = Annotated[int, Field(ge=4, le=5), _WholeNumber]
+BatchPriority = Annotated[int, Field(ge=4, le=5), WholeNumber]
 DocumentId = Annotated[str, Field(pattern="^[0-9A-Za-z-]{1,36}$")]
 # Only RFC 3339: pydantic would read a number as seconds.
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_require_rfc_3339), AfterValidator(_to_utc)]

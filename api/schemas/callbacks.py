@@ -9,10 +9,22 @@ from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.routing import BaseRoute
 
-from api.schemas.webhook_events import ProcessCancelled, ProcessCompleted, ProcessFailed, ProcessPartial
+from api.schemas.webhook_events import (
+    DocumentsAdded,
+    DocumentsUnlisted,
+    ProcessCancelled,
+    ProcessCompleted,
+    ProcessFailed,
+    ProcessPartial,
+    SecrecyChanged,
+    WatchChecked,
+)
 
 RunEndedEvent = Annotated[
     ProcessCompleted | ProcessPartial | ProcessFailed | ProcessCancelled, Field(discriminator="type")
+]
+WatchEvent = Annotated[
+    DocumentsAdded | DocumentsUnlisted | SecrecyChanged | WatchChecked, Field(discriminator="type")
 ]
 _EventId = Annotated[str, Header(alias="webhook-id", description="The event's id. The same at every attempt.")]
 _SentAt = Annotated[
@@ -29,6 +41,27 @@ _Signatures = Annotated[
 
 async def _receive(body: RunEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
     """Called once when the run ends. Repeated with the same id until it is accepted."""
+
+
+async def _receive_watch_event(
+    body: WatchEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures
+) -> None:
+    """Called when there is something to tell. Repeated with the same id until it is accepted."""
+
+
+def watch_callback(operation: str, url_expression: str) -> list[BaseRoute]:
+    """Return the OpenAPI callback of a route that takes the ``webhook_url`` of a watch. See `run_end_callback`."""
+    route = APIRoute(
+        url_expression,
+        _receive_watch_event,
+        methods=["POST"],
+        name="watch_event",
+        operation_id=f"{operation}_watch_event",
+        summary="Something is new",
+        status_code=204,
+        response_description="Accepted. Any 2xx status will do.",
+    )
+    return APIRouter(routes=[route]).routes
 
 
 def run_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:

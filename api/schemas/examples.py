@@ -313,6 +313,7 @@ _DETAILS: Final = {
     ProblemCode.DOCUMENT_UNKNOWN: f"Process {_NUMBER} has no document with this id.",
     ProblemCode.BATCH_UNKNOWN: "There is no batch with this id.",
     ProblemCode.DELIVERY_UNKNOWN: "There is no delivery with this id.",
+    ProblemCode.WATCH_UNKNOWN: f"You do not watch {_NUMBER}.",
     ProblemCode.ERASURE_UNKNOWN: f"{_NUMBER} was never erased.",
     ProblemCode.PROCESS_ERASED: f"The process {_NUMBER} was erased. An administrator can allow it again.",
     ProblemCode.PROCESS_HELD: f"A legal hold is on {_NUMBER}. It is erased only after the hold is released.",
@@ -345,6 +346,7 @@ _CODES_BY_STATUS: Final = {
 _UNKNOWN: Final = {
     "{document_id}": ProblemCode.DOCUMENT_UNKNOWN,
     "/erasure": ProblemCode.ERASURE_UNKNOWN,
+    "/watch": ProblemCode.WATCH_UNKNOWN,
     "{number}": ProblemCode.PROCESS_UNKNOWN,
     "/batches": ProblemCode.BATCH_UNKNOWN,
     "/webhooks": ProblemCode.DELIVERY_UNKNOWN,

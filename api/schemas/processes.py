@@ -21,7 +21,9 @@ class RunBody(Body):
     ended_at: UtcTime | None
     outcome: Outcome | None
     failure_code: FailureCode | None
-    chosen_documents: int | None = Field(description="Number of requested documents. Null means all.")
+    chosen_documents: int | None = Field(
+        description="Number of requested documents. Null means all; 0, that they were only listed."
+    )
 
 
 class ProcessHead(Body):

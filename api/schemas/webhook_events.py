@@ -72,6 +72,79 @@ class ProcessCancelled(_RunEnded):
     type: Literal[EventType.PROCESS_CANCELLED]
 
 
+class _WatchNewsBody(Body):
+    process_number: str
+    court: str
+    run_id: str = Field(description="The run whose listing has shown it.")
+    checked_at: UtcTime | None = Field(description="When the court listed the process, or refused to.")
+
+
+class _ChangesBody(_WatchNewsBody):
+    document_ids: list[str] = Field(
+        description="The documents, at most 100. Those that the client may not see are left out, and do not count."
+    )
+    changes_url: str = Field(description="URL of the changes that the event tells, with everything about them.")
+
+
+class DocumentsAddedBody(_ChangesBody):
+    """New documents of a watched process. The counts are those of now."""
+
+    added_documents: int
+    available_documents: int
+    pending_documents: int = Field(description="Not stored. Usually only with `download: false`.")
+    failed_documents: int
+    no_content_documents: int
+
+
+class DocumentsUnlistedBody(_ChangesBody):
+    """Documents that two listings, at least 24 hours apart, no longer have."""
+
+    unlisted_documents: int
+
+
+class SecrecyChangedBody(_ChangesBody):
+    """What has another secrecy level."""
+
+    levels: list[str] = Field(description="`process` or `instance`, if their own level has changed.")
+    changed_documents: int
+
+
+class WatchCheckedBody(_WatchNewsBody):
+    """The last look at a watched process."""
+
+    failure_code: FailureCode | None = Field(description="Null if the court has listed the process.")
+    next_look_at: UtcTime
+    watch_url: str
+
+
+class DocumentsAdded(_Event):
+    """To a watcher: the court lists documents that it did not list before."""
+
+    type: Literal[EventType.DOCUMENTS_ADDED]
+    data: DocumentsAddedBody
+
+
+class DocumentsUnlisted(_Event):
+    """To a watcher: the court no longer lists documents."""
+
+    type: Literal[EventType.DOCUMENTS_UNLISTED]
+    data: DocumentsUnlistedBody
+
+
+class SecrecyChanged(_Event):
+    """To a watcher: the secrecy level of the process, of an instance or of documents has changed."""
+
+    type: Literal[EventType.SECRECY_CHANGED]
+    data: SecrecyChangedBody
+
+
+class WatchChecked(_Event):
+    """To a watcher with `notify: always`: the process was looked at, whether something is new or not."""
+
+    type: Literal[EventType.WATCH_CHECKED]
+    data: WatchCheckedBody
+
+
 class TestedBody(Body):
     """The client that requested a test."""
 
@@ -136,6 +209,12 @@ class NoWorkerBody(_AlertBody):
     queue: str = Field(description="`processes`: runs and webhooks; `court`: requests to the court.")
 
 
+class WatchLateBody(_AlertBody):
+    """How many watches were late when the alert was raised."""
+
+    late_watches: int
+
+
 class AlertCourtUnavailable(_Event):
     """To the operator: the court has not answered for some minutes or refuses us, or it answers again."""
 
@@ -178,11 +257,22 @@ class AlertNoWorker(_Event):
     data: NoWorkerBody
 
 
+class WatchLate(_Event):
+    """To the operator: watched processes were not looked at in time, or all of them have been by now."""
+
+    type: Literal[EventType.WATCH_LATE]
+    data: WatchLateBody
+
+
 EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.PROCESS_COMPLETED: ProcessCompleted,
     EventType.PROCESS_PARTIAL: ProcessPartial,
     EventType.PROCESS_FAILED: ProcessFailed,
     EventType.PROCESS_CANCELLED: ProcessCancelled,
+    EventType.DOCUMENTS_ADDED: DocumentsAdded,
+    EventType.DOCUMENTS_UNLISTED: DocumentsUnlisted,
+    EventType.SECRECY_CHANGED: SecrecyChanged,
+    EventType.WATCH_CHECKED: WatchChecked,
     EventType.WEBHOOK_TEST: WebhookTest,
     EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
     EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,
@@ -190,6 +280,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.ALERT_FAILURES_HIGH: AlertFailuresHigh,
     EventType.ALERT_ENDPOINT_DISABLED: AlertEndpointDisabled,
     EventType.ALERT_NO_WORKER: AlertNoWorker,
+    EventType.WATCH_LATE: WatchLate,
 }
 
 

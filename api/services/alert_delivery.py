@@ -112,7 +112,9 @@ class AlertDelivery:
         if event.refusal:
             sent = SentAttempt(number, sent_at, error=event.refusal)
         else:
-            content = event_body(event.delivery, alert_body(alert, self._public_url))
+            content = event_body(
+                event.delivery.event_type, event.delivery.created_at, alert_body(alert, self._public_url)
+            )
             body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
             reply = await sender.send(
                 event.delivery.url, event_id=event.delivery.id, sent_at=sent_at, body=body.encode()

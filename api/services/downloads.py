@@ -176,8 +176,11 @@ class DownloadService:
         if process is None or process.latest_run is None:
             raise DependencyUnavailable("database", "The catalog has lost a process that was just read.")
         run = process.latest_run
+        opening = RunOpening(process.number, run.id, run.client)
         if webhook_url is not None:
-            await self._subscribe(RunOpening(process.number, run.id, run.client), client, webhook_url)
+            await self._subscribe(opening, client, webhook_url)
+        else:
+            await self._follow(opening, client)
         _log.info("active", process=process.number, run=run.id)
         return DownloadDecision(Decision.ACTIVE, process, None)
 
@@ -189,7 +192,7 @@ class DownloadService:
         client: str,
         webhook_url: str | None,
     ) -> None:
-        """Record a run that the catalog does not have yet, and subscribe the request's webhook URL to it.
+        """Record a run that the catalog does not have yet, and have the client told of its end.
 
         A joined run may be new to the catalog too: whoever started it a moment ago has not recorded it yet, and the
         client of this request may ask for its status at once.
@@ -197,8 +200,19 @@ class DownloadService:
         opening = RunOpening(number.canonical, started.run.id, started.run.client, started.document_ids)
         if webhook_url is not None:
             await self._subscribe(opening, client, webhook_url)
-        elif before is None or before.latest_run is None or before.latest_run.id != opening.run_id:
+            return
+        known = before.latest_run if before is not None else None
+        if known is None or known.id != opening.run_id:
             await self.catalog.runs.register(opening)
+        elif known.client == client and not known.is_look:
+            return
+        if started.decision is Decision.ACTIVE:
+            await self._follow(opening, client)
+
+    async def _follow(self, opening: RunOpening, client: str) -> None:
+        """Have the run's end in the client's events, although it gives no webhook URL."""
+        if not await self.catalog.runs.is_followed(opening.run_id, client):
+            await self.catalog.runs.follow(opening, client)
 
     async def _subscribe(self, opening: RunOpening, client: str, webhook_url: str, *, again: bool = False) -> None:
         """Notify a URL of the run's end; at once if the run is over.

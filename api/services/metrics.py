@@ -19,6 +19,7 @@ from domain.alerts import AlertKind
 from domain.audit import FindingKind
 from domain.completeness import Phase
 from domain.errors import DependencyUnavailable
+from domain.watches import WatchState
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -80,6 +81,12 @@ class Metrics:
             "autos_store_answering", "Whether the store took the last write: 1 or 0.", registry=registry
         )
         self._batches = Gauge("autos_batches_open", "Batches that have not ended.", registry=registry)
+        self._watches = Gauge(
+            "autos_watches",
+            "Watched processes by state, each as often as it is watched.",
+            ["state"],
+            registry=registry,
+        )
         self._alerts = Gauge(
             "autos_alerts", "Alerts that are raised and not cleared, by kind.", ["kind"], registry=registry
         )
@@ -185,6 +192,7 @@ class Metrics:
             batches = await catalog.batches.count_open()
             erasing_since = await catalog.erasures.find_oldest_running()
             alerts = await catalog.alerts.count_open()
+            watches = await catalog.watches.count_by_state()
             unrecognized = await catalog.lists.count_unrecognized_levels()
             audit = await catalog.audits.last()
         except DependencyUnavailable:
@@ -193,6 +201,8 @@ class Metrics:
                 gauge.set(nan)
             self._batches.set(nan)
             self._erasure_age.set(nan)
+            for watch_state in WatchState:
+                self._watches.labels(watch_state).set(nan)
             for kind in AlertKind:
                 self._alerts.labels(kind).set(nan)
             for subject in _SECRECY_SUBJECTS:
@@ -207,6 +217,8 @@ class Metrics:
             self._batches.set(batches)
             age = datetime.now(UTC) - erasing_since if erasing_since else None
             self._erasure_age.set(0 if age is None else age.total_seconds())
+            for watch_state, count in watches.items():
+                self._watches.labels(watch_state).set(count)
             for kind, count in alerts.items():
                 self._alerts.labels(kind).set(count)
             for subject in _SECRECY_SUBJECTS:

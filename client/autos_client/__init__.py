@@ -61,6 +61,7 @@ from autos_client.models import (
 from autos_client.patience import Outage, Party, Patience, Wait
 from autos_client.reports import DownloadFailed, DownloadReport, FailedFile, Progress, SavedFile
 from autos_client.trail_models import Access
+from autos_client.watch_models import Event, EventList, Watch, WatchedProcesses, WatchItem
 from autos_client.webhooks import verify_webhook
 
 # The client's version is written here alone; its pyproject.toml reads it.
@@ -90,6 +91,8 @@ __all__ = [
     "Endpoint",
     "Erasure",
     "ErasureCounts",
+    "Event",
+    "EventList",
     "FailedFile",
     "Failure",
     "FailureEntry",
@@ -118,6 +121,9 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Wait",
+    "Watch",
+    "WatchItem",
+    "WatchedProcesses",
     "WebhookEvent",
     "WebhookRefused",
     "verify_webhook",

@@ -9,6 +9,7 @@ from autos_client.asynchronous.erasures import ErasureMethods
 from autos_client.asynchronous.processes import ProcessMethods
 from autos_client.asynchronous.runs import RunMethods
 from autos_client.asynchronous.trail import TrailMethods
+from autos_client.asynchronous.watches import WatchMethods
 from autos_client.asynchronous.webhooks import WebhookMethods
 
 
@@ -16,6 +17,7 @@ class AsyncAutos(
     ProcessMethods,
     RunMethods,
     BatchMethods,
+    WatchMethods,
     WebhookMethods,
     CourtMethods,
     TrailMethods,

@@ -9,6 +9,7 @@ from autos_client.blocking.erasures import ErasureMethods
 from autos_client.blocking.processes import ProcessMethods
 from autos_client.blocking.runs import RunMethods
 from autos_client.blocking.trail import TrailMethods
+from autos_client.blocking.watches import WatchMethods
 from autos_client.blocking.webhooks import WebhookMethods
 
 
@@ -16,6 +17,7 @@ class Autos(
     ProcessMethods,
     RunMethods,
     BatchMethods,
+    WatchMethods,
     WebhookMethods,
     CourtMethods,
     TrailMethods,

@@ -40,7 +40,7 @@ class Run(_Model):
 
     Attributes:
         outcome: ``completed``, ``partial``, ``failed`` or ``cancelled``. ``None`` while it is open.
-        chosen_documents: How many documents were requested. ``None`` means all.
+        chosen_documents: How many documents were requested. ``None`` means all, 0 that they were only listed.
     """
 
     id: str
@@ -321,7 +321,7 @@ class DeliveryPage(_Page):
 
 
 class ProcessEnd(_Model):
-    """The content of a ``process.*`` event: how a run ended.
+    """The content of an event about the end of a run: how it ended.
 
     Attributes:
         total_documents: At the run's end, like the other counts. ``None`` if the run was terminated.
@@ -352,7 +352,7 @@ class WebhookEvent(_Model):
         id: An idempotency key, the same at every attempt: drop events whose id you have seen.
         type: Such as ``process.completed``.
         data: The event's content as it was sent.
-        process: The same as a model. ``None`` unless the type begins with ``process.``.
+        process: The same as a model. ``None`` unless the event is about the end of a run.
     """
 
     id: str

@@ -12,6 +12,9 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from autos_client.errors import WebhookRefused
 from autos_client.models import ProcessEnd, WebhookEvent
 
+# Other events about processes tell what is new in one that is watched.
+_ENDS = frozenset(f"process.{outcome}" for outcome in ("completed", "partial", "failed", "cancelled"))
+
 
 def verify_webhook(secret: str | Sequence[str], headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     """Verify a request's signature and age (at most five minutes), and return its event.
@@ -47,7 +50,7 @@ def _parse_event(event_id: str, content: object) -> WebhookEvent:
     if not isinstance(content, dict):
         raise WebhookRefused("The signature is right, but this is not an event.")
     try:
-        is_process_end = str(content.get("type")).startswith("process.")
+        is_process_end = content.get("type") in _ENDS
         process = ProcessEnd.model_validate(content.get("data")) if is_process_end else None
         return WebhookEvent.model_validate({**content, "id": event_id, "process": process})
     except ValidationError:

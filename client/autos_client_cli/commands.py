@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, cases, court, deliveries, erasure, get, listing, runs
+from autos_client_cli import accesses, batch, cases, court, deliveries, erasure, get, listing, runs, watch
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -21,7 +21,7 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add every command to a program: on processes, on runs, and for operators.
+    """Add every command to a program: on processes, on watches, on runs, and for operators.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
@@ -33,6 +33,14 @@ def add_client_commands(app: typer.Typer) -> None:
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(cases.app)
+    app.add_typer(watch.app, name="watch", rich_help_panel=t("Processes"))
+    app.command(
+        "events",
+        cls=Command,
+        help=watch.EVENTS_HELP,
+        epilog=watch.EVENTS_EXAMPLES,
+        rich_help_panel=t("Processes"),
+    )(watch.list_events)
     app.add_typer(runs.app)
     app.add_typer(erasure.app)
     app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))

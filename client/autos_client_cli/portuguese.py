@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from autos_client_cli.portuguese_cases import CASE_TEXTS
 from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
+from autos_client_cli.portuguese_watch import WATCH_TEXTS
 
 PORTUGUESE = {
     **CASE_TEXTS,
     **ERASURE_TEXTS,
+    **WATCH_TEXTS,
     # The program.
     "Download every document of a Brazilian court process from an Autos service.": (
         "Baixa todos os documentos de um processo judicial de um serviço Autos."

@@ -43,6 +43,10 @@ schemathesis.openapi.format(
 schemathesis.openapi.format(
     "accesses-cursor", strategies.tuples(_moments, _places).map(lambda behind: _cursor("a{}/{}".format(*behind)))
 )
+schemathesis.openapi.format(
+    "watches-cursor",
+    strategies.tuples(_moments, _numbers).map(lambda behind: _cursor("w{}/{}/local".format(*behind))),
+)
 
 
 @schemathesis.hook

@@ -294,8 +294,10 @@ async def test_a_review_uses_indexes_only(catalog: Catalog, database: Database, 
         await review(catalog)
     asked = [one for one in said if one.sql.startswith("SELECT") and not one.sql.rstrip().endswith(SINGLE_ROWS)]
     plans = [await plan(database, one) for one in asked]
-    expected = ["uq_alerts_open", "ix_runs_mostly_failed", "ix_webhook_failing_endpoints_off"]
-    assert [index in one for index, one in zip(expected, plans, strict=True)] == [True] * 3, plans
+    expected = [
+        *("ix_watches_late_at", "uq_alerts_open", "ix_runs_mostly_failed", "ix_webhook_failing_endpoints_off"),
+    ]
+    assert [index in one for index, one in zip(expected, plans, strict=True)] == [True] * 4, plans
     assert not any("Seq Scan" in one for one in plans), plans
 
 

@@ -17,6 +17,7 @@ from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
 from adapters.database.migrate import upgrade
 from adapters.database.tables import metadata, runs
+from adapters.database.watch_tables import events
 from adapters.database.webhook_tables import alerts, attempts, deliveries, subscriptions
 from domain.completeness import Outcome
 from domain.history import HistoryKind, HistoryProgress, PrunedPart, PruneRequest
@@ -101,6 +102,7 @@ async def make_old(database: Database, run_id: str, *, delivery: dict[str, Any])
     """Make a run and its delivery as old as can be, and give the delivery an attempt. Returns its number."""
     async with database.writing() as connection:
         await connection.execute(update(runs).where(runs.c.id == run_id).values(started_at=OLD, ended_at=OLD))
+        await connection.execute(update(events).where(events.c.run_id == run_id).values(created_at=OLD))
         updated = await connection.execute(
             update(deliveries)
             .where(deliveries.c.run_id == run_id)
@@ -153,6 +155,7 @@ async def test_a_run_stays_while_a_batch_or_a_delivery_refers_to_it(catalog: Cat
     assert sum(part.rows for part in await prune(catalog, HistoryKind.RUNS)) == 0
 
     await prune(catalog, HistoryKind.DELIVERIES)
+    await prune(catalog, HistoryKind.EVENTS)
     await catalog.batches.delete(batch_id)
     assert sum(part.rows for part in await prune(catalog, HistoryKind.RUNS)) == 2
 
@@ -299,6 +302,7 @@ INDEXES = {
     HistoryKind.ALERTS: ["ix_alerts_cleared_at"],
     HistoryKind.RUNS: ["ix_runs_ended_at_id", "ix_runs_process_number_started_at"],
     HistoryKind.ACCESSES: ["ix_accesses_at_number"],
+    HistoryKind.EVENTS: ["ix_events_created_at"],
 }
 
 

@@ -1,0 +1,72 @@
+"""Lists and counts of watches, and what an erasure leaves of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import update
+
+from adapters.database import Catalog, Database
+from adapters.database.watch_tables import watches
+from domain.erasure import Author
+from domain.errors import FailureCode, ProcessErased
+from domain.watches import WatchNotify, WatchState, WatchWish
+from tests.integration.adapters.test_watches import HOUR, look, make_due, read_events, watch
+from tests.support.listings import document_ids
+from tests.support.numbers import fresh_number
+
+
+async def test_lists_and_counts_by_state(catalog: Catalog, database: Database) -> None:
+    client = f"client-{uuid4().hex[:8]}"
+    late, refused, active = sorted(fresh_number() for _ in range(3))
+    for number in (late, refused, active):
+        await watch(catalog, number, client)
+    now = datetime.now(UTC)
+    async with database.writing() as connection:
+        of_client = update(watches).where(watches.c.client == client)
+        await connection.execute(of_client.where(watches.c.process_number == late).values(late_at=now - HOUR))
+        refusal = {"failure_code": FailureCode.NO_ACCESS}
+        await connection.execute(of_client.where(watches.c.process_number.in_([late, refused])).values(refusal))
+    expected = {
+        WatchState.LATE: [late],
+        WatchState.NO_ACCESS: [refused],
+        WatchState.ACTIVE: [active],
+        WatchState.NOT_FOUND: [],
+    }
+    for state, numbers in expected.items():
+        page = await catalog.watches.page(client, state, limit=10)
+        assert [one.process_number for one in page] == numbers
+        assert {one.state(now) for one in page} <= {state}
+        assert (await catalog.watches.count_by_state())[state] >= len(numbers)
+    pages: list[str] = []
+    after = None
+    while found := await catalog.watches.page(client, None, after=after, limit=1):
+        pages += [one.process_number for one in found]
+        after = found[-1].sort_key
+    assert sorted(pages) == [late, refused, active]
+
+
+async def test_an_erasure_takes_watches_and_events_and_they_do_not_bring_the_process_back(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    ids = document_ids(2)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number, notify=WatchNotify.ALWAYS)
+    await look(catalog, number, ids, hour=1)
+    await make_due(database, number)
+    assert await catalog.erasures.request(number, Author("office"), "over") is not None
+    # From the tombstone on, before any row is deleted.
+    assert number not in {due.process_number for due in await catalog.watches.list_due(limit=10_000)}
+    told = await catalog.events.page("local", after=0, limit=10_000)
+    assert number not in {event.process_number for event in told.events}
+    with pytest.raises(ProcessErased):
+        await watch(catalog, number)
+    await catalog.erased_rows.erase_all(number)
+    await catalog.erasures.complete(number)
+    assert await read_events(database, number) == []
+    with pytest.raises(ProcessErased):
+        await catalog.watches.get(number, "local")
+    with pytest.raises(ProcessErased):
+        await catalog.watches.put_all([number, fresh_number()], "local", WatchWish())
