@@ -61,6 +61,11 @@ class RunningStack:
         )
         answer.raise_for_status()
 
+    async def order(self, number: str, kind: str, **details: int | bool | str) -> None:
+        """Have something happen to a simulated process."""
+        answer = await self.simulator.post(f"/_simulator/processes/{number}/orders", json={"kind": kind, **details})
+        answer.raise_for_status()
+
     async def inject_fault(self, kind: str, number: str | None = None, **details: Any) -> str:
         """Make the court fail for one process, or for all if there is no number. Returns the fault's id."""
         answer = await self.simulator.post("/_simulator/faults", json={"kind": kind, "number": number, **details})
