@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.case_tables import changes, movements
@@ -49,6 +49,7 @@ _SELECT = select(
     *MOVEMENT_COLUMNS,
     *PROCESS_COLUMNS,
 ).select_from(_CHANGES)
+_ASKED = processes.alias("asked")
 # A document that turned out to be a known one under another id is no change.
 _IS_SHOWN = changes.c.same_as.is_(None)
 # Whether a key without the scope `sealed` may read a change: `domain.secrecy.is_withheld` in SQL.
@@ -100,6 +101,41 @@ class ChangeRepository:
         async with self._database.reading() as connection:
             return await read_changes(connection, number, after=after, limit=limit, open_only=open_only)
 
+    async def latest(self, number: str, after: int, limit: int, *, open_only: bool = False) -> list[Change]:
+        """Return the last changes of a process after a sequence number, the latest first.
+
+        Args:
+            number: The process.
+            after: The sequence number.
+            limit: Maximum number of changes.
+            open_only: Leave out what a key without the scope ``sealed`` may not read.
+        """
+        async with self._database.reading() as connection:
+            return await read_changes(
+                connection, number, after=after, limit=limit, open_only=open_only, latest_first=True
+            )
+
+    async def find_changed(self, after: Mapping[str, int], *, open_only: bool = False) -> frozenset[str]:
+        """Return which processes have a change after a sequence number, with one query.
+
+        Args:
+            after: The processes, and the sequence number for each.
+            open_only: Leave out what a key without the scope ``sealed`` may not read.
+        """
+        if not after:
+            return frozenset()
+        conditions = [
+            changes.c.process_number == _ASKED.c.number,
+            changes.c.sequence > case(after, value=_ASKED.c.number),
+            _IS_SHOWN,
+            *((_IS_OPEN,) if open_only else ()),
+        ]
+        # For each process, the search ends with the first change.
+        has_change = select(changes.c.sequence).select_from(_CHANGES).where(*conditions).correlate(_ASKED).exists()
+        async with self._database.reading() as connection:
+            result = await connection.execute(select(_ASKED.c.number).where(_ASKED.c.number.in_(after), has_change))
+            return frozenset(row.number for row in result)
+
     async def last_sequence(self, number: str) -> int:
         """Return the sequence number of the last change of a process. 0 if there is none."""
         async with self._database.reading() as connection:
@@ -107,7 +143,13 @@ class ChangeRepository:
 
 
 async def read_changes(
-    connection: AsyncConnection, number: str, *, after: int, limit: int | None = None, open_only: bool = False
+    connection: AsyncConnection,
+    number: str,
+    *,
+    after: int,
+    limit: int | None = None,
+    open_only: bool = False,
+    latest_first: bool = False,
 ) -> list[Change]:
     """Return the changes of a process after a sequence number, in a transaction. See `ChangeRepository.page`."""
     conditions: list[ColumnElement[bool]] = [
@@ -117,7 +159,8 @@ async def read_changes(
     ]
     if open_only:
         conditions.append(_IS_OPEN)
-    result = await connection.execute(_SELECT.where(*conditions).order_by(changes.c.sequence).limit(limit))
+    order = changes.c.sequence.desc() if latest_first else changes.c.sequence
+    result = await connection.execute(_SELECT.where(*conditions).order_by(order).limit(limit))
     return [_to_change(row) for row in result]
 
 
