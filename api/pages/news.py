@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from api.pages.document_list import DocumentList
 from api.pages.timeline import LinkedDocuments, read_linked
@@ -30,6 +31,12 @@ class News:
     since: datetime
     is_cut: bool
     linked: LinkedDocuments
+
+    @property
+    def by_listing(self) -> tuple[tuple[datetime, tuple[ChangeBody, ...]], ...]:
+        """The changes by the listing that shows them, the latest first."""
+        groups = groupby(self.changes, key=lambda change: change.seen_at)
+        return tuple((seen_at, tuple(changes)) for seen_at, changes in groups)
 
 
 async def read_news(

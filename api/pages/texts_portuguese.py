@@ -100,20 +100,21 @@ TEXTS = {
     "views": "Visões do processo",
     "view.documents": "Documentos",
     "view.timeline": "Linha do tempo",
-    "view.case": "Dados do processo",
+    "view.case": "Dados",
     "movement": "Movimento",
     "document": "Documento",
     "movement_unnamed": "Movimento sem descrição",
     "timeline_none": "A lista do tribunal não tem movimentos nem documentos que sua chave possa ler.",
     "timeline_undated": "Sem data",
     "timeline_unlisted": "Não está mais na lista do tribunal.",
-    "timeline_leaves_out": "Movimentos e documentos restritos ficam de fora: sua chave não dá acesso a eles. Uma juntada "
-    "sigilosa costuma aparecer como movimento sem documento.",
+    "timeline_leaves_out": "Movimentos e documentos restritos ficam de fora: sua chave não dá acesso a eles. Uma "
+    "juntada sigilosa costuma aparecer como movimento sem documento.",
     "timeline_next": "Anteriores",
     "timeline_first": "Voltar aos mais recentes",
     "case_withheld": "Não é público, ou o tribunal não o mostra mais. Sua chave não dá acesso a ele.",
     "case_class": "Classe",
     "case_subjects": "Assuntos",
+    "case_filed": "Ajuizado em",
     "case_value": "Valor da causa",
     "case_secrecy": "Nível de sigilo",
     "case_unit": "Órgão julgador",
@@ -122,9 +123,8 @@ TEXTS = {
     "case_cut": "E mais {count}, que a API mostra.",
     "news": "Novidades desde a sua última visita",
     "news_since": "Sua última visita foi em {moment}.",
-    "news_cut": "Estas são as mais recentes. O restante está na linha do tempo:",
+    "news_cut": "Estas são as mais recentes. O restante está na linha do tempo.",
     "news_mark": "Novo",
-    "seen_at": "Na lista do tribunal de {moment}",
     "change.document_added": "Documento novo",
     "change.document_unlisted": "Deixou de aparecer",
     "change.document_relisted": "Voltou a aparecer",
@@ -164,8 +164,8 @@ TEXTS = {
     "yes": "Sim",
     "no": "Não",
     "watch_hint": "Este serviço passa a consultar o tribunal periodicamente, e esta página mostra as novidades.",
-    "watch_notice": "Não se sabe se a leitura pelo portal do tribunal conta como ciência de uma comunicação pendente "
-    "e, assim, inicia um prazo. Sem downloads, só a lista é lida e nenhum documento é aberto: é o modo "
+    "watch_notice": "Não se sabe se a leitura pelo portal do tribunal conta como ciência de uma comunicação "
+    "pendente e, assim, inicia um prazo. Sem downloads, só a lista é lida e nenhum documento é aberto: é o modo "
     "cauteloso, embora a lista também seja uma leitura. Se o seu próprio usuário é parte ou advogado do "
     "processo, consulte antes a sua assessoria jurídica.",
     "watch_start": "Acompanhar",
