@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from adapters.security.encryption import Encryptor
 from api.pages.formats import BRASILIA
+from api.pages.session import COOKIE as SESSION_COOKIE
 from api.pages.visits import COOKIE
 from domain.clients import Scope
 from settings import load_settings
@@ -51,6 +52,13 @@ async def let_an_hour_pass(stack: RunningStack, context: BrowserContext) -> None
     ]
     cookie["value"] = encryptor.encrypt(json.dumps(content))
     await context.add_cookies([cookie])  # type: ignore[list-item]  # A cookie that the browser itself returned.
+
+
+async def sign_in(client: httpx.AsyncClient, key: str) -> None:
+    """Sign in with a key, after the session before it has ended."""
+    if SESSION_COOKIE in client.cookies:
+        client.cookies.delete(SESSION_COOKIE)
+    assert (await client.post("/ui/sign-in", data={"key": key})).status_code == 303
 
 
 async def read_timeline(stack: RunningStack, number: str) -> list[dict[str, Any]]:
@@ -199,7 +207,7 @@ async def test_a_watch_needs_a_form_of_the_session_and_an_interval_that_is_allow
     address = f"/ui/processes/{keyed_process}"
     key, _ = await keyed.create_key("watcher", Scope.READ, Scope.DOWNLOAD)
     async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
-        await client.post("/ui/sign-in", data={"key": key})
+        await sign_in(client, key)
         page = (await client.get(address)).text
         token = re.findall(r'name="form_token" value="([^"]+)"', page)[0]
         for headers, form, status in (
@@ -217,7 +225,7 @@ async def test_a_watch_needs_a_form_of_the_session_and_an_interval_that_is_allow
         assert (await client.post(f"{address}/watch", data=wish)).status_code == 303
         # A watch is of one client: another one sees nothing of it, and may not remove it.
         reader, _ = await keyed.create_key("reader-of-watches", Scope.READ)
-        await client.post("/ui/sign-in", data={"key": reader})
+        await sign_in(client, reader)
         page = (await client.get(address)).text
         assert 'id="watch"' not in page
         token = re.findall(r'name="form_token" value="([^"]+)"', page)[0]
@@ -233,7 +241,7 @@ async def test_somebody_else_with_the_same_browser_begins_anew(
     async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
         cookies = []
         for key in keys:
-            await client.post("/ui/sign-in", data={"key": key})
+            await sign_in(client, key)
             assert 'id="news"' not in (await client.get(address)).text
             cookies.append(client.cookies[COOKIE])
         encryptor = Encryptor(load_settings(data_dir=shared_stack.data_dir).secret_keys)
