@@ -126,6 +126,16 @@ async def test_what_is_new_is_shown_once_and_marked_in_the_list(
         await visitor.open(path)
         await expect(page.locator("#status")).to_have_text("Complete")
         await expect(news).to_have_count(0)
+        # What appears above the search leaves alone what was typed there.
+        await order(shared_stack, number, "filing")
+        await shared_stack.set_latency(1.0)
+        await page.get_by_role("button", name="Check for new documents").click()
+        await page.get_by_label("Words in the name or type").fill("typed meanwhile")
+        await page.get_by_role("heading", level=1).focus()
+        await shared_stack.set_latency(0)
+        await expect(news.get_by_text("New document")).to_have_count(1)
+        await expect(page.locator("#status")).to_have_text("Complete")
+        await expect(page.get_by_label("Words in the name or type")).to_have_value("typed meanwhile")
         visitor.assert_no_complaints()
 
 
