@@ -95,8 +95,8 @@ _DESCRIPTION = (
 _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
-    *(processes.router, cases.router, status.router, actions.router, lists.router, batches.router),
-    *(watches.router, events.router, webhooks.router, court.router),
+    *(processes.router, cases.router, status.router, actions.router, lists.router, batches.router, watches.router),
+    *(events.router, webhooks.router, court.router),
     *(accesses.router, erasure.router),
     *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
@@ -237,9 +237,9 @@ async def _open_services(
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
     app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.erasures = ErasureService(catalog, store, runs, ErasureClient(temporal))
-    app.state.cases = CaseService(catalog)
     app.state.events = EventService(catalog, links, settings.effective_public_url)
     app.state.watches = WatchService(catalog, address_guard)
+    app.state.cases = CaseService(catalog)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)

@@ -19,10 +19,11 @@ from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
 from workflows.sweep_uploads import SweepUploads
+from workflows.sweep_watches import SweepWatches
 
 _HOUSEKEEPING = (
     *(MonitorCourt, DeliverWebhook, EraseProcess, ReviewAlerts),
-    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads, AuditStore),
+    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads, SweepWatches, AuditStore),
 )
 
 

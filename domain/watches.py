@@ -44,7 +44,7 @@ class WatchNotify(StrEnum):
     """When a watch tells its client something.
 
     NEW: When there is something new.
-    ALWAYS: After every look, too.
+    ALWAYS: After every look, too. A run of somebody else counts as one if a look was due.
     """
 
     NEW = "new"

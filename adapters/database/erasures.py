@@ -15,6 +15,7 @@ from adapters.database.erasure_tables import erasures, legal_holds
 from adapters.database.tables import UtcDateTime, processes, runs
 from adapters.database.tombstones import insert_process, is_blocked, lock_process
 from adapters.database.upserts import insert_into
+from adapters.database.watch_tables import watches
 from domain.erasure import RETENTION_AUTHOR, Author, Erasure, ErasureCounts, ErasureKind
 from domain.errors import ProcessErased, ProcessHeld
 
@@ -163,7 +164,7 @@ class ErasureRepository:
         """Look at a page of processes, oldest first, and return those without activity since ``before``.
 
         Activity is: the process came into the catalog, the court listed it, it failed, or a run of it started or
-        ended. Processes under hold are left out, and so are those that a batch has still to come to.
+        ended. Processes under hold or watched are left out, and so are those that a batch has still to come to.
 
         Args:
             before: The end of the retention period.
@@ -204,12 +205,14 @@ def _is_expired(before: datetime) -> ColumnElement[bool]:
         batch_items.c.batch_id == batches.c.id,
         batches.c.ended_at.is_(None),
     )
+    is_watched = exists().where(watches.c.process_number == processes.c.number)
     is_held = exists().where(legal_holds.c.process_number == processes.c.number)
     return and_(
         processes.c.created_at < before,
         *(or_(column.is_(None), column < before) for column in (processes.c.listed_at, processes.c.failed_at)),
         ~has_recent_run,
         ~is_in_open_batch,
+        ~is_watched,
         ~is_held,
         ~is_blocked(processes.c.number),
     )

@@ -108,7 +108,10 @@ async def _prune_events(connection: AsyncConnection, after: str, before: datetim
     is_pending = exists().where(deliveries.c.id == events.c.id, deliveries.c.status == DeliveryStatus.PENDING)
     rows = (
         await connection.execute(
-            select(*key).where(events.c.created_at < before, ~is_pending).order_by(*key).limit(_CHUNK_SIZE)
+            select(*key, events.c.id)
+            .where(events.c.created_at < before, ~is_pending)
+            .order_by(*key)
+            .limit(_CHUNK_SIZE)
         )
     ).all()
     last_numbers: dict[str, int] = {}
@@ -121,8 +124,7 @@ async def _prune_events(connection: AsyncConnection, after: str, before: datetim
             .where(counter.client == client, counter.pruned_number < last_numbers[client])
             .values(pruned_number=last_numbers[client])
         )
-    pruned = [(row.client, row.number) for row in rows]
-    await connection.execute(delete(events).where(tuple_(events.c.client, events.c.number).in_(pruned)))
+    await connection.execute(delete(events).where(events.c.id.in_([row.id for row in rows])))
     return PrunedPart(len(rows), "more" if len(rows) == _CHUNK_SIZE else None)
 
 

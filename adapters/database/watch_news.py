@@ -18,6 +18,7 @@ from adapters.database.settling import settle_added
 from adapters.database.tables import documents, processes
 from adapters.database.watch_tables import watches
 from domain.cases import Change, ChangeKind
+from domain.completeness import Outcome
 from domain.documents import DocumentStatus
 from domain.errors import FailureCode
 from domain.events import DocumentState, News, is_visible
@@ -99,7 +100,7 @@ async def read_news(
     """
     if event_type is EventType.WATCH_CHECKED or after >= until:
         return News()
-    log = await _ChangeLog.read(connection, number, after=after)
+    log = await _ChangeLog.read(connection, number, after=after, until=until)
     return log.news(event_type, after, until)
 
 
@@ -118,8 +119,12 @@ class _ChangeLog:
     last: int
 
     @classmethod
-    async def read(cls, connection: AsyncConnection, number: str, *, after: int) -> _ChangeLog:
-        every = await read_changes(connection, number, after=after)
+    async def read(
+        cls, connection: AsyncConnection, number: str, *, after: int, until: int | None = None
+    ) -> _ChangeLog:
+        # Sequences have no gaps.
+        limit = None if until is None else until - after
+        every = await read_changes(connection, number, after=after, limit=limit)
         told = [change for change in every if _type_of(change) is not None]
         added = {change.document.id for change in told if _is_added(change) and change.document is not None}
         # Changes that are not shown count as well.
@@ -197,11 +202,12 @@ def _moved(watch: Row[Any], checked: _Checked, run: Row[Any], *, is_held: bool) 
     every = timedelta(seconds=watch.every_seconds)
     is_fresh = checked.at is not None and (watch.last_checked_at is None or checked.at > watch.last_checked_at)
     planned = watch.next_look_at
-    if checked.at is not None and is_fresh and is_look(checked.at, planned):
-        planned = following_look(watch.process_number, every, planned, now)
     if is_held:
+        # A watch that is held again and again becomes late.
         planned = min(planned, now)
-    has_failed = is_held or run.failure_code is not None or run.outcome == "cancelled"
+    elif checked.at is not None and is_fresh and is_look(checked.at, planned):
+        planned = following_look(watch.process_number, every, planned, now)
+    has_failed = is_held or run.failure_code is not None or run.outcome == Outcome.CANCELLED
     return {
         "last_checked_at": checked.at if is_fresh else watch.last_checked_at,
         "failure_code": checked.failure_code if is_fresh or checked.failure_code else watch.failure_code,
@@ -223,8 +229,10 @@ async def _tell(
     after = watch.announced_sequence
     found = [(kind, log.news(kind, after, until)) for kind in _TYPES]
     told = [(kind, news) for kind, news in found if news.changes]
-    is_checked = moved["last_checked_at"] != watch.last_checked_at
-    if is_checked and watch.notify == WatchNotify.ALWAYS:
+    is_fresh = moved["last_checked_at"] != watch.last_checked_at
+    # Somebody else's run between two looks is none.
+    is_counted = run.is_look or moved["next_look_at"] != watch.next_look_at
+    if is_fresh and is_counted and watch.notify == WatchNotify.ALWAYS:
         told.append((EventType.WATCH_CHECKED, News()))
     if not told:
         return []

@@ -23,8 +23,8 @@ from domain.watches import ANSWERS_OF_LOOKS, Watch, WatchNotify, WatchState, Wat
 _LONGEST_LOOK = timedelta(hours=1)
 # If the end of a look is not recorded by then, another one is started, or finds that it is still open.
 _LOOK_AGAIN = timedelta(minutes=30)
-# How soon a process is tried again that has an open run which no sweep has started.
-_OPEN_RUN_PAUSE = timedelta(minutes=5)
+# How soon a process is tried again that has an open run: it may be about to end. Not in the same sweep.
+_OPEN_RUN_PAUSE = timedelta(seconds=30)
 
 
 class WatchRepository:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -229,7 +229,7 @@ class ChangeBody(Body):
     seen_at: UtcTime = Field(description="When the court was asked for the listing that shows it.")
     document: CaseDocumentBody | None = Field(description="The document, as it is now. Null for other kinds.")
     movement: MovementBody | None = Field(description="The movement, as it is now. Null for other kinds.")
-    details: dict[str, str | int | None] = Field(
+    details: dict[str, Any] = Field(
         description="For `document_changed`: `field` (`name`, `filed_at`, `size_bytes` or `secrecy`), `from` and "
         "`to`. For `secrecy_changed`: `of` (`process` or `instance`), the `instance`, `from` and `to`."
     )

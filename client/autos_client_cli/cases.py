@@ -9,7 +9,7 @@ import typer
 
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, examples
-from autos_client_cli.options import AsLines
+from autos_client_cli.options import AsLines, AtMost
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
@@ -48,10 +48,7 @@ _Number = Annotated[str, typer.Argument(metavar=t("NUMBER"), help=t("The process
 def timeline(
     context: typer.Context,
     number: _Number,
-    limit: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", show_default=False, help=t("At most so many; 0 is all. Default: 50.")),
-    ] = 50,
+    limit: AtMost = 50,
     as_json: AsLines = False,
 ) -> None:
     """Show the movements and documents of a process in the order of time, the latest first."""

@@ -21,7 +21,7 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add every command to a program: on processes, on watches, on runs, and for operators.
+    """Add every command to a program: on processes, on runs, and for operators.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
@@ -32,7 +32,6 @@ def add_client_commands(app: typer.Typer) -> None:
         (listing.list_processes, "list", listing.LIST_HELP, listing.LIST_EXAMPLES),
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
-    app.add_typer(cases.app)
     app.add_typer(watch.app, name="watch", rich_help_panel=t("Processes"))
     app.command(
         "events",
@@ -41,6 +40,7 @@ def add_client_commands(app: typer.Typer) -> None:
         epilog=watch.EVENTS_EXAMPLES,
         rich_help_panel=t("Processes"),
     )(watch.list_events)
+    app.add_typer(cases.app)
     app.add_typer(runs.app)
     app.add_typer(erasure.app)
     app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))

@@ -11,7 +11,7 @@ from autos_client_cli.access import open_client
 from autos_client_cli.command_help import Command, Group, examples
 from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.options import AsLines
+from autos_client_cli.options import AsLines, AtMost
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.text_input import read_lines
@@ -127,10 +127,7 @@ def list_watches(
         str | None,
         typer.Option(metavar=t("STATE"), help=t("Only active, late, no_access or not_found ones.")),
     ] = None,
-    limit: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", show_default=False, help=t("At most so many; 0 is all. Default: 50.")),
-    ] = 50,
+    limit: AtMost = 50,
     as_json: AsLines = False,
 ) -> None:
     """List the processes that you watch, the newest first."""
@@ -172,10 +169,7 @@ def list_events(
     after: Annotated[
         int, typer.Option(min=0, metavar="N", show_default=False, help=t("Only those after this number."))
     ] = 0,
-    limit: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", show_default=False, help=t("At most so many; 0 is all. Default: 50.")),
-    ] = 50,
+    limit: AtMost = 50,
     as_json: AsLines = False,
 ) -> None:
     """List what you were told, the oldest first."""

@@ -47,6 +47,13 @@ schemathesis.openapi.format(
     "watches-cursor",
     strategies.tuples(_moments, _numbers).map(lambda behind: _cursor("w{}/{}/local".format(*behind))),
 )
+schemathesis.openapi.format("changes-cursor", _places.map(lambda place: _cursor(f"g{place}")))
+schemathesis.openapi.format(
+    "timeline-cursor",
+    strategies.tuples(_moments | strategies.just(""), strategies.sampled_from("dm"), strategies.uuids()).map(
+        lambda behind: _cursor("t{}/{}/{}".format(*behind))
+    ),
+)
 
 
 @schemathesis.hook

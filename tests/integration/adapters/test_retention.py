@@ -22,6 +22,7 @@ from domain.completeness import Outcome
 from domain.erasure import ErasureKind
 from domain.erasure_messages import ErasureSweepProgress
 from domain.errors import ProcessErased
+from domain.watches import WatchWish
 from tests.integration.adapters.test_erasures import AUTHOR, opening_of, request
 from tests.support.numbers import fresh_number
 
@@ -120,6 +121,16 @@ async def test_a_process_that_a_batch_has_still_to_come_to_does_not_expire(
 
     assert await catalog.erasures.expire(number, before=before) is None
     await catalog.batches.mark_ended(batch.id)
+    assert await catalog.erasures.expire(number, before=before) is not None
+
+
+async def test_a_watched_process_does_not_expire(catalog: Catalog, database: Database, number: str) -> None:
+    await catalog.watches.put(number, "office", WatchWish())
+    await make_idle(database, number)
+    before = datetime.now(UTC) - timedelta(days=1)
+
+    assert await catalog.erasures.expire(number, before=before) is None
+    await catalog.watches.remove(number, "office")
     assert await catalog.erasures.expire(number, before=before) is not None
 
 
