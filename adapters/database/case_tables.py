@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
-from adapters.database.tables import RowNumber, UtcDateTime, metadata
+from adapters.database.tables import RowNumber, UtcDateTime, metadata, unrecognized_secrecy
 
 
 def _of_process() -> Column[str]:
@@ -34,6 +34,7 @@ movements = Table(
     Column("unlisted_at", UtcDateTime),
     # The timeline.
     Index("ix_movements_process_number_occurred_at", "process_number", "occurred_at", "key"),
+    unrecognized_secrecy("movements"),
 )
 
 # Each listing replaces the rows of its process.

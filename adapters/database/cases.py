@@ -19,6 +19,7 @@ from adapters.database.movement_rows import (
     PROCESS_IS_OPEN,
     join_document_parts,
     join_movement_parts,
+    read_open_ids,
     to_document_summary,
     to_movement,
 )
@@ -30,15 +31,11 @@ from domain.listings import Instance, Lawyer, Party, RelatedProcess
 from domain.secrecy import Secrecy, strictest
 
 _SELECT_MOVEMENTS = select(*MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number), isouter=False)
+    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
 )
 _SELECT_DOCUMENTS = (
     select(*DOCUMENT_COLUMNS, *PROCESS_COLUMNS)
-    .select_from(
-        join_document_parts(
-            documents.join(processes, documents.c.process_number == processes.c.number), isouter=False
-        )
-    )
+    .select_from(join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number)))
     # A paper that is listed under another id now is in the timeline once.
     .where(IS_COUNTED, documents.c.replaced_by.is_(None))
 )
@@ -130,8 +127,10 @@ async def _read_movements(
     )
     if open_only:
         statement = statement.where(PROCESS_IS_OPEN, MOVEMENT_IS_OPEN)
-    rows = await connection.execute(_in_order(statement, *columns, is_dated=is_dated).limit(limit))
-    return [TimelineEntry(to_movement(row)) for row in rows]
+    result = await connection.execute(_in_order(statement, *columns, is_dated=is_dated).limit(limit))
+    rows = result.all()
+    open_ids = await read_open_ids(connection, number, (row.named_id for row in rows))
+    return [TimelineEntry(to_movement(row, open_ids)) for row in rows]
 
 
 async def _read_documents(

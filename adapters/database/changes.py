@@ -7,64 +7,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, insert, or_, select
+from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.case_tables import changes, movements
+from adapters.database.changed_processes import find_changed
 from adapters.database.engine import Database
 from adapters.database.movement_rows import (
     DOCUMENT_COLUMNS,
-    DOCUMENT_LEVEL_IS_OPEN,
     MOVEMENT_COLUMNS,
-    MOVEMENT_IS_OPEN,
     PROCESS_COLUMNS,
-    PROCESS_IS_OPEN,
     join_document_parts,
     join_movement_parts,
+    read_open_ids,
     to_document_summary,
     to_movement,
 )
 from adapters.database.tables import documents, processes
-from domain.cases import Change, ChangeKind
+from domain.cases import Change, ChangeKind, DocumentSummary, Movement
+from domain.secrecy import readable
 
-_CHANGES = join_movement_parts(
-    join_document_parts(
-        changes.join(processes, changes.c.process_number == processes.c.number).outerjoin(
-            documents,
-            (documents.c.process_number == changes.c.process_number) & (documents.c.id == changes.c.document_id),
-        ),
-        isouter=True,
-    ).outerjoin(
-        movements,
-        (movements.c.process_number == changes.c.process_number) & (movements.c.key == changes.c.movement_key),
-    ),
-    isouter=True,
-)
-_SELECT = select(
-    changes.c.sequence,
-    changes.c.kind,
-    changes.c.seen_at,
-    changes.c.details,
-    *DOCUMENT_COLUMNS,
-    *MOVEMENT_COLUMNS,
-    *PROCESS_COLUMNS,
-).select_from(_CHANGES)
-_ASKED = processes.alias("asked")
+# How many changes are read at a time.
+_CHUNK_SIZE = 500
 # A document that turned out to be a known one under another id is no change.
 _IS_SHOWN = changes.c.same_as.is_(None)
-# Whether a key without the scope `sealed` may read a change: `domain.secrecy.is_withheld` in SQL.
-_IS_OPEN = or_(
-    and_(changes.c.kind == ChangeKind.SECRECY_CHANGED, processes.c.unlisted_at.is_(None)),
-    and_(
-        PROCESS_IS_OPEN,
-        or_(
-            and_(
-                DOCUMENT_LEVEL_IS_OPEN,
-                or_(changes.c.kind == ChangeKind.DOCUMENT_UNLISTED, documents.c.unlisted_at.is_(None)),
-            ),
-            MOVEMENT_IS_OPEN,
-        ),
-    ),
+_SELECT_DOCUMENTS = select(*DOCUMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
+    join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number))
+)
+_SELECT_MOVEMENTS = select(*MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
+    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
 )
 
 
@@ -116,25 +87,9 @@ class ChangeRepository:
             )
 
     async def find_changed(self, after: Mapping[str, int], *, open_only: bool = False) -> frozenset[str]:
-        """Return which processes have a change after a sequence number, with one query.
-
-        Args:
-            after: The processes, and the sequence number for each.
-            open_only: Leave out what a key without the scope ``sealed`` may not read.
-        """
-        if not after:
-            return frozenset()
-        conditions = [
-            changes.c.process_number == _ASKED.c.number,
-            changes.c.sequence > case(after, value=_ASKED.c.number),
-            _IS_SHOWN,
-            *((_IS_OPEN,) if open_only else ()),
-        ]
-        # For each process, the search ends with the first change.
-        has_change = select(changes.c.sequence).select_from(_CHANGES).where(*conditions).correlate(_ASKED).exists()
+        """Return which processes have a change after a sequence number. See `find_changed`."""
         async with self._database.reading() as connection:
-            result = await connection.execute(select(_ASKED.c.number).where(_ASKED.c.number.in_(after), has_change))
-            return frozenset(row.number for row in result)
+            return await find_changed(connection, after, open_only=open_only)
 
     async def last_sequence(self, number: str) -> int:
         """Return the sequence number of the last change of a process. 0 if there is none."""
@@ -152,16 +107,63 @@ async def read_changes(
     latest_first: bool = False,
 ) -> list[Change]:
     """Return the changes of a process after a sequence number, in a transaction. See `ChangeRepository.page`."""
-    conditions: list[ColumnElement[bool]] = [
-        changes.c.process_number == number,
-        changes.c.sequence > after,
-        _IS_SHOWN,
+    found: list[Change] = []
+    unlisted_at = await connection.scalar(select(processes.c.unlisted_at).where(processes.c.number == number))
+    wanted = [changes.c.sequence > after]
+    while True:
+        result = await connection.execute(
+            select(changes)
+            .where(changes.c.process_number == number, *wanted, _IS_SHOWN)
+            .order_by(changes.c.sequence.desc() if latest_first else changes.c.sequence)
+            .limit(_CHUNK_SIZE)
+        )
+        chunk = result.all()
+        described = await _describe(connection, number, chunk, unlisted_at)
+        found += readable(described, ()) if open_only else described
+        if len(chunk) < _CHUNK_SIZE or (limit is not None and len(found) >= limit):
+            return found[:limit]
+        last = chunk[-1].sequence
+        wanted = (
+            [changes.c.sequence > after, changes.c.sequence < last] if latest_first else [changes.c.sequence > last]
+        )
+
+
+async def _describe(
+    connection: AsyncConnection,
+    number: str,
+    chunk: Sequence[Row[*tuple[Any, ...]]],
+    unlisted_at: datetime | None,
+) -> list[Change]:
+    """Return changes with their documents and movements.
+
+    These are queries of their own: as joins, a planner without statistics of a large process may compare all with
+    all.
+    """
+    document_ids = {row.document_id for row in chunk} - {None}
+    keys = {row.movement_key for row in chunk} - {None}
+    summaries: dict[str, DocumentSummary] = {}
+    moved: dict[str, Movement] = {}
+    if document_ids:
+        condition = (documents.c.process_number == number) & documents.c.id.in_(document_ids)
+        for row in await connection.execute(_SELECT_DOCUMENTS.where(condition)):
+            summaries[row.document_id] = to_document_summary(row)
+    if keys:
+        is_moved = (movements.c.process_number == number) & movements.c.key.in_(keys)
+        rows = (await connection.execute(_SELECT_MOVEMENTS.where(is_moved))).all()
+        open_ids = await read_open_ids(connection, number, (row.named_id for row in rows))
+        moved = {row.movement_key: to_movement(row, open_ids) for row in rows}
+    return [
+        Change(
+            sequence=row.sequence,
+            kind=ChangeKind(row.kind),
+            seen_at=row.seen_at,
+            details=row.details,
+            document=summaries.get(row.document_id),
+            movement=moved.get(row.movement_key),
+            process_unlisted_at=unlisted_at,
+        )
+        for row in chunk
     ]
-    if open_only:
-        conditions.append(_IS_OPEN)
-    order = changes.c.sequence.desc() if latest_first else changes.c.sequence
-    result = await connection.execute(_SELECT.where(*conditions).order_by(order).limit(limit))
-    return [_to_change(row) for row in result]
 
 
 async def last_sequence(connection: AsyncConnection, number: str) -> int:
@@ -198,15 +200,3 @@ async def append_changes(
         for sequence, change in enumerate(new, last + 1)
     ]
     await connection.execute(insert(changes), rows)
-
-
-def _to_change(row: Row[*tuple[Any, ...]]) -> Change:
-    return Change(
-        sequence=row.sequence,
-        kind=ChangeKind(row.kind),
-        seen_at=row.seen_at,
-        details=row.details,
-        document=None if row.document_id is None else to_document_summary(row),
-        movement=None if row.movement_key is None else to_movement(row),
-        process_unlisted_at=row.process_unlisted_at,
-    )

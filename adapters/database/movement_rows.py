@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, and_
+from sqlalchemy import ColumnElement, FromClause, Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.case_tables import movements
 from adapters.database.tables import documents, instances, processes
@@ -14,8 +16,6 @@ from domain.secrecy import OPEN_LEVELS, Secrecy, strictest
 
 _DOCUMENT_INSTANCES = instances.alias("document_instances")
 _MOVEMENT_INSTANCES = instances.alias("movement_instances")
-_NAMED = documents.alias("named_documents")
-_NAMED_INSTANCES = instances.alias("named_instances")
 _INSTANCE_COLUMNS = ("key", "degree", "name", "court_unit", "filed_at", "current", "secrecy")
 
 
@@ -30,10 +30,7 @@ MOVEMENT_COLUMNS = (
     movements.c.text.label("movement_text"),
     movements.c.secrecy.label("movement_secrecy"),
     movements.c.unlisted_at.label("movement_unlisted_at"),
-    _NAMED.c.id.label("named_id"),
-    _NAMED.c.secrecy.label("named_secrecy"),
-    _NAMED.c.unlisted_at.label("named_unlisted_at"),
-    _NAMED_INSTANCES.c.secrecy.label("named_instance_secrecy"),
+    movements.c.document_id.label("named_id"),
     *_instance_columns(_MOVEMENT_INSTANCES, "movement"),
 )
 DOCUMENT_COLUMNS = (
@@ -60,26 +57,40 @@ DOCUMENT_LEVEL_IS_OPEN = and_(documents.c.secrecy.in_(OPEN_LEVELS), _DOCUMENT_IN
 DOCUMENT_IS_OPEN = and_(DOCUMENT_LEVEL_IS_OPEN, documents.c.unlisted_at.is_(None))
 
 
-def join_movement_parts(left: FromClause, *, isouter: bool) -> FromClause:
-    """Join movements in ``left`` with their instances and the documents that they name."""
-    return (
-        left.join(_MOVEMENT_INSTANCES, movements.c.instance_id == _MOVEMENT_INSTANCES.c.id, isouter=isouter)
-        .outerjoin(
-            _NAMED,
-            (_NAMED.c.process_number == movements.c.process_number) & (_NAMED.c.id == movements.c.document_id),
-        )
-        .outerjoin(_NAMED_INSTANCES, _NAMED.c.instance_id == _NAMED_INSTANCES.c.id)
-    )
+def join_movement_parts(left: FromClause) -> FromClause:
+    """Join movements in ``left`` with their instances."""
+    return left.join(_MOVEMENT_INSTANCES, movements.c.instance_id == _MOVEMENT_INSTANCES.c.id)
 
 
-def join_document_parts(left: FromClause, *, isouter: bool) -> FromClause:
+def join_document_parts(left: FromClause) -> FromClause:
     """Join documents in ``left`` with their instances."""
-    return left.join(_DOCUMENT_INSTANCES, documents.c.instance_id == _DOCUMENT_INSTANCES.c.id, isouter=isouter)
+    return left.join(_DOCUMENT_INSTANCES, documents.c.instance_id == _DOCUMENT_INSTANCES.c.id)
 
 
-def to_movement(row: Row[*tuple[Any, ...]]) -> Movement:
-    """Convert a row with ``MOVEMENT_COLUMNS`` and ``PROCESS_COLUMNS``."""
-    named_levels = (row.named_secrecy, row.named_instance_secrecy, row.process_secrecy)
+async def read_open_ids(connection: AsyncConnection, number: str, document_ids: Iterable[str | None]) -> set[str]:
+    """Return those of a process's documents that every reader may see.
+
+    A query of its own: as a join, a planner without statistics of a large process may compare all with all.
+    """
+    ids = {document_id for document_id in document_ids if document_id is not None}
+    if not ids:
+        return set()
+    source = join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number))
+    result = await connection.scalars(
+        select(documents.c.id)
+        .select_from(source)
+        .where(documents.c.process_number == number, documents.c.id.in_(ids), PROCESS_IS_OPEN, DOCUMENT_IS_OPEN)
+    )
+    return set(result)
+
+
+def to_movement(row: Row[*tuple[Any, ...]], open_ids: Collection[str]) -> Movement:
+    """Convert a row with ``MOVEMENT_COLUMNS`` and ``PROCESS_COLUMNS``.
+
+    Args:
+        row: The row.
+        open_ids: The documents that every reader may see.
+    """
     return Movement(
         key=row.movement_key,
         instance=_to_instance(row, "movement"),
@@ -87,10 +98,7 @@ def to_movement(row: Row[*tuple[Any, ...]]) -> Movement:
         code=row.movement_code,
         text=row.movement_text,
         document_id=row.named_id,
-        document_is_open=row.named_id is not None
-        and all(Secrecy(level).is_open for level in named_levels)
-        and row.named_unlisted_at is None
-        and row.process_unlisted_at is None,
+        document_is_open=row.named_id in open_ids,
         secrecy=strictest(map(Secrecy, (row.movement_secrecy, row.movement_instance_secrecy, row.process_secrecy))),
         unlisted_at=row.movement_unlisted_at or row.process_unlisted_at,
     )

@@ -23,9 +23,11 @@ _COLUMNS = (
     documents.c.filed_at,
     documents.c.first_listed_at,
     documents.c.unlisted_at,
+    documents.c.withdrawn,
+    documents.c.replaced_by,
+    documents.c.unlisting_reported_at,
     instances.c.degree,
 )
-_STORED = documents.join(instances, documents.c.instance_id == instances.c.id)
 _DECIDE = (
     update(changes)
     .where(changes.c.process_number == bindparam("of_process"), changes.c.sequence == bindparam("of_sequence"))
@@ -46,46 +48,38 @@ async def settle_added(connection: AsyncConnection, number: str) -> int:
     Returns:
         How many of them turned out to be known.
     """
-    undecided = select(changes.c.sequence).where(changes.c.process_number == number, changes.c.undecided)
+    undecided = select(changes.c.sequence, changes.c.document_id).where(
+        changes.c.process_number == number, changes.c.undecided
+    )
     if (await connection.execute(undecided.limit(1))).first() is None:
         return 0
     # The order in which recording a listing takes its locks.
     await connection.execute(
         select(processes.c.number).where(processes.c.number == number).with_for_update(key_share=True)
     )
-    of_process = (documents.c.process_number == number) & (documents.c.status == DocumentStatus.AVAILABLE)
-    added = await connection.execute(
-        select(changes.c.sequence, *_COLUMNS)
-        .select_from(
-            _STORED.join(
-                changes,
-                (changes.c.process_number == documents.c.process_number)
-                & (changes.c.document_id == documents.c.id),
-            )
-        )
-        .where(of_process, changes.c.undecided)
-        .order_by(changes.c.sequence)
-    )
-    vanished = await connection.execute(
+    # Not joined: a planner without statistics of a large process may compare all with all.
+    stored = await connection.execute(
         select(*_COLUMNS)
-        .select_from(_STORED)
-        .where(
-            of_process,
-            documents.c.withdrawn,
-            documents.c.replaced_by.is_(None),
-            documents.c.unlisting_reported_at.is_(None),
-        )
+        .select_from(documents.join(instances, documents.c.instance_id == instances.c.id))
+        .where(documents.c.process_number == number, documents.c.status == DocumentStatus.AVAILABLE)
         .order_by(documents.c.position)
     )
+    by_id = {row.id: row for row in stored}
     known: dict[tuple[str, str | None], list[Row[*tuple[Any, ...]]]] = {}
-    for gone in vanished:
-        known.setdefault((gone.sha256, gone.degree), []).append(gone)
+    for gone in by_id.values():
+        if gone.withdrawn and gone.replaced_by is None and gone.unlisting_reported_at is None:
+            known.setdefault((gone.sha256, gone.degree), []).append(gone)
     decisions: list[dict[str, Any]] = []
     replaced: list[dict[str, Any]] = []
-    for row in added:
+    for change in (await connection.execute(undecided.order_by(changes.c.sequence))).all():
+        row = by_id.get(change.document_id)
+        if row is None:
+            continue
         candidates = known.get((row.sha256, row.degree), [])
-        same = next((candidate for candidate in candidates if _is_replaced(candidate, row)), None)
-        decisions.append({"of_process": number, "of_sequence": row.sequence, "same": same and same.id})
+        same = next(
+            (candidate for candidate in candidates if candidate.id != row.id and _is_replaced(candidate, row)), None
+        )
+        decisions.append({"of_process": number, "of_sequence": change.sequence, "same": same and same.id})
         if same is not None:
             candidates.remove(same)
             replaced.append({"of_process": number, "of_id": same.id, "by": row.id})

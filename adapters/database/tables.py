@@ -60,7 +60,7 @@ metadata = MetaData(
 )
 
 
-def _unrecognized_secrecy(table: str) -> Index:
+def unrecognized_secrecy(table: str) -> Index:
     """Index the rows whose secrecy level was not understood. The operator's metrics count them."""
     condition = text("secrecy = 'unrecognized'")
     return Index(f"ix_{table}_unrecognized_secrecy", "secrecy", sqlite_where=condition, postgresql_where=condition)
@@ -100,7 +100,16 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
-    _unrecognized_secrecy("processes"),
+    # The same with one code, which may be rare.
+    Index(
+        "ix_processes_failed_code",
+        "failure_code",
+        "failed_at",
+        "number",
+        sqlite_where=text("failure_code IS NOT NULL"),
+        postgresql_where=text("failure_code IS NOT NULL"),
+    ),
+    unrecognized_secrecy("processes"),
 )
 
 instances = Table(
@@ -122,8 +131,10 @@ instances = Table(
     # NULL if it was listed by a release that did not record this.
     Column("last_listed_at", UtcDateTime),
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
-    _unrecognized_secrecy("instances"),
+    unrecognized_secrecy("instances"),
 )
+
+_FAILED_WITH_CODE = text("status = 'failed' AND failure_code IS NOT NULL")
 
 documents = Table(
     "documents",
@@ -198,7 +209,19 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
-    _unrecognized_secrecy("documents"),
+    # The same with one code, which may be rare. No code, no index: counts by code, of one process, must not use it.
+    Index(
+        "ix_documents_failed_code",
+        "failure_code",
+        "failed_at",
+        "process_number",
+        "id",
+        sqlite_where=_FAILED_WITH_CODE,
+        postgresql_where=_FAILED_WITH_CODE,
+    ),
+    # A deleted instance is looked for here: that is what its foreign key costs.
+    Index("ix_documents_instance_id", "instance_id"),
+    unrecognized_secrecy("documents"),
 )
 
 # Former contents that the court has replaced under the same id.

@@ -37,7 +37,7 @@ class Autos(
             again, and not only a few times. No server has them wait for longer than that; with 0, it has no say. A
             ``Patience`` also reports outages and waits.
         purpose: What documents are wanted for. The access trail of the service keeps it.
-        transport: An ``httpx`` transport for all requests, instead of httpx's own.
+        transport: An ``httpx2`` transport for all requests, instead of httpx2's own.
 
     Raises:
         ValueError: The address or the key cannot be used.

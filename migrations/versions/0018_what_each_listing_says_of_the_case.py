@@ -70,6 +70,13 @@ def _create_movements() -> None:
     op.create_index(
         "ix_movements_process_number_occurred_at", "movements", ["process_number", "occurred_at", "key"]
     )
+    op.create_index(
+        "ix_movements_unrecognized_secrecy",
+        "movements",
+        ["secrecy"],
+        sqlite_where=sa.text("secrecy = 'unrecognized'"),
+        postgresql_where=sa.text("secrecy = 'unrecognized'"),
+    )
 
 
 def _create_parties() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from adapters.database import Database
 from domain.completeness import Outcome
@@ -212,7 +212,7 @@ async def test_objects_without_rows_are_erased_as_well(erasure_stack: RunningSta
     await s3.put_object(Bucket=stack.addresses["bucket"], Key=key, Body=b"left behind")
     await s3.delete_object(Bucket=stack.addresses["bucket"], Key=key)
 
-    answer: httpx.Response = await stack.api.delete(f"/processes/{number}")
+    answer: httpx2.Response = await stack.api.delete(f"/processes/{number}")
 
     assert answer.status_code == 202
     assert (await wait_until_erased(stack, number))["counts"]["objects"] == 1

@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from sqlalchemy import text
 
-from adapters.database import Catalog
+from adapters.database import Catalog, Database
 from api.pagination import TIMELINE_CURSOR
 from domain.cases import Movement, TimelineEntry, TimelineKey
 from domain.clients import Scope
 from domain.listings import Lawyer, ListedMovement, Listing, Party, RelatedProcess
 from domain.secrecy import Secrecy, is_withheld
 from tests.support.listings import FIRST_DEGREE, SECOND_DEGREE, document_ids, listed, listing_of, stored_object
-from tests.support.statements import statements
+from tests.support.statements import plan, statements
 
 NOON = datetime(2026, 3, 2, 15, tzinfo=UTC)
 READER = frozenset({Scope.READ})
@@ -180,3 +181,28 @@ async def test_a_paper_under_another_id_is_in_the_timeline_once(catalog: Catalog
         await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
     await catalog.listings.record(listing_of(number, [replace(listed(new), filed_at=NOON)], hour=2))
     assert [key.id for key in keys_of(await read_all(catalog, number, 10))] == [new]
+
+
+@pytest.mark.parametrize("open_only", [False, True])
+async def test_a_page_of_the_timeline_is_read_in_order_of_its_indexes(
+    catalog: Catalog, database: Database, number: str, open_only: bool
+) -> None:
+    moments = [NOON + timedelta(hours=hour) for hour in range(400)]
+    documents = [
+        replace(listed(document_id), filed_at=at)
+        for document_id, at in zip(document_ids(400), moments, strict=True)
+    ]
+    movements = tuple(replace(movement("a", at), key=f"{place:040x}") for place, at in enumerate(moments))
+    await catalog.listings.record(replace(listing_of(number, documents), movements=movements))
+    async with database.writing() as connection:
+        await connection.execute(text("ANALYZE"))
+    after = TimelineKey(moments[300], True, f"{300:040x}")
+    with statements() as executed:
+        page = await catalog.cases.timeline(number, after=after, limit=20, open_only=open_only)
+    assert len(page) == 20
+    plans = [await plan(database, each) for each in executed if each.sql.startswith("SELECT")]
+    assert len(plans) == 2
+    for table, one in zip(("movements", "documents"), plans, strict=True):
+        assert f"ix_{table}_process_number_" in one, one
+        assert "Sort" not in one, one
+        assert "ORDER BY" not in one, one

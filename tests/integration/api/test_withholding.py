@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import Request
 from starlette.responses import Response
@@ -97,7 +97,7 @@ class Case:
 class Service:
     """The API over a catalog with a case of each kind and a key for each set of scopes."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     cases: dict[str, Case]
     keys: dict[frozenset[Scope], str]
     paths: list[str]
@@ -105,7 +105,7 @@ class Service:
     visits: Visits
     find_client: Callable[[str], Awaitable[Client | None]]
 
-    async def get(self, address: str, scopes: frozenset[Scope]) -> httpx.Response:
+    async def get(self, address: str, scopes: frozenset[Scope]) -> httpx2.Response:
         """Send a GET request with the key of these scopes."""
         return await self.http.get(address, headers={"Authorization": f"Bearer {self.keys[scopes]}"})
 
@@ -213,7 +213,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         paths = [path for path, methods in app.openapi()["paths"].items() if "get" in methods]
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as http,
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as http,
         ):
             page = "/ui/processes/{number}"
             pages = ["/", page, f"{page}/live", f"{page}?view=timeline", f"{page}?view=case"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import httpx
+import httpx2
 
 from autos_client import AsyncAutos, Autos
 from tests.integration.client.scripted import API, KEY, NUMBER
@@ -43,9 +43,9 @@ class CaseApi:
     """An API with a case, whose lists have two pages. It keeps the requests."""
 
     def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Answer a request."""
         self.requests.append(request)
         part = request.url.path.rpartition("/")[2]
@@ -56,12 +56,12 @@ class CaseApi:
             "timeline": {"entries": ENTRIES[:1] if is_first else ENTRIES[1:], **cursor},
             "changes": {"changes": CHANGES[:1] if is_first else CHANGES[1:], **cursor},
         }
-        return httpx.Response(200, json=bodies[part])
+        return httpx2.Response(200, json=bodies[part])
 
 
 def test_the_case_and_its_lists_are_read() -> None:
     api = CaseApi()
-    with Autos(API, KEY, transport=httpx.MockTransport(api)) as autos:
+    with Autos(API, KEY, transport=httpx2.MockTransport(api)) as autos:
         case = autos.case(NUMBER)
         entries = list(autos.timeline(NUMBER))
         changes = list(autos.changes(NUMBER, after=7))
@@ -78,7 +78,7 @@ def test_the_case_and_its_lists_are_read() -> None:
 
 
 async def test_the_client_for_asyncio_reads_the_same() -> None:
-    async with AsyncAutos(API, KEY, transport=httpx.MockTransport(CaseApi())) as autos:
+    async with AsyncAutos(API, KEY, transport=httpx2.MockTransport(CaseApi())) as autos:
         assert (await autos.case(NUMBER)).court == "TJMT"
         assert len([entry async for entry in autos.timeline(NUMBER)]) == 2
         assert [change.kind async for change in autos.changes(NUMBER)] == ["movement_added", "document_changed"]

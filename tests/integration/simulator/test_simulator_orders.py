@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.integration.simulator.simulated_process import SimulatedProcess
 
 
-async def order(control: httpx.AsyncClient, number: str, kind: str, **options: Any) -> list[str]:
+async def order(control: httpx2.AsyncClient, number: str, kind: str, **options: Any) -> list[str]:
     """Send an order. Returns the ids of the documents afterwards."""
     answer = await control.post(f"/processes/{number}/orders", json={"kind": kind, **options})
     assert answer.status_code == 200, answer.text
@@ -30,7 +30,7 @@ def ids_of(stage: dict[str, Any]) -> list[str]:
 
 
 async def test_a_filing_is_a_new_document_with_its_movement(
-    control: httpx.AsyncClient, process: SimulatedProcess
+    control: httpx2.AsyncClient, process: SimulatedProcess
 ) -> None:
     before = await list_stage(process)
     process.ids = await order(control, process.number, "filing", documents=2, secrecy=3)
@@ -42,7 +42,7 @@ async def test_a_filing_is_a_new_document_with_its_movement(
     assert (await process.download(11)).status_code == 200
 
 
-async def test_days_move_what_is_filed_later(control: httpx.AsyncClient, process: SimulatedProcess) -> None:
+async def test_days_move_what_is_filed_later(control: httpx2.AsyncClient, process: SimulatedProcess) -> None:
     await order(control, process.number, "filing")
     await order(control, process.number, "movement", text="Conclusos")
     earlier = await list_stage(process)
@@ -58,7 +58,7 @@ async def test_days_move_what_is_filed_later(control: httpx.AsyncClient, process
     assert later["movimentos"][0]["dataHora"] > later["documentos"][0]["dataHoraJuntada"]
 
 
-async def test_a_sealed_movement_has_no_document(control: httpx.AsyncClient, process: SimulatedProcess) -> None:
+async def test_a_sealed_movement_has_no_document(control: httpx2.AsyncClient, process: SimulatedProcess) -> None:
     await order(control, process.number, "movement", secrecy=1)
     [movement] = [item for item in (await list_stage(process))["movimentos"] if "nivelSigilo" in item]
     assert (movement["descricao"], movement["nivelSigilo"]) == ("Juntada de Sob sigilo", 1)
@@ -67,7 +67,7 @@ async def test_a_sealed_movement_has_no_document(control: httpx.AsyncClient, pro
 
 @pytest.mark.parametrize("origins", [True, False])
 async def test_indexing_again_gives_new_ids_to_the_same_papers(
-    control: httpx.AsyncClient, process: SimulatedProcess, origins: bool
+    control: httpx2.AsyncClient, process: SimulatedProcess, origins: bool
 ) -> None:
     before, bytes_before = await list_stage(process), (await process.download(3)).content
     old_ids = process.ids
@@ -85,7 +85,7 @@ async def test_indexing_again_gives_new_ids_to_the_same_papers(
 
 
 async def test_some_listings_are_short_and_the_others_whole(
-    control: httpx.AsyncClient, process: SimulatedProcess
+    control: httpx2.AsyncClient, process: SimulatedProcess
 ) -> None:
     whole = await list_stage(process)
     await order(control, process.number, "short_listings", listings=2, documents=4, movements=3)
@@ -99,7 +99,7 @@ async def test_some_listings_are_short_and_the_others_whole(
 
 
 async def test_secrecy_is_raised_where_the_order_says(
-    control: httpx.AsyncClient, process: SimulatedProcess
+    control: httpx2.AsyncClient, process: SimulatedProcess
 ) -> None:
     await order(control, process.number, "secrecy", document=2, level=4)
     stage = await list_stage(process)
@@ -129,7 +129,7 @@ async def test_secrecy_is_raised_where_the_order_says(
         {"kind": "short_listings", "listings": 0},
     ],
 )
-async def test_invalid_orders_are_refused(control: httpx.AsyncClient, number: str, body: dict[str, Any]) -> None:
+async def test_invalid_orders_are_refused(control: httpx2.AsyncClient, number: str, body: dict[str, Any]) -> None:
     answer = await control.post(f"/processes/{number}/orders", json=body)
     assert answer.status_code == 422
     assert answer.json()["error"]
