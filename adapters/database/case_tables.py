@@ -15,6 +15,11 @@ def _of_instance() -> Column[int]:
     return Column("instance_id", RowNumber, ForeignKey("instances.id"), nullable=False)
 
 
+def _instance_index(table: str) -> Index:
+    """Index the instances: deleting one looks for the rows that refer to it."""
+    return Index(f"ix_{table}_instance_id", "instance_id")
+
+
 movements = Table(
     "movements",
     metadata,
@@ -34,6 +39,7 @@ movements = Table(
     Column("unlisted_at", UtcDateTime),
     # The timeline.
     Index("ix_movements_process_number_occurred_at", "process_number", "occurred_at", "key"),
+    _instance_index("movements"),
     unrecognized_secrecy("movements"),
 )
 
@@ -48,6 +54,7 @@ parties = Table(
     Column("name", Text, nullable=False),
     # Objects with `name`, `role` and `oab`. Numbers of taxpayers are never stored.
     Column("lawyers", JSON, nullable=False, server_default="[]"),
+    _instance_index("parties"),
 )
 
 # Each listing replaces the rows of its process.
@@ -63,6 +70,7 @@ related_processes = Table(
     Column("class_code", Integer),
     Column("class_name", Text),
     Column("active", Boolean),
+    _instance_index("related_processes"),
 )
 
 # Append-only, but for the two columns that settle whether a document is a known paper under another id.

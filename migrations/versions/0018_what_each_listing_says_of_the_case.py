@@ -29,6 +29,7 @@ def upgrade() -> None:
     _create_parties()
     _create_related_processes()
     _create_changes()
+    _index_instances()
 
 
 def _process_number() -> sa.Column[str]:
@@ -131,6 +132,11 @@ def _create_changes() -> None:
         sqlite_where=sa.text("undecided"),
         postgresql_where=sa.text("undecided"),
     )
+
+
+def _index_instances() -> None:
+    for table in ("movements", "parties", "related_processes"):
+        op.create_index(f"ix_{table}_instance_id", table, ["instance_id"])
 
 
 def downgrade() -> None:
