@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,13 +16,15 @@ from adapters.database import Catalog, Database
 from adapters.database.deployment_tables import court, store_circuit
 from adapters.database.migrate import upgrade
 from adapters.database.tables import runs
+from adapters.database.watch_tables import watches
 from adapters.database.webhook_tables import alerts, attempts, deliveries, failing_endpoints
-from domain.alerts import Alert, AlertKind, AlertReview, AlertState, worker_concern
+from domain.alerts import Alert, AlertKind, AlertReview, AlertState, alert_body, worker_concern
 from domain.completeness import Outcome
 from domain.court import TokenReport
 from domain.errors import CourtFailure, FailureCode
 from domain.keys import OPERATOR
 from domain.run_messages import RunClosing, RunEnding, RunOpening
+from domain.watches import WatchWish
 from domain.webhooks import SWITCH_OFF_AFTER, SentAttempt, endpoint_id
 from tests.integration.adapters.conftest import NewDatabase
 from tests.support.listings import document_ids, listing_of, stored_object
@@ -286,6 +289,33 @@ async def test_without_a_webhook_url_alerts_are_counted_but_not_sent(catalog: Ca
     # A clearing is announced only if the alert was announced when it was raised.
     found = await review(catalog)
     assert (len(found.cleared), found.deliveries) == (1, ())
+
+
+async def test_late_watches_are_one_alert_until_all_of_them_were_looked_at(
+    catalog: Catalog, database: Database
+) -> None:
+    since = datetime.now(UTC) - timedelta(hours=2)
+    numbers = [fresh_number() for _ in range(3)]
+    for place, number in enumerate(numbers):
+        await catalog.watches.put(number, "firm", WatchWish())
+        async with database.writing() as connection:
+            of_process = update(watches).where(watches.c.process_number == number)
+            await connection.execute(of_process.values(late_at=since + timedelta(minutes=place)))
+    raised = await review_raises(catalog)
+    assert (raised.concern.kind, raised.concern.since) == (AlertKind.WATCH_LATE, since)
+    assert raised.concern.details == {"late_watches": 3}
+    assert raised.concern.kind.event_type == "watch.late"
+    assert alert_body(raised, "https://autos.example.org")["status_url"].endswith("/watches?state=late")
+    await catalog.watches.remove(numbers[0], "firm")
+    assert await review(catalog) == AlertReview()
+    for number in numbers[1:]:
+        run_id = str(uuid4())
+        await catalog.runs.open(RunOpening(number, run_id, "firm", is_look=True))
+        await catalog.listings.record(replace(listing_of(number, []), listed_at=datetime.now(UTC)))
+        await catalog.runs.close(RunClosing(number, run_id, RunEnding(Outcome.COMPLETED)))
+    assert (await review_clears(catalog)).id == raised.id
+    for number in numbers:
+        await catalog.watches.remove(number, "firm")
 
 
 async def test_a_review_uses_indexes_only(catalog: Catalog, database: Database, number: str) -> None:
