@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from http.cookies import SimpleCookie
 from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from fastapi import Request
-from starlette.responses import Response
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.security.encryption import Encryptor
 from api.app import create_app
-from api.pages.visits import COOKIE, Visit, Visits
-from domain.clients import Client, Scope
+from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.documents import StoredObject
 from domain.errors import FailureCode
@@ -102,8 +98,6 @@ class Service:
     keys: dict[frozenset[Scope], str]
     paths: list[str]
     catalog: Catalog
-    visits: Visits
-    find_client: Callable[[str], Awaitable[Client | None]]
 
     async def get(self, address: str, scopes: frozenset[Scope]) -> httpx2.Response:
         """Send a GET request with the key of these scopes."""
@@ -217,22 +211,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         ):
             page = "/ui/processes/{number}"
             pages = ["/", page, f"{page}/live", f"{page}?view=timeline", f"{page}?view=case"]
-            state = app.state
-            yield Service(
-                http, cases, keys, [*paths, *pages], state.catalog, state.visits, state.authenticator.find_client
-            )
-
-
-async def get_news_page(service: Service, case: Case, scopes: frozenset[Scope]) -> str:
-    """Return a process's page as it is for somebody who was there before everything in the log of changes."""
-    client = await service.find_client(service.keys[scopes])
-    assert client is not None
-    response = Response()
-    request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
-    service.visits.remember(request, response, client, case.number, Visit(0, 0, 0, 0))
-    cookie = SimpleCookie(response.headers["set-cookie"])[COOKIE].value
-    headers = {"Authorization": f"Bearer {service.keys[scopes]}", "Cookie": f"{COOKIE}={cookie}"}
-    return (await service.http.get(f"/ui/processes/{case.number}", headers=headers)).text
+            yield Service(http, cases, keys, [*paths, *pages], app.state.catalog)
 
 
 async def collect_document_bodies(service: Service, case: Case, scopes: frozenset[Scope]) -> list[dict[str, Any]]:
@@ -398,29 +377,3 @@ async def test_that_a_document_is_unlisted_is_shown_without_what_it_was(service:
         assert change["document"]["withheld"] is not sees_sealed
         assert (change["document"]["name"] is not None) is sees_sealed
         assert any(text in answer.text for text in case.revealing_texts) is sees_sealed
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scopes", SCANNED_SCOPES[:3], ids=name_scopes)
-async def test_the_page_shows_of_case_timeline_and_news_what_the_scopes_allow(
-    service: Service, scopes: frozenset[Scope], kind: str
-) -> None:
-    case = service.cases[kind]
-    sees_sealed = Scope.SEALED in scopes
-    address = f"/ui/processes/{case.number}"
-    is_case_shown = sees_sealed or kind not in WITHHELD_CASES
-    page = (await service.get(f"{address}?view=case", scopes)).text
-    assert [text in page for text in case.case_texts] == [is_case_shown] * 4
-    is_movement_shown = sees_sealed or kind not in WITHHELD_MOVEMENTS
-    is_document_shown = sees_sealed or not KINDS[kind]
-    timeline = (await service.get(f"{address}?view=timeline", scopes)).text
-    news = await get_news_page(service, case, scopes)
-    begin = news.find('id="news"')
-    # The list of documents below has what is withheld, without what describes it.
-    news = news[begin : news.index('class="views"')] if begin >= 0 else ""
-    for text in (timeline, news):
-        assert (case.movement in text) is is_movement_shown
-        assert (case.stored in text) is is_document_shown
-        assert is_document_shown or not any(each in text for each in case.revealing_texts)
-    assert bool(news) is (is_movement_shown or is_document_shown)
-    assert ("Restricted movements and documents are left out" in timeline) is not sees_sealed
