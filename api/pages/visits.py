@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
+from api.middleware.methods import is_head
 from domain.clients import Client
 from domain.errors import ConfigurationError
 
@@ -88,7 +89,7 @@ class Visits:
         """Write the cookie if the visit has changed since it was written."""
         visits = self._read(request, client)
         # What a browser fetches in advance has not been seen.
-        is_seen = request.method == "GET" and "prefetch" not in request.headers.get("sec-purpose", "")
+        is_seen = not is_head(request) and "prefetch" not in request.headers.get("sec-purpose", "")
         if self._encryptor is None or not is_seen or visits.get(number) == visit:
             return
         response.set_cookie(

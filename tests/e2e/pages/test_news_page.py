@@ -261,3 +261,6 @@ async def test_somebody_else_with_the_same_browser_begins_anew(
         # A problem, and a page that shows no news, leave the cookie as it is.
         for path in (f"{address}?view=timeline", f"{address}?view=timeline&cursor=x", f"{address}?view=case", "/"):
             assert COOKIE not in (await client.get(path)).headers.get("set-cookie", "")
+        client.cookies.delete(COOKIE)
+        assert COOKIE not in (await client.head(address)).headers.get("set-cookie", "")
+        assert COOKIE in (await client.get(address)).headers["set-cookie"]
