@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
@@ -54,7 +54,7 @@ async def let_an_hour_pass(stack: RunningStack, context: BrowserContext) -> None
     await context.add_cookies([cookie])  # type: ignore[list-item]  # A cookie that the browser itself returned.
 
 
-async def sign_in(client: httpx.AsyncClient, key: str) -> None:
+async def sign_in(client: httpx2.AsyncClient, key: str) -> None:
     """Sign in with a key, after the session before it has ended."""
     if SESSION_COOKIE in client.cookies:
         client.cookies.delete(SESSION_COOKIE)
@@ -216,7 +216,7 @@ async def test_a_watch_needs_a_form_of_the_session_and_an_interval_that_is_allow
 ) -> None:
     address = f"/ui/processes/{keyed_process}"
     key, _ = await keyed.create_key("watcher", Scope.READ, Scope.DOWNLOAD)
-    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
         await sign_in(client, key)
         page = (await client.get(address)).text
         token = re.findall(r'name="form_token" value="([^"]+)"', page)[0]
@@ -248,7 +248,7 @@ async def test_somebody_else_with_the_same_browser_begins_anew(
 ) -> None:
     address = f"/ui/processes/{keyed_process}"
     keys = [(await keyed.create_key("office", Scope.READ))[0] for _ in range(2)]
-    async with httpx.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
         cookies = []
         for key in keys:
             await sign_in(client, key)
