@@ -42,6 +42,7 @@ from api.origins import Origin, Origins
 from api.pages import reference
 from api.pages import routes as pages
 from api.pages.session import Sessions
+from api.pages.visits import Visits
 from api.presenters import ProcessPresenter
 from api.problems import pages as problem_pages
 from api.problems.handlers import install_problem_handlers
@@ -149,6 +150,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.origins = Origins(settings.effective_public_url)
     app.state.sessions = Sessions(encryptor, settings.effective_public_url)
+    app.state.visits = Visits(encryptor, settings.effective_public_url)
     app.state.authenticator = Authenticator(
         key.get_secret_value() if key else None,
         settings.effective_public_url,

@@ -21,6 +21,7 @@ from api.middleware.rate_headers import READ_COST, START_COST
 from api.middleware.request_ids import request_id_of
 from api.origins import Origins, Sender
 from api.pages.session import Sessions
+from api.pages.visits import Visits
 from api.presenters import ProcessPresenter
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
@@ -78,6 +79,7 @@ OriginsDep = Annotated[Origins, _from_state("origins")]
 PresenterDep = Annotated[ProcessPresenter, _from_state("presenter")]
 ReadinessChecksDep = Annotated[Mapping[str, Check], _from_state("readiness_checks")]
 SessionsDep = Annotated[Sessions, _from_state("sessions")]
+VisitsDep = Annotated[Visits, _from_state("visits")]
 WebhookServiceDep = Annotated[WebhookService, _from_state("webhooks")]
 WatchServiceDep = Annotated[WatchService, _from_state("watches")]
 WorkerPresenceDep = Annotated[WorkerPresence, _from_state("worker_presence")]

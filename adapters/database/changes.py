@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.case_tables import changes, movements
+from adapters.database.changed_processes import find_changed
 from adapters.database.engine import Database
 from adapters.database.movement_rows import (
     DOCUMENT_COLUMNS,
@@ -71,6 +72,25 @@ class ChangeRepository:
         async with self._database.reading() as connection:
             return await read_changes(connection, number, after=after, limit=limit, open_only=open_only)
 
+    async def latest(self, number: str, after: int, limit: int, *, open_only: bool = False) -> list[Change]:
+        """Return the last changes of a process after a sequence number, the latest first.
+
+        Args:
+            number: The process.
+            after: The sequence number.
+            limit: Maximum number of changes.
+            open_only: Leave out what a key without the scope ``sealed`` may not read.
+        """
+        async with self._database.reading() as connection:
+            return await read_changes(
+                connection, number, after=after, limit=limit, open_only=open_only, latest_first=True
+            )
+
+    async def find_changed(self, after: Mapping[str, int], *, open_only: bool = False) -> frozenset[str]:
+        """Return which processes have a change after a sequence number. See `find_changed`."""
+        async with self._database.reading() as connection:
+            return await find_changed(connection, after, open_only=open_only)
+
     async def last_sequence(self, number: str) -> int:
         """Return the sequence number of the last change of a process. 0 if there is none."""
         async with self._database.reading() as connection:
@@ -78,16 +98,23 @@ class ChangeRepository:
 
 
 async def read_changes(
-    connection: AsyncConnection, number: str, *, after: int, limit: int | None = None, open_only: bool = False
+    connection: AsyncConnection,
+    number: str,
+    *,
+    after: int,
+    limit: int | None = None,
+    open_only: bool = False,
+    latest_first: bool = False,
 ) -> list[Change]:
     """Return the changes of a process after a sequence number, in a transaction. See `ChangeRepository.page`."""
     found: list[Change] = []
     unlisted_at = await connection.scalar(select(processes.c.unlisted_at).where(processes.c.number == number))
+    wanted = [changes.c.sequence > after]
     while True:
         result = await connection.execute(
             select(changes)
-            .where(changes.c.process_number == number, changes.c.sequence > after, _IS_SHOWN)
-            .order_by(changes.c.sequence)
+            .where(changes.c.process_number == number, *wanted, _IS_SHOWN)
+            .order_by(changes.c.sequence.desc() if latest_first else changes.c.sequence)
             .limit(_CHUNK_SIZE)
         )
         chunk = result.all()
@@ -95,7 +122,10 @@ async def read_changes(
         found += readable(described, ()) if open_only else described
         if len(chunk) < _CHUNK_SIZE or (limit is not None and len(found) >= limit):
             return found[:limit]
-        after = chunk[-1].sequence
+        last = chunk[-1].sequence
+        wanted = (
+            [changes.c.sequence > after, changes.c.sequence < last] if latest_first else [changes.c.sequence > last]
+        )
 
 
 async def _describe(

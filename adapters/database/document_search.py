@@ -90,6 +90,18 @@ class DocumentSearchRepository:
                 instances=by_instance,
             )
 
+    async def find_ids(self, number: str, document_ids: Collection[str]) -> FoundDocuments:
+        """Return documents of a process by their ids, with their places. What is withheld is among them.
+
+        Args:
+            number: The process.
+            document_ids: Ids. Those that the process does not have are left out.
+        """
+        wanted = and_(is_counted_in(number), documents.c.id.in_(document_ids))
+        async with self._database.reading() as connection:
+            page = [to_document(row) for row in await connection.execute(SELECT_DOCUMENTS.where(wanted))]
+            return FoundDocuments(documents=tuple(page), numbers=await _number(connection, number, page))
+
 
 def _state(is_visible: ColumnElement[bool]) -> ColumnElement[str]:
     """Return the expression for `domain.document_search.state_of`."""

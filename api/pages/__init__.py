@@ -3,6 +3,9 @@
     home            the field, the numbers found in pasted text, the latest processes
     routes          a process, and the script and styles
     document_list   the search in its documents, and a page of them
+    timeline        its movements and documents by days
+    news            what is new in it since the last visit
+    visits          the cookie that remembers what a person has seen
     archive         all of its documents as one ZIP
     actions         what the buttons do
     sign_in         signing in with an API key, and out

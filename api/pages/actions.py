@@ -8,12 +8,15 @@ from datetime import timedelta
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from api.deps import ActionServiceDep, Downloader, DownloadServiceDep, StartingDownloader
+from api.deps import ActionServiceDep, Downloader, DownloadServiceDep, StartingDownloader, WatchServiceDep
 from api.pages.forms import Form
 from api.pages.rendering import PageRoute
 from api.problems.problem import Problem
 from api.schemas.parameters import Number
+from api.schemas.watches import WatchWishBody
+from domain.errors import InvalidInput
 from domain.process_number import ProcessNumber
+from domain.watches import WatchNotify
 
 _CONFLICT = 409
 
@@ -56,6 +59,28 @@ async def resume(number: Number, client: Downloader, form: Form, actions: Action
 async def cancel(number: Number, client: Downloader, form: Form, actions: ActionServiceDep) -> Response:
     """Cancel the open run."""
     return await _run_and_redirect(number, actions.cancel(number, client.name))
+
+
+@router.post("/watch")
+async def watch(number: Number, client: StartingDownloader, form: Form, watches: WatchServiceDep) -> Response:
+    """Watch the process, or change the watch. What the form does not have stays as it is."""
+    known = await watches.find(number, client)
+    try:
+        wish = WatchWishBody(
+            every_seconds=int(form.get("every_seconds", "")),
+            download=form.get("download") == "yes",
+            webhook_url=known.webhook_url if known else None,
+            notify=known.notify if known else WatchNotify.NEW,
+        )
+    except ValueError:
+        raise InvalidInput("The interval is not valid.", field="every_seconds") from None
+    return await _run_and_redirect(number, watches.put(number, client, wish))
+
+
+@router.post("/unwatch")
+async def unwatch(number: Number, client: StartingDownloader, form: Form, watches: WatchServiceDep) -> Response:
+    """Stop watching the process."""
+    return await _run_and_redirect(number, watches.remove(number, client))
 
 
 async def _run_and_redirect(number: ProcessNumber, action: Awaitable[object]) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
@@ -32,11 +33,20 @@ _Text = Annotated[str | None, Field(max_length=500, pattern=r"^[^\x00]*$"), _OrN
 _Day = Annotated[date | None, Field(ge=date(1800, 1, 1), le=date(2200, 12, 31)), _OrNone]
 
 
+class PageView(StrEnum):
+    """What a process's page shows below its head."""
+
+    DOCUMENTS = "documents"
+    TIMELINE = "timeline"
+    CASE = "case"
+
+
 class DocumentQuery(BaseModel):
-    """The query of a process's page: a search, an order, the cursor of a page, and the code of a notice."""
+    """The query of a process's page: a view, a search, an order, the cursor of a page, and the code of a notice."""
 
     model_config = ConfigDict(extra="ignore")
 
+    view: Annotated[PageView, BeforeValidator(lambda value: value or PageView.DOCUMENTS)] = PageView.DOCUMENTS
     q: _Text = None
     type: _Text = None
     instance: _Text = None
@@ -168,7 +178,8 @@ async def read_documents(catalog: Catalog, number: str, client: Client, query: D
         InvalidInput: The cursor belongs to another list.
         DependencyUnavailable: The database does not answer.
     """
-    after, digest = SEARCH_CURSOR.decode(query.cursor) or (0, query.digest(number))
+    cursor = query.cursor if query.view is PageView.DOCUMENTS else None
+    after, digest = SEARCH_CURSOR.decode(cursor) or (0, query.digest(number))
     if digest != query.digest(number):
         raise InvalidInput("The cursor is from another search.", code="invalid_cursor", field="cursor")
     found = await catalog.document_search.find(

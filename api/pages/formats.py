@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from api.pages.texts import Language
@@ -13,7 +14,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def number(value: float, language: Language, *, decimals: int = 0) -> str:
+def number(value: float | Decimal, language: Language, *, decimals: int = 0) -> str:
     """Format a number with separators: ``1,234.5`` or ``1.234,5``."""
     text = f"{value:,.{decimals}f}"
     return text.translate(str.maketrans(",.", ".,")) if language is Language.PORTUGUESE else text
@@ -36,6 +37,16 @@ def date(moment: datetime, language: Language) -> str:
     return f"{local:%d} {_MONTHS[local.month - 1]} {local:%Y}"
 
 
+def time_of_day(moment: datetime) -> str:
+    """Format the time in Brasília, without the date."""
+    return f"{moment.astimezone(BRASILIA):%H:%M}"
+
+
+def reais(value: str, language: Language) -> str:
+    """Format an amount such as ``15000.00``: ``R$ 15,000.00`` or ``R$ 15.000,00``."""
+    return f"R$ {number(Decimal(value), language, decimals=2)}"
+
+
 def day_and_time(moment: datetime, language: Language) -> str:
     """Format the date and time in Brasília."""
-    return f"{date(moment, language)}, {moment.astimezone(BRASILIA):%H:%M}"
+    return f"{date(moment, language)}, {time_of_day(moment)}"

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import RedirectResponse, Response
 
 from api.deps import (
     AuthenticatorDep,
     BatchServiceDep,
+    CaseServiceDep,
     DownloadServiceDep,
     PresenterDep,
     Reader,
     UnchargedDownloader,
+    VisitsDep,
 )
 from api.middleware.rate_headers import READ_COST, START_COST, batch_cost
 from api.pages.forms import Form
 from api.pages.rendering import PageRoute, render_page
 from api.pages.view import read_latest
+from api.pages.visits import Visits
 from api.pagination import PROCESS_CURSOR
 from api.presenters import ProcessPresenter
 from api.schemas.batches import NewBatchBody
+from api.services.cases import CaseService
 from domain.clients import Client, Scope
 from domain.found_numbers import FoundNumbers, find_numbers
 
@@ -43,13 +50,34 @@ class HomeQuery(BaseModel):
     notice: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """What the list of processes is read from."""
+
+    presenter: ProcessPresenter
+    cases: CaseService
+    visits: Visits
+
+    async def find_news(self, request: Request, client: Client, numbers: Collection[str]) -> Collection[str]:
+        """Return which of these processes have changes that the person has not seen, with one query at most."""
+        seen = self.visits.last_seen(request, client)
+        return await self.cases.find_changed(client, {each: seen[each] for each in numbers if each in seen})
+
+
+async def _lists(presenter: PresenterDep, cases: CaseServiceDep, visits: VisitsDep) -> _Lists:
+    return _Lists(presenter, cases, visits)
+
+
+_ListsDep = Annotated[_Lists, Depends(_lists)]
+
+
 @router.get("/")
 async def get_home(
-    request: Request, client: Reader, query: Annotated[HomeQuery, Query()], presenter: PresenterDep
+    request: Request, client: Reader, query: Annotated[HomeQuery, Query()], lists: _ListsDep
 ) -> Response:
     """One field for process numbers, and the latest processes."""
     notice = query.notice if query.notice == _STARTED else None
-    return await _render_home(request, client, presenter, cursor=query.cursor, notice=notice)
+    return await _render_home(request, client, lists, cursor=query.cursor, notice=notice)
 
 
 @router.post("/ui/processes")
@@ -59,7 +87,7 @@ async def open_numbers(
     form: Form,
     authenticator: AuthenticatorDep,
     downloads: DownloadServiceDep,
-    presenter: PresenterDep,
+    lists: _ListsDep,
 ) -> Response:
     """Start a download of the entered number, if the client may, and redirect to the process.
 
@@ -69,7 +97,7 @@ async def open_numbers(
     found = find_numbers(entered)
     if not found.valid:
         key = "number_digits" if found.wrong else "number_shape" if entered.strip() else "number_missing"
-        return await _render_home(request, client, presenter, entered, key, found)
+        return await _render_home(request, client, lists, entered, key, found)
     if len(found.valid) > 1 or found.wrong:
         return render_page(
             request,
@@ -106,7 +134,7 @@ async def start_numbers(
 async def _render_home(
     request: Request,
     client: Client,
-    presenter: ProcessPresenter,
+    lists: _Lists,
     entered: str = "",
     error: str | None = None,
     found: FoundNumbers | None = None,
@@ -122,9 +150,11 @@ async def _render_home(
         error=error,
         wrong=found.wrong[:MAX_NUMBERS] if found else (),
         max_length=_MAX_TEXT_LENGTH,
-        latest=await read_latest(presenter, PROCESS_CURSOR.decode(cursor)),
+        latest=await read_latest(
+            lists.presenter, PROCESS_CURSOR.decode(cursor), partial(lists.find_news, request, client)
+        ),
         cursor=cursor,
         notice=notice,
         may_download=client.may(Scope.DOWNLOAD),
-        lacks_worker=bool(presenter.warnings()),
+        lacks_worker=bool(lists.presenter.warnings()),
     )

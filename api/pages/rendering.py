@@ -25,6 +25,7 @@ from api.problems.problem import Problem
 from domain.errors import ConfigurationError, DependencyUnavailable, InvalidInput, ProcessErased
 
 _HERE = Path(__file__).parent
+_INTERVAL_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -74,6 +75,20 @@ class Translator:
     def date(self, moment: datetime) -> str:
         """Format a date."""
         return formats.date(moment, self.language)
+
+    def time(self, moment: datetime) -> str:
+        """Format a time of day."""
+        return formats.time_of_day(moment)
+
+    def reais(self, value: str) -> str:
+        """Format an amount of money, so that no line breaks after the currency."""
+        return formats.reais(value, self.language).replace(" ", "\N{NO-BREAK SPACE}")
+
+    def interval(self, seconds: int) -> str:
+        """Format how often something happens, in the largest unit that has a whole number of it."""
+        unit, length = next((each for each in _INTERVAL_UNITS if seconds % each[1] == 0), _INTERVAL_UNITS[-1])
+        count = max(seconds // length, 1)
+        return self(f"every_{unit}") if count == 1 else self(f"every_{unit}s", count=self.number(count))
 
     def moment(self, moment: datetime) -> str:
         """Format a date and time."""

@@ -5,20 +5,32 @@ from __future__ import annotations
 import mimetypes
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api.deps import PresenterDep, Reader
+from api.deps import CaseServiceDep, PresenterDep, Reader, VisitsDep, WatchServiceDep
 from api.pages import actions, archive, home, sign_in
-from api.pages.document_list import DocumentQuery
+from api.pages.document_list import DocumentQuery, PageView
 from api.pages.rendering import STATIC, PageRoute, render_page
-from api.pages.view import read_process
+from api.pages.view import ProcessReader
+from api.pages.visits import Visits
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from api.routes import processes
 from api.schemas.parameters import Number
+from domain.clients import Client
+from domain.process_number import ProcessNumber
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+async def _process_reader(
+    presenter: PresenterDep, cases: CaseServiceDep, watches: WatchServiceDep
+) -> ProcessReader:
+    return ProcessReader(presenter, cases, watches)
+
+
+_Reader = Annotated[ProcessReader, Depends(_process_reader)]
 
 
 @router.get("/ui/processes/{number}")
@@ -27,11 +39,11 @@ async def get_process(
     number: Number,
     client: Reader,
     query: Annotated[DocumentQuery, Query()],
-    presenter: PresenterDep,
+    reader: _Reader,
+    visits: VisitsDep,
 ) -> Response:
-    """A process with a page of its documents."""
-    view = await read_process(presenter, number, client, query)
-    return render_page(request, "process", process=view, notice=query.notice)
+    """A process with a page of its documents or of its timeline, or with its case."""
+    return await _render_process(request, "process", number, client, query, reader, visits)
 
 
 @router.get("/ui/processes/{number}/live")
@@ -40,10 +52,11 @@ async def get_live(
     number: Number,
     client: Reader,
     query: Annotated[DocumentQuery, Query()],
-    presenter: PresenterDep,
+    reader: _Reader,
+    visits: VisitsDep,
 ) -> Response:
     """The changing part of a process's page, for its script."""
-    return render_page(request, "live", process=await read_process(presenter, number, client, query))
+    return await _render_process(request, "live", number, client, query, reader, visits)
 
 
 @router.get("/ui/static/{name}")
@@ -61,3 +74,22 @@ router.add_api_route("/ui/processes/{number}/documents/{document_id}/content", p
 
 for _module in (home, archive, actions, sign_in):
     router.include_router(_module.router)
+
+
+async def _render_process(
+    request: Request,
+    template: str,
+    number: ProcessNumber,
+    client: Client,
+    query: DocumentQuery,
+    reader: ProcessReader,
+    visits: Visits,
+) -> Response:
+    # Before the changes are read: one that is written meanwhile is new once more, and never passed over.
+    last = await reader.presenter.catalog.changes.last_sequence(number.canonical)
+    visit = visits.visit(request, client, number.canonical, last)
+    view = await reader.read(number, client, query, visit)
+    response = render_page(request, template, process=view, notice=query.notice)
+    if view.status is not None and view.view is PageView.DOCUMENTS:
+        visits.remember(request, response, client, number.canonical, visit)
+    return response

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
-from api.pages.document_list import DocumentList, DocumentQuery, read_documents
+from api.pages.document_list import DocumentList, DocumentQuery, PageView, read_documents
+from api.pages.news import News, read_news
+from api.pages.timeline import Timeline, read_timeline
+from api.pages.visits import Visit
 from api.pagination import PROCESS_CURSOR
 from api.presenters import ProcessPresenter, status_of
+from api.schemas.cases import CaseBody, RelatedProcessBody
+from api.schemas.watches import WatchBody
+from api.services.cases import CaseService
+from api.services.watches import WatchService
 from domain.clients import Client, Scope
 from domain.completeness import Completeness, Outcome, Phase, ProcessStatus
 from domain.documents import Failure, quotes_court
+from domain.found_numbers import find_numbers
 from domain.open_runs import OpenRun
 from domain.process_number import ProcessNumber
 from domain.processes import Process
+from domain.watches import DEFAULT_EVERY_SECONDS
 
 _PROCESSES_PER_PAGE = 20
+_HOUR = 3600
+# The intervals of a watch to choose from: an hour to a week.
+_INTERVALS = (_HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR, 7 * 24 * _HOUR)
+
+
+FindNews = Callable[[Sequence[str]], Awaitable[Collection[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,10 @@ class ProcessView:
         trouble: Why the run waits, if it waits for the court.
         lacks_worker: Whether the open run cannot go on because no worker is at work.
         documents: The page of documents.
+        news: What is new since the last visit. None if nothing is.
+        watch: The client's watch of the process. None if it does not watch it.
+        timeline: A page of the timeline, if the page shows that instead of the documents.
+        case: What the last listing says of the case, if the page shows that instead of the documents.
     """
 
     number: str
@@ -57,6 +78,36 @@ class ProcessView:
     documents: DocumentList
     may_act: bool
     lacks_worker: bool = False
+    news: News | None = None
+    watch: WatchBody | None = None
+    timeline: Timeline | None = None
+    case: CaseBody | None = None
+
+    # How many parties of an instance, lawyers of a party and related processes the page lists.
+    max_listed: ClassVar[int] = 100
+
+    @property
+    def related(self) -> tuple[tuple[RelatedProcessBody, bool], ...]:
+        """The related processes, and whether the court names each by a valid number, which can be opened."""
+        related = self.case.related if self.case else ()
+        return tuple((each, _is_number(each.process_number)) for each in related)
+
+    @property
+    def view(self) -> PageView:
+        """What the page shows below its head."""
+        if self.timeline is not None:
+            return PageView.TIMELINE
+        return PageView.DOCUMENTS if self.case is None else PageView.CASE
+
+    @property
+    def intervals(self) -> tuple[int, ...]:
+        """The intervals of a watch to choose from, in seconds: the usual ones, and that of the watch."""
+        return tuple(sorted({*_INTERVALS, self.interval}))
+
+    @property
+    def interval(self) -> int:
+        """The interval of the watch, or the usual one, in seconds."""
+        return DEFAULT_EVERY_SECONDS if self.watch is None else self.watch.every_seconds
 
     @property
     def is_open(self) -> bool:
@@ -85,6 +136,7 @@ class ProcessRow:
     status: ProcessStatus
     phase: Phase | None
     counts: Completeness
+    has_news: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,66 +151,98 @@ class ProcessPage:
     following: str | None
 
 
-async def read_latest(presenter: ProcessPresenter, after: tuple[datetime, str] | None) -> ProcessPage:
+async def read_latest(
+    presenter: ProcessPresenter, after: tuple[datetime, str] | None, find_news: FindNews
+) -> ProcessPage:
     """Read a page of the list of processes, newest first.
 
     Args:
         presenter: Reads the catalog and Temporal.
         after: Sort key after which the page begins. None for the first page.
+        find_news: Returns which of these processes have news for the person.
 
     Raises:
         DependencyUnavailable: The database or Temporal does not answer.
     """
     entries = await presenter.catalog.lists.list_processes(after=after, limit=_PROCESSES_PER_PAGE + 1)
     shown = entries[:_PROCESSES_PER_PAGE]
-    rows = await asyncio.gather(*(_read_row(presenter, entry.process) for entry in shown))
+    with_news = await find_news([entry.process.number for entry in shown])
+    rows = await asyncio.gather(
+        *(_read_row(presenter, entry.process, entry.process.number in with_news) for entry in shown)
+    )
     following = None
     if len(entries) > _PROCESSES_PER_PAGE:
         following = PROCESS_CURSOR.encode((shown[-1].created_at, shown[-1].process.number))
     return ProcessPage(tuple(rows), following)
 
 
-async def _read_row(presenter: ProcessPresenter, process: Process) -> ProcessRow:
+async def _read_row(presenter: ProcessPresenter, process: Process, has_news: bool) -> ProcessRow:
     open_run = None
     if process.latest_run is not None and process.latest_run.outcome is None:
         # Only Temporal knows whether the run is still open.
         process, open_run = await presenter.find_state(ProcessNumber.parse(process.number)) or (process, None)
     phase = open_run.phase if open_run else None
-    return ProcessRow(process.number, process.court, status_of(process, open_run), phase, process.documents)
+    status = status_of(process, open_run)
+    return ProcessRow(process.number, process.court, status, phase, process.documents, has_news)
 
 
-async def read_process(
-    presenter: ProcessPresenter, number: ProcessNumber, client: Client, query: DocumentQuery
-) -> ProcessView:
-    """Read what the page of a process shows.
+@dataclass(frozen=True, slots=True)
+class ProcessReader:
+    """Reads what the page of a process shows.
 
-    Args:
+    Attributes:
         presenter: Reads the catalog and Temporal.
-        number: The process.
-        client: The client that views the page.
-        query: Which documents to show.
-
-    Raises:
-        InvalidInput: The query's cursor belongs to another list.
-        DependencyUnavailable: The database or Temporal does not answer.
     """
-    state = await presenter.find_state(number)
-    process, open_run = state or (Process(number.canonical, number.court), None)
-    run = process.latest_run
-    return ProcessView(
-        number=process.number,
-        court=process.court,
-        status=status_of(process, open_run) if state else None,
-        phase=open_run.phase if open_run else None,
-        counts=process.documents,
-        listed_at=process.listed_at,
-        failure=process.failure,
-        cancelled=run is not None and run.outcome is Outcome.CANCELLED,
-        trouble=await _read_trouble(presenter, open_run),
-        documents=await read_documents(presenter.catalog, process.number, client, query),
-        may_act=client.may(Scope.DOWNLOAD),
-        lacks_worker=open_run is not None and bool(presenter.warnings()),
-    )
+
+    presenter: ProcessPresenter
+    cases: CaseService
+    watches: WatchService
+
+    async def read(self, number: ProcessNumber, client: Client, query: DocumentQuery, visit: Visit) -> ProcessView:
+        """Read what the page of a process shows.
+
+        Args:
+            number: The process.
+            client: The client that views the page.
+            query: Which view, and which documents to show.
+            visit: The person's visit.
+
+        Raises:
+            InvalidInput: The query's cursor belongs to another list.
+            ProcessErased: The process was erased.
+            DependencyUnavailable: The database or Temporal does not answer.
+        """
+        state = await self.presenter.find_state(number)
+        process, open_run = state or (Process(number.canonical, number.court), None)
+        run = process.latest_run
+        documents = await read_documents(self.presenter.catalog, process.number, client, query)
+        view = query.view if state else PageView.DOCUMENTS
+        return ProcessView(
+            number=process.number,
+            court=process.court,
+            status=status_of(process, open_run) if state else None,
+            phase=open_run.phase if open_run else None,
+            counts=process.documents,
+            listed_at=process.listed_at,
+            failure=process.failure,
+            cancelled=run is not None and run.outcome is Outcome.CANCELLED,
+            trouble=await _read_trouble(self.presenter, open_run),
+            documents=documents,
+            may_act=client.may(Scope.DOWNLOAD),
+            lacks_worker=open_run is not None and bool(self.presenter.warnings()),
+            news=await read_news(self.cases, number, client, visit, documents)
+            if view is PageView.DOCUMENTS
+            else None,
+            watch=await self.watches.find(number, client),
+            timeline=await read_timeline(self.cases, number, client, query.cursor, documents)
+            if view is PageView.TIMELINE
+            else None,
+            case=await self.cases.get(client, number) if view is PageView.CASE else None,
+        )
+
+
+def _is_number(text: str) -> bool:
+    return [number.canonical for number in find_numbers(text).valid] == [text]
 
 
 async def _read_trouble(presenter: ProcessPresenter, open_run: OpenRun | None) -> CourtTrouble | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,19 @@ class CaseService:
             next_cursor=cursor,
             changes_next=_next_url(number, "changes", query.limit, cursor),
         )
+
+    async def list_latest_changes(
+        self, client: Client, number: ProcessNumber, after: int, limit: int
+    ) -> Sequence[ChangeBody]:
+        """Return the last changes after a sequence number, the latest first. Empty for an unknown process."""
+        changes = await self.catalog.changes.latest(
+            number.canonical, after, limit, open_only=not client.may(Scope.SEALED)
+        )
+        return [_change_body(change, client) for change in readable(changes, client.scopes)]
+
+    async def find_changed(self, client: Client, after: Mapping[str, int]) -> Collection[str]:
+        """Return which processes have a change after the sequence number of each that the client may read."""
+        return await self.catalog.changes.find_changed(after, open_only=not client.may(Scope.SEALED))
 
     async def _require(self, number: ProcessNumber) -> None:
         if not await self.catalog.cases.exists(number.canonical):

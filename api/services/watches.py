@@ -101,10 +101,19 @@ class WatchService:
             Problem: 404, the client does not watch it.
             ProcessErased: The process was erased.
         """
-        watch = await self.catalog.watches.get(number.canonical, client.name)
+        watch = await self.find(number, client)
         if watch is None:
             raise Problem(ProblemCode.WATCH_UNKNOWN, f"You do not watch {number}.")
-        return WatchBody.of(watch, datetime.now(UTC))
+        return watch
+
+    async def find(self, number: ProcessNumber, client: Client) -> WatchBody | None:
+        """Return the client's watch of a process. None if the client does not watch it.
+
+        Raises:
+            ProcessErased: The process was erased.
+        """
+        watch = await self.catalog.watches.get(number.canonical, client.name)
+        return None if watch is None else WatchBody.of(watch, datetime.now(UTC))
 
     async def remove(self, number: ProcessNumber, client: Client) -> None:
         """Stop watching a process. No effect if the client does not watch it."""

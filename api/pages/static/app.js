@@ -41,12 +41,31 @@ document.querySelectorAll("[data-enter=submits]").forEach((field) => {
     for (const { name, value } of fresh.attributes) {
       if (name !== kept && old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
-    const before = [...old.childNodes];
-    [...fresh.childNodes].forEach((child, index) => {
-      if (index < before.length) morph(before[index], child);
-      else old.append(child);
-    });
-    before.slice(fresh.childNodes.length).forEach((child) => child.remove());
+    morphChildren(old, fresh);
+  }
+
+  // A child with an id is matched by it, so that what appears above a form does not replace the form.
+  function morphChildren(old, fresh) {
+    const idsOf = (parent) => new Set([...parent.children].map((child) => child.id).filter(Boolean));
+    const oldIds = idsOf(old);
+    const freshIds = idsOf(fresh);
+    let next = old.firstChild;
+    const pass = () => {
+      const passed = next;
+      oldIds.delete(passed.id);
+      next = passed.nextSibling;
+      return passed;
+    };
+    for (const child of [...fresh.childNodes]) {
+      if (oldIds.has(child.id)) {
+        while (next.id !== child.id) pass().remove();
+      } else if (!next || freshIds.has(next.id)) {
+        old.insertBefore(child, next);
+        continue;
+      }
+      morph(pass(), child);
+    }
+    while (next) pass().remove();
   }
 
   async function load() {

@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from api.pages import formats
+from api.pages.document_list import PageView
+from api.pages.rendering import Translator
 from api.pages.texts import TEXTS, Language, preferred_language
+from domain.cases import ChangeKind
 from domain.completeness import Phase, ProcessStatus
 from domain.document_search import DocumentOrder, DocumentState
 from domain.errors import FailureCode
+from domain.secrecy import Secrecy
+from domain.watches import WatchState
 
 EN, PT = Language.ENGLISH, Language.PORTUGUESE
 TEMPLATES = Path(formats.__file__).parent / "templates"
@@ -32,6 +37,11 @@ def test_every_status_phase_and_failure_has_a_text() -> None:
         ("count", DocumentState),
         ("order", DocumentOrder),
         ("failure", FailureCode),
+        ("view", PageView),
+        ("change", ChangeKind),
+        ("secrecy", Secrecy),
+        ("watch", WatchState),
+        ("watch_why", WatchState),
     ):
         assert [code for code in codes if f"{kind}.{code}" not in TEXTS[EN]] == []
 
@@ -44,7 +54,11 @@ def test_the_templates_use_every_text_and_only_existing_ones() -> None:
     plain_keys = {
         key
         for key in TEXTS[EN]
-        if not re.match(r"(status|phase|document|failure|problem|column|count|order)[._]", key)
+        if not re.match(
+            r"(status|phase|document|failure|problem|column|count|order|view|changed?|secrecy|secrecy_of|watch|watch_why)\."
+            r"|(problem|column|every)_",
+            key,
+        )
     }
     assert {key for key in plain_keys if f'"{key}"' not in sources} == set()
 
@@ -89,6 +103,25 @@ def test_times_are_in_the_time_zone_of_brasilia() -> None:
     moment = datetime(2025, 3, 4, 1, 5, tzinfo=UTC)
     assert formats.day_and_time(moment, EN) == "03 Mar 2025, 22:05"
     assert formats.day_and_time(moment, PT) == "03/03/2025, 22:05"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "portuguese"),
+    [
+        (3600, "Every hour", "A cada hora"),
+        (86_400, "Every day", "Todo dia"),
+        (7 * 86_400, "Every 7 days", "A cada 7 dias"),
+        (36 * 3600, "Every 36 hours", "A cada 36 horas"),
+        (3661, "Every 61 minutes", "A cada 61 minutos"),
+    ],
+)
+def test_intervals_are_in_the_largest_whole_unit(seconds: int, english: str, portuguese: str) -> None:
+    assert (Translator(EN).interval(seconds), Translator(PT).interval(seconds)) == (english, portuguese)
+
+
+def test_amounts_of_money() -> None:
+    assert formats.reais("9999999999999999.99", EN) == "R$ 9,999,999,999,999,999.99"
+    assert formats.reais("15000.00", PT) == "R$ 15.000,00"
 
 
 def test_numbers() -> None:

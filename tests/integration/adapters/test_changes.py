@@ -289,6 +289,32 @@ async def test_a_raised_level_of_the_process_is_recorded(catalog: Catalog, numbe
     assert change.details == {"of": "process", "from": "public", "to": "unrecognized"}
 
 
+async def test_which_of_many_processes_have_changed_takes_a_few_statements(catalog: Catalog) -> None:
+    numbers = [fresh_number() for _ in range(4)]
+    quiet, grown, sealed, unknown = numbers
+    for number in (quiet, grown, sealed):
+        documents = create_documents(3)
+        await catalog.listings.record(list_case(number, documents[:1]))
+        if number != quiet:
+            level = Secrecy.ABSOLUTE if number == sealed else Secrecy.UNKNOWN
+            added = [replace(document, secrecy=level) for document in documents[1:]]
+            await catalog.listings.record(list_case(number, [documents[0], *added], hour=1))
+    with statements() as sent:
+        assert await catalog.changes.find_changed(dict.fromkeys(numbers, 0)) == {grown, sealed}
+    assert len([each for each in sent if "SELECT" in each.sql]) == 1
+    with statements() as sent:
+        assert await catalog.changes.find_changed(dict.fromkeys(numbers, 0), open_only=True) == {grown}
+    # However many processes are asked for.
+    assert len([each for each in sent if "SELECT" in each.sql]) == 4
+    assert await catalog.changes.find_changed({grown: 2, sealed: 1}) == {sealed}
+    assert await catalog.changes.find_changed({}) == frozenset()
+    latest = [change.sequence for change in await catalog.changes.latest(grown, 0, 1)]
+    assert latest == [2]
+    assert [change.sequence for change in await catalog.changes.latest(grown, 0, 10)] == [2, 1]
+    assert await catalog.changes.latest(sealed, 0, 10, open_only=True) == []
+    assert await catalog.changes.latest(unknown, 0, 10) == []
+
+
 async def test_movements_that_vanish_and_return_are_no_change(catalog: Catalog, number: str) -> None:
     documents = create_documents(1)
     await catalog.listings.record(list_case(number, documents, 8))

@@ -209,7 +209,8 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
             app.router.lifespan_context(app),
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as http,
         ):
-            pages = ["/", "/ui/processes/{number}", "/ui/processes/{number}/live"]
+            page = "/ui/processes/{number}"
+            pages = ["/", page, f"{page}/live", f"{page}?view=timeline", f"{page}?view=case"]
             yield Service(http, cases, keys, [*paths, *pages], app.state.catalog)
 
 
