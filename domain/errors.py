@@ -10,6 +10,7 @@ AutosError
 ├── ConfigurationError            a setting is missing or unusable
 ├── ProcessErased                 the process was erased or is being erased; nothing of it may be stored
 ├── ProcessHeld                   a legal hold prevents the erasure
+├── BundleNotBuilt                the documents of a process could not be made into one file
 └── CourtError                    the court's answer was a failure; carries a FailureCode
     ├── DocumentFailure           the document's problem; the other documents go on
     ├── ProcessFailure            the process's problem; the run ends
@@ -218,6 +219,18 @@ class ProcessErased(AutosError):
 
 class ProcessHeld(AutosError):
     """A legal hold prevents the erasure of a process. Nothing was changed."""
+
+
+class BundleNotBuilt(AutosError):
+    """The documents of a process could not be made into one file. No single document is known to be the cause.
+
+    Attributes:
+        retryable: Whether another attempt may succeed, with more memory, time or disk space.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class CourtError(AutosError):
