@@ -1,11 +1,32 @@
-"""One PDF of all pieces: inspected one by one, then merged, stamped and bookmarked, in processes with limits."""
+"""One PDF of all pieces: inspected one by one, then merged, stamped and bookmarked, in a process with limits."""
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from domain.bundle_contents import BuiltPdf, CoverFacts, Piece
+import structlog
+
+from adapters.bundles.order import Order
+from adapters.bundles.entries import Finding
+from adapters.sandbox import Ended, Limits, run_in_sandbox
+from domain.bundle_contents import BuiltPdf, CoverFacts, Omission, OmissionReason, PageRange, Piece
+from domain.errors import BundleNotBuilt
+
+_PROGRAM = "adapters.bundles.building_program"
+_MEMORY_BYTES = 2 * 1024**3
+# Of a slow disk and a busy CPU.
+_BYTES_PER_SECOND = 4 * 1024**2
+_SECONDS_PER_PIECE = 0.5
+_SPARE_SECONDS = 120
+_SPARE_BYTES = 256 * 1024**2
+# Each of them costs one more start.
+_MAX_KILLING_FILES = 20
+
+_log = structlog.get_logger()
 
 
 async def build_pdf(facts: CoverFacts, pieces: Sequence[Piece], output: Path, scratch: Path) -> BuiltPdf:
@@ -15,9 +36,63 @@ async def build_pdf(facts: CoverFacts, pieces: Sequence[Piece], output: Path, sc
         facts: What the cover says.
         pieces: The chosen documents. Those that are no PDF have been converted.
         output: Where to write the PDF.
-        scratch: An empty folder for intermediate files. The caller deletes it.
+        scratch: A folder for intermediate files. The caller deletes it.
 
     Raises:
         BundleNotBuilt: The building process failed or exceeded its limits.
     """
-    raise NotImplementedError
+    limits = _limits(pieces)
+    findings: dict[int, Finding] = {}
+    files = [index for index, piece in enumerate(pieces) if piece.path is not None]
+    for _ in range(_MAX_KILLING_FILES):
+        order_file = scratch / "order.pickle"
+        order_file.write_bytes(pickle.dumps(Order(facts, tuple(pieces), findings, output, scratch)))
+        ended = await run_in_sandbox(_PROGRAM, str(order_file), limits=limits, folder=scratch)
+        built = _read_lines(ended, findings, pieces)
+        if built is not None:
+            return built
+        unknown = [index for index in files if index not in findings]
+        if not unknown:
+            break
+        # It was inspecting this file when it was killed, or killed itself.
+        _log.warning("PDF ended the inspection", document=pieces[unknown[0]].document_id, reason=ended.reason)
+        findings[unknown[0]] = Finding(reason=OmissionReason.DAMAGED)
+    _log.error("PDF of a process not built", process=facts.number, reason=ended.reason)
+    raise BundleNotBuilt(f"The documents could not be merged: {ended.reason}.")
+
+
+def _limits(pieces: Sequence[Piece]) -> Limits:
+    total = sum(piece.path.stat().st_size for piece in pieces if piece.path is not None)
+    seconds = _SPARE_SECONDS + total / _BYTES_PER_SECOND + len(pieces) * _SECONDS_PER_PIECE
+    return Limits(
+        memory_bytes=_MEMORY_BYTES,
+        cpu_seconds=int(seconds),
+        wall_seconds=2 * seconds,
+        file_bytes=2 * total + _SPARE_BYTES,
+    )
+
+
+def _read_lines(ended: Ended, findings: dict[int, Finding], pieces: Sequence[Piece]) -> BuiltPdf | None:
+    """Take note of the findings. Returns the result, if there is one."""
+    for text in ended.output.splitlines():
+        try:
+            line: dict[str, Any] = json.loads(text)
+        except ValueError:
+            # It was killed while it wrote.
+            return None
+        if "built" in line:
+            return _read_result(line["built"]) if ended.succeeded else None
+        if 0 <= line["index"] < len(pieces):
+            found = line["finding"]
+            reason = OmissionReason(found["reason"]) if found["reason"] else None
+            findings[line["index"]] = Finding(found["pages"], found["repaired"], reason)
+    return None
+
+
+def _read_result(built: dict[str, Any]) -> BuiltPdf:
+    return BuiltPdf(
+        built["pages"],
+        built["size_bytes"],
+        tuple(PageRange(**each) for each in built["ranges"]),
+        tuple(Omission(**each | {"reason": OmissionReason(each["reason"])}) for each in built["omissions"]),
+    )

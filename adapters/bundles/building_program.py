@@ -1,0 +1,39 @@
+"""The program that builds one PDF. `adapters.bundles.pdf` runs it in the sandbox, because it parses untrusted PDFs.
+
+It prints one line of JSON for each file that it has inspected, so that a file that kills it is known by the line
+that is missing. The last line is the result.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+
+from adapters.bundles.assembly import assemble
+from adapters.bundles.entries import Entry, Finding
+from adapters.bundles.inspection import inspect
+from adapters.bundles.order import Order
+from domain.bundle_contents import Piece
+
+
+def main(order_file: str) -> None:
+    """Build the PDF that a file describes."""
+    # Written by the process that started this one.
+    order: Order = pickle.loads(Path(order_file).read_bytes())  # noqa: S301
+    entries = [Entry(piece, _look_at(order, index, piece)) for index, piece in enumerate(order.pieces)]
+    built = assemble(order.facts, entries, order.output, order.scratch)
+    _print({"built": asdict(built)})
+
+
+def _look_at(order: Order, index: int, piece: Piece) -> Finding:
+    if piece.path is None:
+        return Finding(reason=piece.omitted)
+    finding = order.findings.get(index) or inspect(piece.path)
+    _print({"index": index, "finding": asdict(finding)})
+    return finding
+
+
+def _print(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 - what the other process reads.
