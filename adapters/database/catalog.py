@@ -10,6 +10,8 @@ from adapters.database.accesses import AccessRepository
 from adapters.database.alerts import AlertRepository
 from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
+from adapters.database.bundle_builds import BundleBuildRepository
+from adapters.database.bundles import BundleRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
 from adapters.database.clients import ClientRepository
 from adapters.database.conflicts import retry_conflicts
@@ -39,6 +41,8 @@ for _repository in (
     AlertRepository,
     AuditRepository,
     BatchRepository,
+    BundleBuildRepository,
+    BundleRepository,
     CandidateCredentialsRepository,
     ClientRepository,
     CourtRateLimitRepository,
@@ -71,6 +75,7 @@ class Catalog:
 
     Attributes:
         accesses: The access trail.
+        bundle_builds: What builds and sweeps of bundles read.
         document_search: Filtered and sorted documents of one process.
         history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
@@ -100,6 +105,8 @@ class Catalog:
         self.court_rate_limit = CourtRateLimitRepository(database)
         self.clients = ClientRepository(database, encryptor)
         self.batches = BatchRepository(database)
+        self.bundles = BundleRepository(database)
+        self.bundle_builds = BundleBuildRepository(database)
         self.alerts = AlertRepository(database)
         self.audits = AuditRepository(database)
         self.store_circuit = StoreCircuitRepository(database)
