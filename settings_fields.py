@@ -221,8 +221,8 @@ class SettingsFields(BaseSettings):
     """How many bundles a worker builds at once, or documents it converts for them. Each may use a core and half a
     gigabyte of memory."""
     scratch_dir: OptionalPath = Field(None, examples=["/scratch"])
-    """A folder on a local disk where workers build bundles. A PDF needs three times the size of its documents there,
-    a ZIP once. Empty is `scratch` in the data folder. Compose sets it to a volume of its own."""
+    """A folder on a local disk where workers build bundles. A PDF needs three times the size of its documents
+    there, a ZIP once. Empty is `scratch` in the data folder. Compose sets it to a volume of its own."""
     bundle_retention_days: DaysKept = 7
     """Days for which a bundle is kept after it was last requested. It is built again when it is requested later. 0:
     for ever. A week outlives the three days for which an event is tried, and a weekend."""

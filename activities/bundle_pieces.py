@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from io import BytesIO
@@ -98,10 +99,9 @@ class PieceSource:
     async def _convert_and_keep(self, stored: StoredObject, key: str, path: Path) -> OmissionReason | None:
         source, scratch = path.with_suffix(".source"), path.with_suffix(".work")
         await self._read(stored, source)
-        path.unlink(missing_ok=True)
-        scratch.mkdir()
+        await asyncio.to_thread(scratch.mkdir)
         reason = await self._convert(source, stored.media_type, path, scratch)
-        source.unlink()
+        await asyncio.to_thread(source.unlink)
         if reason is not None:
             # So that it is not tried again by each attempt, and by each bundle.
             await self._derived.write(_reason_key(key), _once(reason.encode()), _TEXT)

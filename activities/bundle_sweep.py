@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -116,5 +116,5 @@ class BundleSweepActivities:
         return await self._catalog.bundle_builds.has_file(key)
 
 
-def _cursor_after(page: list[KeptBundle] | tuple[KeptBundle, ...]) -> str | None:
+def _cursor_after(page: Sequence[KeptBundle]) -> str | None:
     return f"{page[-1].requested_at.isoformat()} {page[-1].id}" if page else None

@@ -85,7 +85,7 @@ class ErasureActivities:
 
     @activity.defn
     async def erase_objects(self, request: ErasureRequest) -> Remains:
-        """Erase the process's objects with all their versions, and its unfinished uploads. First, end its builds."""
+        """End the builds of the process, and erase its objects with all versions and its unfinished uploads."""
         number = request.process_number
         with translating_infrastructure_errors():
             if not await self._catalog.erasures.is_blocked(number):

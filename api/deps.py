@@ -28,6 +28,7 @@ from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
+from api.services.bundles import BundleService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
@@ -59,6 +60,7 @@ ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
 ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
+BundleServiceDep = Annotated[BundleService, _from_state("bundles")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CodecDep = Annotated[JsonCodec, _from_state("codec")]
@@ -123,6 +125,8 @@ Downloader = Annotated[Client, _client_with(Scope.DOWNLOAD)]
 Administrator = Annotated[Client, _client_with(Scope.ADMIN)]
 # For routes that may start a run, which costs more.
 StartingDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, START_COST)]
+# For routes that may have a bundle built.
+StartingReader = Annotated[Client, _client_with(Scope.READ, START_COST)]
 # For routes that charge the client themselves.
 UnchargedDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, 0)]
 

@@ -1,4 +1,4 @@
-"""Temporal messages about bundles: ids and counts only. What a bundle contains is read from the catalog by its id."""
+"""Temporal messages about bundles: ids and counts only. What is inside is read from the catalog by the id."""
 
 from __future__ import annotations
 

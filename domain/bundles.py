@@ -21,10 +21,10 @@ from domain.bundle_contents import (
     omitted_from_pdf,
 )
 from domain.clients import Scope
-from domain.documents import Document, StoredObject
+from domain.documents import Document, Link, StoredObject
 from domain.errors import BundleFailureCode, FailureCode
 from domain.secrecy import Secrecy, is_withheld, strictest
-from domain.serializers import Json
+from domain.serializers import Json, format_timestamp
 from domain.text import fold
 
 # Days in a request are those in Brasília, as on the page.
@@ -284,9 +284,7 @@ def _to_entry(document: Document, bundle_format: BundleFormat) -> BundleEntry:
     if stored is None:
         return BundleEntry(document.id, document.position, document.version, omitted=_why_not_stored(document))
     omitted = omitted_from_pdf(stored.media_type) if bundle_format is BundleFormat.PDF else None
-    return BundleEntry(
-        document.id, document.position, document.version, stored.sha256, stored.size_bytes, omitted
-    )
+    return BundleEntry(document.id, document.position, document.version, stored.sha256, stored.size_bytes, omitted)
 
 
 def _why_not_stored(document: Document) -> OmissionReason:
@@ -379,3 +377,48 @@ class BundleBuild:
         if self.bundle.format is not BundleFormat.PDF:
             return 0
         return sum(member.is_converted for member in self.members)
+
+
+def bundle_body(bundle: Bundle, link: Link | None) -> Json:
+    """Return a bundle as JSON, the same in answers and events.
+
+    Args:
+        bundle: The bundle, which the reader may have.
+        link: A valid link to it. None if it is not ready, or the reader is not handed one.
+    """
+    is_ready = bundle.stored is not None
+    return {
+        "id": bundle.id,
+        "process_number": bundle.process_number,
+        "state": bundle.state.value,
+        "format": bundle.format.value,
+        "options": {name: value for name, value in bundle.options.items() if name != "format"},
+        "created_at": format_timestamp(bundle.created_at),
+        "ended_at": format_timestamp(bundle.ended_at),
+        "total_documents": bundle.total_documents,
+        "total_bytes": bundle.total_bytes,
+        "progress": {
+            "documents": bundle.progress.documents,
+            "pages": bundle.progress.pages,
+            "bytes": bundle.progress.bytes,
+        },
+        "pages": bundle.pages,
+        "bytes": bundle.stored.size_bytes if bundle.stored else None,
+        "sha256": bundle.stored.sha256 if bundle.stored else None,
+        "secrecy": bundle.secrecy.value,
+        "download_url": link.url if link else None,
+        "download_url_expires_at": format_timestamp(link.expires_at) if link else None,
+        "omitted": [_omission_body(omission) for omission in bundle.omitted] if is_ready else None,
+        "withheld_documents": bundle.withheld,
+        "failure": {"code": bundle.failure.code.value, "answer": bundle.failure.answer} if bundle.failure else None,
+    }
+
+
+def _omission_body(omission: Omission) -> Json:
+    return {
+        "position": omission.position,
+        "document_id": omission.document_id,
+        "name": omission.name,
+        "reason": omission.reason.value,
+        "text": omission.text,
+    }

@@ -90,5 +90,7 @@ def _judge(request: BundleRequest, error: ActivityError | asyncio.CancelledError
         answer = str(cause.details[0]) if cause.details else ""
         return BundleFailing(request, BundleFailureCode(cause.type).value, answer)
     if is_cancelled_exception(error) or is_cancel_requested():
-        return BundleFailing(request, BundleFailureCode.CANCELLED.value, "The build was cancelled. Request it again.")
+        return BundleFailing(
+            request, BundleFailureCode.CANCELLED.value, "The build was cancelled. Request it again."
+        )
     return BundleFailing(request, BundleFailureCode.INTERNAL_ERROR.value, "The service failed by itself.")

@@ -16,7 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.bundle_messages import BundleSweepProgress
     from domain.text import counted
 
-_STEPS = {"expire": "bundles past retention", "verify": "bundles without a file", "orphans": "files without a bundle"}
+_STEPS = {
+    "expire": "bundles past retention",
+    "verify": "bundles without a file",
+    "orphans": "files without a bundle",
+}
 # If the store is down for an hour, the next sweep does the work.
 _SWEEPING: ActivityOptions = {
     "task_queue": PROCESSES_QUEUE,
@@ -46,9 +50,7 @@ class SweepBundles:
             page = await workflow.execute_activity_method(
                 BundleSweepActivities.sweep_bundles, progress, summary=_STEPS[progress.step], **_SWEEPING
             )
-            progress = replace(
-                progress, after=page.following or "", deleted=progress.deleted + page.deleted
-            )
+            progress = replace(progress, after=page.following or "", deleted=progress.deleted + page.deleted)
             if page.following is None:
                 return progress
             if workflow.info().is_continue_as_new_suggested():

@@ -119,9 +119,7 @@ class BundleBuildRepository:
 
 
 async def _list_documents(connection: AsyncConnection, number: str) -> list[Document]:
-    rows = await connection.execute(
-        SELECT_DOCUMENTS.where(is_counted_in(number)).order_by(documents.c.position)
-    )
+    rows = await connection.execute(SELECT_DOCUMENTS.where(is_counted_in(number)).order_by(documents.c.position))
     return await attach_versions(connection, number, [to_document(row) for row in rows])
 
 

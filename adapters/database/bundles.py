@@ -1,4 +1,4 @@
-"""Bundles: requested once, built once. Whether a reader may have one is decided by its documents as they are now."""
+"""Bundles: requested once, built once. Who may have one is decided by its documents as they are now."""
 
 from __future__ import annotations
 
@@ -66,13 +66,12 @@ class BundleRepository:
                 return None
             return await _to_guarded(connection, row)
 
-    async def get_by_event(self, event_id: str) -> Bundle | None:
-        """Return the bundle that an event announces. None if the event announces none, or the bundle is gone."""
+    async def find_by_event(self, event_id: str) -> str | None:
+        """Return the id of the bundle that an event announces. None if the bundle is gone."""
         wanted = select(bundle_subscriptions.c.bundle_id).where(bundle_subscriptions.c.event_id == event_id)
         async with self._database.reading() as connection:
-            bundle_id = await connection.scalar(wanted)
-            row = None if bundle_id is None else await _read(connection, bundle_id)
-            return None if row is None else await _to_guarded(connection, row)
+            bundle_id: str | None = await connection.scalar(wanted)
+        return bundle_id
 
     async def request(self, selection: BundleSelection, client: str) -> tuple[Bundle, bool]:
         """Write a bundle that is to be built, unless the catalog has it. One that has failed is to be built again.

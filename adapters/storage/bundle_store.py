@@ -128,6 +128,4 @@ class BundleStore:
                 await self._locator.locate()
                 yield
         except STORE_ERRORS as error:
-            raise storage_failure(
-                error, what, right=right, where=f"{self._bucket}/{BUNDLES_PREFIX}*"
-            ) from None
+            raise storage_failure(error, what, right=right, where=f"{self._bucket}/{BUNDLES_PREFIX}*") from None

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from fastapi.routing import APIRoute
 from pydantic import Field
 from starlette.routing import BaseRoute
 
-from api.schemas.webhook_events import ProcessCancelled, ProcessCompleted, ProcessFailed, ProcessPartial
+from api.schemas.webhook_events import (
+    BundleReady,
+    ProcessCancelled,
+    ProcessCompleted,
+    ProcessFailed,
+    ProcessPartial,
+)
 
 RunEndedEvent = Annotated[
     ProcessCompleted | ProcessPartial | ProcessFailed | ProcessCancelled, Field(discriminator="type")
@@ -27,6 +34,10 @@ _Signatures = Annotated[
 ]
 
 
+async def _receive_bundle(body: BundleReady, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
+    """Called once when the bundle is ready. Repeated with the same id until it is accepted."""
+
+
 async def _receive(body: RunEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
     """Called once when the run ends. Repeated with the same id until it is accepted."""
 
@@ -38,13 +49,24 @@ def run_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:
         operation: The route's operation id.
         url_expression: Where the URL is in the request, as an OpenAPI runtime expression.
     """
+    return _callback(url_expression, _receive, "end_of_run", f"{operation}_end_of_run", "Run ended")
+
+
+def bundle_ready_callback(operation: str, url_expression: str) -> list[BaseRoute]:
+    """Return the OpenAPI callback of the route that requests a bundle. Takes the same arguments."""
+    return _callback(url_expression, _receive_bundle, "bundle_ready", f"{operation}_bundle_ready", "Bundle ready")
+
+
+def _callback(
+    url_expression: str, receive: Callable[..., Any], name: str, operation_id: str, summary: str
+) -> list[BaseRoute]:
     route = APIRoute(
         url_expression,
-        _receive,
+        receive,
         methods=["POST"],
-        name="end_of_run",
-        operation_id=f"{operation}_end_of_run",
-        summary="Run ended",
+        name=name,
+        operation_id=operation_id,
+        summary=summary,
         status_code=204,
         response_description="Accepted. Any 2xx status will do.",
     )

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.schemas.base import Body, UtcTime
+from api.schemas.bundles import BundleBody
 from api.schemas.documents import DocumentBody
 from api.schemas.processes import RunBody
 from domain.alerts import AlertState
@@ -70,6 +71,25 @@ class ProcessCancelled(_RunEnded):
     """A run was cancelled."""
 
     type: Literal[EventType.PROCESS_CANCELLED]
+
+
+class ReadyBundleBody(Body):
+    """A bundle that is ready."""
+
+    process_number: str
+    court: str
+    bundle: BundleBody | None = Field(
+        description="With a link signed for this attempt. Null if the client's keys may not read all that is "
+        "inside, or the bundle was deleted meanwhile."
+    )
+    bundle_url: str = Field(description="URL of the bundle, with fresh links.")
+
+
+class BundleReady(_Event):
+    """A bundle is ready."""
+
+    type: Literal[EventType.BUNDLE_READY]
+    data: ReadyBundleBody
 
 
 class TestedBody(Body):
@@ -183,6 +203,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.PROCESS_PARTIAL: ProcessPartial,
     EventType.PROCESS_FAILED: ProcessFailed,
     EventType.PROCESS_CANCELLED: ProcessCancelled,
+    EventType.BUNDLE_READY: BundleReady,
     EventType.WEBHOOK_TEST: WebhookTest,
     EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
     EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,
