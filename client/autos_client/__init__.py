@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from autos_client.async_client import AsyncAutos
 from autos_client.batch_models import Batch, BatchItem, BatchSummary
+from autos_client.bundle_models import Bundle, BundleFailure, BundleProgress, Omission
+from autos_client.bundles import BundleFailed, BundleState
 from autos_client.client import Autos
 from autos_client.erasure_models import Author, Erasure, ErasureCounts, Hold
 from autos_client.errors import (
@@ -65,6 +67,11 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchSummary",
+    "Bundle",
+    "BundleFailed",
+    "BundleFailure",
+    "BundleProgress",
+    "BundleState",
     "Conflict",
     "CourtStatus",
     "Delivery",
@@ -82,6 +89,7 @@ __all__ = [
     "Invalid",
     "NoAnswer",
     "NotFound",
+    "Omission",
     "Outage",
     "Party",
     "Patience",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autos_client.asynchronous.batches import BatchMethods
+from autos_client.asynchronous.bundles import BundleMethods
 from autos_client.asynchronous.court import CourtMethods
 from autos_client.asynchronous.erasures import ErasureMethods
 from autos_client.asynchronous.processes import ProcessMethods
@@ -12,6 +13,13 @@ from autos_client.asynchronous.webhooks import WebhookMethods
 
 
 class AsyncAutos(
-    ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods, ErasureMethods
+    ProcessMethods,
+    RunMethods,
+    BundleMethods,
+    BatchMethods,
+    WebhookMethods,
+    CourtMethods,
+    TrailMethods,
+    ErasureMethods,
 ):
     """The same as ``Autos`` for asyncio. Close it, or use it in an ``async with`` block."""

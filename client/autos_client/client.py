@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autos_client.blocking.batches import BatchMethods
+from autos_client.blocking.bundles import BundleMethods
 from autos_client.blocking.court import CourtMethods
 from autos_client.blocking.erasures import ErasureMethods
 from autos_client.blocking.processes import ProcessMethods
@@ -11,7 +12,16 @@ from autos_client.blocking.trail import TrailMethods
 from autos_client.blocking.webhooks import WebhookMethods
 
 
-class Autos(ProcessMethods, RunMethods, BatchMethods, WebhookMethods, CourtMethods, TrailMethods, ErasureMethods):
+class Autos(
+    ProcessMethods,
+    RunMethods,
+    BundleMethods,
+    BatchMethods,
+    WebhookMethods,
+    CourtMethods,
+    TrailMethods,
+    ErasureMethods,
+):
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 
     Idempotent requests are retried a few times if the API does not answer or asks to wait (``Retry-After``, up to
