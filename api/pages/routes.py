@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.deps import PresenterDep, Reader
-from api.pages import actions, archive, home, sign_in
+from api.deps import BundleServiceDep, PresenterDep, Reader
+from api.pages import actions, archive, bundle, home, sign_in
 from api.pages.document_list import DocumentQuery
 from api.pages.rendering import STATIC, PageRoute, render_page
 from api.pages.view import read_process
@@ -28,9 +28,10 @@ async def get_process(
     client: Reader,
     query: Annotated[DocumentQuery, Query()],
     presenter: PresenterDep,
+    bundles: BundleServiceDep,
 ) -> Response:
     """A process with a page of its documents."""
-    view = await read_process(presenter, number, client, query)
+    view = await read_process(presenter, bundles, number, client, query)
     return render_page(request, "process", process=view, notice=query.notice)
 
 
@@ -41,9 +42,11 @@ async def get_live(
     client: Reader,
     query: Annotated[DocumentQuery, Query()],
     presenter: PresenterDep,
+    bundles: BundleServiceDep,
 ) -> Response:
     """The changing part of a process's page, for its script."""
-    return render_page(request, "live", process=await read_process(presenter, number, client, query))
+    view = await read_process(presenter, bundles, number, client, query)
+    return render_page(request, "live", process=view)
 
 
 @router.get("/ui/static/{name}")
@@ -59,5 +62,5 @@ async def get_static(request: Request, name: str) -> Response:
 # For the page's links: here, a problem is a page for people, and a session that has ended leads to the sign-in.
 router.add_api_route("/ui/processes/{number}/documents/{document_id}/content", processes.get_content)
 
-for _module in (home, archive, actions, sign_in):
+for _module in (home, archive, bundle, actions, sign_in):
     router.include_router(_module.router)

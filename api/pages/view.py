@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.pages.bundle import ONE_PDF
 from api.pages.document_list import DocumentList, DocumentQuery, read_documents
 from api.pagination import PROCESS_CURSOR
 from api.presenters import ProcessPresenter, status_of
+from api.services.bundles import BundleService
+from domain.bundles import Bundle, BundleState
 from domain.clients import Client, Scope
 from domain.completeness import Completeness, Outcome, Phase, ProcessStatus
 from domain.documents import Failure, quotes_court
@@ -43,6 +46,7 @@ class ProcessView:
         trouble: Why the run waits, if it waits for the court.
         lacks_worker: Whether the open run cannot go on because no worker is at work.
         documents: The page of documents.
+        bundle: The PDF of all documents, if it was requested. None while a run is open.
     """
 
     number: str
@@ -57,6 +61,12 @@ class ProcessView:
     documents: DocumentList
     may_act: bool
     lacks_worker: bool = False
+    bundle: Bundle | None = None
+
+    @property
+    def is_building(self) -> bool:
+        """Whether the PDF is being built, so that the page refreshes itself."""
+        return self.bundle is not None and self.bundle.state is BundleState.BUILDING
 
     @property
     def is_open(self) -> bool:
@@ -128,12 +138,17 @@ async def _read_row(presenter: ProcessPresenter, process: Process) -> ProcessRow
 
 
 async def read_process(
-    presenter: ProcessPresenter, number: ProcessNumber, client: Client, query: DocumentQuery
+    presenter: ProcessPresenter,
+    bundles: BundleService,
+    number: ProcessNumber,
+    client: Client,
+    query: DocumentQuery,
 ) -> ProcessView:
     """Read what the page of a process shows.
 
     Args:
         presenter: Reads the catalog and Temporal.
+        bundles: Finds the PDF of all documents.
         number: The process.
         client: The client that views the page.
         query: Which documents to show.
@@ -145,6 +160,8 @@ async def read_process(
     state = await presenter.find_state(number)
     process, open_run = state or (Process(number.canonical, number.court), None)
     run = process.latest_run
+    documents = await read_documents(presenter.catalog, process.number, client, query)
+    has_bundle = open_run is None and documents.readable > 0
     return ProcessView(
         number=process.number,
         court=process.court,
@@ -155,7 +172,8 @@ async def read_process(
         failure=process.failure,
         cancelled=run is not None and run.outcome is Outcome.CANCELLED,
         trouble=await _read_trouble(presenter, open_run),
-        documents=await read_documents(presenter.catalog, process.number, client, query),
+        documents=documents,
+        bundle=await bundles.find(number, client, ONE_PDF) if has_bundle else None,
         may_act=client.may(Scope.DOWNLOAD),
         lacks_worker=open_run is not None and bool(presenter.warnings()),
     )

@@ -100,6 +100,22 @@ class BundleService:
             return replace(bundle, state=BundleState.FAILED, failure=_INTERRUPTED)
         return bundle
 
+    async def find(self, number: ProcessNumber, client: Client, options: BundleOptions) -> Bundle | None:
+        """Return the bundle of what the client may read now, if somebody has requested it. Starts nothing.
+
+        Raises:
+            Problem: 404, the process is unknown.
+        """
+        try:
+            selection = await self._select(number, client, options)
+        except Problem as problem:
+            if problem.code is not ProblemCode.NOTHING_TO_BUNDLE:
+                raise
+            return None
+        if await self.catalog.bundles.get(number.canonical, selection.id) is None:
+            return None
+        return await self.get(number, selection.id, client)
+
     async def issue_link(self, bundle: Bundle, recipient: Recipient) -> Link | None:
         """Return a new link to a bundle that the recipient may have. None if it is not ready."""
         if bundle.stored is None:

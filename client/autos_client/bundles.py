@@ -15,7 +15,7 @@ from autos_client.bundle_models import Bundle
 from autos_client.errors import AutosError, TookTooLong, Unavailable
 from autos_client.flows import Download, Flow, RunBlocking, Sleep, is_store_outage, send, store_refusal
 from autos_client.patience import Party, Patience, Retries
-from autos_client.requests import Call, _parse_as, _process_path, _path_segment
+from autos_client.requests import Call, _parse_as, _path_segment, _process_path
 from autos_client.waits import MAX_WAIT_SECONDS, backoff_seconds, with_jitter
 
 _POLL_SECONDS = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, court, deliveries, erasure, get, listing, runs
+from autos_client_cli import accesses, batch, bundle, court, deliveries, erasure, get, listing, runs
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -21,13 +21,14 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add `get`, `batch`, `list`, the commands on runs, `deliveries`, `accesses` and `court` to a program.
+    """Add `get`, `bundle`, `batch`, `list`, `deliveries`, `accesses`, `court` and those on runs to a program.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
     """
     for command, name, text, epilog in (
         (get.get, "get", get.GET_HELP, get.GET_EXAMPLES),
+        (bundle.bundle, "bundle", bundle.BUNDLE_HELP, bundle.BUNDLE_EXAMPLES),
         (batch.batch, "batch", batch.BATCH_HELP, batch.BATCH_EXAMPLES),
         (listing.list_processes, "list", listing.LIST_HELP, listing.LIST_EXAMPLES),
     ):

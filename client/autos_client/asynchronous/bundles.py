@@ -37,7 +37,12 @@ class BundleMethods(Connection):
         """See ``Autos.bundle``."""
         return await self._call(bundles.get_call(number, bundle_id))
 
-    async def wait_for_bundle(self, bundle: Bundle, *, timeout: float | None = None) -> Bundle:
+    async def wait_for_bundle(
+        self,
+        bundle: Bundle,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - It limits the build, not this call.
+    ) -> Bundle:
         """See ``Autos.wait_for_bundle``."""
         return await self._run(bundles.wait_until_ready(bundle, self._patience, timeout=timeout))
 
@@ -54,7 +59,7 @@ class BundleMethods(Connection):
         document_ids: Sequence[str] | None = None,
         order: str | None = None,
         overwrite: bool = False,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - It limits the build, not this call.
         patience: float | Patience | None = None,
         on_progress: Callable[[BundleState], None] | None = None,
     ) -> Bundle:
