@@ -197,6 +197,8 @@ TEXTS = {
     "problem.process_unknown": "This process has not been requested yet.",
     "problem.process_erased": "This process was erased from this service. Its administrator can allow it again.",
     "problem.document_not_available": "No document is stored that your key may open.",
+    "problem.nothing_to_bundle": "No document is stored that your key may open.",
+    "problem.bundle_not_ready": "The documents have changed since. Open the process again.",
     "problem.invalid_cursor": "This page of the list no longer exists. Open the process again.",
     "problem.invalid_request": "The address or the form has a value that this service does not understand.",
     "problem.invalid_process_number": "The address has no valid process number. Check its 20 digits.",

@@ -189,6 +189,8 @@ TEXTS = {
     "problem.process_unknown": "Este processo ainda não foi solicitado.",
     "problem.process_erased": "Este processo foi apagado deste serviço. Quem o administra pode liberá-lo de novo.",
     "problem.document_not_available": "Não há documento armazenado que sua chave possa abrir.",
+    "problem.nothing_to_bundle": "Nenhum documento que sua chave abre está guardado.",
+    "problem.bundle_not_ready": "Os documentos mudaram desde então. Abra o processo de novo.",
     "problem.invalid_cursor": "Esta página da lista não existe mais. Abra o processo de novo.",
     "problem.invalid_request": "O endereço ou o formulário tem um valor que este serviço não entende.",
     "problem.invalid_process_number": "O endereço não tem um número de processo válido. Confira os 20 dígitos.",
