@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 
 import pikepdf
 from pikepdf import Array, AttachedFileSpec, Dictionary, Name, OutlineItem, Pdf, String
@@ -18,14 +16,11 @@ from adapters.bundles.footers import FooterText, add_footers
 from adapters.bundles.front_matter import FrontMatter, write_front_matter, write_placeholders
 from adapters.bundles.manifest import MANIFEST_NAME, Inside, write_manifest
 from adapters.bundles.merging import UnmergeableFiles, merge
+from adapters.bundles.sealing import sealed_file
 from domain.bundle_contents import BuiltPdf, CoverFacts, PageRange
 from domain.text import printable
 
-_CHUNK_BYTES = 1024**2
-_TAIL_BYTES = 1024
 _MAX_BOOKMARK_LETTERS = 200
-# A line that no reader of PDFs minds, before the last lines. `autos_client_cli.bundle_files` reads it.
-_SEAL = "%autos-bundle-1 manifest={offset}+{length} sha256={digest}\n"
 
 
 def assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch: Path) -> BuiltPdf:
@@ -54,7 +49,6 @@ def _assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch
         PageRange(entry.piece.position, entry.piece.document_id, start, entry.pages, entry.finding.repaired)
         for entry, start in zip(entries, first, strict=True)
     )
-    omissions = list_omissions(entries)
     pages = len(pdf.pages)
     add_footers(pdf, _list_footers(facts, entries, front, pages))
     _add_links(pdf, front, first)
@@ -64,16 +58,17 @@ def _assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch
     pdf.attachments[MANIFEST_NAME] = AttachedFileSpec(
         pdf, manifest, filename=MANIFEST_NAME, mime_type="application/json", description="Autos bundle"
     )
-    # Streams are copied as they are: faster, and a damaged one does not stop the others.
-    pdf.save(
-        output,
-        deterministic_id=True,
-        compress_streams=False,
-        stream_decode_level=pikepdf.StreamDecodeLevel.none,
-        fix_metadata_version=False,
-    )
-    _seal(output, manifest)
-    return BuiltPdf(pages, output.stat().st_size, ranges, omissions)
+    # Streams are copied as they are: that is faster, and a damaged one does not stop the others.
+    with sealed_file(output, manifest) as file:
+        pdf.save(
+            file,
+            static_id=True,
+            compress_streams=False,
+            stream_decode_level=pikepdf.StreamDecodeLevel.none,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+            fix_metadata_version=False,
+        )
+    return BuiltPdf(pages, output.stat().st_size, ranges, list_omissions(entries))
 
 
 def _write_manifest(facts: CoverFacts, entries: Sequence[Entry], ranges: Sequence[PageRange]) -> bytes:
@@ -107,22 +102,19 @@ def _numbered_title(entry: Entry) -> str:
 
 
 def _add_links(pdf: Pdf, front: FrontMatter, first: Sequence[int]) -> None:
+    pages = [page.obj for page in pdf.pages]
     for link in front.links:
-        page = pdf.pages[link.page].obj
+        page = pages[link.page]
         annotation = Dictionary(
             Type=Name.Annot,
             Subtype=Name.Link,
             Rect=Array([round(each, 2) for each in link.area]),
             Border=Array([0, 0, 0]),
-            Dest=_destination(pdf, first[link.entry]),
+            Dest=Array([pages[first[link.entry] - 1], Name.Fit]),
         )
         if "/Annots" not in page:
             page.Annots = Array()
         page.Annots.append(pdf.make_indirect(annotation))
-
-
-def _destination(pdf: Pdf, page: int) -> Any:
-    return Array([pdf.pages[page - 1].obj, Name.Fit])
 
 
 def _add_bookmarks(pdf: Pdf, front: FrontMatter, entries: Sequence[Entry], first: Sequence[int]) -> None:
@@ -146,35 +138,3 @@ def _describe(pdf: Pdf, facts: CoverFacts) -> None:
     pdf.Root.PageMode = Name.UseOutlines
     pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
     pdf.Root.Lang = String("pt-BR")
-
-
-def _seal(output: Path, manifest: bytes) -> None:
-    """Add a line with the place of the manifest and the SHA-256 of everything but this line."""
-    digest = hashlib.sha256()
-    with output.open("r+b") as file:
-        offset = _find_manifest(file, digest, manifest)
-        file.seek(-_TAIL_BYTES, 2)
-        start = file.tell()
-        tail = file.read()
-        at = tail.rindex(b"startxref")
-        seal = _SEAL.format(offset=offset, length=len(manifest), digest=digest.hexdigest())
-        file.seek(start + at)
-        file.write(seal.encode() + tail[at:])
-
-
-def _find_manifest(file: Any, digest: Any, manifest: bytes) -> int:
-    """Read a whole file into a digest. Returns where the manifest begins."""
-    overlap, position, found = b"", 0, -1
-    head = manifest[:_TAIL_BYTES]
-    while chunk := file.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        window = overlap + chunk
-        at = window.find(head) if found < 0 else -1
-        if at >= 0:
-            found = position - len(overlap) + at
-        position += len(chunk)
-        overlap = window[-len(head) + 1 :]
-    file.seek(max(found, 0))
-    if found < 0 or file.read(len(manifest)) != manifest:
-        raise pikepdf.PdfError("The manifest is not where it was written.")
-    return found

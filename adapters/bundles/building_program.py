@@ -1,13 +1,14 @@
 """The program that builds one PDF. `adapters.bundles.pdf` runs it in the sandbox, because it parses untrusted PDFs.
 
-It prints one line of JSON for each file that it has inspected, so that a file that kills it is known by the line
-that is missing. The last line is the result.
+It prints lines of JSON: the index of a file before it is inspected, so that a file that kills the program is known,
+and what was found after it. The last line is the result, or the kind of the error.
 """
 
 from __future__ import annotations
 
 import json
 import pickle
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,15 +23,22 @@ def main(order_file: str) -> None:
     """Build the PDF that a file describes."""
     # Written by the process that started this one.
     order: Order = pickle.loads(Path(order_file).read_bytes())  # noqa: S301
-    entries = [Entry(piece, _look_at(order, index, piece)) for index, piece in enumerate(order.pieces)]
-    built = assemble(order.facts, entries, order.output, order.scratch)
+    try:
+        entries = [Entry(piece, _look_at(order, index, piece)) for index, piece in enumerate(order.pieces)]
+        built = assemble(order.facts, entries, order.output, order.scratch)
+    except Exception as error:  # noqa: BLE001 - it is told to the other process, which raises.
+        _print({"failed": type(error).__name__})
+        sys.exit(1)
     _print({"built": asdict(built)})
 
 
 def _look_at(order: Order, index: int, piece: Piece) -> Finding:
     if piece.path is None:
         return Finding(reason=piece.omitted)
-    finding = order.findings.get(index) or inspect(piece.path)
+    if known := order.findings.get(index):
+        return known
+    _print({"inspecting": index})
+    finding = inspect(piece.path)
     _print({"index": index, "finding": asdict(finding)})
     return finding
 

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import structlog
+
+from adapters.sandbox import Limits, run_in_sandbox
 from domain.bundle_contents import OmissionReason
+
+_PROGRAM = "adapters.bundles.conversion_program"
+_MIB = 1024**2
+_LIMITS = Limits(memory_bytes=1024 * _MIB, cpu_seconds=60, wall_seconds=120, file_bytes=512 * _MIB)
+# Text and HTML are parsed as a whole; images are bounded by their pixels too.
+_MAX_TEXT_BYTES = 8 * _MIB
+_MAX_IMAGE_BYTES = 256 * _MIB
+
+_log = structlog.get_logger()
+
+
+class Method(StrEnum):
+    """How a document is converted."""
+
+    HTML = "html"
+    HTML_TEXT = "html_text"
+    RTF = "rtf"
+    TEXT = "text"
+    IMAGE = "image"
 
 
 async def convert(source: Path, media_type: str, output: Path, scratch: Path) -> OmissionReason | None:
@@ -16,4 +40,41 @@ async def convert(source: Path, media_type: str, output: Path, scratch: Path) ->
         output: Where to write the PDF.
         scratch: A folder for intermediate files. The conversion leaves nothing there.
     """
-    raise NotImplementedError
+    methods = _methods(media_type)
+    if not methods:
+        return OmissionReason.UNSUPPORTED
+    size_bytes = source.stat().st_size
+    if size_bytes == 0:
+        return OmissionReason.EMPTY
+    if size_bytes > (_MAX_IMAGE_BYTES if methods == (Method.IMAGE,) else _MAX_TEXT_BYTES):
+        return OmissionReason.TOO_LARGE
+    for method in methods:
+        if (reason := await _convert(source, method, output, scratch)) is None:
+            return None
+    return reason
+
+
+async def _convert(source: Path, method: Method, output: Path, scratch: Path) -> OmissionReason | None:
+    with TemporaryDirectory(dir=scratch) as folder:
+        written = Path(folder) / "converted.pdf"
+        paths = (str(source.absolute()), str(written.absolute()))
+        ended = await run_in_sandbox(_PROGRAM, method, *paths, limits=_LIMITS, folder=Path(folder).absolute())
+        answer = ended.output.decode(errors="replace").strip()
+        if ended.succeeded and answer == "converted" and written.is_file():
+            written.replace(output)
+            return None
+    _log.info("document not converted", method=method, reason=ended.reason or answer[:200])
+    return OmissionReason(answer) if answer in set(OmissionReason) else OmissionReason.NOT_CONVERTED
+
+
+def _methods(media_type: str) -> tuple[Method, ...]:
+    """Return the ways to convert a media type, the best one first."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind in ("text/html", "application/xhtml+xml"):
+        # The text alone, where WeasyPrint's libraries are missing or the page exceeds the limits.
+        return Method.HTML, Method.HTML_TEXT
+    if kind in ("application/rtf", "text/rtf"):
+        return (Method.RTF,)
+    if kind.startswith("image/"):
+        return (Method.IMAGE,)
+    return (Method.TEXT,) if kind.startswith("text/") else ()

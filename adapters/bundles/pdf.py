@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,26 @@ _BYTES_PER_SECOND = 4 * 1024**2
 _SECONDS_PER_PIECE = 0.5
 _SPARE_SECONDS = 120
 _SPARE_BYTES = 256 * 1024**2
-# Each of them costs one more start.
+# Each of them costs two more starts.
 _MAX_KILLING_FILES = 20
+_KILLS = 2
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the building program said.
+
+    Attributes:
+        built: The result.
+        inspecting: Index of the last file that it began to inspect.
+        failed: The kind of the error that ended it.
+    """
+
+    built: BuiltPdf | None = None
+    inspecting: int | None = None
+    failed: str = ""
 
 
 async def build_pdf(facts: CoverFacts, pieces: Sequence[Piece], output: Path, scratch: Path) -> BuiltPdf:
@@ -43,22 +61,25 @@ async def build_pdf(facts: CoverFacts, pieces: Sequence[Piece], output: Path, sc
     """
     limits = _limits(pieces)
     findings: dict[int, Finding] = {}
-    files = [index for index, piece in enumerate(pieces) if piece.path is not None]
-    for _ in range(_MAX_KILLING_FILES):
+    kills = Counter[int]()
+    while True:
         order_file = scratch / "order.pickle"
         order_file.write_bytes(pickle.dumps(Order(facts, tuple(pieces), findings, output, scratch)))
         ended = await run_in_sandbox(_PROGRAM, str(order_file), limits=limits, folder=scratch)
-        built = _read_lines(ended, findings, pieces)
-        if built is not None:
-            return built
-        unknown = [index for index in files if index not in findings]
-        if not unknown:
+        report = _read_report(ended, findings, len(pieces))
+        if report.built:
+            return report.built
+        suspect = report.inspecting
+        if suspect is None or suspect in findings or len(kills) > _MAX_KILLING_FILES:
             break
-        # It was inspecting this file when it was killed, or killed itself.
-        _log.warning("PDF ended the inspection", document=pieces[unknown[0]].document_id, reason=ended.reason)
-        findings[unknown[0]] = Finding(reason=OmissionReason.DAMAGED)
-    _log.error("PDF of a process not built", process=facts.number, reason=ended.reason)
-    raise BundleNotBuilt(f"The documents could not be merged: {ended.reason}.")
+        # It was inspecting this file when it ended. Once may be chance: the machine's memory was full.
+        kills[suspect] += 1
+        _log.warning("PDF ended the inspection", document=pieces[suspect].document_id, reason=ended.reason)
+        if kills[suspect] >= _KILLS:
+            findings[suspect] = Finding(reason=OmissionReason.DAMAGED)
+    reason = report.failed or ended.reason
+    _log.error("PDF of a process not built", process=facts.number, reason=reason)
+    raise BundleNotBuilt(f"The documents could not be merged: {reason}.")
 
 
 def _limits(pieces: Sequence[Piece]) -> Limits:
@@ -72,21 +93,26 @@ def _limits(pieces: Sequence[Piece]) -> Limits:
     )
 
 
-def _read_lines(ended: Ended, findings: dict[int, Finding], pieces: Sequence[Piece]) -> BuiltPdf | None:
-    """Take note of the findings. Returns the result, if there is one."""
+def _read_report(ended: Ended, findings: dict[int, Finding], pieces: int) -> _Report:
+    """Return what the program said, and take note of its findings."""
+    report = _Report()
     for text in ended.output.splitlines():
         try:
             line: dict[str, Any] = json.loads(text)
         except ValueError:
             # It was killed while it wrote.
-            return None
+            return report
         if "built" in line:
-            return _read_result(line["built"]) if ended.succeeded else None
-        if 0 <= line["index"] < len(pieces):
+            return _Report(built=_read_result(line["built"]) if ended.succeeded else None)
+        if "failed" in line:
+            report = replace(report, failed=str(line["failed"]))
+        elif "inspecting" in line and 0 <= line["inspecting"] < pieces:
+            report = replace(report, inspecting=line["inspecting"])
+        elif "index" in line and 0 <= line["index"] < pieces:
             found = line["finding"]
             reason = OmissionReason(found["reason"]) if found["reason"] else None
             findings[line["index"]] = Finding(found["pages"], found["repaired"], reason)
-    return None
+    return report
 
 
 def _read_result(built: dict[str, Any]) -> BuiltPdf:

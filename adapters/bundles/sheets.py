@@ -18,7 +18,7 @@ HEIGHT_MM = 297.0 - STRIP_POINTS / _POINTS_PER_MM
 MARGIN_MM = 18.0
 _FONT_PACKAGE = "font_source_sans_pro"
 # A file is the same whenever it is written.
-_WRITTEN_AT = datetime(1980, 1, 1, tzinfo=UTC)
+WRITTEN_AT = datetime(1980, 1, 1, tzinfo=UTC)
 
 
 class Sheets(FPDF):
@@ -29,7 +29,7 @@ class Sheets(FPDF):
         folder = _font_folder()
         self.add_font("sans", "", folder / "SourceSansPro-Regular.ttf")
         self.add_font("sans", "B", folder / "SourceSansPro-Bold.ttf")
-        self.set_creation_date(_WRITTEN_AT)
+        self.set_creation_date(WRITTEN_AT)
         self.set_margin(MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
 
