@@ -269,7 +269,7 @@ class Settings(SettingsFields):
     @property
     def effective_scratch_dir(self) -> Path:
         """Where workers build bundles."""
-        return self.scratch_dir or self.data_dir / "scratch"
+        return (self.scratch_dir or self.data_dir / "scratch").absolute()
 
     @property
     def alert_worker_patience(self) -> timedelta:
