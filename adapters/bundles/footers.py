@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +118,11 @@ def _matrix(visible: _Box, rotation: int, strip: float) -> tuple[float, ...]:
     }[rotation]
 
 
-def _with_font(resources: Any, font: Any) -> Dictionary:
+def _with_font(resources: Any, font: Any) -> Any:
     """Return a copy of resources, which pages and forms may share, with the footer's font."""
-    copied = Dictionary(resources.as_dict()) if isinstance(resources, Dictionary) else Dictionary()
+    copied = copy(resources) if isinstance(resources, Dictionary) else Dictionary()
     fonts = copied.get("/Font")
-    copied.Font = Dictionary(fonts.as_dict()) if isinstance(fonts, Dictionary) else Dictionary()
+    copied.Font = copy(fonts) if isinstance(fonts, Dictionary) else Dictionary()
     copied.Font[_FONT] = font
     return copied
 

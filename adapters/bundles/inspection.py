@@ -34,7 +34,7 @@ def inspect(path: Path) -> Finding:
             pages = len(pdf.pages)
             blank = sum(not _has_content(page.obj) for page in pdf.pages)
             stated = _stated_pages(pdf)
-            # A truncated file may open too, with fewer pages than it states, or with pages that have lost their content.
+            # A truncated file may open too, with fewer pages than it states or with pages that lost their content.
             repaired = bool(pdf.get_warnings()) or (stated is not None and stated > pages)
     except pikepdf.PasswordError:
         return Finding(reason=OmissionReason.ENCRYPTED)
@@ -55,7 +55,7 @@ def _stated_pages(pdf: pikepdf.Pdf) -> int | None:
 
 
 def _has_content(page: pikepdf.Object) -> bool:
-    """Return whether there is anything on a page. Reads its content and its images once, so that qpdf may complain."""
+    """Return whether there is anything on a page. Reads its content and images once, so that qpdf may complain."""
     for stream in _streams_of_resources(page):
         stream.get("/Length")
     contents = page.get("/Contents")
