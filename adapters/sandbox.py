@@ -1,4 +1,4 @@
-"""Running one of our modules on untrusted bytes in a process of its own: with limits, without network or secrets."""
+"""Running one of our modules on untrusted bytes in a process of its own: limited, without network or secrets."""
 
 from __future__ import annotations
 

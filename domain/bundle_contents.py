@@ -64,7 +64,7 @@ CONVERTIBLE_TYPES = frozenset(
 
 
 def omitted_from_pdf(media_type: str) -> OmissionReason | None:
-    """Return why a document of this media type cannot become pages. None if it can, so that its bytes are needed."""
+    """Return why a document of this media type cannot become pages. None if it can: its bytes are needed."""
     kind = media_type.partition(";")[0].strip().lower()
     if kind == _PDF or kind in CONVERTIBLE_TYPES:
         return None
@@ -114,8 +114,10 @@ class Piece:
         if self.path is not None and (self.document_id is None or self.sha256 is None or self.size_bytes is None):
             raise ValueError("A piece with a path has an id, a size and a digest.")
         if self.omitted is OmissionReason.WITHHELD and any(
-            (self.document_id, self.name, self.type_name, self.filed_at, self.media_type, self.size_bytes)
-            + (self.sha256, self.detail)
+            (
+                *(self.document_id, self.name, self.type_name, self.filed_at, self.media_type),
+                *(self.size_bytes, self.sha256, self.detail),
+            )
         ):
             raise ValueError("Nothing may describe a withheld piece.")
 

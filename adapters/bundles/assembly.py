@@ -83,9 +83,7 @@ def _write_manifest(facts: CoverFacts, entries: Sequence[Entry], ranges: Sequenc
     return write_manifest("pdf", facts, inside, list_omissions(entries))
 
 
-def _list_footers(
-    facts: CoverFacts, entries: Sequence[Entry], front: FrontMatter, pages: int
-) -> list[FooterText]:
+def _list_footers(facts: CoverFacts, entries: Sequence[Entry], front: FrontMatter, pages: int) -> list[FooterText]:
     names = chain(
         repeat(texts.COVER, front.cover_pages),
         repeat(texts.TABLE, front.pages - front.cover_pages),

@@ -35,32 +35,39 @@ async def convert(source: Path, media_type: str, output: Path, scratch: Path) ->
     """Convert a document to a PDF. Returns why there is none, or None if there is one.
 
     Args:
-        source: The document's bytes, which may be hostile.
+        source: The document's bytes, which may be hostile. An absolute path, as the others.
         media_type: Their media type. `domain.bundle_contents.needs_conversion` says which ones are converted.
         output: Where to write the PDF.
         scratch: A folder for intermediate files. The conversion leaves nothing there.
     """
     methods = _methods(media_type)
-    if not methods:
-        return OmissionReason.UNSUPPORTED
-    size_bytes = source.stat().st_size
-    if size_bytes == 0:
-        return OmissionReason.EMPTY
-    if size_bytes > (_MAX_IMAGE_BYTES if methods == (Method.IMAGE,) else _MAX_TEXT_BYTES):
-        return OmissionReason.TOO_LARGE
+    if reason := _reason_before(source, methods):
+        return reason
     for method in methods:
         if (reason := await _convert(source, method, output, scratch)) is None:
             return None
     return reason
 
 
+def _reason_before(source: Path, methods: tuple[Method, ...]) -> OmissionReason | None:
+    """Return why a document need not even be tried."""
+    if not methods:
+        return OmissionReason.UNSUPPORTED
+    size_bytes = source.stat().st_size
+    if size_bytes == 0:
+        return OmissionReason.EMPTY
+    most = _MAX_IMAGE_BYTES if methods == (Method.IMAGE,) else _MAX_TEXT_BYTES
+    return OmissionReason.TOO_LARGE if size_bytes > most else None
+
+
 async def _convert(source: Path, method: Method, output: Path, scratch: Path) -> OmissionReason | None:
     with TemporaryDirectory(dir=scratch) as folder:
         written = Path(folder) / "converted.pdf"
-        paths = (str(source.absolute()), str(written.absolute()))
-        ended = await run_in_sandbox(_PROGRAM, method, *paths, limits=_LIMITS, folder=Path(folder).absolute())
+        ended = await run_in_sandbox(
+            _PROGRAM, method, str(source), str(written), limits=_LIMITS, folder=Path(folder)
+        )
         answer = ended.output.decode(errors="replace").strip()
-        if ended.succeeded and answer == "converted" and written.is_file():
+        if ended.succeeded and answer == "converted":
             written.replace(output)
             return None
     _log.info("document not converted", method=method, reason=ended.reason or answer[:200])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-import pikepdf
 from fpdf.fonts import CORE_FONTS_CHARWIDTHS
 from pikepdf import Array, Dictionary, Name, Pdf, Stream
 
@@ -41,9 +41,7 @@ class FooterText:
 def add_footers(pdf: Pdf, texts: Sequence[FooterText]) -> None:
     """Add a footer to each page of a PDF, in the order of the pages."""
     font = pdf.make_indirect(
-        Dictionary(
-            Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica, Encoding=Name.WinAnsiEncoding
-        )
+        Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica, Encoding=Name.WinAnsiEncoding)
     )
     before = pdf.make_stream(b"q\n")
     for page, text in zip(pdf.pages, texts, strict=True):
@@ -120,11 +118,11 @@ def _matrix(visible: _Box, rotation: int, strip: float) -> tuple[float, ...]:
     }[rotation]
 
 
-def _with_font(resources: Any, font: Any) -> Dictionary:
+def _with_font(resources: Any, font: Any) -> Any:
     """Return a copy of resources, which pages and forms may share, with the footer's font."""
-    copied = Dictionary(resources) if isinstance(resources, Dictionary) else Dictionary()
+    copied = copy(resources) if isinstance(resources, Dictionary) else Dictionary()
     fonts = copied.get("/Font")
-    copied.Font = Dictionary(fonts) if isinstance(fonts, Dictionary) else Dictionary()
+    copied.Font = copy(fonts) if isinstance(fonts, Dictionary) else Dictionary()
     copied.Font[_FONT] = font
     return copied
 
@@ -136,13 +134,14 @@ def _draw(text: FooterText, width: float, scale: float, matrix: tuple[float, ...
     left = _shorten(text.left, letters, width - 2 * side - right_width - letters)
     numbers = " ".join(f"{each:.3f}".rstrip("0").rstrip(".") for each in matrix)
     right_at = max(width - side - right_width, side)
+    baseline = _BASELINE_POINTS * scale
     return b"".join(
         (
             # What was cropped away must not show in the strip.
             f"\nQ\nq\n{numbers} cm\n1 g\n0 0 {width:.2f} {STRIP_POINTS * scale:.2f} re f\n".encode(),
-            f"0.35 g\nBT\n{_FONT} {letters:.2f} Tf\n1 0 0 1 {side:.2f} {_BASELINE_POINTS * scale:.2f} Tm\n".encode(),
+            f"0.35 g\nBT\n{_FONT} {letters:.2f} Tf\n1 0 0 1 {side:.2f} {baseline:.2f} Tm\n".encode(),
             *(b"(", _escape(left), b") Tj\n"),
-            f"1 0 0 1 {right_at:.2f} {_BASELINE_POINTS * scale:.2f} Tm\n".encode(),
+            f"1 0 0 1 {right_at:.2f} {baseline:.2f} Tm\n".encode(),
             *(b"(", _escape(text.right), b") Tj\nET\nQ\n"),
         )
     )

@@ -52,7 +52,7 @@ def convert_image(source: Path, output: Path) -> OmissionReason | None:
 
 
 def _is_upright(image: Image.Image) -> bool:
-    return image.getexif().get(_ORIENTATION_TAG, 1) == 1
+    return bool(image.getexif().get(_ORIENTATION_TAG, 1) == 1)
 
 
 def _add_frame(sheets: FPDF, frame: Image.Image) -> None:

@@ -1,4 +1,4 @@
-"""Looking at one PDF by itself: does it open, has it pages, is it damaged? One bad file would sink a whole merge."""
+"""Looking at one PDF by itself: does it open, has it pages, is it damaged? A bad one would sink the whole merge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from domain.bundle_contents import OmissionReason
 # What pikepdf raises for bytes that are no PDF, or a PDF with an odd structure.
 PDF_ERRORS = (
     *(pikepdf.PdfError, pikepdf.ForeignObjectError, pikepdf.DataDecodingError, pikepdf.DeletedObjectError),
-    *(AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, RecursionError, MemoryError, OSError),
+    *(
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        RecursionError,
+        MemoryError,
+        OSError,
+    ),
 )
 
 
@@ -22,10 +32,10 @@ def inspect(path: Path) -> Finding:
     try:
         with pikepdf.open(path, access_mode=pikepdf.AccessMode.stream) as pdf:
             pages = len(pdf.pages)
-            blank = sum(_count_missing(page.obj) for page in pdf.pages)
+            blank = sum(not _has_content(page.obj) for page in pdf.pages)
             stated = _stated_pages(pdf)
-            # A truncated file may open too, but with fewer pages than it states, or with pages without content.
-            repaired = bool(pdf.get_warnings()) or blank > 0 or (stated is not None and stated > pages)
+            # A truncated file may open too, with fewer pages than it states or with pages that lost their content.
+            repaired = bool(pdf.get_warnings()) or (stated is not None and stated > pages)
     except pikepdf.PasswordError:
         return Finding(reason=OmissionReason.ENCRYPTED)
     except PDF_ERRORS:
@@ -44,16 +54,14 @@ def _stated_pages(pdf: pikepdf.Pdf) -> int | None:
         return None
 
 
-def _count_missing(page: pikepdf.Object) -> int:
-    """Return 1 if the page names a content that is not there, after reading its content and resources once."""
+def _has_content(page: pikepdf.Object) -> bool:
+    """Return whether there is anything on a page. Reads its content and images once, so that qpdf may complain."""
     for stream in _streams_of_resources(page):
         stream.get("/Length")
     contents = page.get("/Contents")
-    if contents is None:
-        return int("/Contents" in page.keys())
     if isinstance(contents, pikepdf.Array):
-        return int(any(not isinstance(each, pikepdf.Stream) for each in contents))
-    return int(not isinstance(contents, pikepdf.Stream))
+        return any(isinstance(each, pikepdf.Stream) for each in contents.as_list())
+    return isinstance(contents, pikepdf.Stream)
 
 
 def _streams_of_resources(page: pikepdf.Object) -> Iterator[pikepdf.Stream]:

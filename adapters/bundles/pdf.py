@@ -12,8 +12,8 @@ from typing import Any
 
 import structlog
 
-from adapters.bundles.order import Order
 from adapters.bundles.entries import Finding
+from adapters.bundles.order import Order
 from adapters.sandbox import Ended, Limits, run_in_sandbox
 from domain.bundle_contents import BuiltPdf, CoverFacts, Omission, OmissionReason, PageRange, Piece
 from domain.errors import BundleNotBuilt

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import BinaryIO
 
-# `autos_client_cli.bundle_files` reads this line. It is a comment, which readers of PDFs skip, before the last lines.
+# `autos_client_cli.bundle_files` reads this line: a comment, which readers of PDFs skip, before the last lines.
 _SEAL = "%autos-bundle-1 manifest={offset}+{length} sha256={digest}\n"
 _LAST_LINES = b"startxref"
 # qpdf's identifier for tests. A real one would need a digest of everything before it.

@@ -26,7 +26,21 @@ _LINE_MM, _LETTER_POINTS = 4.8, 10
 _SKIPPED = frozenset({"head", "script", "style", "template", "title", "noscript"})
 _BLOCKS = frozenset(
     {
-        *("address", "article", "blockquote", "br", "center", "dd", "div", "dl", "dt", "footer", "form", "h1", "h2"),
+        *(
+            "address",
+            "article",
+            "blockquote",
+            "br",
+            "center",
+            "dd",
+            "div",
+            "dl",
+            "dt",
+            "footer",
+            "form",
+            "h1",
+            "h2",
+        ),
         *("h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section", "table", "tr", "ul"),
     }
 )
@@ -42,7 +56,7 @@ def convert_text(content: bytes, method: str, output: Path) -> OmissionReason | 
         output: Where to write the PDF.
     """
     if method == "rtf":
-        text = rtf_to_text(content.decode("latin-1"), encoding="cp1252", errors="replace")
+        text = str(rtf_to_text(content.decode("latin-1"), encoding="cp1252", errors="replace"))
     elif method == "html_text":
         text = _text_of_html(content)
     else:

@@ -21,7 +21,9 @@ _REASONS = {
     OmissionReason.FAILED: "O tribunal não entregou o documento.",
     OmissionReason.PENDING: "O documento ainda não foi baixado do tribunal.",
     OmissionReason.NO_CONTENT: "O tribunal lista o documento sem nenhum arquivo.",
-    OmissionReason.WITHHELD: "O documento é sigiloso ou deixou de ser exibido pelo tribunal, e a chave usada não o lê.",
+    OmissionReason.WITHHELD: (
+        "O documento é sigiloso ou deixou de ser exibido pelo tribunal, e a chave usada não o lê."
+    ),
 }
 UNTITLED = "Documento sem nome"
 WITHHELD_TITLE = "Documento sob sigilo"

@@ -1,6 +1,6 @@
 """The program that opens one PDF from its standard input and prints INTACT, REPAIRED or BROKEN.
 
-``adapters.content.pdf_inspection`` runs it in the sandbox. A PDF may be crafted to exhaust the program that opens it.
+``adapters.content.pdf_inspection`` runs it in the sandbox. A PDF may be crafted to exhaust whatever opens it.
 """
 
 from __future__ import annotations

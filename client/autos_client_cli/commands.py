@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, bundle, court, deliveries, erasure, get, listing, runs
+from autos_client_cli import accesses, batch, bundle, court, deliveries, erasure, get, listing, runs, verify
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -21,7 +21,7 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add `get`, `bundle`, `batch`, `list`, `deliveries`, `accesses`, `court` and those on runs to a program.
+    """Add every command that needs only a running API, and `verify`, to a program.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
@@ -31,6 +31,7 @@ def add_client_commands(app: typer.Typer) -> None:
         (bundle.bundle, "bundle", bundle.BUNDLE_HELP, bundle.BUNDLE_EXAMPLES),
         (batch.batch, "batch", batch.BATCH_HELP, batch.BATCH_EXAMPLES),
         (listing.list_processes, "list", listing.LIST_HELP, listing.LIST_EXAMPLES),
+        (verify.verify, "verify", verify.VERIFY_HELP, verify.VERIFY_EXAMPLES),
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(runs.app)
