@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from autos_client_cli.portuguese_bundle import BUNDLE_TEXTS
 from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
-from autos_client_cli.portuguese_verify import VERIFY_TEXTS
 
 PORTUGUESE = {
     **BUNDLE_TEXTS,
     **ERASURE_TEXTS,
-    **VERIFY_TEXTS,
     # The program.
     "Download every document of a Brazilian court process from an Autos service.": (
         "Baixa todos os documentos de um processo judicial de um serviço Autos."

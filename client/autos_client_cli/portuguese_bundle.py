@@ -1,8 +1,11 @@
-"""The Portuguese texts of `bundle`, by their English ones."""
+"""The Portuguese texts of `bundle` and `verify`, by their English ones."""
 
 from __future__ import annotations
 
+from autos_client_cli.portuguese_verify import VERIFY_TEXTS
+
 BUNDLE_TEXTS = {
+    **VERIFY_TEXTS,
     "Save the stored documents of a process as one file: a PDF with a cover, a table and bookmarks, or a ZIP.\n\n"
     "The name of the file decides which. The service builds it once; the same command again takes it from there. A "
     "download that broke off goes on where it ended. What is not inside is named, here and in the file.\n\n"

@@ -143,7 +143,9 @@ def test_withheld_documents_are_named_by_their_position_alone_and_come_last() ->
 def test_a_filter_says_nothing_about_withheld_documents() -> None:
     sealed = document(2, secrecy=Secrecy.MEDIUM, type_name="Laudo")
     for options in (replace(PDF, types=("Petição",)), replace(PDF, types=("Laudo",), instances=("G1",))):
-        assert sum(entry.omitted is OmissionReason.WITHHELD for entry in select([document(1), sealed], options).entries)
+        assert sum(
+            entry.omitted is OmissionReason.WITHHELD for entry in select([document(1), sealed], options).entries
+        )
 
 
 def test_filed_order_goes_by_instance_and_date_and_keeps_attachments_behind_their_parent() -> None:
