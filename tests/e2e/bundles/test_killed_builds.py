@@ -51,8 +51,8 @@ async def wait_for_step(stack: RunningStack, is_reached: Callable[[Path], bool])
     """Wait until a scratch folder of the stack has reached a step."""
 
     async with asyncio.timeout(60):
-        while not any(map(is_reached, scratch_folders(stack))):
-            # Some steps last for some milliseconds.
+        # Nobody tells that a file is there, and some steps last for some milliseconds.
+        while not any(map(is_reached, scratch_folders(stack))):  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
 
