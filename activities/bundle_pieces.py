@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from domain.bundle_contents import RECIPE_VERSION, OmissionReason, Piece
-from domain.bundles import BundleBuild, BundleFormat, BundleMember, BundleProgress
+from domain.bundle_selection import BundleFormat
+from domain.bundles import BundleBuild, BundleMember, BundleProgress
 from domain.documents import StoredObject
 from domain.errors import BundleFailureCode, BundleRefused, StorageFailure
 from domain.storage import converted_key

@@ -27,7 +27,8 @@ from domain.bundle_messages import (
     ConvertedLot,
     NotifyRequest,
 )
-from domain.bundles import BundleBuild, BundleFailure, BundleFormat, BundleMember, BundleProgress
+from domain.bundle_selection import BundleFormat
+from domain.bundles import BundleBuild, BundleFailure, BundleMember, BundleProgress
 from domain.documents import StoredObject
 from domain.errors import (
     BundleFailureCode,

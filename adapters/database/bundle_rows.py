@@ -12,13 +12,8 @@ from adapters.database.bundle_tables import bundle_documents
 from adapters.database.secrecy import LEVELS, UNLISTED_AT, strictest_level
 from adapters.database.tables import documents, instances, processes
 from domain.bundle_contents import Omission, OmissionReason
-from domain.bundles import (
-    Bundle,
-    BundleFailure,
-    BundleFormat,
-    BundleProgress,
-    BundleState,
-)
+from domain.bundle_selection import BundleFormat
+from domain.bundles import Bundle, BundleFailure, BundleProgress, BundleState
 from domain.documents import StoredObject
 from domain.errors import BundleFailureCode
 from domain.secrecy import Secrecy, strictest

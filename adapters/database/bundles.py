@@ -17,13 +17,8 @@ from adapters.database.tombstones import claim_process, lock_process, refuse_era
 from adapters.database.upserts import insert_into
 from adapters.database.webhook_tables import deliveries
 from domain.bundle_contents import Omission
-from domain.bundles import (
-    Bundle,
-    BundleFailure,
-    BundleProgress,
-    BundleSelection,
-    BundleState,
-)
+from domain.bundle_selection import BundleSelection
+from domain.bundles import Bundle, BundleFailure, BundleProgress, BundleState
 from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
 from domain.webhooks import EventType

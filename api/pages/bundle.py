@@ -11,7 +11,7 @@ from api.pages.rendering import PageRoute
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from api.schemas.parameters import Number
-from domain.bundles import BundleFormat, BundleOptions
+from domain.bundle_selection import BundleFormat, BundleOptions
 
 # What the page offers: all that the client may read.
 ONE_PDF = BundleOptions(BundleFormat.PDF)

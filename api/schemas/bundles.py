@@ -10,7 +10,8 @@ from pydantic import Field
 
 from api.schemas.base import Body, DocumentId, RequestBody, UtcTime, WebhookUrl
 from domain.bundle_contents import OmissionReason
-from domain.bundles import BundleFormat, BundleOptions, BundleOrder, BundleState
+from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder
+from domain.bundles import BundleState
 from domain.errors import BundleFailureCode
 from domain.secrecy import Secrecy
 

@@ -13,15 +13,8 @@ from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from domain.accesses import Recipient
 from domain.bundle_messages import BundleRequest
-from domain.bundles import (
-    Bundle,
-    BundleFailure,
-    BundleOptions,
-    BundleSelection,
-    BundleState,
-    bundle_body,
-    select_documents,
-)
+from domain.bundle_selection import BundleOptions, BundleSelection, select_documents
+from domain.bundles import Bundle, BundleFailure, BundleState, bundle_body
 from domain.clients import Client
 from domain.documents import Link
 from domain.errors import BundleFailureCode

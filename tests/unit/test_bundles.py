@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.bundle_contents import OmissionReason
-from domain.bundles import BundleFormat, BundleOptions, BundleOrder, BundleSelection, select_documents
+from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder, BundleSelection, select_documents
 from domain.clients import ALL_SCOPES, Scope
 from domain.documents import Document, DocumentStatus, Failure, StoredObject
 from domain.errors import FailureCode

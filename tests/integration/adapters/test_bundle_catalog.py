@@ -11,15 +11,8 @@ from sqlalchemy import update
 from adapters.database import Catalog, Database
 from adapters.database.tables import documents, instances, processes
 from domain.bundle_contents import Omission, OmissionReason
-from domain.bundles import (
-    BundleFailure,
-    BundleFormat,
-    BundleOptions,
-    BundleProgress,
-    BundleSelection,
-    BundleState,
-    select_documents,
-)
+from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
+from domain.bundles import BundleFailure, BundleProgress, BundleState
 from domain.clients import ALL_SCOPES, Scope
 from domain.documents import StoredObject
 from domain.erasure import Author
