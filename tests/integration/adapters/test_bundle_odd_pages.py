@@ -102,9 +102,9 @@ def test_shared_and_inherited_resources_stay_as_they_are(tmp_path: Path) -> None
     pdf.Root.Pages.Resources = shared
     pdf.save(tmp_path / "a.pdf")
     with pikepdf.open(stamp(tmp_path / "a.pdf", 3)) as stamped:
-        for page in stamped.pages:
-            assert set(page.obj.Resources.Font.keys()) == {"/F1", "/AutosFooter"}
-            assert set(page.obj.Resources.XObject.Fm.Resources.Font.keys()) == {"/F1"}
+        for each in stamped.pages:
+            assert set(each.obj.Resources.Font.keys()) == {"/F1", "/AutosFooter"}
+            assert set(each.obj.Resources.XObject.Fm.Resources.Font.keys()) == {"/F1"}
 
 
 @pytest.mark.parametrize("contents", [b"q 2 0 0 2 50 50 cm", b"Q Q Q", b"BT /F1 10 Tf", b""])
