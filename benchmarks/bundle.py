@@ -33,9 +33,7 @@ _MIB = 1024**2
 _SAMPLE_SECONDS = 0.01
 _PROGRAM = "adapters.sandbox_program"
 _MERGE = "import pikepdf, sys; pikepdf.Job(['qpdf', '--empty', '--pages', *sys.argv[2:], '--', sys.argv[1]]).run()"
-_IDLE = (
-    "import adapters.bundles.building_program, resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-)
+_IDLE = "import adapters.bundles.building_program, psutil; print(psutil.Process().memory_info().rss)"
 
 
 async def time_against_merge(bench: Bench) -> Sequence[Round]:
@@ -61,7 +59,7 @@ async def peak_memory(bench: Bench) -> Sequence[Round]:
     """Measure the peak memory of building one PDF, above that of the program without work."""
     rounds = []
     async with _pieces(bench) as (pieces, folder):
-        idle = int(await _run("-I", "-c", _IDLE)) * 1024
+        idle = int(await _run("-I", "-c", _IDLE))
         for index in range(ROUNDS):
             watching = asyncio.create_task(_watch_peak())
             await _build(pieces, folder)
