@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import memory, response_time, signing, throughput
+from benchmarks import bundle, memory, response_time, signing, throughput
 from benchmarks.bench import Bench
 from benchmarks.measurement import Budget, Round
 
@@ -98,5 +98,19 @@ ROWS = (
         "",
         Budget(150, at_most=True, unit="MiB"),
         memory.documents_at_once,
+    ),
+    Row(
+        "bundle",
+        f"one PDF of {bundle.DOCUMENTS} PDFs, {bundle.DOCUMENTS * bundle.PAGES:,} pages, 590 MB",
+        "qpdf's merge of the same files alone",
+        Budget(2, at_most=True),
+        bundle.time_against_merge,
+    ),
+    Row(
+        "bundle-memory",
+        "peak memory above idle, building that PDF",
+        "",
+        Budget(150, at_most=True, unit="MiB"),
+        bundle.peak_memory,
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,9 @@ from adapters.bundles.entries import Entry, Finding
 from adapters.bundles.inspection import inspect
 from adapters.bundles.order import Order
 from domain.bundle_contents import Piece
+
+# Of one file. Large ones need a second.
+_INSPECTION_CPU_SECONDS = 20
 
 
 def main(order_file: str) -> None:
@@ -38,7 +42,10 @@ def _look_at(order: Order, index: int, piece: Piece) -> Finding:
     if known := order.findings.get(index):
         return known
     _print({"inspecting": index})
+    # Ends the program if it fires.
+    signal.setitimer(signal.ITIMER_PROF, _INSPECTION_CPU_SECONDS)
     finding = inspect(piece.path)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     _print({"index": index, "finding": asdict(finding)})
     return finding
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 from domain.text import printable
 
@@ -28,6 +30,8 @@ class Sheets(FPDF):
         super().__init__(unit="mm", format=(WIDTH_MM, HEIGHT_MM))
         folder = _font_folder()
         self.add_font("sans", "", folder / "SourceSansPro-Regular.ttf")
+        font = self.fonts["sans"]
+        self._letters = frozenset(font.cmap) if isinstance(font, TTFFont) else frozenset[int]()
         self.add_font("sans", "B", folder / "SourceSansPro-Bold.ttf")
         self.set_creation_date(WRITTEN_AT)
         self.set_margin(MARGIN_MM)
@@ -37,7 +41,7 @@ class Sheets(FPDF):
         """Write a paragraph below the last one.
 
         Args:
-            text: One paragraph. What no font shows is left out.
+            text: One paragraph.
             size: Of the letters, in points.
             bold: In bold letters.
             gray: From 0, black, to 255, white.
@@ -48,11 +52,18 @@ class Sheets(FPDF):
         self.set_font("sans", "B" if bold else "", size)
         self.set_text_color(gray)
         height = size / _POINTS_PER_MM * 1.3
-        self.multi_cell(0, height, printable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(0, height, self.showable(text), align="L", new_x="LMARGIN", new_y="NEXT")
+
+    def showable(self, text: str) -> str:
+        """Return a text in one line, with a question mark for each character that the font lacks."""
+        letters = self._letters
+        return "".join(
+            each if ord(each) in letters else "?" for each in unicodedata.normalize("NFC", printable(text))
+        )
 
     def fit(self, text: str, width: float) -> str:
         """Return a text in one line, shortened with an ellipsis to a width in millimetres, in the current font."""
-        text = printable(text)
+        text = self.showable(text)
         if self.get_string_width(text) <= width:
             return text
         while text and self.get_string_width(f"{text}…") > width:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from striprtf.striprtf import rtf_to_text
 
 from adapters.bundles.sheets import Sheets
 from domain.bundle_contents import OmissionReason
-from domain.text import printable
 
 _NOTES = {
     "rtf": "Convertido de RTF pelo Autos: só o texto, sem a formatação e as imagens do original.",
@@ -20,7 +18,8 @@ _NOTES = {
 }
 _LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_TAB = " " * 4
+_TAB_LETTERS = 4
+_MAX_INDENT = 32
 _LINE_MM, _LETTER_POINTS = 4.8, 10
 # Of HTML that is cut off: what the text is not of, and what ends a line.
 _SKIPPED = frozenset({"head", "script", "style", "template", "title", "noscript"})
@@ -75,11 +74,11 @@ def write_text(text: str, note: str, output: Path) -> None:
     sheets.ln(_LINE_MM)
     sheets.set_font("sans", "", _LETTER_POINTS)
     sheets.set_text_color(0)
-    # Composed accents: the font has no others.
-    for line in _LINE_BREAK.split(unicodedata.normalize("NFC", text)):
-        shown = printable(line.expandtabs(len(_TAB)).rstrip()) if line.strip() else ""
-        indent = _TAB * min((len(line) - len(line.lstrip())) // len(_TAB), 8)
-        sheets.multi_cell(0, _LINE_MM, indent + shown, align="L", new_x="LMARGIN", new_y="NEXT")
+    for line in _LINE_BREAK.split(text):
+        expanded = line.expandtabs(_TAB_LETTERS)
+        indent = " " * min(len(expanded) - len(expanded.lstrip()), _MAX_INDENT)
+        shown = indent + sheets.showable(expanded)
+        sheets.multi_cell(0, _LINE_MM, shown if shown.strip() else "", align="L", new_x="LMARGIN", new_y="NEXT")
     sheets.output(str(output))
 
 

@@ -191,6 +191,15 @@ def test_workflows_import_nothing_that_does_io() -> None:
     assert found == "[]"
 
 
+def test_whoever_orders_a_bundle_loads_none_of_the_libraries_that_build_it() -> None:
+    program = (
+        "import sys, adapters.bundles.conversion, adapters.bundles.pdf, adapters.bundles.zip_archive\n"
+        "print(sorted({'fpdf', 'pikepdf', 'PIL', 'striprtf', 'weasyprint'} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_the_tree_holds_no_packages() -> None:
     # What `pip download` leaves. Git keeps such files for ever.
     assert [file.name for pattern in ("*.whl", "*.tar.gz") for file in ROOT.glob(pattern)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from adapters.bundles import pdf
 from adapters.bundles.pdf import build_pdf
+from adapters.sandbox import Limits
 from domain.bundle_contents import RECIPE_VERSION, BuiltPdf, OmissionReason, Piece
+from domain.errors import BundleNotBuilt
 from tests.support.bundle_pieces import cover_facts, make_form, make_pdf, piece_of, read_bookmarks, read_pages
 
 
@@ -60,11 +64,13 @@ async def test_every_document_is_where_bookmarks_and_table_say(scratch: Path, tm
         )
         assert row is not None
         assert (int(row[1]), int(row[2])) == (place.first, place.first + place.count - 1)
-        assert piece.sha256 in table
+        assert f"SHA-256 {piece.sha256}" in table
     assert [title for level, title, _ in marks if level == 0] == ["Capa", "Índice", "1° Grau", "2° Grau"]
-    with pikepdf.open(output) as pdf:
-        assert pdf.check_pdf_syntax() == []
-        links = [link for page in pdf.pages[1 : built.ranges[0].first - 1] for link in page.obj.get("/Annots", [])]
+    with pikepdf.open(output) as opened:
+        assert opened.check_pdf_syntax() == []
+        links = [
+            link for page in opened.pages[1 : built.ranges[0].first - 1] for link in page.obj.get("/Annots", [])
+        ]
         assert [pikepdf.Page(link.Dest[0]).index + 1 for link in links] == [place.first for place in built.ranges]
 
 
@@ -94,8 +100,8 @@ async def test_same_pieces_are_the_same_bytes(scratch: Path, tmp_path: Path) -> 
 async def test_manifest_is_attached(scratch: Path, tmp_path: Path) -> None:
     pieces = make_pieces(tmp_path, 2)
     built = await build(pieces, scratch)
-    with pikepdf.open(tmp_path / "autos.pdf") as pdf:
-        manifest = json.loads(pdf.attachments["manifest.json"].get_file().read_bytes())
+    with pikepdf.open(tmp_path / "autos.pdf") as opened:
+        manifest = json.loads(opened.attachments["manifest.json"].get_file().read_bytes())
     assert manifest["recipe_version"] == RECIPE_VERSION
     assert [document["sha256"] for document in manifest["documents"]] == [piece.sha256 for piece in pieces]
     assert [document["pages"]["first"] for document in manifest["documents"]] == [
@@ -113,8 +119,8 @@ async def test_bad_files_have_a_page_that_says_so(scratch: Path, tmp_path: Path)
         "noise": OmissionReason.DAMAGED,
         "no pages": OmissionReason.EMPTY,
     }
-    with pikepdf.open(whole) as pdf:
-        pdf.save(tmp_path / "encrypted", encryption=pikepdf.Encryption(user="senha", owner="senha"))
+    with pikepdf.open(whole) as opened:
+        opened.save(tmp_path / "encrypted", encryption=pikepdf.Encryption(user="senha", owner="senha"))
     (tmp_path / "html").write_text("<html><body>Sessão expirada</body></html>")
     (tmp_path / "nothing").write_bytes(b"")
     (tmp_path / "noise").write_bytes(b"%PDF-1.4\n" + bytes(range(256)) * 20)
@@ -137,6 +143,27 @@ async def test_bad_files_have_a_page_that_says_so(scratch: Path, tmp_path: Path)
     assert "2 de 7 documentos" in pages[0]
     assert "inteira 30" in pages[-1]
     assert body == whole.read_bytes()
+
+
+@pytest.mark.thorough
+async def test_a_file_that_stops_the_program_is_damaged_and_the_others_go_on(
+    scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = make_pieces(tmp_path, 3)
+    trap = tmp_path / "2.pdf"
+    trap.unlink()
+    # Whoever opens it waits for ever.
+    os.mkfifo(trap)
+    monkeypatch.setattr(pdf, "_limits", lambda _: Limits(2 * 1024**3, 60, 20, 1024**3))
+    built = await build(pieces, scratch)
+    assert [(omission.position, omission.reason) for omission in built.omissions] == [(2, "damaged")]
+
+
+async def test_a_program_that_fails_blames_no_file(scratch: Path, tmp_path: Path) -> None:
+    output = tmp_path / "autos.pdf"
+    output.mkdir()
+    with pytest.raises(BundleNotBuilt, match="IsADirectoryError"):
+        await build(make_pieces(tmp_path, 2), scratch)
 
 
 async def test_half_a_pdf_is_never_silently_whole(scratch: Path, tmp_path: Path) -> None:
@@ -172,9 +199,15 @@ async def test_pieces_without_bytes_have_a_page_and_withheld_ones_no_name(scratc
 
 
 async def test_nothing_may_describe_a_withheld_piece() -> None:
-    for described in ({"name": "Laudo"}, {"document_id": "id-4"}, {"sha256": "0" * 64}, {"detail": "x"}):
+    withheld = Piece(None, 4, omitted=OmissionReason.WITHHELD)
+    for describe in (
+        lambda: replace(withheld, name="Laudo"),
+        lambda: replace(withheld, document_id="id-4"),
+        lambda: replace(withheld, sha256="0" * 64),
+        lambda: replace(withheld, detail="x"),
+    ):
         with pytest.raises(ValueError, match="withheld"):
-            replace(Piece(None, 4, omitted=OmissionReason.WITHHELD), **described)
+            describe()
 
 
 async def test_values_of_forms_survive(scratch: Path, tmp_path: Path) -> None:
@@ -183,5 +216,5 @@ async def test_values_of_forms_survive(scratch: Path, tmp_path: Path) -> None:
         for number in (1, 2)
     ]
     await build(pieces, scratch)
-    with pikepdf.open(tmp_path / "autos.pdf") as pdf:
-        assert [str(field.V) for field in pdf.Root.AcroForm.Fields] == ["valor 1", "valor 2"]
+    with pikepdf.open(tmp_path / "autos.pdf") as opened:
+        assert [str(field.V) for field in opened.Root.AcroForm.Fields] == ["valor 1", "valor 2"]
