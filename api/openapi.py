@@ -24,6 +24,7 @@ _TAGS = [
     {"name": "processes", "description": "A court process, its documents, and the run that downloads them."},
     {"name": "lists", "description": "Lists of processes and failures, over all processes."},
     {"name": "batches", "description": "Up to 1,000 processes in one request, with lower priority."},
+    {"name": "bundles", "description": "The documents of a process in one file."},
     {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
     {"name": "court", "description": "The court's status, and the credentials for it."},
     {"name": "accesses", "description": "The access trail: who was handed which document."},

@@ -18,7 +18,7 @@ from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack, dead_service
 
-QUEUES = ("processes", "court")
+QUEUES = ("processes", "court", "bundles")
 RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
 ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}
 
@@ -69,13 +69,20 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
 ) -> None:
     stack, number = unattended_stack, fresh_number()
     await stack.create_process(number, 2, size_bytes=2_000)
-    assert (await wait_until_ready(stack, "ok", seconds=30))["workers"] == {"processes": 1, "court": 1}
+    assert (await wait_until_ready(stack, "ok", seconds=30))["workers"] == {
+        "processes": 1,
+        "court": 1,
+        "bundles": 1,
+    }
     # A second API on the same catalog must not report the same again.
     variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
     async with running_api_beside(stack, **variables):
         with dead_service(stack, "worker", signal.SIGKILL):
             ready = await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS + 15)
-            assert (ready["workers"], set(ready["parts"].values())) == ({"processes": 0, "court": 0}, {"ok"})
+            assert (ready["workers"], set(ready["parts"].values())) == (
+                {"processes": 0, "court": 0, "bundles": 0},
+                {"ok"},
+            )
             assert "autos worker" in ready["advice"]
             for queue in QUEUES:
                 assert await read_metric(stack, f'autos_workers_polling{{queue="{queue}"}}') == "0.0"

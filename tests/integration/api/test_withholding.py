@@ -16,7 +16,10 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.security.encryption import Encryptor
 from api.app import create_app
-from domain.clients import Scope
+from domain.bundle_contents import Omission, OmissionReason
+from domain.bundle_selection import BundleFormat, BundleOptions, select_documents
+from domain.bundles import BundleProgress
+from domain.clients import ALL_SCOPES, Scope
 from domain.completeness import Outcome
 from domain.documents import StoredObject
 from domain.errors import FailureCode
@@ -64,12 +67,14 @@ class Case:
     """A process with one stored and one failed document, both of one kind.
 
     Attributes:
+        bundle: A bundle of both, as a key with the scope `sealed` has requested it.
         revealing_texts: Texts that reveal something of the documents, wherever they appear.
     """
 
     number: str
     stored: str
     failed: str
+    bundle: str
     revealing_texts: tuple[str, ...]
 
 
@@ -150,7 +155,22 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
         '"size_bytes":7654321',
         key,
     )
-    return Case(number, stored, failed, revealing_texts)
+    return Case(number, stored, failed, await create_bundle(catalog, number), revealing_texts)
+
+
+async def create_bundle(catalog: Catalog, number: str) -> str:
+    """Create a bundle of all documents of a process that is ready, and return its id."""
+    known = await catalog.bundle_builds.list_documents(number)
+    selection = select_documents(number, known, BundleOptions(BundleFormat.ZIP), ALL_SCOPES)
+    await catalog.bundles.request(selection, "archive")
+    file = StoredObject(f"bundles/{number}/{selection.id}.zip", 8_000_000, "ab" * 32, "application/zip")
+    omitted = [
+        Omission(document.position, document.id, document.name, OmissionReason.FAILED, "")
+        for document in known
+        if document.stored is None
+    ]
+    await catalog.bundles.record_ready(selection.id, number, file, BundleProgress(), omitted, pages=None)
+    return selection.id
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +226,11 @@ async def test_every_route_withholds_documents_by_the_same_rule(
     assert ("location" in opened.headers) is not withheld
     if withheld:
         assert opened.json()["code"] == "sealed"
+    bundle = f"/processes/{case.number}/bundles/{case.bundle}"
+    assert (await service.get(bundle, scopes)).status_code == (403 if withheld else 200)
+    opened = await service.get(f"{bundle}/content", scopes)
+    assert opened.status_code == (403 if withheld else 307)
+    assert ("location" in opened.headers) is not withheld
     shown = await collect_document_bodies(service, case, scopes)
     assert case.stored in {document["id"] for document in shown}
     for document in shown:
@@ -230,6 +255,7 @@ async def test_no_route_reveals_withheld_texts(service: Service, scopes: frozens
     revealing_paths: set[str] = set()
     for kind, case in service.cases.items():
         values = {"number": case.number, "code": "sealed", "batch_id": "0" * 32, "delivery_id": "evt_0"}
+        values["bundle_id"] = case.bundle
         for document_id in (case.stored, case.failed):
             document_only = [path for path in service.paths if "{document_id}" in path]
             for path in document_only if document_id == case.failed else service.paths:
