@@ -153,7 +153,9 @@ class EndpointDisabledBody(_AlertBody):
 class NoWorkerBody(_AlertBody):
     """The task queue that no worker serves."""
 
-    queue: str = Field(description="`processes`: runs and webhooks; `court`: requests to the court.")
+    queue: str = Field(
+        description="`processes`: runs and webhooks; `court`: requests to the court; `bundles`: builds of bundles."
+    )
 
 
 class AlertCourtUnavailable(_Event):

@@ -33,8 +33,9 @@ from tests.support.ports import bound_socket
 from tests.support.receiver import Receiver, running_receiver
 
 SECRET = "whsec_" + base64.b64encode(b"a synthetic secret of 32 bytes..").decode()
-NOBODY = {"processes": 0, "court": 0, "bundles": 0}
-EVERYBODY = {"processes": 1, "court": 2}
+# Of the two queues that runs need.
+NOBODY = {"processes": 0, "court": 0, "bundles": 1}
+EVERYBODY = {"processes": 1, "court": 2, "bundles": 1}
 
 
 @dataclass
