@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from domain.bundle_contents import RECIPE_VERSION, OmissionReason, Piece
+from domain.bundle_contents import RECIPE_VERSION, OmissionReason, Piece, needs_conversion
 from domain.bundle_selection import BundleFormat
 from domain.bundles import BundleBuild, BundleMember, BundleProgress
 from domain.documents import StoredObject
@@ -85,7 +85,7 @@ class PieceSource:
     async def _fetch(
         self, build: BundleBuild, stored: StoredObject, path: Path
     ) -> tuple[Path | None, OmissionReason | None]:
-        if build.bundle.format is BundleFormat.ZIP or stored.media_type == _PDF:
+        if build.bundle.format is BundleFormat.ZIP or not needs_conversion(stored.media_type):
             await self._read(stored, path)
             return path, None
         key = converted_key(build.bundle.process_number, stored.sha256, RECIPE_VERSION)
