@@ -15,7 +15,7 @@ from autos_client_cli.access import command_context, open_async_client, translat
 from autos_client_cli.command_help import examples
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.interruptions import Interrupted, run_interruptibly
-from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, patience_seconds
+from autos_client_cli.options import DEFAULT_PATIENCE, AsJson, PatienceTime, Quiet, patience_seconds
 from autos_client_cli.printing import print_json_lines, print_line, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.texts import t
@@ -84,8 +84,8 @@ def bundle(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help=t("Replace a file of that name with other content."))
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Save the stored documents of a process as one file."""
     number = canonical_number(number)
