@@ -69,6 +69,7 @@ async def test_every_document_is_where_bookmarks_and_table_say(scratch: Path, tm
     assert [title for level, title, _ in marks if level == 0] == ["Capa", "Índice", "1° Grau", "2° Grau"]
     with pikepdf.open(output) as opened:
         assert opened.check_pdf_syntax() == []
+        assert opened.pdf_version == "1.7"
         links = [
             link for page in opened.pages[1 : built.ranges[0].first - 1] for link in page.obj.get("/Annots", [])
         ]
