@@ -21,6 +21,8 @@ from domain.bundle_contents import BuiltPdf, CoverFacts, PageRange
 from domain.text import printable
 
 _MAX_BOOKMARK_LETTERS = 200
+# What documents of courts may need. qpdf begins an empty file with 1.3.
+_PDF_VERSION = "1.7"
 
 
 def assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch: Path) -> BuiltPdf:
@@ -62,6 +64,7 @@ def _assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch
     with sealed_file(output, manifest) as file:
         pdf.save(
             file,
+            min_version=_PDF_VERSION,
             static_id=True,
             compress_streams=False,
             stream_decode_level=pikepdf.StreamDecodeLevel.none,

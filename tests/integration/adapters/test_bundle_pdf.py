@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,7 @@ async def test_every_document_is_where_bookmarks_and_table_say(scratch: Path, tm
     assert [title for level, title, _ in marks if level == 0] == ["Capa", "Índice", "1° Grau", "2° Grau"]
     with pikepdf.open(output) as opened:
         assert opened.check_pdf_syntax() == []
+        assert opened.pdf_version == "1.7"
         links = [
             link for page in opened.pages[1 : built.ranges[0].first - 1] for link in page.obj.get("/Annots", [])
         ]
@@ -200,12 +202,13 @@ async def test_pieces_without_bytes_have_a_page_and_withheld_ones_no_name(scratc
 
 async def test_nothing_may_describe_a_withheld_piece() -> None:
     withheld = Piece(None, 4, omitted=OmissionReason.WITHHELD)
-    for describe in (
+    described: list[Callable[[], Piece]] = [
         lambda: replace(withheld, name="Laudo"),
         lambda: replace(withheld, document_id="id-4"),
         lambda: replace(withheld, sha256="0" * 64),
         lambda: replace(withheld, detail="x"),
-    ):
+    ]
+    for describe in described:
         with pytest.raises(ValueError, match="withheld"):
             describe()
 
