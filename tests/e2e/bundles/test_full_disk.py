@@ -16,9 +16,9 @@ from tests.support.buckets import open_bucket
 from tests.support.stack import RunningStack, running_stack
 
 DISK_BYTES = 40 * 1024**2
-# Three times six megabytes, and sixteen, are less than the disk; three times twelve are more.
+# Three times four of these files, and sixteen megabytes, are less than the disk; three times eight are more.
 FITTING = {"documents": 4, "size_bytes": 1_500_000}
-TOO_LARGE = {"documents": 8, "size_bytes": 1_500_000}
+TOO_LARGE = {"documents": 16, "size_bytes": 1_500_000}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,8 @@ async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
 async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: RunningStack, small_disk: Path) -> None:
     stack = small_stack
     number = await stack.create_ended_run(**TOO_LARGE)
-    ids = await only_pdfs(stack, number)
+    ids = (await only_pdfs(stack, number))[:8]
+    assert len(ids) == 8
     requested = await request_bundle(stack, number, document_ids=ids)
     bundle = await wait_until_built(stack, requested.json())
     assert (bundle["state"], bundle["failure"]["code"]) == ("failed", "scratch_full")
