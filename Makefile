@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo up test test-thorough test-long coverage check format lock bench sizing histories openapi settings client clean
+.PHONY: help demo up test test-thorough test-long coverage check format lock bench bench-quick bench-scale sizing histories openapi settings client clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,14 @@ format: $(READY) ## Rewrite the code as `make check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## Measure the budgets against their baselines, in one run
+bench: $(READY) ## Measure the budgets against their baselines, in one run of about ten minutes
 	$(BIN)/python -m benchmarks
+
+bench-quick: $(READY) ## Take a quick look at the budgets that need no minutes
+	$(BIN)/python -m benchmarks --quick
+
+bench-scale: $(READY) ## Measure a catalog of 100,000 processes and 3 million documents, on SQLite and Postgres
+	$(BIN)/python -m benchmarks --only scale-sqlite scale-postgres
 
 sizing: $(READY) ## Measure what a document costs, and print what a load needs (SIZING="--peak 5")
 	$(BIN)/python -m benchmarks.sizing $(SIZING)

@@ -261,6 +261,12 @@ class SettingsFields(BaseSettings):
     """The API's address for clients, used in URLs in responses and webhooks. Without it, the host and port
     above."""
 
+    # What is stored of a case.
+    store_parties: bool = True
+    """Whether to store the names of parties and lawyers, and the lawyers' registration with the bar
+    ([docs/case.md](case.md)). The next listing of each process applies a change. Numbers of taxpayers and sealed
+    parties are never stored."""
+
     # The access trail, and how long history is kept.
     access_trail: bool = True
     """Whether to record who is handed which document ([docs/keeping.md](keeping.md)). It must be the same for the

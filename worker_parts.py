@@ -93,6 +93,7 @@ async def open_adapters(
     encryptor = Encryptor(settings.secret_keys) if settings.secret_keys else None
     catalog = Catalog(Database(settings.effective_database_url), encryptor)
     catalog.accesses.is_kept = settings.access_trail
+    catalog.listings.are_parties_stored = settings.store_parties
     stack.push_async_callback(catalog.close)
     store = await ObjectStore.open(
         stack,

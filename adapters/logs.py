@@ -87,8 +87,8 @@ def configure_logging(log_format: Literal["auto", "json", "console"], level: str
     root.setLevel(number)
     # These log the URL of every request, including presigned links and webhook addresses.
     for chatty in (
-        "httpx",
-        "httpcore",
+        "httpx2",
+        "httpcore2",
         "botocore",
         "aiobotocore",
         "urllib3",

@@ -51,6 +51,7 @@ from api.routes import (
     actions,
     batches,
     bundles,
+    cases,
     codec,
     court,
     erasure,
@@ -68,6 +69,7 @@ from api.services.alert_delivery import AlertDelivery
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.bundles import BundleService
+from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
@@ -91,8 +93,17 @@ _DESCRIPTION = (
 _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
-    *(processes.router, status.router, actions.router, bundles.router, lists.router, batches.router),
-    *(webhooks.router, court.router),
+    *(
+        processes.router,
+        cases.router,
+        status.router,
+        actions.router,
+        bundles.router,
+        lists.router,
+        batches.router,
+        webhooks.router,
+        court.router,
+    ),
     *(accesses.router, erasure.router),
     *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
@@ -232,6 +243,7 @@ async def _open_services(
     app.state.actions = ProcessActionService(presenter, downloads, runs, RunControlClient(temporal))
     app.state.archives = ArchiveService(catalog, store, catalog.accesses.record)
     app.state.erasures = ErasureService(catalog, store, runs, ErasureClient(temporal))
+    app.state.cases = CaseService(catalog)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
     app.state.bundles = BundleService(catalog, BundleClient(temporal), runs, links, address_guard)

@@ -29,6 +29,7 @@ from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
 from api.services.bundles import BundleService
+from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
 from api.services.erasures import ErasureService
@@ -62,6 +63,7 @@ AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
 BundleServiceDep = Annotated[BundleService, _from_state("bundles")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
+CaseServiceDep = Annotated[CaseService, _from_state("cases")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
 CodecDep = Annotated[JsonCodec, _from_state("codec")]
 CodecOriginsDep = Annotated[frozenset[str], _from_state("codec_origins")]
@@ -79,6 +81,12 @@ WebhookServiceDep = Annotated[WebhookService, _from_state("webhooks")]
 WorkerPresenceDep = Annotated[WorkerPresence, _from_state("worker_presence")]
 
 
+def _authenticator_of(request: Request) -> Authenticator:
+    """Return the authenticator, for dependencies. As one of theirs, each would resolve it again, cached or not."""
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
+
+
 def sessions_of(request: Request) -> Sessions:
     """Return the sessions, for code that renders a page outside a route's function."""
     sessions: Sessions = request.app.state.sessions
@@ -92,10 +100,9 @@ def broadcaster_of(app: FastAPI) -> StatusBroadcaster:
 
 
 async def _authenticate(
-    request: Request,
-    authenticator: AuthenticatorDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Client:
+    authenticator = _authenticator_of(request)
     key = credentials.credentials if credentials else authenticator.key_of_session(request)
     client = await authenticator.authenticate(request, key, of_session=credentials is None)
     structlog.contextvars.bind_contextvars(client=client.name)
@@ -108,12 +115,10 @@ def _client_with(scope: Scope, cost: int = READ_COST) -> Any:
 
 
 def _checking(scope: Scope, cost: int) -> Callable[..., Awaitable[Client]]:
-    async def check_client(
-        request: Request, authenticator: AuthenticatorDep, client: Annotated[Client, Depends(_authenticate)]
-    ) -> Client:
+    async def check_client(request: Request, client: Annotated[Client, Depends(_authenticate)]) -> Client:
         wants_download = request.query_params.get("auto_download", "").lower() in _TRUE
         starts_download = wants_download and not is_head(request)
-        await authenticator.charge(request, client, START_COST if starts_download else cost)
+        await _authenticator_of(request).charge(request, client, START_COST if starts_download else cost)
         require_scope(client, scope)
         return client
 
@@ -135,7 +140,6 @@ async def _read_recipient(
     request: Request,
     client: Annotated[Client, Depends(_authenticate)],
     origins: OriginsDep,
-    authenticator: AuthenticatorDep,
     # For the description of the API. The value is read from the request, which may have the header twice.
     purpose: Annotated[
         str | None,
@@ -147,7 +151,8 @@ async def _read_recipient(
         ),
     ] = None,
 ) -> Recipient:
-    has_session = "authorization" not in request.headers and authenticator.key_of_session(request) is not None
+    session_key = _authenticator_of(request).key_of_session
+    has_session = "authorization" not in request.headers and session_key(request) is not None
     return Recipient(
         client,
         request_id_of(request.scope),

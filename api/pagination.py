@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from domain.cases import TimelineKey
 from domain.errors import InvalidInput
 
 Key = TypeVar("Key")
@@ -129,4 +130,18 @@ ACCESS_CURSOR: CursorCodec[tuple[datetime, int]] = CursorCodec(
     re.compile(r"a([0-9]{1,17})/([0-9]{1,18})"),
     write=lambda key: f"a{_to_microseconds(key[0])}/{key[1]}",
     read=lambda moment, number: (_from_microseconds(moment), int(number)),
+)
+# The number of the last change of a page.
+CHANGE_CURSOR: CursorCodec[int] = CursorCodec(
+    re.compile(r"g([0-9]{1,10})"),
+    write=lambda sequence: f"g{sequence}",
+    read=_read_position,
+)
+# When it happened, which may be before 1970 or unknown, whether it is a movement, and its key or id.
+TIMELINE_CURSOR: CursorCodec[TimelineKey] = CursorCodec(
+    re.compile(r"t(-?[0-9]{1,18}|)/([md])/([0-9a-f-]{36,64})"),
+    write=lambda key: f"t{'' if key.at is None else _to_microseconds(key.at)}/{'dm'[key.is_movement]}/{key.id}",
+    read=lambda moment, kind, entry_id: TimelineKey(
+        _from_microseconds(moment) if moment else None, kind == "m", entry_id
+    ),
 )

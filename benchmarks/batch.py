@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
+import httpx2
 
 from adapters.logs import configure_logging
 from benchmarks.bench import Bench, open_bench
@@ -111,7 +111,7 @@ def main() -> None:
     configure_logging("auto", "warning")
     try:
         met = asyncio.run(_measure(arguments.processes))
-    except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (CannotMeasure, AutosError, httpx2.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
         hard_exit(2)
     hard_exit(0 if met else 1)

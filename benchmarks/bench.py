@@ -17,17 +17,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 from temporalio.client import Client
 
-from benchmarks.measurement import CannotMeasure
+from benchmarks.measurement import FULL, CannotMeasure, Effort, Round
+from benchmarks.sizing_meters import PostgresMeter
 from devstack.isolation import isolated_settings
 from devstack.stack import Stack
 from domain.process_number import ProcessNumber
 
 COURT_CONCURRENCY = 16
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 # The rate limit protects a real court. Here it must not limit the measurement.
 _VARIABLES = {
     "AUTOS_COURT_CONCURRENCY": str(COURT_CONCURRENCY),
@@ -48,10 +49,23 @@ class CourtStats:
 
 
 class Bench:
-    """A running local stack and the operations of benchmarks on it."""
+    """A running local stack and the operations of benchmarks on it.
 
-    def __init__(self, addresses: dict[str, Any], http: httpx.AsyncClient, temporal: Client) -> None:
+    Attributes:
+        effort: How much is measured.
+        services: Every service of the stack, by name.
+        postgres: The server of the catalog. None if that is an SQLite file: the API and the worker do its work.
+        histories: The longest histories of large runs, if those were measured already.
+    """
+
+    def __init__(
+        self, addresses: dict[str, Any], http: httpx2.AsyncClient, temporal: Client, effort: Effort = FULL
+    ) -> None:
+        self.effort = effort
+        self.postgres: PostgresMeter | None = None
+        self.histories: list[Round] = []
         self.api = str(addresses["api"])
+        self.temporal_address = str(addresses["temporal"])
         self.services = {name: psutil.Process(pid) for name, pid in addresses["pids"].items()}
         self.api_service = self.services["api"]
         self.worker = self.services["worker"]
@@ -110,7 +124,7 @@ class Bench:
         """Run a module of this package as a separate program against the same stack, until the block is left."""
         program = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"benchmarks.{module}", *arguments),
-            env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdin=PIPE,
             stdout=PIPE,
         )
@@ -121,7 +135,7 @@ class Bench:
                 program.terminate()
             await program.wait()
 
-    async def _control(self, method: str, path: str, body: object = None) -> httpx.Response:
+    async def _control(self, method: str, path: str, body: object = None) -> httpx2.Response:
         return (await self.http.request(method, self._simulator + path, json=body)).raise_for_status()
 
 
@@ -149,13 +163,16 @@ class RunningModule:
 
 
 @asynccontextmanager
-async def open_bench(variables: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Bench]:
+async def open_bench(
+    variables: Mapping[str, str] = MappingProxyType({}), *, effort: Effort = FULL
+) -> AsyncIterator[Bench]:
     """Run a local stack in a temporary folder until the block is left.
 
     The user's settings are hidden, so that no real court is ever called.
 
     Args:
         variables: further settings of the stack.
+        effort: how much is measured.
     """
     with (
         tempfile.TemporaryDirectory(prefix="autos-bench-") as folder,
@@ -163,12 +180,12 @@ async def open_bench(variables: Mapping[str, str] = MappingProxyType({})) -> Asy
     ):
         async with (
             Stack(Path(folder), ephemeral_ports=True) as stack,
-            httpx.AsyncClient(trust_env=False, timeout=60) as http,
+            httpx2.AsyncClient(trust_env=False, timeout=60) as http,
         ):
             addresses = stack.addresses()
             # Separate programs find the stack like its own services do.
             os.environ["AUTOS_DATA_DIR"] = folder
-            yield Bench(addresses, http, await Client.connect(str(addresses["temporal"])))
+            yield Bench(addresses, http, await Client.connect(str(addresses["temporal"])), effort)
 
 
 def _process_number(sequence: int) -> str:

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.loop NUMBER WORKERS [WARM_UP_NUMBER]`` downloads the process, after the one for the warm-up,
 and prints one JSON line: documents, bytes, seconds in total, and seconds of the listing. It uses the libraries of
-the service (httpx, streaming, hashing while reading; aioboto3, one put with its SHA-256) but none of its code. It
+the service (httpx2, streaming, hashing while reading; aioboto3, one put with its SHA-256) but none of its code. It
 keeps no state, retries nothing and verifies only the length. Its clients are open before the clock starts.
 """
 
@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 import aioboto3
-import httpx
+import httpx2
 from aiobotocore.config import AioConfig
 
 from settings import Settings, load_settings
@@ -28,7 +28,7 @@ _PORTAL = "/api/v2"
 class Loop:
     """Workers that take documents from one queue."""
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient, s3: Any, workers: int) -> None:
+    def __init__(self, settings: Settings, http: httpx2.AsyncClient, s3: Any, workers: int) -> None:
         self._settings = settings
         self._http = http
         self._s3 = s3
@@ -85,12 +85,12 @@ async def main(number: str, workers: int, warm_up: str | None) -> None:
         response_checksum_validation="when_required",
     )
     async with (
-        httpx.AsyncClient(
+        httpx2.AsyncClient(
             base_url=settings.court_origin,
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
             timeout=60,
             trust_env=False,
-            limits=httpx.Limits(max_connections=workers, max_keepalive_connections=workers),
+            limits=httpx2.Limits(max_connections=workers, max_keepalive_connections=workers),
         ) as http,
         aioboto3.Session().client(
             "s3",

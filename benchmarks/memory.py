@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import psutil
 
 from benchmarks.bench import Bench, open_bench
-from benchmarks.measurement import ROUNDS, CannotMeasure, Figure, Round
+from benchmarks.measurement import CannotMeasure, Figure, Round
 from domain.process_number import ProcessNumber
 from simulator.case import Shape, build_case
 
@@ -68,14 +68,14 @@ async def _measure(bench: Bench, documents: int, size_bytes: int) -> Sequence[Ro
         # Modules that the worker loads for its very first document do not count as memory of a large one.
         await fresh.time_run(await fresh.new_process(1, _WARM_UP_BYTES))
         idle = fresh.worker.memory_info().rss
-        for index in range(ROUNDS):
+        for index in range(bench.effort.rounds):
             number = await fresh.new_process(documents, size_bytes)
             with PeakMemory(fresh.worker) as memory:
                 seconds = await fresh.time_run(number)
             await _check_documents(fresh, number, documents, size_bytes)
             rounds.append(Round(Figure((memory.peak - idle) / MIB, "MiB")))
             bench.log(
-                f"round {index + 1} of {ROUNDS}: {rounds[-1].ours} above {idle / MIB:.0f} MiB, "
+                f"round {index + 1} of {bench.effort.rounds}: {rounds[-1].ours} above {idle / MIB:.0f} MiB, "
                 f"{documents * size_bytes / MIB / seconds:.0f} MiB/s"
             )
     return rounds

@@ -18,13 +18,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.bench import Bench
-from benchmarks.measurement import ROUNDS, CannotMeasure, Figure, Round
+from benchmarks.measurement import CannotMeasure, Figure, Round, log_round
 
 # The simulated court has this process with this many documents of different sizes.
 NUMBER = "1011745-77.2025.8.11.0041"
 DOCUMENTS = 31
 _WARM_UP_REQUESTS = 200
-_REQUESTS = 500
 
 
 async def complete_process(bench: Bench) -> Sequence[Round]:
@@ -42,10 +41,10 @@ async def complete_process(bench: Bench) -> Sequence[Round]:
             targets = (ours, f"/processes/{NUMBER}"), (baseline, f"/rows/{NUMBER}")
             await _check_bodies(bench, *(json.loads(_timed_get(*target)[1]) for target in targets))
             await asyncio.to_thread(_measure_round, targets, _WARM_UP_REQUESTS)
-            rounds = []
-            for index in range(ROUNDS):
-                rounds.append(await asyncio.to_thread(_measure_round, targets, _REQUESTS))
-                bench.log(f"round {index + 1} of {ROUNDS}: {rounds[-1].ours} against {rounds[-1].baseline}")
+            rounds: list[Round] = []
+            for _ in range(bench.effort.rounds):
+                rounds.append(await asyncio.to_thread(_measure_round, targets, bench.effort.requests))
+                log_round(bench.log, rounds, bench.effort.rounds)
     return rounds
 
 
@@ -54,12 +53,11 @@ def _measure_round(targets: Sequence[tuple[HTTPConnection, str]], requests: int)
     for _ in range(requests):
         for target, milliseconds in zip(targets, times, strict=True):
             milliseconds.append(_timed_get(*target)[0] * 1000)
-    return Round(
-        *(
-            Figure(statistics.median(milliseconds), "ms", statistics.quantiles(milliseconds, n=100)[98])
-            for milliseconds in times
-        )
+    ours, baseline = (
+        Figure(statistics.median(milliseconds), "ms", statistics.quantiles(milliseconds, n=100)[98])
+        for milliseconds in times
     )
+    return Round(ours, baseline)
 
 
 def _timed_get(connection: HTTPConnection, path: str) -> tuple[float, bytes]:

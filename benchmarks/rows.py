@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import bundle, memory, response_time, signing, throughput
+from benchmarks import bundle, large_process, memory, response_time, scale, signing, throughput, watchers
 from benchmarks.bench import Bench
-from benchmarks.measurement import Budget, Round
+from benchmarks.measurement import FULL, Budget, Round
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,9 @@ class Row:
         what: description of what is measured.
         against: description of the baseline. Empty if there is none.
         measure: measures all rounds.
+        parts: description of the parts of a round. Empty if they are not shown.
+        is_quick: whether ``--quick`` measures it, in a few seconds.
+        command: what measures it, if ``make bench`` does not because it takes too long. Empty otherwise.
     """
 
     name: str
@@ -26,6 +29,9 @@ class Row:
     against: str
     budget: Budget
     measure: Callable[[Bench], Awaitable[Sequence[Round]]]
+    parts: str = ""
+    is_quick: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +52,32 @@ class Result:
         return self.row.budget.is_met_by(self.median.score)
 
 
-_RUN = f"{throughput.DOCUMENTS} documents of {throughput.SIZE_BYTES // 1000} kB"
+_RUN = f"{FULL.documents} documents of {throughput.SIZE_BYTES // 1000} kB"
 _LATENCY = f"{throughput.COURT_LATENCY_SECONDS * 1000:.0f} ms"
+_LOOP = "bare asyncio loop, 16 workers"
+_CPU = "CPU time of a document"
+_SCALE = f"lists, search, status, answers and sweeps with {scale.PROCESSES:,} processes"
+_SCALE_AGAINST = f"the same with {scale.FEW_PROCESSES}"
+_SCALE_BUDGET = Budget(1.3, at_most=True)
+_SCALE_COMMAND = "make bench-scale"
 
 ROWS = (
     Row(
         "throughput",
         f"{_RUN}, court latency {_LATENCY}",
-        "bare asyncio loop, 16 workers",
+        _LOOP,
         Budget(0.95),
         throughput.at_court_latency,
+        is_quick=True,
     ),
+    Row("cpu", f"{_RUN}, no latency", _LOOP, Budget(0.60), throughput.without_latency, parts=_CPU, is_quick=True),
     Row(
-        "cpu",
-        f"{_RUN}, no latency",
-        "bare asyncio loop, 16 workers",
-        Budget(0.70),
-        throughput.without_latency,
+        "cpu-postgres",
+        f"{_RUN}, no latency, catalog on Postgres",
+        _LOOP,
+        Budget(0.60),
+        throughput.without_latency_on_postgres,
+        parts=_CPU,
     ),
     Row(
         "sequential",
@@ -70,24 +85,27 @@ ROWS = (
         "one document after another",
         Budget(10),
         throughput.against_sequential,
+        is_quick=True,
     ),
     Row(
         "answer",
         f"answer of a complete process, {response_time.DOCUMENTS} signed links, p50",
         "the same rows as JSON, unsigned",
-        Budget(3, at_most=True),
+        Budget(1.5, at_most=True),
         response_time.complete_process,
+        is_quick=True,
     ),
     Row(
         "link",
-        f"CPU of a signed link, in a page of {signing.LINKS}",
+        f"CPU of a signed link, in a page of {signing.LINKS:,}",
         "",
         Budget(15, at_most=True, unit="µs"),
         signing.link,
+        is_quick=True,
     ),
     Row(
         "memory",
-        f"peak memory above idle, one document of {memory.ONE_BYTES // memory.MIB} MiB",
+        f"peak memory above idle, one document of {memory.ONE_BYTES // memory.MIB:,} MiB",
         "",
         Budget(150, at_most=True, unit="MiB"),
         memory.one_document,
@@ -112,5 +130,44 @@ ROWS = (
         "",
         Budget(150, at_most=True, unit="MiB"),
         bundle.peak_memory,
+    ),
+    Row(
+        "large-process",
+        f"CPU of a document, of {large_process.DOCUMENTS:,} in one process",
+        f"of {large_process.FEW_DOCUMENTS}",
+        Budget(1.15, at_most=True),
+        large_process.cost_per_document,
+    ),
+    Row(
+        "history",
+        f"longest history of a run of {large_process.DOCUMENTS:,} documents",
+        "",
+        Budget(10_000, at_most=True, unit="events"),
+        large_process.longest_history,
+    ),
+    Row(
+        "watchers",
+        f"memory of the API above idle, {watchers.STREAMS:,} clients follow a run",
+        "",
+        Budget(150, at_most=True, unit="MiB"),
+        watchers.memory_with_streams,
+    ),
+    Row(
+        "scale-sqlite",
+        f"{_SCALE}, on SQLite: the slowest",
+        _SCALE_AGAINST,
+        _SCALE_BUDGET,
+        scale.on_sqlite,
+        parts="time of each request or query",
+        command=_SCALE_COMMAND,
+    ),
+    Row(
+        "scale-postgres",
+        f"{_SCALE}, on Postgres: the slowest",
+        _SCALE_AGAINST,
+        _SCALE_BUDGET,
+        scale.on_postgres,
+        parts="time of each request or query",
+        command=_SCALE_COMMAND,
     ),
 )

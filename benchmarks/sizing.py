@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 from rich import box
 from rich.console import Console
@@ -224,7 +224,7 @@ def main() -> None:
     configure_logging("auto", "warning")
     try:
         costs = asyncio.run(measure())
-    except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (CannotMeasure, AutosError, httpx2.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
         hard_exit(1)
     lines = plan(load, costs.by_meter, costs.read_cpu_seconds)

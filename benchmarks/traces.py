@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpx2
 import psutil
 
 from adapters.logs import configure_logging
@@ -114,7 +114,7 @@ def main() -> None:
     configure_logging("auto", "warning")
     try:
         asyncio.run(_measure(arguments.rounds))
-    except (CannotMeasure, AutosError, httpx.HTTPError, TimeoutError, OSError) as error:
+    except (CannotMeasure, AutosError, httpx2.HTTPError, TimeoutError, OSError) as error:
         print(f"Could not measure: {str(error) or type(error).__name__}", file=sys.stderr)
         hard_exit(2)
     hard_exit(0)

@@ -280,9 +280,11 @@ def _retry_until(work: Callable[[], None], deadline: float) -> None:
 def _configure() -> Settings:
     """Read the settings and configure logging."""
     from adapters.logs import configure_logging
+    from cli.authorities import check_authorities
     from settings import load_settings
 
     settings = load_settings()
+    check_authorities()
     configure_logging(settings.log_format, settings.log_level)
     return settings
 

@@ -218,6 +218,7 @@ SECTIONS = (
             "api_port": ("api", "worker", "commands", "up"),
         },
     ),
+    Section("What is stored of a case", fields=("store_parties",), readers=("worker", "up")),
     Section(
         "The access trail, and how long history is kept",
         fields=(

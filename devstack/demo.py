@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -61,12 +61,14 @@ async def demo() -> bool:
             console.print(f"  all ready in {time.perf_counter() - begun:.1f} s")
             addresses = stack.addresses()
             with webhook_receiver(str(addresses["webhook_secret"])) as (webhook_url, events):
-                async with httpx.AsyncClient(base_url=str(addresses["api"]), trust_env=False, timeout=30) as client:
+                async with httpx2.AsyncClient(
+                    base_url=str(addresses["api"]), trust_env=False, timeout=30
+                ) as client:
                     await asyncio.wait_for(run_steps(client, webhook_url, events, checks), DEADLINE_SECONDS)
     return all(checks.passed)
 
 
-async def run_steps(client: httpx.AsyncClient, webhook_url: str, events: Events, checks: Checks) -> None:
+async def run_steps(client: httpx2.AsyncClient, webhook_url: str, events: Events, checks: Checks) -> None:
     """Act as a client: request, poll, receive the webhook, request again, open the links."""
     path = f"/processes/{NUMBER}"
 
@@ -112,7 +114,7 @@ async def run_steps(client: httpx.AsyncClient, webhook_url: str, events: Events,
     )
 
 
-async def poll_until_ended(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+async def poll_until_ended(client: httpx2.AsyncClient, path: str) -> dict[str, Any]:
     """Show the progress until the run has ended. Returns the last status."""
     columns = TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
@@ -131,7 +133,7 @@ async def poll_until_ended(client: httpx.AsyncClient, path: str) -> dict[str, An
             await asyncio.sleep(0.1)
 
 
-async def link_serves_document(client: httpx.AsyncClient, document: dict[str, Any]) -> bool:
+async def link_serves_document(client: httpx2.AsyncClient, document: dict[str, Any]) -> bool:
     """Return whether a document's link serves the size and the SHA-256 that the API states."""
     response = await client.get(document["download_url"])
     content = response.content
@@ -190,7 +192,7 @@ def main() -> None:
     begun = time.perf_counter()
     try:
         passed = asyncio.run(demo())
-    except (AutosError, httpx.HTTPError, TimeoutError) as error:
+    except (AutosError, httpx2.HTTPError, TimeoutError) as error:
         console.print(f"[red]The demo failed:[/] {str(error) or 'it took too long.'}")
         hard_exit(1)
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -95,7 +95,7 @@ def mutual_tls(folder: Path) -> dict[str, str]:
     return variables
 
 
-def signed_bucket_request(address: StorageAddress) -> httpx.Request:
+def signed_bucket_request(address: StorageAddress) -> httpx2.Request:
     """Return a request that gets 200 if the bucket exists and these keys open it.
 
     Without a signature, S3 responds the same whether a bucket exists or not.
@@ -104,7 +104,7 @@ def signed_bucket_request(address: StorageAddress) -> httpx.Request:
     request = AWSRequest("HEAD", url)
     credentials = Credentials(address.access_key_id or "", address.secret_access_key or "")
     S3SigV4Auth(credentials, "s3", address.region).add_auth(request)
-    return httpx.Request("HEAD", url, headers=dict(request.headers.items()))
+    return httpx2.Request("HEAD", url, headers=dict(request.headers.items()))
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-import httpx
+import httpx2
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
@@ -15,13 +15,13 @@ from temporalio.service import RPCError
 _PROBE_TIMEOUT = timedelta(seconds=2)
 
 
-async def responds_ok(http: httpx.AsyncClient, request: str | httpx.Request) -> bool:
+async def responds_ok(http: httpx2.AsyncClient, request: str | httpx2.Request) -> bool:
     """Return whether the response to a request, or to a GET of a URL, is 200."""
     if isinstance(request, str):
         request = http.build_request("GET", request)
     try:
-        return (await http.send(request)).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        return (await http.send(request)).status_code == httpx2.codes.OK
+    except httpx2.TransportError:
         return False
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 from temporalio.api.enums.v1 import TaskQueueType
 
 from devstack.data_folder import log_file
@@ -43,7 +43,7 @@ class Services:
     worker: Service
 
 
-def describe_services(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncClient) -> Services:
+def describe_services(environment: Environment, environ: Mapping[str, str], http: httpx2.AsyncClient) -> Services:
     """Describe the services of a stack.
 
     Raises:
@@ -100,7 +100,7 @@ def _temporal(environment: Environment, environ: Mapping[str, str], probe: Tempo
     )
 
 
-def _s3(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncClient) -> Service:
+def _s3(environment: Environment, environ: Mapping[str, str], http: httpx2.AsyncClient) -> Service:
     internal = dict(zip(S3_INTERNAL, environment.ports.s3_internal, strict=True))
     address = environment.own_storage
     command = (
@@ -133,7 +133,7 @@ def _s3(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncC
     )
 
 
-def _simulator(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncClient) -> Service:
+def _simulator(environment: Environment, environ: Mapping[str, str], http: httpx2.AsyncClient) -> Service:
     async def ready(_: float) -> bool:
         return await responds_ok(http, f"{environment.simulator_url}/_simulator/stats")
 
@@ -146,7 +146,7 @@ def _simulator(environment: Environment, environ: Mapping[str, str], http: httpx
     )
 
 
-def _api(environment: Environment, environ: Mapping[str, str], http: httpx.AsyncClient) -> Service:
+def _api(environment: Environment, environ: Mapping[str, str], http: httpx2.AsyncClient) -> Service:
     async def ready(_: float) -> bool:
         return await responds_ok(http, f"{environment.api_url}/health/ready")
 

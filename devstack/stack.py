@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Never, Self
 
-import httpx
+import httpx2
 
 from adapters.database.urls import engine_arguments
 from devstack.data_folder import lock_data_folder, read_local_values, write_local_values
@@ -27,7 +27,7 @@ from settings_fields import LOCAL_STACK_FILE
 _GUARD = Path(__file__).with_name("guard.py")
 _GRACE_SECONDS = 3.0
 # A service that is stopping must not have to wait for our idle connections.
-_NO_KEEPALIVE = httpx.Limits(max_keepalive_connections=0)
+_NO_KEEPALIVE = httpx2.Limits(max_keepalive_connections=0)
 _TOKEN_SECONDS = 30 * 24 * 3600
 
 
@@ -149,7 +149,7 @@ class Stack:
         secrets = Secrets.collect(operator, os.environ, saved)
         environment = Environment(folder, ports, operator, secrets)
         http = await self._resources.enter_async_context(
-            httpx.AsyncClient(trust_env=False, timeout=2.0, limits=_NO_KEEPALIVE)
+            httpx2.AsyncClient(trust_env=False, timeout=2.0, limits=_NO_KEEPALIVE)
         )
         services = describe_services(environment, os.environ, http)
 
@@ -226,9 +226,9 @@ async def _run_concurrently(*coroutines: Coroutine[Any, Any, None]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _issue_court_token(http: httpx.AsyncClient, simulator_url: str) -> str:
+async def _issue_court_token(http: httpx2.AsyncClient, simulator_url: str) -> str:
     try:
         response = await http.post(f"{simulator_url}/_simulator/token", json={"expires_in": _TOKEN_SECONDS})
         return str(response.raise_for_status().json()["token"])
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise ServiceFailed(f"The simulator did not issue a token: {error}") from None

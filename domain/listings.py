@@ -22,6 +22,7 @@ class Instance:
         filed_at: When the case was filed there.
         current: Whether the case is there now.
         secrecy: The level that the court states for the instance as a whole.
+        value: The value in dispute (*valor da causa*).
     """
 
     key: str
@@ -31,6 +32,10 @@ class Instance:
     filed_at: datetime | None = None
     current: bool = False
     secrecy: Secrecy = Secrecy.UNKNOWN
+    class_code: int | None = None
+    class_name: str | None = None
+    subjects: tuple[str, ...] = ()
+    value: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +103,83 @@ class ListedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Lawyer:
+    """Who represents a party.
+
+    Attributes:
+        role: As the court writes it, such as ``ADVOGADO``.
+        oab: The state and number of the bar registration, such as ``SP123456``.
+    """
+
+    name: str | None
+    role: str | None = None
+    oab: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A party of an instance. Numbers of taxpayers (CPF, CNPJ) are never kept, nor parties that the court seals.
+
+    Attributes:
+        pole: As the court writes it, such as ``ATIVO``.
+    """
+
+    instance_key: str
+    name: str
+    pole: str | None = None
+    lawyers: tuple[Lawyer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedProcess:
+    """Another process that the court relates to this one.
+
+    Attributes:
+        number: In canonical form if it is a valid number, otherwise as the court writes it.
+        relation: As the court writes it, such as ``CONEXAO``.
+    """
+
+    instance_key: str
+    number: str
+    relation: str | None = None
+    class_code: int | None = None
+    class_name: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMovement:
+    """One movement (*movimento*) as the court's listing describes it.
+
+    Attributes:
+        key: `domain.cases.movement_key`.
+        instance_key: The instance that it happened in.
+        code: The court's code of it.
+        text: The court's description of it.
+        document_id: The id that the listing states of the document that it is about.
+        secrecy: The strictest level of the movement and its instance.
+    """
+
+    key: str
+    instance_key: str
+    occurred_at: datetime | None = None
+    code: int | None = None
+    text: str | None = None
+    document_id: str | None = None
+    secrecy: Secrecy = Secrecy.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The court's description of a process at a moment, with its documents in filing order.
 
-    Names of parties are left out: they are not stored.
-
     Attributes:
         secrecy: The level that the court states for the process as a whole.
+        movements: The movements, without those that the court lists twice, in no order.
+        movements_stated: Whether the court says anything about movements. If it does not, what is known of them
+            stays.
+        parties: The parties that the court does not seal.
+        related: Other processes that the court relates to this one.
         unrecognized_levels: Secrecy levels that were not understood, each truncated, for the log.
     """
 
@@ -119,4 +194,8 @@ class Listing:
     subjects: tuple[str, ...] = ()
     filed_at: datetime | None = None
     value: Decimal | None = None
+    movements: tuple[ListedMovement, ...] = ()
+    movements_stated: bool = True
+    parties: tuple[Party, ...] = ()
+    related: tuple[RelatedProcess, ...] = ()
     unrecognized_levels: tuple[str, ...] = ()

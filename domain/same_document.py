@@ -1,4 +1,4 @@
-"""Whether two descriptions can be of the same document, fed to the court by two of its systems."""
+"""Whether two descriptions are of the same document, listed by two of the court's systems or under two ids."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class Description:
         if self.size_bytes and other.size_bytes and self.size_bytes != other.size_bytes:
             return True
         return bool(self.filed_at and other.filed_at and abs(self.filed_at - other.filed_at) > _SAME_FILING)
+
+    def agrees(self, other: Description) -> bool:
+        """Return whether both state the same name and the same moment of filing, and no different sizes.
+
+        One system writes these the same way at every call. So two of its entries that agree are one document.
+        """
+        is_same_name = bool(self.name and other.name and self.name.casefold() == other.name.casefold())
+        return (
+            is_same_name
+            and self.filed_at is not None
+            and self.filed_at == other.filed_at
+            and not self.contradicts(other)
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 from domain.process_number import ProcessNumber
 from simulator.document_types import BARE_TEXT, DocumentType, document_type
 from simulator.files import HTML, MIN_FORMATTED_BYTES, PDF, PLAIN, RTF, File, make_file
+from simulator.history import Filing, History
 
 _KNOWN_COUNTS = {"1011745-77.2025.8.11.0041": 31}
 _MIN_DOCUMENTS_FOR_TWINS = 12
@@ -37,6 +38,7 @@ class Shape:
         content_type: ``Content-Type`` of every binary. ``None`` sends each document's own type.
         content_disposition: ``Content-Disposition`` of every binary. ``None`` sends no such header.
         twins: whether two of the documents have the same bytes.
+        history: what has happened since.
     """
 
     documents: int
@@ -51,6 +53,12 @@ class Shape:
     content_type: str | None = None
     content_disposition: str | None = None
     twins: bool = False
+    history: History = field(default_factory=History)
+
+    def count(self, degree: int) -> int:
+        """Return how many documents a degree has."""
+        configured = self.documents if degree == 1 else self.second_instance_documents
+        return configured + len(self.history.filings_of(degree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class Document:
     coded: bool
     described: bool
     filed_at: str
-    origin: str
+    origin: str | None
     codex: int
     media_type: str
     pages: int
@@ -98,11 +106,17 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One instance of the process, as listed by one source: 0, or 1 for the copies."""
+    """One instance of the process, as listed by one source: 0, or 1 for the copies.
+
+    Attributes:
+        documents: those that the listing has.
+        all_documents: those that the court has.
+    """
 
     degree: int
     source: int
     documents: tuple[Document, ...]
+    all_documents: tuple[Document, ...]
 
 
 class Case:
@@ -118,14 +132,29 @@ class Case:
     def __init__(self, number: ProcessNumber, shape: Shape) -> None:
         self.number = number
         self.shape = shape
-        self.opened_at = _wire_time(_opened_at(number))
-        self.documents = (*_documents(number, shape, degree=1), *_documents(number, shape, degree=2))
+        self.opened_at = wire_time(_opened_at(number))
+        levels = dict(shape.history.document_secrecy)
+        self.documents = tuple(
+            replace(document, secrecy=levels.get(document.index, document.secrecy))
+            for degree in (1, 2)
+            for document in _documents(number, shape, degree=degree)
+        )
         self.copies = tuple(map(_copy, self.documents)) if shape.second_source else ()
         self.instances = tuple(
-            Instance(degree, source, tuple(document for document in documents if document.degree == degree))
+            _create_instance(degree, source, documents, shape)
             for source, documents in enumerate((self.documents, self.copies)[: 1 + shape.second_source])
-            for degree in ((2, 1) if shape.second_instance_documents else (1,))
+            for degree in ((2, 1) if shape.count(2) else (1,))
         )
+
+    @property
+    def secrecy(self) -> int:
+        """The secrecy level of the process."""
+        stated = self.shape.history.process_secrecy
+        return self.shape.secrecy if stated is None else stated
+
+    def instance_secrecy(self, instance: Instance) -> int:
+        """Return the secrecy level of an instance."""
+        return dict(self.shape.history.instance_secrecy).get(instance.degree, self.shape.secrecy)
 
     @cached_property
     def by_id(self) -> dict[str, Document]:
@@ -149,7 +178,7 @@ def natural_shape(number: ProcessNumber) -> Shape:
 @lru_cache(maxsize=8192)
 def last_movement(number: ProcessNumber, shape: Shape) -> int:
     """Return the time of the current instance's last movement: milliseconds since 1970, local time taken as UTC."""
-    degree = 2 if shape.second_instance_documents else 1
+    degree = 2 if shape.count(2) else 1
     newest = next(_documents(number, shape, degree=degree, newest_only=True), None)
     moment = _opened_at(number) if newest is None else datetime.fromisoformat(newest.filed_at)
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
@@ -159,7 +188,9 @@ def _documents(
     number: ProcessNumber, shape: Shape, *, degree: int, newest_only: bool = False
 ) -> Iterator[Document]:
     # Derived from the position alone: a process that grows keeps the documents that it has.
-    count, before = (shape.documents, 0) if degree == 1 else (shape.second_instance_documents, shape.documents)
+    configured, before = (shape.documents, 0) if degree == 1 else (shape.second_instance_documents, shape.documents)
+    count, filings = shape.count(degree), shape.history.filings_of(degree)
+    index_before = 0 if degree == 1 else shape.count(1)
     total = shape.documents + shape.second_instance_documents
     text_only = _select_alternating(total, shape.text_only_documents, first=0)
     secret = _select_alternating(total, shape.secret_documents, first=1)
@@ -182,9 +213,9 @@ def _documents(
         if shape.size_bytes is not None:
             size = shape.size_bytes
             type_ = type_ if size >= MIN_FORMATTED_BYTES else BARE_TEXT
-        yield Document(
+        document = Document(
             id=str(uuid5(NAMESPACE_URL, f"autos-simulator:{number.canonical}:{degree}:{position}")),
-            index=before + position,
+            index=index_before + position,
             degree=degree,
             sequence=position + 1 + 2 * (position // 7),
             name=type_.file_name,
@@ -193,7 +224,7 @@ def _documents(
             described=before + position not in text_only
             and before + position < total - shape.bare_documents
             and (position == 0 or digest[2] % 15 != 0),
-            filed_at=_wire_time(filed_at),
+            filed_at=wire_time(filed_at),
             origin=str(100_000_000 + (stem + position * 13) % 900_000_000),
             codex=28_000_000_000 + (stem + position * 13) % 1_000_000_000,
             media_type=type_.media_type,
@@ -205,6 +236,40 @@ def _documents(
             has_content=before + position < total - shape.bare_documents,
             secrecy=1 + (before + position) % HIGHEST_SECRECY if before + position in secret else 0,
         )
+        if position >= configured:
+            document = _file_later(document, filings[position - configured], filed_at)
+        yield _index_again(document, shape.history, position)
+
+
+def _file_later(document: Document, filing: Filing, filed_at: datetime) -> Document:
+    """Return a document that was filed after the process was configured: complete, and on its own day."""
+    return replace(
+        document,
+        filed_at=wire_time(filed_at + timedelta(days=filing.days)),
+        secrecy=filing.secrecy,
+        described=True,
+        has_binary=True,
+        has_content=True,
+    )
+
+
+def _index_again(document: Document, history: History, position: int) -> Document:
+    """Return a document as the court lists it after it was indexed again."""
+    times = history.reindexings_of(document.degree, position)
+    if not times:
+        return document
+    return replace(
+        document,
+        id=str(uuid5(NAMESPACE_URL, f"autos-simulator:indexed {len(times)} times:{document.id}")),
+        codex=document.codex + 2_000_000_000 * len(times),
+        origin=document.origin if times[-1].keeps_origins else None,
+    )
+
+
+def _create_instance(degree: int, source: int, documents: tuple[Document, ...], shape: Shape) -> Instance:
+    own = tuple(document for document in documents if document.degree == degree)
+    shortage = shape.history.shortage
+    return Instance(degree, source, own if shortage is None else own[: shortage.documents], own)
 
 
 def _select_alternating(total: int, count: int, *, first: int) -> frozenset[int]:
@@ -230,7 +295,7 @@ def _opened_at(number: ProcessNumber) -> datetime:
     return datetime(year, 1, 2) + timedelta(days=days, hours=9, minutes=minutes)  # noqa: DTZ001 - the court's times have no zone
 
 
-def _wire_time(moment: datetime) -> str:
+def wire_time(moment: datetime) -> str:
     """Format a time as the court does: local, without a zone, with zero to three decimals."""
     fraction = f".{moment.microsecond // 1000:03}".rstrip("0").rstrip(".")
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}"

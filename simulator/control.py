@@ -13,7 +13,9 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from simulator import control_requests
+from simulator.case import Case
 from simulator.court import Court
+from simulator.orders import read_order
 
 
 class BrowserRequestGuard:
@@ -44,9 +46,14 @@ def routes(court: Court) -> Mount:
         number = control_requests.read_number(request.path_params["number"])
         case = court.set_shape(number, control_requests.read_shape(number, await request.body()))
         shape = asdict(case.shape)
-        del shape["twins"]
-        ids = [document.id for document in case.documents]
-        return JSONResponse({"number": number.canonical, **shape, "document_ids": ids})
+        del shape["twins"], shape["history"]
+        return JSONResponse({"number": number.canonical, **shape, "document_ids": _document_ids(case)})
+
+    async def post_order(request: Request) -> Response:
+        number = control_requests.read_number(request.path_params["number"])
+        order = read_order(await request.body())
+        case = order(court, number)
+        return JSONResponse({"number": number.canonical, "document_ids": _document_ids(case)})
 
     async def post_fault(request: Request) -> Response:
         return JSONResponse({"id": court.faults.add(control_requests.read_fault(await request.body()))})
@@ -87,6 +94,7 @@ def routes(court: Court) -> Mount:
         "/_simulator",
         routes=[
             Route("/processes/{number}", put_process, methods=["PUT"]),
+            Route("/processes/{number}/orders", post_order, methods=["POST"]),
             Route("/faults", post_fault, methods=["POST"]),
             Route("/faults", delete_faults, methods=["DELETE"]),
             Route("/faults/{fault_id}", delete_fault, methods=["DELETE"]),
@@ -97,6 +105,10 @@ def routes(court: Court) -> Mount:
         ],
         middleware=[Middleware(BrowserRequestGuard)],
     )
+
+
+def _document_ids(case: Case) -> list[str]:
+    return [document.id for document in case.documents]
 
 
 def invalid_request(request: Request, error: Exception) -> Response:

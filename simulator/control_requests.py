@@ -93,7 +93,7 @@ def read_number(text: object) -> ProcessNumber:
 
 def read_shape(number: ProcessNumber, raw: bytes) -> Shape:
     """Parse the shape of a process. Without ``documents``, the count is derived from the number."""
-    body = Body(raw, *(field.name for field in fields(Shape) if field.name != "twins"))
+    body = Body(raw, *(field.name for field in fields(Shape) if field.name not in ("twins", "history")))
     configured = body.integer("documents", 0, MAX_DOCUMENTS)
     documents = natural_shape(number).documents if configured is None else configured
     second_instance = body.integer("second_instance_documents", 0, MAX_DOCUMENTS) or 0

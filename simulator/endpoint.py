@@ -101,14 +101,21 @@ def read_elsewhere(court: Court, request: Request) -> CourtRequest:
     return CourtRequest(Target.ELSEWHERE, path, responses.no_route(path))
 
 
-def find_process(court: Court, text: str) -> tuple[str | None, Case | None]:
+def find_process(
+    court: Court, text: str, find: Callable[[ProcessNumber], Case | None] | None = None
+) -> tuple[str | None, Case | None]:
     """Parse a process number and look it up.
+
+    Args:
+        court: the court's state.
+        text: the number.
+        find: finds the process. ``None`` finds it as a whole.
 
     Returns:
         The canonical number, ``None`` if it is invalid, and the process, ``None`` if the court does not have it.
     """
     number = _parse_number(text)
-    return (None, None) if number is None else (number.canonical, court.find_case(number))
+    return (None, None) if number is None else (number.canonical, (find or court.find_case)(number))
 
 
 @lru_cache(maxsize=8192)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from simulator.case import Case, Instance
-from simulator.listing import Json, common_keys, court_of, document_item, judging_body_of, to_json
+from simulator.case_data import Json
+from simulator.listing import common_keys, court_of, document_item, judging_body_of, to_json
 
 _UNKNOWN = dict.fromkeys(("dataBaixa", "competencia", "tipoPrioridade", "intervencaoMP", "valorAcao", "assunto"))
 _FILE_TYPES = {
@@ -45,7 +46,7 @@ def _header(case: Case) -> Json:
         "versao": "1.0.9",
         "numeroProcesso": case.number.canonical,
         "numeroProcessoSintetico": None,
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.secrecy,
         "idCodexTribunal": 100 + int(case.number.court_code),
         "siglaTribunal": case.number.court,
         "segmentoJustica": court.get("segmento"),
@@ -59,7 +60,7 @@ def _instance(case: Case, instance: Instance) -> Json:
         **_UNKNOWN,
         **common_keys(case, instance),
         "tribunal": court_of(case),
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.instance_secrecy(instance),
         "distribuicao": [{"dataHora": case.opened_at, "orgaoJulgador": [judging_body_of(case, instance)]}],
         "ativo": True,
     }

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from simulator.case import Case, Document, Instance
+from simulator.case_data import Json, movements_of, parties_of, related_of
 
 _SEGMENTS = {
     "1": "SUPREMO_TRIBUNAL_FEDERAL",
@@ -33,15 +34,13 @@ _SECRECY = (
 )
 _FIRST_SOURCE = 45
 
-Json = dict[str, Any]
-
 
 @lru_cache(maxsize=1024)
 def details(case: Case) -> bytes:
     """Return the body of ``GET /processos/{n}``: an array of one."""
     current, *others = case.instances
     process: Json = {
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.secrecy,
         "siglaTribunal": case.number.court,
         "numeroProcesso": case.number.canonical,
         "tramitacaoAtual": _current_instance(case, current),
@@ -56,7 +55,7 @@ def search_hit(case: Case) -> bytes:
     """Return a search result about a process: every instance, no documents."""
     hit = {
         "numeroProcesso": case.number.digits,
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.secrecy,
         "idCodexTribunal": 100 + int(case.number.court_code),
         "siglaTribunal": case.number.court,
         "tramitacoes": [_search_instance(case, instance) for instance in case.instances],
@@ -75,7 +74,9 @@ def _current_instance(case: Case, instance: Instance) -> Json:
         "orgaoJulgador": [judging_body_of(case, instance)],
         "orgaoJulgadorLocal": {"id": 777, "idOrigem": "12", "nome": "1ª VARA"},
     }
-    secrecy = {"nivelSigilo": case.shape.secrecy} if case.shape.secrecy else {}
+    level = case.instance_secrecy(instance)
+    secrecy = {"nivelSigilo": level} if level else {}
+    related = related_of(case)
     return {
         "idOrigem": str(4_000_000 + int(case.number.sequence)),
         **common_keys(case, instance),
@@ -83,6 +84,7 @@ def _current_instance(case: Case, instance: Instance) -> Json:
         "distribuicao": [distribution],
         "tribunal": court_of(case),
         "documentos": _documents(case, instance),
+        **({"processosRelacionados": related} if related else {}),
         "permitePeticionar": True,
         "ativo": True,
     }
@@ -96,7 +98,7 @@ def _other_instance(case: Case, instance: Instance) -> Json:
         "tribunal": court_of(case),
         "liminar": False,
         "justicaGratuita": False,
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.instance_secrecy(instance),
         "distribuicoes": [{"dataHora": case.opened_at, "orgaoJulgador": [judging_body_of(case, instance)]}],
         "documentos": _documents(case, instance),
         "permitePeticionar": False,
@@ -105,13 +107,13 @@ def _other_instance(case: Case, instance: Instance) -> Json:
 
 
 def _search_instance(case: Case, instance: Instance) -> Json:
-    movements = _movements(instance, case.opened_at)
+    movements = movements_of(case, instance)
     return {
         "idCodex": 3_000_000 + int(case.number.sequence),
         **common_keys(case, instance),
         "tribunal": court_of(case),
         "liminar": False,
-        "nivelSigilo": case.shape.secrecy,
+        "nivelSigilo": case.instance_secrecy(instance),
         "dataHoraUltimaDistribuicao": case.opened_at,
         "ultimoMovimento": movements[0],
         "orgaoJulgador": {"id": 12345, "nome": judging_body_of(case, instance)["nome"]},
@@ -132,8 +134,8 @@ def common_keys(case: Case, instance: Instance) -> Json:
             "numero": instance.degree,
         },
         "classe": [{"codigo": code, "descricao": name}],
-        "movimentos": _movements(instance, case.opened_at),
-        "partes": _parties(),
+        "movimentos": movements_of(case, instance),
+        "partes": parties_of(case),
         "idFonteDadosCodex": _FIRST_SOURCE + instance.source,
     }
     sequence = int(case.number.sequence)
@@ -148,37 +150,6 @@ def common_keys(case: Case, instance: Instance) -> Json:
             }
         ]
     return common
-
-
-def _movements(instance: Instance, opened_at: str) -> list[Json]:
-    """Return the movements, newest first. A document that the court omits, a gap in the sequence, still has one."""
-    movements: list[Json] = [{"dataHora": opened_at, "descricao": "Distribuído por sorteio"}]
-    expected = 1
-    for document in instance.documents:
-        if document.sequence != expected:
-            movements.append({"dataHora": document.filed_at, "descricao": "Juntada de Sob sigilo"})
-        movements.append({"dataHora": document.filed_at, "descricao": f"Juntada de {document.type.name}"})
-        expected = document.sequence + 1
-    return movements[::-1]
-
-
-def _parties() -> list[Json]:
-    lawyer = {
-        "tipoRepresentacao": "ADVOGADO",
-        "nome": "ADVOGADA SINTÉTICA",
-        "cadastroReceitaFederal": [{"numero": 0, "tipo": "CPF"}],
-    }
-    document = {"numero": "00000000000", "tipo": "CPF"}
-    return [
-        {
-            "polo": "ATIVO",
-            "nome": "AUTORA SINTÉTICA",
-            "documentosPrincipais": [document],
-            "sigilosa": False,
-            "representantes": [lawyer],
-        },
-        {"polo": "PASSIVO", "nome": "RÉ SINTÉTICA LTDA", "sigilosa": False},
-    ]
 
 
 def judging_body_of(case: Case, instance: Instance) -> Json:
@@ -219,13 +190,14 @@ def document_item(case: Case, document: Document) -> Json:
         "sequencia": document.sequence,
         "dataHoraJuntada": document.filed_at,
         "idCodex": document.codex,
-        "idOrigem": document.origin,
         "nome": document.name,
         "nivelSigilo": _SECRECY[document.secrecy],
         "tipo": type_,
         "hrefBinario": f"{href}/binario",
         "hrefTexto": f"{href}/texto",
     }
+    if document.origin is not None:
+        item["idOrigem"] = document.origin
     if not document.has_binary:
         del item["hrefBinario"]
     if document.described:

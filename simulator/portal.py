@@ -32,7 +32,7 @@ def routes(court: Court) -> list[BaseRoute]:
 
 
 def _read_details(court: Court, request: Request) -> CourtRequest:
-    number, case = find_process(court, request.path_params["number"])
+    number, case = find_process(court, request.path_params["number"], court.list_case)
     response = responses.no_records() if case is None else responses.listing(details(case))
     return CourtRequest(Target.DETAILS, request.scope["path"], response, number, case)
 

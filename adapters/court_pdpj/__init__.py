@@ -1,4 +1,4 @@
-"""The court: the PDPJ portal's API, over httpx.
+"""The court: the PDPJ portal's API, over httpx2.
 
 client          listings and documents                  http            one request: token, timeouts, redirects
 diagnosis       whose failure it is                     health_check    does the court work at all?
@@ -8,7 +8,7 @@ merging         one document from several sources       secrecy         `nivelSi
 values          dates, numbers and texts                text_payload    a document's text, out of its JSON
 bodies          response bodies, decompressed in bounds bounded_json    JSON, parsed in bounds
 tokens          the source of bearer tokens             token_refresh   their renewal
-rate_limiter    what each request waits for
+rate_limiter    what each request waits for             connection_errors   texts for no whole answer
 """
 
 from adapters.court_pdpj.client import PdpjClient

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 
-import httpx
+import httpx2
 
 from adapters.court_pdpj.bounded_json import MAX_STRING_BYTES, BoundedParser, InvalidJson, UnreadableBody
 
@@ -40,7 +40,7 @@ _LARGE_BODY_SECONDS = 60.0
 _JSON_EXECUTOR = ThreadPoolExecutor(1, "court-json")
 
 
-async def iter_body(response: httpx.Response, stall_seconds: float) -> AsyncGenerator[bytes, None]:
+async def iter_body(response: httpx2.Response, stall_seconds: float) -> AsyncGenerator[bytes, None]:
     """Yield the decompressed body of a response. Chunks that had to be decompressed have 64 KiB at most.
 
     Args:
@@ -51,30 +51,30 @@ async def iter_body(response: httpx.Response, stall_seconds: float) -> AsyncGene
         UnreadableBody: The body has an encoding that was not asked for, cannot be decompressed, or decompresses to
             almost nothing.
         TimeoutError: Nothing has arrived for too long.
-        httpx.HTTPError: The connection was lost.
+        httpx2.HTTPError: The connection was lost.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise UnreadableBody("The court's answer is compressed in a way that was not asked for.")
     decompressor = zlib.decompressobj(_GZIP_OR_ZLIB_WBITS) if encoding not in ("", "identity") else None
-    raw_chunks = response.aiter_raw()
     bytes_in = bytes_out = 0
-    while True:
-        async with asyncio.timeout(stall_seconds):
-            raw = await anext(raw_chunks, None)
-        if raw is None:
-            break
-        if decompressor is None:
-            yield raw
-            continue
-        bytes_in += len(raw)
-        # Bytes behind the end do not belong to the body; zlib would keep them in memory.
-        if not decompressor.eof:
-            async for chunk in _decompress(decompressor, raw):
-                bytes_out += len(chunk)
-                yield chunk
-        if bytes_in > bytes_out + _MAX_COMPRESSION_OVERHEAD_BYTES:
-            raise UnreadableBody("The court's answer goes on without any content.")
+    async with aclosing(response.aiter_raw()) as raw_chunks:
+        while True:
+            async with asyncio.timeout(stall_seconds):
+                raw = await anext(raw_chunks, None)
+            if raw is None:
+                break
+            if decompressor is None:
+                yield raw
+                continue
+            bytes_in += len(raw)
+            # Bytes behind the end do not belong to the body; zlib would keep them in memory.
+            if not decompressor.eof:
+                async for chunk in _decompress(decompressor, raw):
+                    bytes_out += len(chunk)
+                    yield chunk
+            if bytes_in > bytes_out + _MAX_COMPRESSION_OVERHEAD_BYTES:
+                raise UnreadableBody("The court's answer goes on without any content.")
     if decompressor is not None and not decompressor.eof:
         raise UnreadableBody("The court's answer ends in the middle of its compressed data.")
 
@@ -97,7 +97,7 @@ async def _decompress(decompressor: zlib._Decompress, raw: bytes) -> AsyncGenera
             yield chunk
 
 
-async def read_beginning(response: httpx.Response, max_bytes: int, stall_seconds: float) -> bytes:
+async def read_beginning(response: httpx2.Response, max_bytes: int, stall_seconds: float) -> bytes:
     """Return the first bytes of a response body, `max_bytes` at most. Raises as `iter_body` does."""
     body = bytearray()
     async with aclosing(iter_body(response, stall_seconds)) as chunks:
@@ -121,14 +121,14 @@ class JsonReader:
         self._stall_seconds = stall_seconds
         self._large_bodies = asyncio.Semaphore(1)
 
-    async def read(self, response: httpx.Response) -> object:
+    async def read(self, response: httpx2.Response) -> object:
         """Return the parsed JSON of a response body.
 
         Raises:
             UnreadableBody: It has more than ``max_bytes`` once decompressed; or as `parse_json` and `iter_body`.
             InvalidJson: It is not JSON.
             TimeoutError: Nothing has arrived for too long, or a large body has not arrived as a whole in time.
-            httpx.HTTPError: The connection was lost.
+            httpx2.HTTPError: The connection was lost.
         """
         body = bytearray()
         try:

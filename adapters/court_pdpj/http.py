@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
-import httpx
+import httpx2
 
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, JsonReader, iter_body, read_beginning
 from adapters.court_pdpj.bounded_json import InvalidJson, UnreadableBody
+from adapters.court_pdpj.connection_errors import describe_connection_error
 from adapters.court_pdpj.error_mapping import Resource, map_error_response
 from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from adapters.court_pdpj.tokens import TokenSource
@@ -99,15 +100,15 @@ class HttpPortal:
         self._last_date: tuple[str, datetime] | None = None
         self._observe = observe
         self._tracer = tracer
-        self._http = httpx.AsyncClient(
+        self._http = httpx2.AsyncClient(
             headers=headers,
             event_hooks={"response": [self._keep_date]},
-            timeout=httpx.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
+            timeout=httpx2.Timeout(answer_seconds, connect=min(_CONNECT_SECONDS, answer_seconds)),
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
         # An object store gets nothing that is meant for the court: neither the token nor the configured headers.
-        self._storage_http = httpx.AsyncClient(timeout=self._http.timeout, follow_redirects=False)
+        self._storage_http = httpx2.AsyncClient(timeout=self._http.timeout, follow_redirects=False)
 
     @property
     def clock_skew(self) -> timedelta | None:
@@ -142,8 +143,8 @@ class HttpPortal:
                 url, _JSON_HEADERS, Resource.PROCESS, replace_token=replace_token
             ) as response:
                 return await self._json.read(response)
-        except (httpx.HTTPError, TimeoutError) as error:
-            failure: CourtError = CourtFailure(FailureCode.COURT_UNAVAILABLE, _describe_connection_error(error))
+        except (httpx2.HTTPError, TimeoutError) as error:
+            failure: CourtError = CourtFailure(FailureCode.COURT_UNAVAILABLE, describe_connection_error(error))
         except UnreadableBody as error:
             failure = ProcessFailure(FailureCode.INVALID_LISTING, str(error))
         except InvalidJson:
@@ -174,19 +175,19 @@ class HttpPortal:
                         yield chunk
         except UnreadableBody as error:
             raise DocumentFailure(FailureCode.INVALID_CONTENT, str(error)) from None
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             raise DocumentFailure(
                 FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
             ) from None
-        except (httpx.HTTPError, TimeoutError) as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             if has_begun:
-                raise DocumentFailure(FailureCode.CONNECTION_LOST, _describe_connection_error(error)) from None
-            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, _describe_connection_error(error)) from None
+                raise DocumentFailure(FailureCode.CONNECTION_LOST, describe_connection_error(error)) from None
+            raise CourtFailure(FailureCode.COURT_UNAVAILABLE, describe_connection_error(error)) from None
 
     @asynccontextmanager
     async def _open_response(
         self, url: str, headers: dict[str, str], resource: Resource, *, replace_token: bool = True
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[httpx2.Response]:
         """Send a request, follow its redirects, and yield the complete response. Raises for any other one."""
         redirects = 0
         with_token = True
@@ -222,7 +223,7 @@ class HttpPortal:
     @asynccontextmanager
     async def _send(
         self, url: str, headers: dict[str, str], token: str | None, *, with_token: bool
-    ) -> AsyncIterator[httpx.Response]:
+    ) -> AsyncIterator[httpx2.Response]:
         if with_token:
             headers = {**headers, "Authorization": f"Bearer {_require_token(token)}"}
         sent_at, has_begun = time.monotonic(), False
@@ -233,33 +234,33 @@ class HttpPortal:
                 has_begun = True
                 self._observe(response.status_code, time.monotonic() - sent_at)
                 yield response
-        except (httpx.HTTPError, TimeoutError):
+        except (httpx2.HTTPError, TimeoutError):
             if not has_begun:
                 self._observe(None, time.monotonic() - sent_at)
             raise
 
-    def _find_redirect(self, response: httpx.Response, url: str) -> Redirect | None:
+    def _find_redirect(self, response: httpx2.Response, url: str) -> Redirect | None:
         location = response.headers.get("location")
         if response.status_code not in _REDIRECT_STATUSES or location is None:
             return None
         return self._resolve_redirect(url, location)
 
-    async def _keep_date(self, response: httpx.Response) -> None:
+    async def _keep_date(self, response: httpx2.Response) -> None:
         if (date := response.headers.get("date")) is not None:
             self._last_date = (date, datetime.now(UTC))
 
-    async def _map_error(self, response: httpx.Response, resource: Resource) -> CourtError:
+    async def _map_error(self, response: httpx2.Response, resource: Resource) -> CourtError:
         body = None
         # The status counts even if the body cannot be read.
-        with suppress(httpx.HTTPError, TimeoutError, UnreadableBody):
+        with suppress(httpx2.HTTPError, TimeoutError, UnreadableBody):
             body = await read_beginning(response, _ERROR_BODY_BYTES, self._stall_seconds)
         return map_error_response(response.status_code, response.headers, body, resource)
 
 
-def _is_complete(response: httpx.Response) -> bool:
+def _is_complete(response: httpx2.Response) -> bool:
     """Return whether a response has the whole resource: 200, 203 from a proxy, or 206 with every byte."""
-    if response.status_code != httpx.codes.PARTIAL_CONTENT:
-        return response.status_code in (httpx.codes.OK, httpx.codes.NON_AUTHORITATIVE_INFORMATION)
+    if response.status_code != httpx2.codes.PARTIAL_CONTENT:
+        return response.status_code in (httpx2.codes.OK, httpx2.codes.NON_AUTHORITATIVE_INFORMATION)
     stated = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
     return stated is not None and int(stated[1]) + 1 == int(stated[2])
 
@@ -277,8 +278,3 @@ def _require_token(token: str | None) -> str:
     if not _VISIBLE_ASCII.fullmatch(token):
         raise CourtFailure(FailureCode.CREDENTIALS_REJECTED, "The token holds characters that no header can carry.")
     return token
-
-
-def _describe_connection_error(error: Exception) -> str:
-    # Never the error's own message: it may contain what was sent.
-    return f"No whole answer ({type(error).__name__})."

@@ -10,6 +10,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from adapters.court_pdpj.merging import DocumentMerger
+from adapters.court_pdpj.movements import MovementMerger
+from adapters.court_pdpj.parties import MAX_RELATED, PartyMerger, parse_related
 from adapters.court_pdpj.secrecy import SecrecyParser
 from adapters.court_pdpj.shapes import read_description
 from adapters.court_pdpj.values import (
@@ -20,7 +22,7 @@ from adapters.court_pdpj.values import (
     parse_integer,
     parse_text,
 )
-from domain.listings import DocumentOrigin, Instance, ListedDocument, Listing
+from domain.listings import DocumentOrigin, Instance, ListedDocument, Listing, RelatedProcess
 from domain.media_types import normalize_media_type
 from domain.process_number import ProcessNumber
 from domain.secrecy import Secrecy, strictest
@@ -50,15 +52,22 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
     instances: dict[str, Instance] = {}
     merger = DocumentMerger()
     secrecy_parser = SecrecyParser()
+    movements, parties = MovementMerger(secrecy_parser), PartyMerger(secrecy_parser)
+    related: dict[tuple[str, str | None], RelatedProcess] = {}
     for index, stage in enumerate(description.stages):
         secrecy = secrecy_parser.parse_strictest(stage.fields.get("nivelSigilo"))
         instance = _parse_instance(stage.fields, secrecy, current=index == 0)
         earlier = instances.setdefault(instance.key, instance)
         instances[instance.key] = replace(earlier, secrecy=strictest([earlier.secrecy, secrecy]))
         source = parse_integer(stage.fields.get("idFonteDadosCodex"))
+        # A stage without a source number counts as a source of its own.
+        system = f"stage {index}" if source is None else source
         for document in _parse_documents(stage.documents, number, instance, source, secrecy_parser):
-            # A stage without a source number counts as a source of its own.
-            merger.add(document, instance.degree, f"stage {index}" if source is None else source)
+            merger.add(document, instance.degree, system)
+        movements.add(stage.fields, instance, system)
+        parties.add(stage.fields, instance)
+        for other in parse_related(stage.fields, instance):
+            related.setdefault((other.number, other.relation), other)
     root, head = description.roots[0], description.stages[0].fields
     return Listing(
         process_number=number.canonical,
@@ -72,6 +81,10 @@ def parse_listing(payload: object, number: ProcessNumber, listed_at: datetime) -
         subjects=tuple(_parse_subjects(head)),
         filed_at=parse_datetime(head.get("dataHoraAjuizamento")),
         value=parse_amount(head.get("valorAcao")),
+        movements=tuple(movements.merged_movements()),
+        movements_stated=movements.is_stated,
+        parties=tuple(parties.merged_parties()),
+        related=tuple(related.values())[:MAX_RELATED],
         unrecognized_levels=tuple(secrecy_parser.unrecognized),
     )
 
@@ -91,6 +104,10 @@ def _parse_instance(stage: dict[str, Any], secrecy: Secrecy, *, current: bool) -
         filed_at=parse_datetime(stage.get("dataHoraAjuizamento")),
         current=current,
         secrecy=secrecy,
+        class_code=parse_integer(first_object(stage.get("classe")).get("codigo"), below=2**31),
+        class_name=parse_text(first_object(stage.get("classe")).get("descricao")),
+        subjects=tuple(_parse_subjects(stage)),
+        value=parse_amount(stage.get("valorAcao")),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from domain.secrecy import Secrecy, strictest
 from domain.text import printable
@@ -19,6 +19,8 @@ _BY_WORD = {
 _BY_NUMBER = dict(enumerate(_BY_WORD.values()))
 # Documents have words and processes have numbers, but the numbers may come as strings too.
 _BY_STRING = _BY_WORD | {str(number): level for number, level in _BY_NUMBER.items()}
+# How the keys begin that mark something as sealed: `sigilosa`, `sigiloso`, `sigilo`, `segredoJustica`.
+_MARKS = ("sigil", "segredo")
 _MAX_LOGGED_CHARACTERS = 40
 _MAX_LOGGED_VALUES = 20
 
@@ -53,12 +55,35 @@ class SecrecyParser:
         """Return the strictest level that any of the values states."""
         return strictest(self._parse_each(values))
 
+    def parse_stated(self, item: Mapping[str, object]) -> Secrecy:
+        """Return the strictest level that a movement, a party or a lawyer states.
+
+        Its level is in ``nivelSigilo``. A mark, such as ``sigilosa``, is in a key that begins with ``sigil`` or
+        ``segredo``: false opens, true closes, and every other value is not recognized.
+        """
+        levels = [self.parse_strictest(item.get("nivelSigilo"))]
+        for key, value in item.items():
+            if key.lower().startswith(_MARKS):
+                levels += [] if value is None or value is False else [self._parse_mark(value)]
+        return strictest(levels)
+
+    def _parse_mark(self, value: object) -> Secrecy:
+        if value is True:
+            return Secrecy.JUSTICE_SECRET
+        # Also a word or a number that `nivelSigilo` would open with: here it is not known what it means.
+        self._note(value)
+        return Secrecy.UNRECOGNIZED
+
     def _parse_each(self, values: Iterable[object]) -> Iterable[Secrecy]:
         for value in values:
             level = parse_secrecy(value)
-            if level is Secrecy.UNRECOGNIZED and len(self.unrecognized) < _MAX_LOGGED_VALUES:
-                self.unrecognized[_describe(value)] = None
+            if level is Secrecy.UNRECOGNIZED:
+                self._note(value)
             yield level
+
+    def _note(self, value: object) -> None:
+        if len(self.unrecognized) < _MAX_LOGGED_VALUES:
+            self.unrecognized[_describe(value)] = None
 
 
 def _describe(value: object) -> str:

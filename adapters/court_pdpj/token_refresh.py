@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 
 from adapters.court_pdpj.bodies import ACCEPT_ENCODING, read_beginning
 from adapters.court_pdpj.bounded_json import UnreadableBody
+from adapters.court_pdpj.connection_errors import describe_connection_error
 from adapters.court_pdpj.error_mapping import Resource, map_error_response, parse_json_object
 from adapters.court_pdpj.rate_limiter import RequestRateLimiter
 from domain.court import Credentials
 from domain.errors import CourtFailure, FailureCode
 from domain.tokens import token_expiry
 
-_TIMEOUT = httpx.Timeout(30, connect=10)
+_TIMEOUT = httpx2.Timeout(30, connect=10)
 _STALL_SECONDS = 30.0
 # Two tokens take a few kilobytes.
 _MAX_RESPONSE_BYTES = 256 * 1024
@@ -36,7 +37,7 @@ class TokenRefreshClient:
         self._token_url = f"{realm_url.rstrip('/')}/protocol/openid-connect/token"
         self._client_id = client_id
         self._rate_limiter = rate_limiter
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
+        self._http = httpx2.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -56,9 +57,9 @@ class TokenRefreshClient:
         try:
             async with self._http.stream("POST", self._token_url, data=form, headers=ACCEPT_ENCODING) as response:
                 body = await read_beginning(response, _MAX_RESPONSE_BYTES, _STALL_SECONDS)
-        except (httpx.HTTPError, TimeoutError, UnreadableBody) as error:
+        except (httpx2.HTTPError, TimeoutError, UnreadableBody) as error:
             raise CourtFailure(
-                FailureCode.COURT_UNAVAILABLE, f"No whole answer from the sign-in ({type(error).__name__})."
+                FailureCode.COURT_UNAVAILABLE, describe_connection_error(error, "the sign-in")
             ) from None
         renewed = (
             _parse_credentials(parse_json_object(body), refresh_token) if response.status_code == 200 else None
@@ -87,7 +88,7 @@ def _expiry_from(seconds: object) -> datetime | None:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def _map_failure(response: httpx.Response, body: bytes) -> CourtFailure:
+def _map_failure(response: httpx2.Response, body: bytes) -> CourtFailure:
     status = response.status_code
     error = parse_json_object(body).get("error")
     if error == "invalid_grant":

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-import httpx
+import httpx2
 
 from domain.errors import DocumentFailure, FailureCode
 from domain.process_number import ProcessNumber
@@ -46,12 +46,12 @@ class CourtUrls:
     ) -> None:
         self.origin = origin.rstrip("/")
         schemes = {"https", urlsplit(self.origin).scheme}
-        self._portal_origin = _origin_of(httpx.URL(self.origin))
+        self._portal_origin = _origin_of(httpx2.URL(self.origin))
         self._allowed_origins = {
-            _origin_of(httpx.URL(f"{scheme}://{host}")) for host in allowed_hosts for scheme in schemes
+            _origin_of(httpx2.URL(f"{scheme}://{host}")) for host in allowed_hosts for scheme in schemes
         }
         self._storage_origins = {
-            _origin_of(httpx.URL(f"{scheme}://{host}")) for host in storage_hosts for scheme in schemes
+            _origin_of(httpx2.URL(f"{scheme}://{host}")) for host in storage_hosts for scheme in schemes
         }
 
     def details_url(self, number: ProcessNumber) -> str:
@@ -74,9 +74,9 @@ class CourtUrls:
         if href.startswith("/"):
             href = f"{self.origin}{href}" if href.startswith("/api/") else f"{self.origin}{_API}{href}"
         try:
-            # httpx normalizes the URL as it will be sent: it resolves `..` and encodes what a URL cannot contain.
-            url = httpx.URL(href)
-        except (httpx.InvalidURL, ValueError):
+            # httpx2 normalizes the URL as it will be sent: it resolves `..` and encodes what a URL cannot contain.
+            url = httpx2.URL(href)
+        except (httpx2.InvalidURL, ValueError):
             raise DocumentFailure(
                 FailureCode.NO_CONTENT_ADDRESS, "The listing gives an address that cannot be asked."
             ) from None
@@ -94,8 +94,8 @@ class CourtUrls:
             location: The response's ``Location``.
         """
         try:
-            target = httpx.URL(url).join(location)
-        except (httpx.InvalidURL, ValueError):
+            target = httpx2.URL(url).join(location)
+        except (httpx2.InvalidURL, ValueError):
             return None
         if self._may_get_token(target):
             return Redirect(str(target), with_token=True)
@@ -103,7 +103,7 @@ class CourtUrls:
             return Redirect(str(target), with_token=False)
         return None
 
-    def _may_get_token(self, url: httpx.URL) -> bool:
+    def _may_get_token(self, url: httpx2.URL) -> bool:
         """Return whether the token may be sent to a URL."""
         path = url.raw_path.partition(b"?")[0].decode("ascii")
         if _origin_of(url) == self._portal_origin:
@@ -113,9 +113,9 @@ class CourtUrls:
         return allowed and not url.userinfo and not url.fragment and _is_unambiguous(path)
 
 
-def _origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, with the scheme's default port filled in."""
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+def _origin_of(url: httpx2.URL) -> tuple[str, bytes, int | None]:
+    """Return scheme, host and port: the host as DNS has it, and the scheme's default port filled in."""
+    return url.scheme, url.raw_host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _is_unambiguous(path: str) -> bool:

@@ -105,3 +105,9 @@ def first_object(value: object) -> dict[str, Any]:
     if isinstance(value, list) and value:
         return as_object(value[0])
     return as_object(value)
+
+
+def objects_of(value: object) -> list[dict[str, Any]]:
+    """Return the JSON objects of an array, or a single object as a list. Everything else is left out."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, dict)]

@@ -25,4 +25,6 @@ accesses = Table(
     Index("ix_accesses_at_number", "at", "number"),
     Index("ix_accesses_process_number_at_number", "process_number", "at", "number"),
     Index("ix_accesses_client_at_number", "client", "at", "number"),
+    # A kind may be rare among links.
+    Index("ix_accesses_how_at_number", "how", "at", "number"),
 )

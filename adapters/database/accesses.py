@@ -74,7 +74,7 @@ class AccessRepository:
             }
             for access in batch
         ]
-        async with self._database.writing(one_statement=True) as connection:
+        async with self._database.writing(one_statement=len(rows) == 1) as connection:
             await connection.execute(insert(accesses), rows)
         return [None] * len(batch)
 

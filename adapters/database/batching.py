@@ -10,8 +10,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _MAX_BATCH_SIZE = 200
-# Short compared with any request to the court. Long enough that a busy worker's keys come in batches, and so do the
-# completions that follow, which Temporal then handles in one step.
+# Short compared with any request to the court, and long enough that a busy worker's keys come in batches.
 BATCH_WINDOW_SECONDS = 0.02
 
 

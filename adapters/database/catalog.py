@@ -13,6 +13,8 @@ from adapters.database.batches import BatchRepository
 from adapters.database.bundle_builds import BundleBuildRepository
 from adapters.database.bundles import BundleRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
+from adapters.database.cases import CaseRepository
+from adapters.database.changes import ChangeRepository
 from adapters.database.clients import ClientRepository
 from adapters.database.conflicts import retry_conflicts
 from adapters.database.court_rate_limit import CourtRateLimitRepository
@@ -43,6 +45,8 @@ for _repository in (
     BatchRepository,
     BundleBuildRepository,
     BundleRepository,
+    CaseRepository,
+    ChangeRepository,
     CandidateCredentialsRepository,
     ClientRepository,
     CourtRateLimitRepository,
@@ -76,6 +80,8 @@ class Catalog:
     Attributes:
         accesses: The access trail.
         bundle_builds: What builds and sweeps of bundles read.
+        cases: What the last listing says of a case, and its timeline.
+        changes: The log of what each listing changes.
         document_search: Filtered and sorted documents of one process.
         history: Old rows, for the sweep that prunes them.
         lists: Pages over all processes and over all failures.
@@ -94,6 +100,8 @@ class Catalog:
         self.accesses = AccessRepository(database)
         self.processes = ProcessRepository(database)
         self.listings = ListingRepository(database)
+        self.cases = CaseRepository(database)
+        self.changes = ChangeRepository(database)
         self.documents = DocumentRepository(database)
         self.document_search = DocumentSearchRepository(database)
         self.lists = ListRepository(database)

@@ -1,12 +1,14 @@
-"""SQLAlchemy engines, and the detection of a connection pooler (PgBouncer) in front of Postgres."""
+"""SQLAlchemy engines, the check of idle connections, and the detection of a pooler (PgBouncer) before Postgres."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -20,8 +22,12 @@ _UNNAMED_STATEMENTS: dict[str, Any] = {
     "prepared_statement_name_func": str,
 }
 
-# In the ``info`` of a connection to Postgres: whether a pooler is in between.
+# In the ``info`` of a connection to Postgres: whether a pooler is in between, and when it was last used.
 IS_POOLED = "is_pooled"
+_USED_AT = "used_at"
+# A ping is three round trips, more than many a transaction has. A connection that the server has closed is noticed
+# without one: only a network that has silently forgotten a connection needs it, and no network forgets so soon.
+_PING_AFTER_IDLE_SECONDS = 10.0
 
 
 def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **options: Any) -> AsyncEngine:
@@ -36,7 +42,9 @@ def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **optio
         ConfigurationError: The URL cannot be used.
     """
     arguments = engine_arguments(url)
-    options.setdefault("pool_pre_ping", arguments.url.get_backend_name() == "postgresql")
+    if arguments.url.get_backend_name() == "postgresql":
+        # The connection used last, so that few are in use and the others need a ping before their next use.
+        options.setdefault("pool_use_lifo", True)
     engine = create_async_engine(
         arguments.url, connect_args={**arguments.connect_args, **(connect_args or {})}, **options
     )
@@ -44,7 +52,44 @@ def open_engine(url: str, *, connect_args: dict[str, Any] | None = None, **optio
         guard = _PoolerGuard(arguments.pooled)
         event.listen(engine.sync_engine, "do_connect", guard.connect)
         event.listen(engine.sync_engine, "connect", guard.describe)
+        check = _IdleCheck(engine.dialect)
+        event.listen(engine.sync_engine, "connect", check.note_use)
+        event.listen(engine.sync_engine, "checkin", check.note_use)
+        event.listen(engine.sync_engine, "checkout", check.check)
     return engine
+
+
+class _IdleCheck:
+    """Has the pool connect again if a connection is dead that it is about to hand out.
+
+    Args:
+        dialect: The engine's dialect.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def note_use(self, _: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        """Note when a connection was last used."""
+        entry.info[_USED_AT] = time.monotonic()
+
+    def check(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _: object) -> None:
+        """Check a connection: whether the server has closed it, and with a ping whether it answers after a pause.
+
+        Raises:
+            InvalidatePoolError: It is dead, and with it probably every other one.
+        """
+        driver: Any = entry.driver_connection
+        if driver.is_closed():
+            raise InvalidatePoolError
+        if time.monotonic() - entry.info[_USED_AT] < _PING_AFTER_IDLE_SECONDS:
+            return
+        try:
+            self._dialect.do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as error:
+            if self._dialect.is_disconnect(error, connection, None):
+                raise InvalidatePoolError from None
+            raise
 
 
 class _PoolerGuard:

@@ -1,12 +1,13 @@
 """Finds listed documents that the catalog already knows under another id.
 
 Two of the court's systems may feed the same document, each under its own id, and which of them is current may
-change from one listing to the next. A document keeps the id under which it was first listed.
+change from one listing to the next. The court may also index its documents again under new ids. A document keeps
+the id under which it was first listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -38,9 +39,9 @@ def match_known_documents(
 ) -> dict[str, str]:
     """Match listed documents with documents that the catalog has under another id.
 
-    Two documents match by any id under which the known one was listed before. They also match by their id in the
-    court's own system if the document now comes, in the same degree, from other sources than before, and the two
-    descriptions do not contradict each other. Each document of the catalog is matched at most once.
+    Two documents match by any id under which the known one was listed before. They also match by their degree and
+    their id in the court's own system: from other sources than before if their descriptions do not contradict each
+    other, from the same source only if they agree. Each document of the catalog is matched at most once.
 
     Args:
         documents: Listed documents, without those that the catalog has under the same id.
@@ -71,18 +72,13 @@ def match_known_documents(
     for document in documents:
         if document.id not in catalog_ids and document.origin_id is not None:
             same_origin = by_origin.get((degrees[document.instance_key], document.origin_id), [])
-            match_first(document, _from_other_sources(same_origin, document))
+            match_first(document, (candidate for candidate in same_origin if _is_same(candidate, document)))
     return catalog_ids
 
 
-def _from_other_sources(known: Iterable[KnownDocument], document: ListedDocument) -> Iterator[KnownDocument]:
-    # A system has one id for one document: from the same system, another id is another document.
+def _is_same(known: KnownDocument, document: ListedDocument) -> bool:
     sources = {origin.source for origin in document.sources if origin.source is not None}
-    return (
-        candidate
-        for candidate in known
-        if sources
-        and candidate.sources
-        and not sources & candidate.sources
-        and not candidate.description.contradicts(document.description)
-    )
+    if sources and known.sources and not sources & known.sources:
+        return not known.description.contradicts(document.description)
+    # One system may give two documents one id, and may replace a document under the id that it had.
+    return known.description.agrees(document.description)

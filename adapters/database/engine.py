@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -27,6 +28,8 @@ _PRAGMA_PAUSE_SECONDS = 0.05
 _BEGIN_OPTION = "sqlite_begin"
 # Execution options of a transaction that takes SQLite's write lock when it begins.
 WRITE_LOCK_OPTION = {_BEGIN_OPTION: "BEGIN IMMEDIATE"}
+# Those of a single statement, which takes the write lock by itself, and waits for it.
+_NO_BEGIN = {_BEGIN_OPTION: ""}
 _PRAGMAS = (
     f"busy_timeout = {_BUSY_TIMEOUT_MS}",
     "journal_mode = WAL",
@@ -81,16 +84,16 @@ class Database:
                 if self.dialect == "postgresql":
                     # By default every statement would see its own snapshot.
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                async with connection.begin():
-                    yield connection
+                # Begins with the first statement, and ends when the connection is closed.
+                yield connection
 
     @asynccontextmanager
     async def writing(self, *, one_statement: bool = False) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that is committed when the block ends, and rolled back when it raises.
 
         Args:
-            one_statement: The block executes one statement. On Postgres that is a transaction without BEGIN and
-                COMMIT, which are two round trips.
+            one_statement: The block executes one statement, with one set of parameters. That is a transaction
+                without BEGIN and COMMIT, which are two round trips on Postgres, and on SQLite two of a thread.
 
         Raises:
             DependencyUnavailable: The database does not answer.
@@ -101,7 +104,7 @@ class Database:
                 if self.dialect == "sqlite":
                     # Take the write lock at BEGIN. A transaction that reads first and writes later fails at once
                     # with SQLITE_BUSY if another service writes: SQLite does not wait for a lock upgrade.
-                    await connection.execution_options(**WRITE_LOCK_OPTION)
+                    await connection.execution_options(**(_NO_BEGIN if one_statement else WRITE_LOCK_OPTION))
                 elif one_statement and not connection.info[IS_POOLED]:
                     # Through a pooler, only a transaction prepares and executes a statement at the same server.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -174,7 +177,19 @@ def _set_pragma(cursor: Any, pragma: str) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN"))
+    statement = connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN")
+    if not statement:
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        # Not by SQLAlchemy, which hands each statement to the driver's thread three times.
+        await_only(driver.execute(statement))
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
+    except BaseException as error:
+        # The task was cancelled, and the thread begins the transaction all the same.
+        connection.invalidate(error)
+        raise
 
 
 def _end_sqlite_transaction(connection: DBAPIConnection, *_: object) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String
 
 from adapters.database.access_tables import accesses
 from adapters.database.bundle_tables import bundle_documents, bundle_subscriptions, bundles
+from adapters.database.case_tables import changes, movements, parties, related_processes
 from adapters.database.tables import (
     RowNumber,
     UtcDateTime,
@@ -130,6 +131,7 @@ ERASED_ROWS = (
     ErasedRows(bundle_subscriptions, _of_bundles(bundle_subscriptions)),
     ErasedRows.by_number(bundles),
     ErasedRows.by_number(subscriptions),
+    *(ErasedRows.by_number(table) for table in (changes, movements, parties, related_processes)),
     ErasedRows.by_number(document_versions, "versions"),
     ErasedRows.by_number(documents, "documents"),
     ErasedRows.by_number(instances),

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Table, case, func, literal, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.case_tables import movements
 from adapters.database.engine import Database
 from adapters.database.failure_queries import FailureEntry, list_failures
 from adapters.database.process_rows import IS_COUNTED, RETRYABLE_CODES, to_failure, to_run
@@ -107,7 +108,7 @@ class ListRepository:
 
     async def count_unrecognized_levels(self) -> dict[str, int]:
         """Count the rows whose secrecy level was stated but not understood, by table name."""
-        tables = (processes, instances, documents)
+        tables = (processes, instances, documents, movements)
         async with self._database.reading() as connection:
             counts = (
                 await connection.execute(

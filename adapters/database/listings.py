@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.case_recording import map_document_ids, record_movements, record_parties, record_related
+from adapters.database.changes import append_changes
+from adapters.database.document_changes import (
+    confirm_unlisted,
+    find_changes,
+    read_known_documents,
+    restore_replaced,
+)
 from adapters.database.document_matching import KnownDocument, match_known_documents
 from adapters.database.engine import Database
+from adapters.database.instance_recording import (
+    find_instance_changes,
+    read_instance_levels,
+    read_process,
+    report_levels,
+    write_instances,
+    write_process,
+)
+from adapters.database.settling import settle_added
 from adapters.database.tables import documents, instances, processes
 from adapters.database.tombstones import refuse_erased
 from adapters.database.upserts import insert_into, on_conflict_overwrite
@@ -37,7 +56,7 @@ _DESCRIPTION_COLUMNS = (
 )
 _LISTING_COLUMNS = (
     *("instance_id", "search_text", "sources", "former_sources"),
-    *("last_listed_at", "withdrawn", "unlisted_at"),
+    *("last_listed_at", "withdrawn", "unlisted_at", "unlisting_reported_at"),
 )
 
 
@@ -46,13 +65,16 @@ class ListingRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Whether the names of parties and lawyers are stored: the setting AUTOS_STORE_PARTIES.
+        self.are_parties_stored = True
 
     async def record(self, listing: Listing) -> ListingSummary:
-        """Insert new documents, update known ones, and keep what is available.
+        """Insert new documents, update known ones, and keep what is available. Record what the listing changes.
 
         - A document that is no longer listed is marked as withdrawn, and counts only if it is stored.
-        - A document that is listed under another id, because another of its sources is current, keeps its id in
-          the catalog. It also keeps the secrecy level of a source that had restricted it and is gone.
+        - A document that is listed under another id, because another of its sources is current or the court has
+          indexed it again, keeps its id in the catalog. It also keeps the secrecy level of another source that had
+          restricted it and is gone.
         - A document whose content the court has replaced is pending again. Its former content is kept as a version.
 
         Idempotent: recording the same listing twice changes nothing.
@@ -61,41 +83,30 @@ class ListingRepository:
             ProcessErased: The process was erased, or is being erased. Nothing was changed.
         """
         async with self._database.writing() as connection:
-            # This also locks the process's row.
-            await _write_process(connection, listing)
+            # This also locks the process's row, unless the listing is its first.
+            before = await read_process(connection, listing.process_number)
+            await write_process(connection, listing, before)
             await refuse_erased(connection, listing.process_number)
-            instance_ids = await _write_instances(connection, listing)
-            of_process = documents.c.process_number == listing.process_number
-            known = set(await connection.scalars(select(documents.c.id).where(of_process)))
+            await settle_added(connection, listing.process_number)
+            levels = find_instance_changes(listing, await read_instance_levels(connection, listing.process_number))
+            instance_ids = await write_instances(connection, listing)
+            known = await read_known_documents(connection, listing.process_number)
             renamed = await _match_renamed_documents(connection, listing, known)
-            await archive_replaced_contents(connection, listing, renamed, known)
-            restricted = await _read_restricted_sources(connection, listing.process_number) if known else {}
-            position = await connection.scalar(select(func.max(documents.c.position)).where(of_process)) or 0
-            rows: list[dict[str, Any]] = []
-            new = 0
-            for document in listing.documents:
-                document_id = renamed.get(document.id, document.id)
-                if document_id not in known:
-                    position += 1
-                    new += 1
-                former = _without_current_sources(restricted.get(document_id, {}), document)
-                instance_id = instance_ids[document.instance_key]
-                rows.append(_build_row(listing, document, document_id, instance_id, position, former))
-            if rows:
-                statement = on_conflict_overwrite(
-                    insert_into(connection, documents),
-                    key=("process_number", "id"),
-                    columns=(*_DESCRIPTION_COLUMNS, *_LISTING_COLUMNS),
-                )
-                await connection.execute(statement, rows)
-            # Compared by inequality, not by time: workers' clocks differ, and the listing recorded last wins.
-            await connection.execute(
-                update(documents)
-                .where(
-                    of_process, documents.c.last_listed_at != listing.listed_at, documents.c.withdrawn.is_(False)
-                )
-                .values(withdrawn=True, unlisted_at=listing.listed_at)
-            )
+            rows = await _write_documents(connection, listing, instance_ids, known, renamed)
+            document_ids = map_document_ids(listing, renamed, known)
+            movements = await record_movements(connection, listing, instance_ids, document_ids)
+            await record_parties(connection, listing, instance_ids, are_stored=self.are_parties_stored)
+            await record_related(connection, listing, instance_ids)
+            # The first listing is the baseline.
+            if before is not None and before.listed_at is not None:
+                changes = [
+                    *report_levels(listing, before, levels),
+                    *find_changes(known, rows, set(renamed.values()), levels.values()),
+                    *await confirm_unlisted(connection, listing, before.changes_since or listing.listed_at),
+                    *(movements if before.movements_since is not None else ()),
+                ]
+                await append_changes(connection, listing.process_number, changes, seen_at=listing.listed_at)
+        new = sum(row["id"] not in known for row in rows)
         return ListingSummary(total_documents=len(listing.documents), new_documents=new)
 
     async def mark_unlisted(self, number: str, at: datetime) -> None:
@@ -116,61 +127,49 @@ async def mark_unlisted(connection: AsyncConnection, number: str, at: datetime) 
     )
 
 
-async def _write_process(connection: AsyncConnection, listing: Listing) -> None:
-    columns: dict[str, Any] = {
-        "court": listing.court,
-        "secrecy": listing.secrecy,
-        "class_code": listing.class_code,
-        "class_name": listing.class_name,
-        "subjects": list(listing.subjects),
-        "filed_at": listing.filed_at,
-        "value": listing.value,
-        "listed_at": listing.listed_at,
-        "listed_documents": len(listing.documents),
-        "failure_code": None,
-        "failure_answer": None,
-        "failed_at": None,
-        "unlisted_at": None,
-    }
-    statement = on_conflict_overwrite(insert_into(connection, processes), key=("number",), columns=tuple(columns))
-    await connection.execute(
-        statement, {"number": listing.process_number, "created_at": listing.listed_at, **columns}
-    )
-
-
-async def _write_instances(connection: AsyncConnection, listing: Listing) -> dict[str, int]:
-    rows = [
-        {
-            "process_number": listing.process_number,
-            "key": instance.key,
-            "degree": instance.degree,
-            "name": instance.name,
-            "court_unit": instance.court_unit,
-            "filed_at": instance.filed_at,
-            "current": instance.current,
-            "secrecy": instance.secrecy,
-        }
-        for instance in listing.instances
-    ]
+async def _write_documents(
+    connection: AsyncConnection,
+    listing: Listing,
+    instance_ids: Mapping[str, int],
+    known: Mapping[str, Row[*tuple[Any, ...]]],
+    renamed: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Write the documents of a listing, and mark those that it lacks as withdrawn. Returns the written rows."""
+    of_process = documents.c.process_number == listing.process_number
+    await archive_replaced_contents(connection, listing, renamed, known)
+    restricted = await _read_restricted_sources(connection, listing.process_number) if known else {}
+    position = await connection.scalar(select(func.max(documents.c.position)).where(of_process)) or 0
+    rows: list[dict[str, Any]] = []
+    for document in listing.documents:
+        document_id = renamed.get(document.id, document.id)
+        if document_id not in known:
+            position += 1
+        former = _without_current_sources(restricted.get(document_id, {}), document)
+        instance_id = instance_ids[document.instance_key]
+        rows.append(_build_row(listing, document, document_id, instance_id, position, former))
     if rows:
         statement = on_conflict_overwrite(
-            insert_into(connection, instances),
-            key=("process_number", "key"),
-            columns=("degree", "name", "court_unit", "filed_at", "current", "secrecy"),
+            insert_into(connection, documents),
+            key=("process_number", "id"),
+            columns=(*_DESCRIPTION_COLUMNS, *_LISTING_COLUMNS),
         )
         await connection.execute(statement, rows)
-    result = await connection.execute(
-        select(instances.c.key, instances.c.id).where(instances.c.process_number == listing.process_number)
+    # Compared by inequality, not by time: workers' clocks differ, and the listing recorded last wins.
+    await connection.execute(
+        update(documents)
+        .where(of_process, documents.c.last_listed_at != listing.listed_at, documents.c.withdrawn.is_(False))
+        .values(withdrawn=True, unlisted_at=listing.listed_at)
     )
-    return {row.key: row.id for row in result}
+    await restore_replaced(connection, listing.process_number, known, {row["id"] for row in rows})
+    return rows
 
 
 async def _match_renamed_documents(
-    connection: AsyncConnection, listing: Listing, known: set[str]
+    connection: AsyncConnection, listing: Listing, known: Mapping[str, Row[*tuple[Any, ...]]]
 ) -> dict[str, str]:
     listed = {document.id for document in listing.documents}
     new = [document for document in listing.documents if document.id not in known]
-    if not new or known <= listed:
+    if not new or known.keys() <= listed:
         return {}
     result = await connection.execute(
         select(
@@ -200,29 +199,47 @@ def _to_known_document(row: Row[*tuple[Any, ...]]) -> KnownDocument:
     )
 
 
-async def _read_restricted_sources(connection: AsyncConnection, number: str) -> dict[str, dict[str, Secrecy]]:
-    """Return the secrecy levels above public of all sources so far, by document id and source id."""
+@dataclass(frozen=True, slots=True)
+class _Restriction:
+    """A secrecy level above public, and the system that states it. None if that is not known."""
+
+    level: Secrecy
+    system: int | None = None
+
+
+async def _read_restricted_sources(connection: AsyncConnection, number: str) -> dict[str, dict[str, _Restriction]]:
+    """Return what restricts each document, by the document's id and the source's."""
     result = await connection.execute(
         select(documents.c.id, documents.c.secrecy, documents.c.sources, documents.c.former_sources).where(
             documents.c.process_number == number, documents.c.secrecy.not_in(OPEN_LEVELS)
         )
     )
-    restricted: dict[str, dict[str, Secrecy]] = {}
+    restricted: dict[str, dict[str, _Restriction]] = {}
     for row in result:
-        level = row.secrecy
-        levels = {origin["id"]: origin.get("secrecy") or level for origin in row.sources} or {row.id: level}
+        sources = {source_id: _Restriction(Secrecy(stated)) for source_id, stated in row.former_sources.items()}
+        for origin in row.sources or [{"id": row.id}]:
+            level = Secrecy(origin.get("secrecy") or row.secrecy)
+            sources[origin["id"]] = _Restriction(level, origin.get("source"))
         restricted[row.id] = {
-            source_id: Secrecy(stated)
-            for source_id, stated in (row.former_sources | levels).items()
-            if stated not in OPEN_LEVELS
+            source_id: restriction for source_id, restriction in sources.items() if not restriction.level.is_open
         }
     return restricted
 
 
-def _without_current_sources(restricted: dict[str, Secrecy], document: ListedDocument) -> dict[str, Secrecy]:
-    """Return the restricting sources that no longer feed a document: they never lifted their restriction."""
+def _without_current_sources(
+    restricted: Mapping[str, _Restriction], document: ListedDocument
+) -> dict[str, Secrecy]:
+    """Return the restricting sources that no longer feed a document: they never lifted their restriction.
+
+    A system that lists the document under another id now has said itself what the level is.
+    """
     current = {document.id, *(origin.id for origin in document.sources)}
-    return {source_id: level for source_id, level in restricted.items() if source_id not in current}
+    systems = {origin.source for origin in document.sources} - {None}
+    return {
+        source_id: restriction.level
+        for source_id, restriction in restricted.items()
+        if source_id not in current and restriction.system not in systems
+    }
 
 
 def _build_row(
@@ -248,6 +265,7 @@ def _build_row(
         "last_listed_at": listing.listed_at,
         "withdrawn": False,
         "unlisted_at": None,
+        "unlisting_reported_at": None,
         "status": DocumentStatus.PENDING,
         "failed_attempts": 0,
     }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -33,6 +34,8 @@ _POSTGRES_LOCK = 0x6175746F73
 _TURN_TIMEOUT_MS = 60_000
 # How long to wait for a table that another transaction holds on Postgres.
 _LOCK_TIMEOUT_MS = 3_000
+# For the driver of Postgres: how long a statement may take.
+_UNLIMITED: dict[str, Any] = {"command_timeout": None}
 _OWN_DATABASE = (
     f"Nothing was changed. Create a database or a schema of its own for Autos, and name it in {VARIABLE}."
 )
@@ -81,7 +84,8 @@ def _create_folder(file: Path) -> None:
 
 async def _upgrade(url: str) -> None:
     config = _create_config()
-    engine = open_engine(url)
+    # An index of a large table takes longer than a statement of a service may.
+    engine = open_engine(url, connect_args=_UNLIMITED if DatabaseAddress.parse(url).path is None else None)
     if engine.dialect.name == "sqlite":
         # Foreign keys stay off: a table that is made anew is dropped meanwhile, and with it what refers to it.
         begin_explicitly(engine, pragmas=(f"busy_timeout = {_TURN_TIMEOUT_MS}",))

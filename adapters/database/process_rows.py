@@ -5,10 +5,11 @@ The statements are built once, with parameters: building one takes as long as SQ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import namedtuple
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, or_, select, true
 
 from adapters.database.tables import documents, processes, runs
 from adapters.database.tombstones import is_blocked
@@ -31,12 +32,7 @@ def is_counted_in(number: str | ColumnElement[str]) -> ColumnElement[bool]:
 
 OF_PROCESS = bindparam("of_process", type_=processes.c.number.type)
 
-SELECT_PROCESS = select(processes, is_blocked(processes.c.number).label("is_erased")).where(
-    processes.c.number == OF_PROCESS
-)
-SELECT_LATEST_RUN = (
-    select(runs).where(runs.c.process_number == OF_PROCESS).order_by(runs.c.started_at.desc()).limit(1)
-)
+_RunRow = namedtuple("_RunRow", [column.name for column in runs.c])  # type: ignore[misc]
 _KIND = case(
     (documents.c.failure_code.in_(RETRYABLE_CODES), "failed_retryable"),
     (documents.c.failure_code == FailureCode.NO_CONTENT, "no_content"),
@@ -53,6 +49,27 @@ COUNT_DOCUMENTS = (
     .where(is_counted_in(OF_PROCESS))
     .group_by(documents.c.status, _KIND)
 )
+_LATEST_RUN = (
+    select(runs.c.id)
+    .where(runs.c.process_number == OF_PROCESS)
+    .order_by(runs.c.started_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_number = select(OF_PROCESS.label("number")).subquery("wanted")
+_counts = COUNT_DOCUMENTS.subquery("counts")
+# A process with its latest run and the counts of its documents, in one statement: an answer waits for each.
+# There is a row for each count, and at least one. Any of the three may be missing.
+SELECT_PROCESS = select(
+    processes,
+    is_blocked(_number.c.number).label("is_erased"),
+    _counts,
+    *(column.label(f"run_{column.name}") for column in runs.c),
+).select_from(
+    _number.outerjoin(processes, processes.c.number == _number.c.number)
+    .outerjoin(runs, runs.c.id == _LATEST_RUN)
+    .outerjoin(_counts, true())
+)
 COUNT_FAILURES_BY_CODE = (
     select(documents.c.failure_code, func.count().label("amount"))
     .where(is_counted_in(OF_PROCESS), documents.c.status == DocumentStatus.FAILED)
@@ -61,21 +78,22 @@ COUNT_FAILURES_BY_CODE = (
 )
 
 
-def to_process(
-    number: str,
-    row: Row[*tuple[Any, ...]] | None,
-    run_row: Row[*tuple[Any, ...]] | None,
-    counts: Completeness,
-) -> Process:
-    """Convert a row of ``processes``. None stands for a process that was requested, but not listed yet."""
+def has_process(row: Row[*tuple[Any, ...]]) -> bool:
+    """Return whether a row of ``SELECT_PROCESS`` has a process, or a run of one that was not listed yet."""
+    return row.number is not None or row.run_id is not None
+
+
+def to_process(number: str, rows: Sequence[Row[*tuple[Any, ...]]]) -> Process:
+    """Convert the rows of ``SELECT_PROCESS``."""
+    row = rows[0]
     return Process(
         number=number,
-        court=row.court if row else ProcessNumber.parse(number).court,
-        listed_at=row.listed_at if row else None,
-        listed_documents=(row.listed_documents or 0) if row else 0,
-        failure=to_failure(row, attempts=1) if row and row.failure_code else None,
-        documents=counts,
-        latest_run=to_run(run_row) if run_row else None,
+        court=row.court or ProcessNumber.parse(number).court,
+        listed_at=row.listed_at,
+        listed_documents=row.listed_documents or 0,
+        failure=to_failure(row, attempts=1) if row.failure_code else None,
+        documents=to_counts(each for each in rows if each.status is not None),
+        latest_run=to_run(_RunRow(*row[-len(runs.c) :])) if row.run_id is not None else None,
     )
 
 
@@ -98,8 +116,8 @@ def to_failure(row: Row[*tuple[Any, ...]], *, attempts: int) -> Failure:
     return Failure(FailureCode(row.failure_code), row.failure_answer or "", attempts, row.failed_at)
 
 
-def to_run(row: Row[*tuple[Any, ...]]) -> Run:
-    """Convert a row of ``runs``."""
+def to_run(row: Any) -> Run:
+    """Convert a row of ``runs``, or anything with its columns as attributes."""
     ended = row.total_documents is not None
     return Run(
         id=row.id,

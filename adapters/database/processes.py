@@ -12,8 +12,8 @@ from adapters.database.engine import Database
 from adapters.database.process_rows import (
     COUNT_DOCUMENTS,
     COUNT_FAILURES_BY_CODE,
-    SELECT_LATEST_RUN,
     SELECT_PROCESS,
+    has_process,
     to_counts,
     to_process,
 )
@@ -87,11 +87,7 @@ class ProcessRepository:
 
 
 async def _read_process(connection: AsyncConnection, number: str) -> Process | None:
-    of_process = {"of_process": number}
-    run_row = (await connection.execute(SELECT_LATEST_RUN, of_process)).one_or_none()
-    row = (await connection.execute(SELECT_PROCESS, of_process)).one_or_none()
-    if row is None or row.is_erased:
+    rows = (await connection.execute(SELECT_PROCESS, {"of_process": number})).all()
+    if rows[0].is_erased:
         await refuse_erased(connection, number)
-    if row is None and run_row is None:
-        return None
-    return to_process(number, row, run_row, await count_documents(connection, number))
+    return to_process(number, rows) if has_process(rows[0]) else None

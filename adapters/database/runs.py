@@ -14,6 +14,7 @@ from adapters.database.listings import mark_unlisted
 from adapters.database.outbox import create_deliveries, reopen_deliveries
 from adapters.database.processes import count_documents
 from adapters.database.run_ends import close_killed_runs, is_other_run, lock_run, reopen_if_reset
+from adapters.database.settling import settle_added
 from adapters.database.tables import processes, runs
 from adapters.database.tombstones import claim_process
 from adapters.database.upserts import insert_into, on_conflict_overwrite
@@ -99,6 +100,8 @@ class RunRepository:
             The counts of the documents, and up to 100 deliveries after ``closing.after_delivery``.
         """
         async with self._database.writing() as connection:
+            # Before anybody is notified of what is new.
+            await settle_added(connection, closing.process_number)
             counts = await count_documents(connection, closing.process_number)
             run = (await lock_run(connection, closing.run_id)).one_or_none()
             if run is None:

@@ -60,7 +60,7 @@ metadata = MetaData(
 )
 
 
-def _unrecognized_secrecy(table: str) -> Index:
+def unrecognized_secrecy(table: str) -> Index:
     """Index the rows whose secrecy level was not understood. The operator's metrics count them."""
     condition = text("secrecy = 'unrecognized'")
     return Index(f"ix_{table}_unrecognized_secrecy", "secrecy", sqlite_where=condition, postgresql_where=condition)
@@ -85,6 +85,9 @@ processes = Table(
     Column("failed_at", UtcDateTime),
     # Since when the court no longer shows a process that it listed before. The next listing sets it to NULL.
     Column("unlisted_at", UtcDateTime),
+    # The listing that is the baseline of the changes, and the first that stated movements, which is theirs.
+    Column("changes_since", UtcDateTime),
+    Column("movements_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     # The list of processes, newest first.
     Index("ix_processes_created_at_number", "created_at", "number"),
@@ -97,7 +100,16 @@ processes = Table(
         sqlite_where=text("failure_code IS NOT NULL"),
         postgresql_where=text("failure_code IS NOT NULL"),
     ),
-    _unrecognized_secrecy("processes"),
+    # The same with one code, which may be rare.
+    Index(
+        "ix_processes_failed_code",
+        "failure_code",
+        "failed_at",
+        "number",
+        sqlite_where=text("failure_code IS NOT NULL"),
+        postgresql_where=text("failure_code IS NOT NULL"),
+    ),
+    unrecognized_secrecy("processes"),
 )
 
 instances = Table(
@@ -112,9 +124,17 @@ instances = Table(
     Column("filed_at", UtcDateTime),
     Column("current", Boolean, nullable=False),
     Column("secrecy", String(16), nullable=False, server_default="unknown"),
+    Column("class_code", Integer),
+    Column("class_name", Text),
+    Column("subjects", JSON, nullable=False, server_default="[]"),
+    Column("value", Numeric(18, 2, asdecimal=True)),
+    # NULL if it was listed by a release that did not record this.
+    Column("last_listed_at", UtcDateTime),
     Index("uq_instances_process_number_key", "process_number", "key", unique=True),
-    _unrecognized_secrecy("instances"),
+    unrecognized_secrecy("instances"),
 )
+
+_FAILED_WITH_CODE = text("status = 'failed' AND failure_code IS NOT NULL")
 
 documents = Table(
     "documents",
@@ -149,6 +169,10 @@ documents = Table(
     Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
     # Since when it is withdrawn. Not NULL exactly while `withdrawn` is true.
     Column("unlisted_at", UtcDateTime),
+    # When a change said that it is unlisted. NULL again once it is listed.
+    Column("unlisting_reported_at", UtcDateTime),
+    # The document with the same bytes that is listed instead of this one.
+    Column("replaced_by", String(36)),
     Column("status", String(16), nullable=False),
     Column("failed_attempts", Integer, nullable=False, server_default="0"),
     Column("failure_code", String(32)),
@@ -162,6 +186,8 @@ documents = Table(
     # Incremented each time the court replaces the content under this id.
     Column("version", Integer, nullable=False, server_default="1"),
     Index("uq_documents_process_number_position", "process_number", "position", unique=True),
+    # The timeline.
+    Index("ix_documents_process_number_filed_at", "process_number", "filed_at", "id"),
     # Pages of one status, and of documents still to download.
     Index("ix_documents_process_number_status", "process_number", "status", "position"),
     # Covers the counts, so that they read no table rows.
@@ -183,7 +209,19 @@ documents = Table(
         sqlite_where=text("status = 'failed'"),
         postgresql_where=text("status = 'failed'"),
     ),
-    _unrecognized_secrecy("documents"),
+    # The same with one code, which may be rare. No code, no index: counts by code, of one process, must not use it.
+    Index(
+        "ix_documents_failed_code",
+        "failure_code",
+        "failed_at",
+        "process_number",
+        "id",
+        sqlite_where=_FAILED_WITH_CODE,
+        postgresql_where=_FAILED_WITH_CODE,
+    ),
+    # A deleted instance is looked for here: that is what its foreign key costs.
+    Index("ix_documents_instance_id", "instance_id"),
+    unrecognized_secrecy("documents"),
 )
 
 # Former contents that the court has replaced under the same id.

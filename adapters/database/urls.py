@@ -40,7 +40,7 @@ _SERVER_SETTINGS = {
     "TimeZone": "TimeZone",
 }
 _TIMEOUTS = {"connect_timeout": "timeout", "timeout": "timeout", "command_timeout": "command_timeout"}
-# Tuning of libpq's own sockets, ignored here: the pool pings a connection before it uses it.
+# Tuning of libpq's own sockets, ignored here: the pool checks a connection before it uses it.
 _IGNORED = frozenset(
     {
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),

@@ -18,6 +18,8 @@ subscriptions = Table(
     Column("run_id", ForeignKey("runs.id"), nullable=False),
     # A client that asks for the same run again is not notified twice.
     Index("uq_webhook_subscriptions_run_id", "run_id", "client", "url", unique=True),
+    # Those that an erasure deletes.
+    Index("ix_webhook_subscriptions_process_number", "process_number"),
 )
 
 deliveries = Table(

@@ -23,7 +23,9 @@ from adapters.storage.errors import (
     may_refuse_path_style,
     translating_expired_keys,
 )
+from adapters.storage.write_requests import simplify_writes
 from domain.storage import WRITE_CHECK_KEY, AddressingStyle, StorageAddress
+from domain.version import VERSION
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
@@ -54,6 +56,8 @@ async def open_s3(address: StorageAddress, *, connections: int = 32) -> AsyncIte
         # Every put carries its own SHA-256; a second checksum would only cost time.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        # botocore's own is put together twice for each request, which takes as long as hashing a document.
+        user_agent=f"autos/{VERSION}",
     )
     async with session.client(
         "s3",
@@ -63,6 +67,7 @@ async def open_s3(address: StorageAddress, *, connections: int = 32) -> AsyncIte
         aws_secret_access_key=address.secret_access_key,
         config=config,
     ) as client:
+        simplify_writes(client)
         yield client
 
 

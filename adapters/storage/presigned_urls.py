@@ -176,10 +176,24 @@ class LinkSigner:
         return self._base_url
 
 
-@lru_cache(_CACHED_NAMES)
 def _response_parameters(name: str | None, document_id: str, media_type: str, *, inline: bool) -> str:
     """Return the parameters by which the store answers with the document's name and type."""
-    filename = safe_filename(name, fallback=document_id, media_type=media_type)
+    # The id is left out of what is cached: with it, no document would find another one's entry.
+    named = _named_parameters(name, media_type, inline=inline)
+    return named or _build_parameters(
+        safe_filename(name, fallback=document_id, media_type=media_type), media_type, inline=inline
+    )
+
+
+@lru_cache(_CACHED_NAMES)
+def _named_parameters(name: str | None, media_type: str, *, inline: bool) -> str | None:
+    """Return the parameters, or None if nothing is left of the name once it is safe."""
+    filename = safe_filename(name, fallback="", media_type=media_type)
+    # The extension alone: no safe name begins with a dot.
+    return None if filename.startswith(".") else _build_parameters(filename, media_type, inline=inline)
+
+
+def _build_parameters(filename: str, media_type: str, *, inline: bool) -> str:
     return response_parameters(
         content_disposition=content_disposition(filename, inline=inline), content_type=media_type
     )

@@ -15,12 +15,15 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Everything else is percent-encoded, in names and values of parameters. A key also keeps its slashes.
 _UNRESERVED = "-_.~"
+# HMAC (RFC 2104): the key fills a block of SHA-256, and is combined with these bytes.
+_BLOCK_BYTES = 64
+_INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
 class QuerySigner:
     """Signs URLs that read objects of one bucket, all from one moment on and for the same time.
 
-    What they have in common is computed once, so that a link costs two hashes. The URLs are equal to those of
+    What they have in common is computed once: a link costs three short hashes. The URLs are equal to those of
     botocore's ``S3SigV4QueryAuth``, except for the order of parameters where a session token is one of them.
 
     Args:
@@ -53,11 +56,14 @@ class QuerySigner:
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
         self._canonical_end = f"\nhost:{_host_header(base_url)}\n\nhost\nUNSIGNED-PAYLOAD"
-        self._to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n"
+        to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n"
         signing_key = f"AWS4{keys.secret_key}".encode()
         for part in (date, region, "s3", "aws4_request"):
             signing_key = hmac.digest(signing_key, part.encode(), "sha256")
-        self._signing_key = signing_key
+        # Both hashes of the HMAC, with what all links have in common: to copy them takes a third of an HMAC.
+        block = signing_key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner_hash = sha256(block.translate(_INNER_PAD) + to_sign.encode())
+        self._outer_hash = sha256(block.translate(_OUTER_PAD))
 
     def sign(self, key: str, response: str) -> str:
         """Return a URL that reads the object.
@@ -68,9 +74,10 @@ class QuerySigner:
         """
         path = self._path + quote(key, safe=f"/{_UNRESERVED}")
         canonical = f"GET\n{path}\n{self._parameters}&{response}{self._canonical_end}"
-        to_sign = self._to_sign + sha256(canonical.encode()).hexdigest()
-        signature = hmac.digest(self._signing_key, to_sign.encode(), "sha256").hex()
-        return f"{self._origin}{path}?{response}&{self._parameters}&X-Amz-Signature={signature}"
+        inner, outer = self._inner_hash.copy(), self._outer_hash.copy()
+        inner.update(sha256(canonical.encode()).hexdigest().encode())
+        outer.update(inner.digest())
+        return f"{self._origin}{path}?{response}&{self._parameters}&X-Amz-Signature={outer.hexdigest()}"
 
 
 def response_parameters(*, content_disposition: str, content_type: str) -> str:

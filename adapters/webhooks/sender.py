@@ -1,4 +1,4 @@
-"""Sending webhooks: signed by ``standardwebhooks``, over httpcore, to checked addresses only."""
+"""Sending webhooks: signed by ``standardwebhooks``, over httpcore2, to checked addresses only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpcore
+import httpcore2
 from standardwebhooks import Webhook
 
 from adapters.webhooks.address_guard import AddressGuard, NonPublicAddress
+from domain.certificates import find_certificate_problem
 from domain.errors import ConfigurationError
 from domain.retry_after import parse_retry_after
 from domain.spans import NO_TRACES, STATUS, SpanKind, Tracer
@@ -25,7 +26,12 @@ _EXCERPT_SECONDS = 2.0
 _EXCERPT_BYTES = 4096
 # The longest delay of the published retry schedule.
 _LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
-_CONNECTION_ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, httpcore.TimeoutException)
+_CONNECTION_ERRORS = (
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    httpcore2.TimeoutException,
+)
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 _REFUSED = "destination refused or unreachable"
 _NO_ANSWER = "no_answer"
@@ -76,11 +82,16 @@ class WebhookSender:
             )
         self._secret = secret
         self._tracer = tracer
+        # Made once: reading the authorities takes up to 17 ms of CPU, which each connection would need again.
+        trusted = httpcore2.default_ssl_context()
         # No keep-alive: the name is resolved and checked for each event. No limit on connections: an event must not
         # wait for the responses of other receivers.
         if proxy_url is None:
-            self._pool = httpcore.AsyncConnectionPool(
-                max_keepalive_connections=0, max_connections=None, network_backend=_GuardedBackend(address_guard)
+            self._pool = httpcore2.AsyncConnectionPool(
+                max_keepalive_connections=0,
+                max_connections=None,
+                ssl_context=trusted,
+                network_backend=_GuardedBackend(address_guard),
             )
         else:
             if address_guard.policy.allow_http:
@@ -89,8 +100,12 @@ class WebhookSender:
                     "refusals would look like the receiver's responses. Set only one of them."
                 )
             address, credentials = _split_credentials(proxy_url)
-            self._pool = httpcore.AsyncHTTPProxy(
-                address, proxy_auth=credentials, max_keepalive_connections=0, max_connections=None
+            self._pool = httpcore2.AsyncHTTPProxy(
+                address,
+                proxy_auth=credentials,
+                ssl_context=trusted,
+                max_keepalive_connections=0,
+                max_connections=None,
             )
 
     async def close(self) -> None:
@@ -137,7 +152,7 @@ class WebhookSender:
                     response = await stack.enter_async_context(self._request("POST", url, headers, body))
             except TimeoutError:
                 return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
-            except (*_CONNECTION_ERRORS, httpcore.UnsupportedProtocol, OSError, ValueError):
+            except (*_CONNECTION_ERRORS, httpcore2.UnsupportedProtocol, OSError, ValueError):
                 return Reply(error=_REFUSED)
             # The receiver has responded. Errors while reading the body do not change that.
             return Reply(
@@ -162,13 +177,14 @@ class WebhookSender:
                     response = await stack.enter_async_context(self._request("HEAD", root, headers, None))
             except TimeoutError:
                 return Reply(error=f"no answer within {_TOTAL_TIMEOUT_SECONDS:.0f} seconds")
-            except (*_CONNECTION_ERRORS, httpcore.UnsupportedProtocol, OSError, ValueError) as error:
-                return Reply(error=type(error).__name__)
+            except (*_CONNECTION_ERRORS, httpcore2.UnsupportedProtocol, OSError, ValueError) as error:
+                problem = find_certificate_problem(error)
+                return Reply(error=type(error).__name__ if problem is None else f"certificate: {problem}")
             return Reply(status_code=response.status)
 
     def _request(
         self, method: str, url: str, headers: dict[bytes | str, bytes | str], body: bytes | None
-    ) -> AbstractAsyncContextManager[httpcore.Response]:
+    ) -> AbstractAsyncContextManager[httpcore2.Response]:
         if (host := host_header(url)) is not None:
             headers = {"Host": host, **headers}
         limit = {"connect": 10.0, "read": _TOTAL_TIMEOUT_SECONDS, "write": 10.0, "pool": 10.0}
@@ -176,8 +192,8 @@ class WebhookSender:
 
 
 def host_header(url: str) -> bytes | None:
-    """Return the ``Host`` header for an IPv6 address, because httpcore omits the brackets. None for other hosts."""
-    parsed = httpcore.URL(url)
+    """Return the ``Host`` header for an IPv6 address: httpcore2 omits the brackets. None for other hosts."""
+    parsed = httpcore2.URL(url)
     if b":" not in parsed.host:
         return None
     if parsed.port in (None, _DEFAULT_PORTS.get(parsed.scheme)):
@@ -185,7 +201,7 @@ def host_header(url: str) -> bytes | None:
     return f"[{parsed.host.decode()}]:{parsed.port}".encode()
 
 
-async def _read_excerpt(response: httpcore.Response) -> str:
+async def _read_excerpt(response: httpcore2.Response) -> str:
     """Return the beginning of a response body: what arrives in time, before the connection is lost."""
     excerpt = bytearray()
     with suppress(TimeoutError, *_CONNECTION_ERRORS):
@@ -197,7 +213,7 @@ async def _read_excerpt(response: httpcore.Response) -> str:
     return bytes(excerpt[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", "")
 
 
-def _read_retry_after(response: httpcore.Response) -> float | None:
+def _read_retry_after(response: httpcore2.Response) -> float | None:
     values = (value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after")
     return parse_retry_after(next(values, None), longest=_LONGEST_RETRY_AFTER_SECONDS)
 
@@ -219,32 +235,32 @@ def _split_credentials(proxy_url: str) -> tuple[str, tuple[str, str] | None]:
     return address, (unquote(parts.username), unquote(parts.password or ""))
 
 
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
+class _GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Connects to the checked addresses, so that DNS cannot change between check and connection (rebinding)."""
 
     def __init__(self, address_guard: AddressGuard) -> None:
         self._address_guard = address_guard
-        self._backend = httpcore.AnyIOBackend()
+        self._backend = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature.
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         if not (await self._address_guard.current_policy()).allows_port(port):
-            raise httpcore.ConnectError(_REFUSED)
+            raise httpcore2.ConnectError(_REFUSED)
         try:
             addresses = await self._address_guard.resolve(host, port)
         except NonPublicAddress:
-            raise httpcore.ConnectError(_REFUSED) from None
-        failure: Exception = httpcore.ConnectError(_REFUSED)
+            raise httpcore2.ConnectError(_REFUSED) from None
+        failure: Exception = httpcore2.ConnectError(_REFUSED)
         for address in addresses:
             try:
                 return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure
 

@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.middleware.access_log import route_of
@@ -57,6 +58,9 @@ _DETAILS_BY_STATUS = {
     405: "This address does not support this method. See the Allow header.",
 }
 
+# Nobody receives it: proxies know this number, and the access log and the metrics do not count it as a bug.
+_CLIENT_CLOSED_REQUEST = 499
+
 _log = structlog.get_logger()
 
 
@@ -64,6 +68,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
     for error_class in KNOWN_ERRORS:
         app.add_exception_handler(error_class, _handle_known_error)
+    app.add_exception_handler(ClientDisconnect, _handle_disconnect)
     app.add_exception_handler(Exception, _handle_bug)
 
 
@@ -112,6 +117,11 @@ def _add_pointers(problem: Problem, body_members: Collection[str]) -> None:
         steps = error["parameter"].split(".")
         if steps[0] in body_members:
             error.setdefault("pointer", json_pointer(steps))
+
+
+def _handle_disconnect(_request: Request, _error: Exception) -> Response:
+    """End a request whose client has gone before its body was complete."""
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
 def _handle_bug(request: Request, error: Exception) -> Response:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from api.problems.codes import ProblemCode
 from api.schemas.bundle_examples import OPEN_BUNDLE, READY_BUNDLE
+from api.schemas.case_examples import CASE_BODIES
 
 _NUMBER: Final = "1011745-77.2025.8.11.0041"
 _DOCUMENT_ID: Final = "aa88bc62-81fc-5523-877c-7b10bd8b9530"
@@ -184,6 +185,7 @@ _ERASURE: Final = {
     },
 }
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    **CASE_BODIES,
     "ProcessBody": {
         **_HEAD,
         "decision": "complete",

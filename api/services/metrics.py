@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _OTHER = "other"
 # What the court states a secrecy level for, as the catalog counts it.
-_SECRECY_SUBJECTS = ("processes", "instances", "documents")
+_SECRECY_SUBJECTS = ("processes", "instances", "documents", "movements")
 
 
 class Metrics:
@@ -106,8 +106,8 @@ class Metrics:
         )
         self._unrecognized = Gauge(
             "autos_unrecognized_secrecy_levels",
-            "Processes, instances and documents that are withheld because the court states a secrecy level that "
-            "this service does not know.",
+            "Processes, instances, documents and movements that are withheld because the court states a secrecy "
+            "level that this service does not know.",
             ["of"],
             registry=registry,
         )

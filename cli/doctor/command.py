@@ -12,6 +12,7 @@ import typer
 from adapters.logs import configure_logging
 from autos_client_cli.errors import ExitCode
 from autos_client_cli.printing import printable
+from cli.authorities import check_authorities
 from cli.doctor.checks import CHECKS
 from cli.doctor.findings import CheckName, Fault, State, failed
 from cli.doctor.parts import Parts
@@ -58,6 +59,7 @@ async def run(webhook_url: str | None, *, as_json: bool) -> ExitCode:
 async def _examine_configured(webhook_url: str | None) -> AsyncGenerator[Result, None]:
     try:
         settings = load_settings()
+        check_authorities()
     except ConfigurationError as error:
         unreadable = failed(str(error), "Correct the settings that are named.", Fault.SETTING)
         yield Result(CheckName.SETTINGS, unreadable)

@@ -49,7 +49,7 @@ async def check_webhooks(parts: Parts) -> Finding:
         return failed(
             f"{host} cannot be reached {through} ({reply.error}).",
             "Open this machine's way out to it (firewall, AUTOS_WEBHOOK_PROXY_URL), and check the receiver's TLS "
-            "certificate.",
+            "certificate. SSL_CERT_FILE names the authorities to trust, if one of them is your own.",
         )
     return ok(f"{host} answers {through} (HTTP {reply.status_code} for its root). No event was sent.")
 

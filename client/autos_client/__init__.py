@@ -18,6 +18,17 @@ from autos_client.async_client import AsyncAutos
 from autos_client.batch_models import Batch, BatchItem, BatchSummary
 from autos_client.bundle_models import Bundle, BundleFailure, BundleProgress, Omission
 from autos_client.bundles import BundleFailed, BundleState
+from autos_client.case_models import (
+    Case,
+    CaseDocument,
+    CaseInstance,
+    CaseParty,
+    Change,
+    Lawyer,
+    Movement,
+    RelatedProcess,
+    TimelineEntry,
+)
 from autos_client.client import Autos
 from autos_client.erasure_models import Author, Erasure, ErasureCounts, Hold
 from autos_client.errors import (
@@ -72,6 +83,11 @@ __all__ = [
     "BundleFailure",
     "BundleProgress",
     "BundleState",
+    "Case",
+    "CaseDocument",
+    "CaseInstance",
+    "CaseParty",
+    "Change",
     "Conflict",
     "CourtStatus",
     "Delivery",
@@ -87,6 +103,8 @@ __all__ = [
     "Forbidden",
     "Hold",
     "Invalid",
+    "Lawyer",
+    "Movement",
     "NoAnswer",
     "NotFound",
     "Omission",
@@ -99,8 +117,10 @@ __all__ = [
     "Progress",
     "RateLimited",
     "Redelivered",
+    "RelatedProcess",
     "SavedFile",
     "Status",
+    "TimelineEntry",
     "TookTooLong",
     "Unauthorized",
     "Unavailable",

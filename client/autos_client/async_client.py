@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autos_client.asynchronous.batches import BatchMethods
 from autos_client.asynchronous.bundles import BundleMethods
+from autos_client.asynchronous.cases import CaseMethods
 from autos_client.asynchronous.court import CourtMethods
 from autos_client.asynchronous.erasures import ErasureMethods
 from autos_client.asynchronous.processes import ProcessMethods
@@ -21,5 +22,6 @@ class AsyncAutos(
     CourtMethods,
     TrailMethods,
     ErasureMethods,
+    CaseMethods,
 ):
     """The same as ``Autos`` for asyncio. Close it, or use it in an ``async with`` block."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autos_client.blocking.batches import BatchMethods
 from autos_client.blocking.bundles import BundleMethods
+from autos_client.blocking.cases import CaseMethods
 from autos_client.blocking.court import CourtMethods
 from autos_client.blocking.erasures import ErasureMethods
 from autos_client.blocking.processes import ProcessMethods
@@ -21,6 +22,7 @@ class Autos(
     CourtMethods,
     TrailMethods,
     ErasureMethods,
+    CaseMethods,
 ):
     """A blocking client of the API. Close it, or use it in a ``with`` block. Thread-safe.
 
@@ -35,7 +37,7 @@ class Autos(
             again, and not only a few times. No server has them wait for longer than that; with 0, it has no say. A
             ``Patience`` also reports outages and waits.
         purpose: What documents are wanted for. The access trail of the service keeps it.
-        transport: An ``httpx`` transport for all requests, instead of httpx's own.
+        transport: An ``httpx2`` transport for all requests, instead of httpx2's own.
 
     Raises:
         ValueError: The address or the key cannot be used.

@@ -149,6 +149,11 @@ def _bounded_hold(seconds: float | None) -> int:
     return max(0, min(LONGEST_HOLD_SECONDS, int(seconds or 0)))
 
 
+def part_of_process(number: str, part: str, model: type[M], **query: str | None) -> Call[M]:
+    """Get a part of a process. Values of the query that are ``None`` are left out."""
+    return Call("GET", _process_path(number, part), _parse_as(model), params=_without_none(query))
+
+
 def process(number: str) -> Call[Process]:
     """Get a process."""
     return Call("GET", _process_path(number), _parse_as(Process))

@@ -1,16 +1,17 @@
-"""What both clients share of HTTP: checked settings, httpx arguments, limits on answers, and no secrets in logs."""
+"""What both clients share of HTTP: checked settings, arguments, limits on answers, and no secrets in logs."""
 
 from __future__ import annotations
 
 import json
 import logging
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import httpx
+import httpx2
 
 from autos_client.errors import NoAnswer, UnexpectedAnswer
 from autos_client.requests import Answer, Call
@@ -25,7 +26,7 @@ _MAX_TIMEOUTS_PER_ANSWER = 10
 FETCH_HEADERS = {"Accept-Encoding": "identity"}
 
 # A link that is not a URL raises InvalidURL.
-DOWNLOAD_ERRORS = (httpx.HTTPError, httpx.InvalidURL)
+DOWNLOAD_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL)
 # As long as the API accepts it.
 _MAX_PURPOSE_LENGTH = 200
 
@@ -33,14 +34,14 @@ _holds_links: ContextVar[bool] = ContextVar("autos_client_holds_links", default=
 
 
 class _NoLinks(logging.Filter):
-    """Drops log lines about requests with signed links: httpx and httpcore log whole URLs."""
+    """Drops log lines about requests with signed links: httpx2 and httpcore2 log whole URLs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not _holds_links.get()
 
 
 _no_links = _NoLinks()
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"):
+for _name in ("httpx2", "httpcore2.connection", "httpcore2.http11", "httpcore2.http2", "httpcore2.proxy"):
     logging.getLogger(_name).addFilter(_no_links)
 
 
@@ -61,9 +62,9 @@ def checked_base_url(base_url: str) -> str:
         ValueError: It is not an HTTP URL, or holds a user or a password.
     """
     try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise ValueError("The base address begins with http:// or https://, and holds no user and no password.")
     return str(url).rstrip("/")
@@ -95,15 +96,15 @@ def key_headers(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"}
 
 
-def httpx_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
-    """Return a call as the arguments of ``httpx.Client.stream``."""
+def stream_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
+    """Return a call as the arguments of ``httpx2.Client.stream``."""
     return {
         "method": call.method,
         "url": call.path,
         "params": dict(call.params) or None,
         "headers": dict(call.headers),
         "json": call.json,
-        "timeout": httpx.Timeout(timeout, read=timeout + call.hold_seconds),
+        "timeout": httpx2.Timeout(timeout, read=timeout + call.hold_seconds),
     }
 
 
@@ -140,7 +141,7 @@ class AnswerReader:
         timeout: Seconds that each part of it may take.
     """
 
-    def __init__(self, response: httpx.Response, timeout: float) -> None:
+    def __init__(self, response: httpx2.Response, timeout: float) -> None:
         """Start with an empty body."""
         self._response = response
         self._body = bytearray()
@@ -173,10 +174,23 @@ def no_answer_error(url: str, error: Exception) -> NoAnswer:
     Raise it outside of the ``except`` block: ``error`` holds the request with its key, and must not be its context.
     """
     name = type(error).__name__
-    return NoAnswer("no_answer", f"No API answers at {url} ({name}).", error_name=name)
+    text = f"No API answers at {url} ({name})."
+    if (problem := _certificate_problem(error)) is not None:
+        text = f"The certificate of {url} is not trusted ({problem}). SSL_CERT_FILE names the authorities to trust."
+    return NoAnswer("no_answer", text, error_name=name)
 
 
 def download_error(error: Exception) -> NoAnswer:
     """Return the same for a download from a link. The text does not contain the link."""
     name = type(error).__name__
     return NoAnswer("not_fetched", f"The store did not answer to the end ({name}).", error_name=name)
+
+
+def _certificate_problem(error: Exception) -> str | None:
+    """Return what OpenSSL says of a certificate that is not trusted. None if the error has another cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message.rstrip(".")
+        cause = cause.__cause__ or cause.__context__
+    return None

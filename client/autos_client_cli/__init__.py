@@ -3,8 +3,8 @@
 `autos-client` is its program. The service's own `autos` adds the same commands to its own, with
 ``commands.add_client_commands``.
 
-A package beside ``autos_client``, because importing that loads httpx and pydantic: the commands import it when they
-run, so that `--help` is quick.
+A package beside ``autos_client``, because importing that loads httpx2 and pydantic: the commands import it when
+they run, so that `--help` is quick.
 """
 
 from __future__ import annotations

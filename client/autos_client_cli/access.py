@@ -80,13 +80,13 @@ def open_client(context: typer.Context, patience_seconds: float | None = None) -
     Raises:
         CommandError: The API refused, or did not answer; or the address or the key cannot be used.
     """
-    import httpx
+    import httpx2
 
     from autos_client import Autos
 
     access = _read_access(context)
     with translating_problems():
-        transport = httpx.HTTPTransport() if access.is_local else None
+        transport = httpx2.HTTPTransport() if access.is_local else None
         patience = reporting_patience(patience_seconds, access.url, partial(print_line, err=True))
         with Autos(access.url, access.key, transport=transport, patience=patience) as autos:
             yield autos
@@ -105,12 +105,12 @@ def open_async_client(
     Raises:
         CommandError: The address or the key cannot be used.
     """
-    import httpx
+    import httpx2
 
     from autos_client import AsyncAutos
 
     access = _read_access(context)
-    transport = httpx.AsyncHTTPTransport() if access.is_local else None
+    transport = httpx2.AsyncHTTPTransport() if access.is_local else None
     patience = reporting_patience(patience_seconds, access.url, print_line)
     return AsyncAutos(access.url, access.key, transport=transport, patience=patience)
 

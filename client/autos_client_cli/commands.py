@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, bundle, court, deliveries, erasure, get, listing, runs, verify
+from autos_client_cli import accesses, batch, bundle, cases, court, deliveries, erasure, get, listing, runs, verify
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -21,7 +21,7 @@ VARIABLES_HELP = t(
 
 
 def add_client_commands(app: typer.Typer) -> None:
-    """Add every command that needs only a running API, and `verify`, to a program.
+    """Add every command to a program: on processes, on runs, and for operators.
 
     The program may set a ``CommandContext`` as the context's ``obj``. Without one, the commands read the
     environment.
@@ -34,6 +34,7 @@ def add_client_commands(app: typer.Typer) -> None:
         (verify.verify, "verify", verify.VERIFY_HELP, verify.VERIFY_EXAMPLES),
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
+    app.add_typer(cases.app)
     app.add_typer(runs.app)
     app.add_typer(erasure.app)
     app.add_typer(deliveries.app, name="deliveries", rich_help_panel=t("For operators"))

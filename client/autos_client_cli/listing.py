@@ -9,7 +9,7 @@ import typer
 
 from autos_client_cli.access import open_client
 from autos_client_cli.command_help import examples
-from autos_client_cli.options import AsLines
+from autos_client_cli.options import AsLines, AtMost
 from autos_client_cli.printing import local_time, print_json_lines, print_line, print_table
 from autos_client_cli.texts import t
 from autos_client_cli.words import number_text, size_text, status_named, status_words
@@ -35,10 +35,7 @@ def list_processes(
     court: Annotated[
         str | None, typer.Option(metavar=t("COURT"), help=t("Only processes of a court, such as TJMT."))
     ] = None,
-    limit: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", show_default=False, help=t("At most so many; 0 is all. Default: 50.")),
-    ] = 50,
+    limit: AtMost = 50,
     as_json: AsLines = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help=t("Print the numbers only."))] = False,
 ) -> None:

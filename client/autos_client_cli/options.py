@@ -12,6 +12,12 @@ from autos_client_cli.texts import t
 AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))]
 AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
+AtMost = Annotated[
+    int,
+    typer.Option(
+        "--limit", min=0, metavar="N", show_default=False, help=t("At most so many; 0 is all. Default: 50.")
+    ),
+]
 
 DEFAULT_PATIENCE = "10m"
 PatienceTime = Annotated[

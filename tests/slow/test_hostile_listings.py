@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -61,7 +61,7 @@ async def checking_health(stack: RunningStack, load: Load) -> AsyncIterator[None
     """Request ``/health/live`` over and over on one connection, and record the slowest answer."""
 
     async def check() -> None:
-        async with httpx.AsyncClient(base_url=stack.addresses["api"]) as client:
+        async with httpx2.AsyncClient(base_url=stack.addresses["api"]) as client:
             while True:
                 begun = time.monotonic()
                 (await client.get("/health/live")).raise_for_status()

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.storage import PART_BYTES
@@ -35,7 +35,7 @@ async def test_a_gibibyte_is_stored_although_its_worker_dies(tmp_path: Path) -> 
         assert (document["size_bytes"], document["sha256"]) == (SIZE_BYTES, digest)
         assert await bucket.list_uploads(number) == []
         downloaded = hashlib.sha256()
-        async with httpx.AsyncClient() as client, client.stream("GET", document["download_url"]) as answer:
+        async with httpx2.AsyncClient() as client, client.stream("GET", document["download_url"]) as answer:
             async for chunk in answer.aiter_bytes():
                 downloaded.update(chunk)
         assert downloaded.hexdigest() == digest

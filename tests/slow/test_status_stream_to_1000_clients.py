@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.numbers import fresh_number
@@ -16,7 +16,7 @@ CLIENTS = 1_000
 DOCUMENTS = 400
 
 
-async def follow(client: httpx.AsyncClient, number: str, started: asyncio.Semaphore) -> list[Event]:
+async def follow(client: httpx2.AsyncClient, number: str, started: asyncio.Semaphore) -> list[Event]:
     """Read every event of a process. The semaphore is released at the first."""
     async with open_event_stream(client, number) as stream:
         events = [await anext(stream)]
@@ -28,13 +28,13 @@ async def follow(client: httpx.AsyncClient, number: str, started: asyncio.Semaph
 @pytest.mark.timeout(300)
 async def test_a_thousand_clients_receive_the_end_of_a_run_once(tmp_path: Path) -> None:
     number, started = fresh_number(), asyncio.Semaphore(0)
-    unlimited = httpx.Limits(max_connections=None)
+    unlimited = httpx2.Limits(max_connections=None)
     async with running_stack(tmp_path) as stack:
         await stack.create_process(number, DOCUMENTS, size_bytes=2_000)
         await stack.set_latency(0.8)
         await stack.request_download(number)
         address = stack.addresses["api"]
-        async with httpx.AsyncClient(base_url=address, timeout=120, limits=unlimited, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=address, timeout=120, limits=unlimited, trust_env=False) as client:
             followers = [asyncio.create_task(follow(client, number, started)) for _ in range(CLIENTS)]
             for _ in range(CLIENTS):
                 await started.acquire()

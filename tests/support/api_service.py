@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 
 from tests.support.conditions import eventually
@@ -69,13 +69,13 @@ async def _running_api(folder: Path, variables: dict[str, str]) -> AsyncIterator
         )
     api = ApiService(port, process, stderr)
     try:
-        async with httpx.AsyncClient(base_url=api.url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=api.url, trust_env=False) as client:
 
             async def answers() -> bool:
                 assert process.returncode is None, stderr.read_text()
                 try:
                     return (await client.get("/health/live")).status_code == 200
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return False
 
             await eventually(answers, "the API answers")

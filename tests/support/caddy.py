@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.conditions import eventually
@@ -36,12 +36,12 @@ class Caddy:
     plain_url: str
     root: Path
 
-    def client(self, address: str, *, key: str | None = None) -> httpx.AsyncClient:
+    def client(self, address: str, *, key: str | None = None) -> httpx2.AsyncClient:
         """Return a client that connects from an address of this machine."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         authority = ssl.create_default_context(cafile=str(self.root))
-        transport = httpx.AsyncHTTPTransport(verify=authority, local_address=address)
-        return httpx.AsyncClient(base_url=self.url, transport=transport, headers=headers, timeout=60)
+        transport = httpx2.AsyncHTTPTransport(verify=authority, local_address=address)
+        return httpx2.AsyncClient(base_url=self.url, transport=transport, headers=headers, timeout=60)
 
 
 def find_caddy() -> str:
@@ -90,14 +90,14 @@ async def running_caddy(folder: Path, upstream: str) -> AsyncIterator[Caddy]:
 
         async def is_up() -> bool:
             assert process.returncode is None, log.read_text()
-            async with httpx.AsyncClient(trust_env=False) as checker:
+            async with httpx2.AsyncClient(trust_env=False) as checker:
                 try:
                     # What the container's health check asks for. The certificate may come later.
                     if (await checker.get(f"http://127.0.0.1:{health}/")).status_code != 200 or not root.exists():
                         return False
                     async with caddy.client("127.0.0.1") as client:
                         return (await client.get("/health/live")).status_code == 200
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return False
 
         await eventually(is_up, "Caddy answers")

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -69,13 +69,13 @@ class Service:
         if self.command == "worker":
             await eventually(self._polls, f"{self.name} polls", seconds=_START_SECONDS)
             return
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=10) as client:
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, timeout=10) as client:
 
             async def ready() -> bool:
                 self._running()
                 try:
                     return (await client.get("/health/ready")).status_code == 200
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return False
 
             await eventually(ready, f"{self.name} is ready", seconds=_START_SECONDS)
@@ -156,8 +156,8 @@ class Deployment:
         """Open a client of one API, with what tests do through an API."""
         addresses = {"api": api.url, "webhook_secret": self.receiver.secret, "bucket": self.store.bucket}
         async with (
-            httpx.AsyncClient(base_url=api.url, timeout=30, trust_env=False) as client,
-            httpx.AsyncClient(base_url=self.court.origin, timeout=30, trust_env=False) as court,
+            httpx2.AsyncClient(base_url=api.url, timeout=30, trust_env=False) as client,
+            httpx2.AsyncClient(base_url=self.court.origin, timeout=30, trust_env=False) as court,
         ):
             yield RunningStack(addresses, self.folder, self.folder / "none", client, court, self.temporal)
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.conditions import eventually
@@ -41,7 +41,7 @@ class DocumentedReceiver:
 
     async def send(self, delivery: SignedDelivery) -> int:
         """Send it a delivery, and return the status of its answer."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             return (await client.post(self.url, headers=delivery.headers, content=delivery.body)).status_code
 
     def read_inbox(self) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from devstack.object_store import mini_arguments, mutual_tls, signed_bucket_request
 from devstack.ports import LOOPBACK, S3_INTERNAL, free_ports
@@ -65,7 +65,7 @@ def running_object_store(folder: Path) -> Iterator[StorageAddress]:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, address: StorageAddress) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    with httpx.Client(trust_env=False, timeout=2) as http:
+    with httpx2.Client(trust_env=False, timeout=2) as http:
         while not _answers(http, signed_bucket_request(address)):
             output = log.read_text(errors="replace")[-2000:]
             assert process.poll() is None, f"weed ended with {process.returncode}: {output}"
@@ -73,10 +73,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path, address: Stor
             time.sleep(0.05)
 
 
-def _answers(http: httpx.Client, request: httpx.Request) -> bool:
+def _answers(http: httpx2.Client, request: httpx2.Request) -> bool:
     try:
-        return http.send(request).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        return http.send(request).status_code == httpx2.codes.OK
+    except httpx2.TransportError:
         return False
 
 

@@ -13,7 +13,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 
@@ -56,7 +56,7 @@ def _run_promtool(*arguments: str) -> None:
 class Prometheus:
     """A running Prometheus."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series of an expression that have a value now."""
@@ -123,11 +123,11 @@ async def running_prometheus(
             stderr=log,
         )
     try:
-        async with httpx.AsyncClient(base_url=f"http://{address}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://{address}") as http:
 
             async def is_ready() -> bool:
                 assert running.returncode is None, (folder / "log").read_text()
-                with suppress(httpx.TransportError):
+                with suppress(httpx2.TransportError):
                     return (await http.get("/-/ready")).is_success
                 return False
 

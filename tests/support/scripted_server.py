@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,7 +68,9 @@ def by_path(replies: dict[str, bytes]) -> Reply:
 
 
 @asynccontextmanager
-async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator[ScriptedServer]:
+async def scripted(
+    reply: Reply, *, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedServer]:
     """Run a server on the loopback for as long as the block lasts; it closes each connection after its response."""
     handlers: set[asyncio.Task[None]] = set()
 
@@ -89,9 +92,9 @@ async def scripted(reply: Reply, *, address: str = "127.0.0.1") -> AsyncIterator
                 await writer.wait_closed()
             handlers.discard(task)
 
-    listening = await asyncio.start_server(handle, address, 0)
+    listening = await asyncio.start_server(handle, address, 0, ssl=tls)
     host = f"[{address}]" if ":" in address else address
-    server = ScriptedServer(f"http://{host}:{listening.sockets[0].getsockname()[1]}")
+    server = ScriptedServer(f"http{'s' if tls else ''}://{host}:{listening.sockets[0].getsockname()[1]}")
     try:
         yield server
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 
 from simulator.app import create_app
 from simulator.server import Server
@@ -18,7 +18,7 @@ class SimulatedCourt:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._control = httpx.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False)
+        self._control = httpx2.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False)
 
     async def create_token(self, **details: object) -> str:
         """Create a token. The tokens before it become invalid."""
@@ -27,6 +27,13 @@ class SimulatedCourt:
     async def create_process(self, number: str, **shape: object) -> list[str]:
         """Create or replace a process, and return the ids of its documents in filing order."""
         ids: list[str] = (await self._send("PUT", f"/processes/{number}", **shape))["document_ids"]
+        return ids
+
+    async def order(self, number: str, kind: str, **details: object) -> list[str]:
+        """Have something happen to a process, and return the ids of its documents in filing order."""
+        ids: list[str] = (await self._send("POST", f"/processes/{number}/orders", kind=kind, **details))[
+            "document_ids"
+        ]
         return ids
 
     async def inject_fault(self, kind: str, **details: object) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Event:
 class EventStream:
     """An open stream, and an iterator of its events."""
 
-    def __init__(self, answer: httpx.Response) -> None:
+    def __init__(self, answer: httpx2.Response) -> None:
         self.answer = answer
         self._lines = answer.aiter_lines()
 
@@ -54,7 +54,7 @@ class EventStream:
 
 @asynccontextmanager
 async def open_event_stream(
-    client: httpx.AsyncClient, number: str, last_event_id: str | None = None
+    client: httpx2.AsyncClient, number: str, last_event_id: str | None = None
 ) -> AsyncIterator[EventStream]:
     """Open the status stream of a process."""
     headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
@@ -62,7 +62,7 @@ async def open_event_stream(
         yield EventStream(answer)
 
 
-async def read_all_events(client: httpx.AsyncClient, number: str) -> list[Event]:
+async def read_all_events(client: httpx2.AsyncClient, number: str) -> list[Event]:
     """Return all events of a process's stream, until the API ends it."""
     async with open_event_stream(client, number) as stream:
         return [event async for event in stream]

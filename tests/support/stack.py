@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
@@ -48,8 +48,8 @@ class RunningStack:
     addresses: dict[str, Any]
     data_dir: Path
     stderr: Path
-    api: httpx.AsyncClient
-    simulator: httpx.AsyncClient
+    api: httpx2.AsyncClient
+    simulator: httpx2.AsyncClient
     temporal: Client
 
     # What the simulated court has and does.
@@ -59,6 +59,11 @@ class RunningStack:
         answer = await self.simulator.put(
             f"/_simulator/processes/{number}", json={"documents": documents, **settings}
         )
+        answer.raise_for_status()
+
+    async def order(self, number: str, kind: str, **details: int | bool | str) -> None:
+        """Have something happen to a simulated process."""
+        answer = await self.simulator.post(f"/_simulator/processes/{number}/orders", json={"kind": kind, **details})
         answer.raise_for_status()
 
     async def inject_fault(self, kind: str, number: str | None = None, **details: Any) -> str:
@@ -106,7 +111,7 @@ class RunningStack:
         """Give the deployment a token of the court that lasts."""
         await self.put_credentials(token=(await self.create_court_token())["token"])
 
-    async def request_download(self, number: str, **query: str | int) -> httpx.Response:
+    async def request_download(self, number: str, **query: str | int) -> httpx2.Response:
         """Request the download of a process."""
         return await self.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
 
@@ -118,7 +123,7 @@ class RunningStack:
         await self.wait_until_ended(number)
         return number
 
-    async def post_action(self, number: str, action: str) -> httpx.Response:
+    async def post_action(self, number: str, action: str) -> httpx2.Response:
         """Post an action of a process: ``retry``, ``pause``, ``resume`` or ``cancel``."""
         return await self.api.post(f"/processes/{number}/{action}")
 
@@ -231,8 +236,8 @@ async def running_stack(folder: Path, **variables: str) -> AsyncIterator[Running
         assert line, stderr.read_text()
         addresses = json.loads(line)
         async with (
-            httpx.AsyncClient(base_url=addresses["api"], timeout=60) as api,
-            httpx.AsyncClient(base_url=addresses["simulator"], timeout=60) as simulator,
+            httpx2.AsyncClient(base_url=addresses["api"], timeout=60) as api,
+            httpx2.AsyncClient(base_url=addresses["simulator"], timeout=60) as simulator,
         ):
             temporal = await Client.connect(addresses["temporal"])
             yield RunningStack(addresses, data_dir, stderr, api, simulator, temporal)

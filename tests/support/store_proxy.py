@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
+import httpx2
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -97,7 +97,7 @@ def store_proxy(upstream: StorageAddress) -> Iterator[StoreProxy]:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
             app.state.client = client
             yield
 
@@ -149,7 +149,7 @@ def _sign_again(upstream: StorageAddress, request: Request, url: str, body: byte
 
 
 async def _send_upstream(request: Request, url: str, headers: dict[str, str], body: bytes) -> Response:
-    client: httpx.AsyncClient = request.app.state.client
+    client: httpx2.AsyncClient = request.app.state.client
     answer = await client.request(request.method, url, headers=headers, content=body)
     kept = {name: value for name, value in answer.headers.items() if name.lower() not in _NOT_FORWARDED}
     response = Response(answer.content, answer.status_code, headers=kept)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.support.conditions import eventually
 from tests.support.deployments import Deployment, Service
@@ -31,7 +31,7 @@ class _Backend:
     """An API in the eyes of the load balancer."""
 
     api: Service
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     in_rotation: bool = True
     short_requests: int = 0
     waiting: int = 0
@@ -99,7 +99,7 @@ class Traffic:
         """Request no more. What was requested is followed to its end."""
         self._stopping = True
 
-    async def request(self, kind: str, method: str, path: str, **options: Any) -> httpx.Response:
+    async def request(self, kind: str, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a short request to the next API in rotation. Anything but a success is a failure.
 
         Except one: an API waits two seconds for Temporal, which a busy machine misses. It then says to ask again.
@@ -114,10 +114,10 @@ class Traffic:
             if not _is_temporal_late(response):
                 return response
 
-    async def _send(self, backend: _Backend, kind: str, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _send(self, backend: _Backend, kind: str, method: str, path: str, **options: Any) -> httpx2.Response:
         try:
             response = await backend.client.request(method, path, **options)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             self.failures.append(f"{backend.api.name}: {method} {path}: {error!r}")
             raise
         if response.status_code >= 400 and not _is_temporal_late(response):
@@ -188,7 +188,7 @@ class Traffic:
                         if event.status and event.status["status"] != "processing":
                             self.followed.add(number)
                             return
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 self.failures.append(f"{backend.api.name}: stream of {number}: {error!r}")
                 raise
             finally:
@@ -205,7 +205,7 @@ class Traffic:
         return next(backend for backend in self.backends if backend.api is api)
 
 
-def _is_temporal_late(response: httpx.Response) -> bool:
+def _is_temporal_late(response: httpx2.Response) -> bool:
     return response.status_code == 503 and response.json()["code"] == "temporal_unavailable"
 
 
@@ -224,7 +224,7 @@ async def running_traffic(deployment: Deployment, *apis: Service, paused: str) -
             _Backend(
                 api,
                 await clients.enter_async_context(
-                    httpx.AsyncClient(base_url=api.url, timeout=_WAIT_SECONDS + 30, trust_env=False)
+                    httpx2.AsyncClient(base_url=api.url, timeout=_WAIT_SECONDS + 30, trust_env=False)
                 ),
             )
             for api in apis

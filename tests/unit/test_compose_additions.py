@@ -223,3 +223,19 @@ def test_documented_commands_name_services_and_commands_that_exist(services: dic
         if command != ['"$@";', "}"]:
             names = [word for word in command[:2] if word.islower() and not word.startswith("-")]
             assert CliRunner().invoke(app, [*names, "--help"]).exit_code == 0, command
+
+
+def test_the_pages_override_gives_our_services_the_file_of_authorities(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"### Certificates of other servers\n(.*?)\n### ", page, re.DOTALL)
+    [override] = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    file = tmp_path / "docker-compose.override.yml"
+    file.write_text(override, encoding="utf-8")
+
+    before, services = services_with(tmp_path, {}), services_with(tmp_path, {}, file)
+
+    for name in ("api", "worker"):
+        added = services[name]["environment"].items() - before[name]["environment"].items()
+        assert added == {("SSL_CERT_FILE", "/etc/autos/authorities.pem")}
+        assert "./authorities.pem:/etc/autos/authorities.pem:ro" in services[name]["volumes"]
+    assert services["migrate"] == before["migrate"]

@@ -72,6 +72,14 @@ def test_image_does_not_run_as_root_and_starts_our_command(dockerfile: str) -> N
     assert "HEALTHCHECK" not in dockerfile
 
 
+def test_image_without_certificate_authorities_is_not_built(dockerfile: str) -> None:
+    final = dockerfile.rpartition("FROM ")[2]
+
+    # The last place where httpx2 and httpcore2 look for the system's authorities, and Debian's only file of them.
+    assert "RUN test -s /etc/ssl/certs/ca-certificates.crt" in final
+    assert "SSL_CERT_FILE" not in dockerfile
+
+
 def test_build_context_has_no_private_files(build_context: list[str]) -> None:
     assert {"LICENSE", "requirements.runtime.lock"} <= set(build_context)
     assert not {name for name in build_context if name.startswith((".", "tests"))}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 
 from autos_client import flows, transfers
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
@@ -30,17 +30,17 @@ class Connection:
         timeout: float = 30.0,
         patience: float | Patience | None = None,
         purpose: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
         self._timeout = timeout
         self._patience = patience_of(patience)
-        self._api = httpx.AsyncClient(
+        self._api = httpx2.AsyncClient(
             base_url=self._url, headers=transfers.key_headers(api_key), transport=transport
         )
         self._api.headers.update(transfers.purpose_headers(purpose))
         # Without the key: it downloads from signed links.
-        self._store = httpx.AsyncClient(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
+        self._store = httpx2.AsyncClient(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -59,7 +59,7 @@ class Connection:
         await self._store.aclose()
 
     async def _open_stream(self, stream: StatusStream) -> AsyncIterator[Status]:
-        arguments = transfers.httpx_arguments(stream.call(), transfers.EVENTS_SECONDS)
+        arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:
             async with self._api.stream(**arguments) as response:
@@ -74,7 +74,7 @@ class Connection:
                             yield status
                         if stream.is_over():
                             break
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             lost = transfers.no_answer_error(self._url, error)
         if lost:
             raise lost
@@ -136,12 +136,12 @@ class Connection:
     async def _send(self, call: Call[Any]) -> Answer:
         try:
             with transfers.without_http_logs():
-                async with self._api.stream(**transfers.httpx_arguments(call, self._timeout)) as response:
+                async with self._api.stream(**transfers.stream_arguments(call, self._timeout)) as response:
                     reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
                     async for piece in response.aiter_bytes():
                         reader.take(piece)
                     return reader.answer()
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             lost = transfers.no_answer_error(f"{self._url}{call.path}", error)
         raise lost
 

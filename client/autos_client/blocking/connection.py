@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 
 from autos_client import flows, transfers
 from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
@@ -31,15 +31,15 @@ class Connection:
         timeout: float = 30.0,
         patience: float | Patience | None = None,
         purpose: str | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self._url = transfers.checked_base_url(base_url)
         self._timeout = timeout
         self._patience = patience_of(patience)
-        self._api = httpx.Client(base_url=self._url, headers=transfers.key_headers(api_key), transport=transport)
+        self._api = httpx2.Client(base_url=self._url, headers=transfers.key_headers(api_key), transport=transport)
         self._api.headers.update(transfers.purpose_headers(purpose))
         # Without the key: it downloads from signed links.
-        self._store = httpx.Client(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
+        self._store = httpx2.Client(headers=transfers.FETCH_HEADERS, timeout=timeout, transport=transport)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._url!r})"
@@ -58,7 +58,7 @@ class Connection:
         self._store.close()
 
     def _open_stream(self, stream: StatusStream) -> Iterator[Status]:
-        arguments = transfers.httpx_arguments(stream.call(), transfers.EVENTS_SECONDS)
+        arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:
             with self._api.stream(**arguments) as response:
@@ -72,7 +72,7 @@ class Connection:
                         yield from stream.feed(piece)
                         if stream.is_over():
                             break
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             lost = transfers.no_answer_error(self._url, error)
         if lost:
             raise lost
@@ -131,13 +131,13 @@ class Connection:
 
     def _send(self, call: Call[Any]) -> Answer:
         try:
-            arguments = transfers.httpx_arguments(call, self._timeout)
+            arguments = transfers.stream_arguments(call, self._timeout)
             with transfers.without_http_logs(), self._api.stream(**arguments) as response:
                 reader = transfers.AnswerReader(response, self._timeout + call.hold_seconds)
                 for piece in response.iter_bytes():
                     reader.take(piece)
                 return reader.answer()
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             lost = transfers.no_answer_error(f"{self._url}{call.path}", error)
         raise lost
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.cli_commands import run_autos
@@ -31,18 +31,18 @@ class KeyHolder:
     key: str
     key_id: str
     secret: str
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     answers: list[str] = field(default_factory=list)
 
-    async def record(self, answer: httpx.Response) -> None:
+    async def record(self, answer: httpx2.Response) -> None:
         """Record an answer."""
         await answer.aread()
         self.answers.append(f"{answer.url} {answer.status_code} {answer.headers} {answer.text}")
 
     @asynccontextmanager
-    async def open_session(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def open_session(self) -> AsyncIterator[httpx2.AsyncClient]:
         """Sign in as a browser does, and yield a client with the session's cookie instead of the key."""
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=self.http.base_url,
             headers={"Origin": str(self.http.base_url).rstrip("/")},
             event_hooks={"response": [self.record]},
@@ -78,7 +78,7 @@ class KeyedStack:
         created = json.loads(await self.run_autos("key", "new", name, *scope_options, *limit_option, "--json"))
         assert sorted(created["scopes"]) == sorted(scopes)
         http = await self.closing.enter_async_context(
-            httpx.AsyncClient(
+            httpx2.AsyncClient(
                 base_url=self.stack.addresses["api"],
                 headers={"Authorization": f"Bearer {created['key']}"},
                 timeout=30,

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -73,7 +73,7 @@ async def stored(shared_stack: RunningStack) -> AsyncIterator[Stored]:
 
 
 @pytest.fixture(scope="module")
-async def apis_without_temporal(shared_stack: RunningStack) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+async def apis_without_temporal(shared_stack: RunningStack) -> AsyncIterator[dict[str, httpx2.AsyncClient]]:
     """Two APIs beside the stack: at their address of Temporal nothing listens, or something that never answers."""
     closed = closed_port()
     with bound_socket() as listener:
@@ -81,22 +81,22 @@ async def apis_without_temporal(shared_stack: RunningStack) -> AsyncIterator[dic
         async with (
             running_api_beside(shared_stack, TEMPORAL_ADDRESS=f"127.0.0.1:{closed}") as first,
             running_api_beside(shared_stack, TEMPORAL_ADDRESS=f"127.0.0.1:{silent}") as second,
-            httpx.AsyncClient(base_url=first.url, timeout=30) as at_closed,
-            httpx.AsyncClient(base_url=second.url, timeout=30) as at_silent,
+            httpx2.AsyncClient(base_url=first.url, timeout=30) as at_closed,
+            httpx2.AsyncClient(base_url=second.url, timeout=30) as at_silent,
         ):
             yield {"closed": at_closed, "silent": at_silent}
 
 
 @asynccontextmanager
-async def api_without(stack: RunningStack, **settings: object) -> AsyncIterator[httpx.AsyncClient]:
+async def api_without(stack: RunningStack, **settings: object) -> AsyncIterator[httpx2.AsyncClient]:
     """The stack's API with other settings, inside the tests' own process."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("TEMPORAL_ADDRESS", stack.addresses["temporal"])
         app = create_app(load_settings(data_dir=stack.data_dir, api_key=SecretStr(KEY), **settings))
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app),
+            httpx2.AsyncClient(
+                transport=httpx2.ASGITransport(app),
                 base_url="http://127.0.0.1",
                 headers={"Authorization": f"Bearer {KEY}"},
             ) as api,
@@ -112,22 +112,22 @@ def closed_port() -> int:
 
 
 async def timed_request(
-    api: httpx.AsyncClient, method: str, path: str, **options: Any
-) -> tuple[httpx.Response, float]:
+    api: httpx2.AsyncClient, method: str, path: str, **options: Any
+) -> tuple[httpx2.Response, float]:
     """Send a request, and return the answer and the seconds that it took."""
     began = time.perf_counter()
     answer = await api.request(method, path, **options)
     return answer, time.perf_counter() - began
 
 
-def assert_unavailable(answer: httpx.Response, dependency: str) -> None:
+def assert_unavailable(answer: httpx2.Response, dependency: str) -> None:
     """Assert that the answer is 503 with the dependency's code and Retry-After."""
     assert (answer.status_code, answer.json()["code"]) == (503, f"{dependency}_unavailable"), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-async def list_operations(api: httpx.AsyncClient) -> list[tuple[str, str]]:
+async def list_operations(api: httpx2.AsyncClient) -> list[tuple[str, str]]:
     """Return every method and path of the OpenAPI description."""
     paths = (await api.get("/openapi.json")).json()["paths"]
     return [(method.upper(), path) for path, methods in paths.items() for method in methods]
@@ -147,7 +147,7 @@ def body_of(path: str, stored: Stored, *, token: str, hook: str) -> Json:
 
 @pytest.mark.parametrize("temporal", ["closed", "silent"])
 async def test_a_complete_process_is_answered_without_temporal(
-    apis_without_temporal: dict[str, httpx.AsyncClient], stored: Stored, temporal: str
+    apis_without_temporal: dict[str, httpx2.AsyncClient], stored: Stored, temporal: str
 ) -> None:
     address = f"/processes/{stored.complete}"
 
@@ -159,7 +159,7 @@ async def test_a_complete_process_is_answered_without_temporal(
     for query in ({}, {"auto_download": "true"}):
         answer = await api.get(address, params=query)
         assert (answer.status_code, answer.json()["status"]) == (200, "completed")
-    async with httpx.AsyncClient() as reader:
+    async with httpx2.AsyncClient() as reader:
         for document in answer.json()["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
     # Three tries, since the machine may be busy with something else for a while.
@@ -168,7 +168,7 @@ async def test_a_complete_process_is_answered_without_temporal(
 
 @pytest.mark.parametrize("temporal", ["closed", "silent"])
 async def test_a_start_without_temporal_is_refused_quickly_and_leaves_nothing(
-    stack: RunningStack, apis_without_temporal: dict[str, httpx.AsyncClient], stored: Stored, temporal: str
+    stack: RunningStack, apis_without_temporal: dict[str, httpx2.AsyncClient], stored: Stored, temporal: str
 ) -> None:
     api, unknown = apis_without_temporal[temporal], fresh_number()
     for answer, took in await asyncio.gather(
@@ -185,7 +185,7 @@ async def test_a_start_without_temporal_is_refused_quickly_and_leaves_nothing(
 
 @pytest.mark.parametrize("temporal", ["closed", "silent"])
 async def test_what_the_catalog_knows_is_answered_without_temporal(
-    apis_without_temporal: dict[str, httpx.AsyncClient], stored: Stored, temporal: str
+    apis_without_temporal: dict[str, httpx2.AsyncClient], stored: Stored, temporal: str
 ) -> None:
     api = apis_without_temporal[temporal]
     for address in (
@@ -217,7 +217,7 @@ async def test_what_the_catalog_knows_is_answered_without_temporal(
 
 
 async def test_no_route_hangs_without_temporal(
-    stack: RunningStack, apis_without_temporal: dict[str, httpx.AsyncClient], stored: Stored, receiver: Receiver
+    stack: RunningStack, apis_without_temporal: dict[str, httpx2.AsyncClient], stored: Stored, receiver: Receiver
 ) -> None:
     token = (await stack.create_court_token())["token"]
     requests = [
@@ -260,7 +260,7 @@ async def test_without_the_database_every_route_is_refused_quickly(stack: Runnin
         requests = await list_operations(api)
         slots = asyncio.Semaphore(8)
 
-        async def send(method: str, path: str) -> tuple[httpx.Response, float]:
+        async def send(method: str, path: str) -> tuple[httpx2.Response, float]:
             body = body_of(path, stored, token="a.b.c", hook="http://127.0.0.1:9/")
             async with slots:
                 return await timed_request(api, method, path.format(**stored.values), **body)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.buckets import Bucket, open_bucket
@@ -37,7 +37,7 @@ def scratch_folders(stack: RunningStack) -> list[Path]:
     return sorted((stack.data_dir / "scratch").glob("bundle-*"))
 
 
-async def request_bundle(stack: RunningStack, number: str, **body: Any) -> httpx.Response:
+async def request_bundle(stack: RunningStack, number: str, **body: Any) -> httpx2.Response:
     """Request a bundle, as a PDF unless the body says otherwise."""
     return await stack.api.post(f"/processes/{number}/bundles", json={"format": "pdf", **body})
 
@@ -69,7 +69,7 @@ async def create_bundle(stack: RunningStack, number: str, **body: Any) -> Json:
 
 async def download(bundle: Json) -> bytes:
     """Return the bytes behind a bundle's link."""
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         return (await client.get(bundle["download_url"])).raise_for_status().content
 
 

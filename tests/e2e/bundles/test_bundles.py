@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx
+import httpx2
 import pikepdf
 import pytest
 
@@ -73,7 +73,7 @@ async def test_the_same_request_again_is_answered_from_the_catalog(bundle_stack:
     assert min(durations) <= 20
     redirect = await stack.api.get(f"/processes/{number}/bundles/{bundle['id']}/content")
     assert redirect.status_code == 307
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         answer = await client.get(redirect.headers["location"])
     assert answer.headers["content-disposition"] == f'attachment; filename="{number}.pdf"'
     assert answer.content == content

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -147,7 +147,7 @@ async def running_services(
     """Run Temporal, the simulator and the composition's S3 command for as long as the block lasts."""
     (folder / "logs").mkdir()
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=2))
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=2))
         described = describe_services(environment, os.environ, http)
         bare_temporal = tuple(
             argument
@@ -196,7 +196,7 @@ async def test_the_commands_download_a_process_on_postgres(tmp_path: Path, monke
         socket = await set_up_postgres(superuser_url, services["postgres"])
         await stack.enter_async_context(running_services(tmp_path, environment, services))
         court = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=environment.simulator_url, trust_env=False)
+            httpx2.AsyncClient(base_url=environment.simulator_url, trust_env=False)
         )
         token = (await court.post("/_simulator/token")).json()["token"]
         number = fresh_number()
@@ -220,7 +220,7 @@ async def test_the_commands_download_a_process_on_postgres(tmp_path: Path, monke
         await check_namespace(native, environment.temporal_address)
 
         api = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{api_port}", trust_env=False, timeout=30)
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{api_port}", trust_env=False, timeout=30)
         )
         here = {"AUTOS_API_HOST": "127.0.0.1", "AUTOS_API_PORT": str(api_port)}
         assert (await native.run(native.health_command("api"), native.environment("api", **here)))[0] == 1
@@ -277,7 +277,7 @@ async def check_namespace(native: NativeServices, temporal: str) -> None:
     assert described.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds() == hours * 3600
 
 
-async def check_download(api: httpx.AsyncClient, number: str, token: str, *, public_s3: str) -> None:
+async def check_download(api: httpx2.AsyncClient, number: str, token: str, *, public_s3: str) -> None:
     """Check that the API needs the key, that the worker downloads once it has a token, and that the links work."""
     path = f"/processes/{number}"
     assert (await api.get(path)).status_code == 401
@@ -300,7 +300,7 @@ async def check_download(api: httpx.AsyncClient, number: str, token: str, *, pub
     assert (status["status"], status["available_documents"], status["total_documents"]) == ("completed", 5, 5)
     body = (await api.get(path)).json()
     assert [document["status"] for document in body["documents"]] == ["available"] * 5
-    async with httpx.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(trust_env=False) as reader:
         for document in body["documents"]:
             assert document["download_url"].startswith(public_s3)
             content = (await reader.get(document["download_url"])).raise_for_status().content

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aioboto3
-import httpx
+import httpx2
 import psutil
 import pytest
 from temporalio.client import Client
@@ -99,7 +99,7 @@ async def services(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
     operator = OperatorSettings.load(folder)
     environment = Environment(folder, Ports.ephemeral(), operator, Secrets.collect(operator, {}, {}))
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=2))
+        http = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False, timeout=2))
         described = describe_services(environment, os.environ, http)
         temporal, s3 = (SupervisedService(each, os.getpgid(0)) for each in (described.temporal, described.s3))
         for service in (temporal, s3):
@@ -156,13 +156,13 @@ async def test_internal_ports_of_the_store_serve_nothing_without_its_certificate
     services: StartedServices, scheme: str
 ) -> None:
     bucket = services.environment.own_storage.bucket
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=5) as page:
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=5) as page:
         for port in services.environment.ports.s3_internal:
             for method, path in INTERNAL_REQUESTS:
                 url = f"{scheme}://{LOOPBACK}:{port}{path.format(bucket=bucket)}"
                 try:
                     answer = await page.request(method, url, headers=FOREIGN, content=b"planted")
-                except (httpx.TransportError, ssl.SSLError):  # "certificate required"
+                except (httpx2.TransportError, ssl.SSLError):  # "certificate required"
                     continue
                 # This is all that Go's server answers to plain HTTP on a TLS port.
                 assert (answer.status_code, answer.text) in {
@@ -220,7 +220,7 @@ async def test_s3_requires_signatures_and_lets_no_foreign_page_read(
     services: StartedServices, method: str, path: str
 ) -> None:
     url = services.environment.s3_url + path.format(bucket=services.environment.own_storage.bucket)
-    async with httpx.AsyncClient(trust_env=False) as page:
+    async with httpx2.AsyncClient(trust_env=False) as page:
         answer = await page.request(method, url, headers=FOREIGN, content=b"planted")
 
     assert answer.status_code in {400, 401, 403, 405, 501}, answer.text
@@ -234,12 +234,12 @@ async def test_temporals_http_api_refuses_foreign_pages(services: StartedService
     order = {"workflowType": {"name": "DownloadProcess"}, "taskQueue": {"name": "planted"}}
     path = "/api/v1/namespaces/default/workflows"
     hosts = (f"{LOOPBACK}:{ports.temporal_http}", "localhost", "evil.example", "temporal")
-    async with httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{ports.temporal_http}", trust_env=False) as page:
+    async with httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{ports.temporal_http}", trust_env=False) as page:
         for host in hosts:
             headers = {"Host": host, "Content-Type": "text/plain", **FOREIGN}
             assert (await page.post(f"{path}/planted", json=order, headers=headers)).status_code == 403
             assert (await page.get(path, headers=headers)).status_code == 403
-    async with httpx.AsyncClient(base_url=services.environment.temporal_ui_url, trust_env=False) as page:
+    async with httpx2.AsyncClient(base_url=services.environment.temporal_ui_url, trust_env=False) as page:
         # The UI forwards requests to the server, but changes need a CSRF token that only its own pages can read.
         assert (await page.get(path)).status_code == 200
         refused = await page.post(f"{path}/planted", json=order, headers=FOREIGN)
@@ -252,11 +252,11 @@ async def test_temporals_http_api_refuses_foreign_pages(services: StartedService
 
 
 async def test_no_port_of_temporal_lets_a_foreign_page_read(services: StartedServices) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as page:
+    async with httpx2.AsyncClient(trust_env=False, timeout=5) as page:
         for port in services.list_ports(services.temporal):
             for method in ("GET", "OPTIONS"):
                 try:
                     answer = await page.request(method, f"http://{LOOPBACK}:{port}/metrics", headers=FOREIGN)
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     continue  # A gRPC port, which no web page can use.
                 assert not [name for name in answer.headers if name.startswith("access-control-allow-origin")]

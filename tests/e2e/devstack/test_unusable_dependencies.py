@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.temporal.connection import connect, connect_patiently
@@ -36,7 +36,7 @@ async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[st
     (folder / "logs").mkdir()
     operator = OperatorSettings.load(folder)
     environment = Environment(folder, Ports.ephemeral(), operator, Secrets.collect(operator, {}, {}))
-    async with httpx.AsyncClient(trust_env=False, timeout=2) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=2) as http:
         service = SupervisedService(describe_services(environment, os.environ, http).temporal, os.getpgid(0))
         try:
             await service.start()

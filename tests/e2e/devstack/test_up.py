@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import aioboto3
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -130,8 +130,8 @@ def up(stacks: Stacks) -> Up:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False).is_success
-    except httpx.TransportError:
+        return httpx2.get(url, trust_env=False).is_success
+    except httpx2.TransportError:
         return False
 
 
@@ -185,9 +185,9 @@ def test_webhooks_to_ports_of_the_stack_are_refused(up: Up) -> None:
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_webhook_url"), (host, port)
 
 
-def send_test_event(up: Up, url: str, **headers: str) -> httpx.Response:
+def send_test_event(up: Up, url: str, **headers: str) -> httpx2.Response:
     """Request a test event for an address."""
-    return httpx.post(f"{up.addresses['api']}/webhooks/test", json={"url": url}, headers=headers, trust_env=False)
+    return httpx2.post(f"{up.addresses['api']}/webhooks/test", json={"url": url}, headers=headers, trust_env=False)
 
 
 def test_secrets_are_private_and_on_no_command_line(up: Up) -> None:

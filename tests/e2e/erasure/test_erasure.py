@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from adapters.database import Database
 from domain.completeness import Outcome
@@ -88,7 +88,9 @@ async def test_after_an_erasure_only_the_receipt_has_the_number(
     bucket = stack.addresses["bucket"]
     batch, secrets = await create_process_with_everything(stack, receiver, s3, number)
     # The search finds what is there.
-    assert {"documents.id", "runs.process_number"} <= await find_in_database(database, [*secrets, number])
+    of_the_case = {f"{table}.process_number" for table in ("movements", "parties", "changes")}
+    found = await find_in_database(database, [*secrets, number])
+    assert {"documents.id", "runs.process_number", *of_the_case} <= found
     assert len(await find_in_bucket(s3, bucket, [number])) > 10
     assert number in await find_in_temporal(stack, secrets)
 
@@ -210,7 +212,7 @@ async def test_objects_without_rows_are_erased_as_well(erasure_stack: RunningSta
     await s3.put_object(Bucket=stack.addresses["bucket"], Key=key, Body=b"left behind")
     await s3.delete_object(Bucket=stack.addresses["bucket"], Key=key)
 
-    answer: httpx.Response = await stack.api.delete(f"/processes/{number}")
+    answer: httpx2.Response = await stack.api.delete(f"/processes/{number}")
 
     assert answer.status_code == 202
     assert (await wait_until_erased(stack, number))["counts"]["objects"] == 1

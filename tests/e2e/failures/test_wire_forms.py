@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from datetime import datetime
 
-import httpx
+import httpx2
 import pytest
 
 from domain.process_number import ProcessNumber
@@ -75,14 +75,24 @@ def without_time(failure: Json | None) -> Json | None:
 EACH_FAILED_DOCUMENT = pytest.mark.parametrize(("name", "row"), FAILED_DOCUMENTS.items(), ids=FAILED_DOCUMENTS)
 
 
+def read_failed_attempts(stack: RunningStack, number: str) -> list[str]:
+    """Return the worker's log lines about failed attempts at a process's documents."""
+    lines = stack.stderr.read_text().splitlines()
+    return [line for line in lines if number in line and '"document ' in line]
+
+
 @EACH_FAILED_DOCUMENT
-def test_the_catalog_has_one_failed_document(results: dict[str, RowResult], name: str, row: FailedDocument) -> None:
+def test_the_catalog_has_one_failed_document(
+    shared_stack: RunningStack, results: dict[str, RowResult], name: str, row: FailedDocument
+) -> None:
     report = results[name].report
     *others, faulty = report.catalog_documents
     failure = expected_failure(row, report.number)
 
     assert faulty == CatalogDocument("failed", row.code, row.attempts, failure["answer"], None, None, None)
-    assert {(each.status, each.failure_code, each.failed_attempts) for each in others} == {("available", None, 0)}
+    assert {(each.status, each.failure_code, each.failed_attempts) for each in others} == {
+        ("available", None, 0)
+    }, read_failed_attempts(shared_stack, report.number)
     assert report.failure == (None, None)
 
 
@@ -128,7 +138,7 @@ async def test_an_odd_answer_that_is_the_document_is_stored(
     ]
     faulty = report.documents[FAULTY]
     assert (report.catalog_documents[FAULTY].media_type, faulty["media_type"]) == (row.media_type, row.media_type)
-    async with httpx.AsyncClient() as browser:
+    async with httpx2.AsyncClient() as browser:
         opened = (await browser.get(faulty["download_url"])).raise_for_status()
     assert (opened.content, opened.headers["content-type"]) == (contents[FAULTY], row.media_type)
     assert (report.run["outcome"], report.status["status"]) == ("completed", "completed")

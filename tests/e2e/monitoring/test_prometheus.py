@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import insert
 
@@ -30,6 +30,7 @@ from tests.support.buckets import open_bucket, storage_address
 from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
+from tests.support.panel_pictures import draw_panels
 from tests.support.paths import ROOT
 from tests.support.prometheus import Prometheus, running_prometheus
 from tests.support.receiver import Receiver, running_receiver
@@ -125,6 +126,8 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
     with suppress(AssertionError):
         await eventually(all_show_data, "all panels show data")
     assert empty == []
+    if folder := os.environ.get("AUTOS_PANEL_PICTURES"):
+        await draw_panels(str(prometheus.http.base_url), expressions, Path(folder))
     # The curves have what has happened.
     for expression in (
         'autos_documents_total{outcome="failed",code="sealed"} == 4',
@@ -135,7 +138,7 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
         "autos_document_bytes_total > 12000",
     ):
         assert await prometheus.query(expression), expression
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         text = (await http.get(f"http://{stack.addresses['metrics']}/metrics")).text
     assert set(SERIES) <= {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert not [number for number in (sealed, notified, waiting) if number in text]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser
 
@@ -89,8 +89,8 @@ def _text_after(page: str, anchor: str, end: str) -> str:
 
 async def test_the_page_has_everything_of_the_description() -> None:
     app = create_app(load_settings(api_key="a key of sixteen characters"))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         answer = await client.get("/docs")
         again = await client.get("/docs", headers={"Accept-Language": "pt-BR"})
     assert (answer.status_code, again.status_code) == (200, 200)

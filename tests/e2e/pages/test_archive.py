@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from zipfile import ZipFile
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser
 
@@ -35,7 +35,7 @@ def address_of(number: str) -> str:
     return f"/ui/processes/{number}/documents.zip"
 
 
-async def get_archive(client: httpx.AsyncClient, number: str, language: str = "en") -> ZipFile:
+async def get_archive(client: httpx2.AsyncClient, number: str, language: str = "en") -> ZipFile:
     """Download an archive, and return it after all of its checksums were found right."""
     answer = await client.get(address_of(number), headers={"Accept-Language": language})
     assert answer.status_code == 200, answer.text
@@ -48,9 +48,9 @@ async def get_archive(client: httpx.AsyncClient, number: str, language: str = "e
 
 
 @pytest.fixture
-async def client(stack: RunningStack) -> AsyncIterator[httpx.AsyncClient]:
+async def client(stack: RunningStack) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the stack without keys."""
-    async with httpx.AsyncClient(base_url=stack.addresses["api"], timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=stack.addresses["api"], timeout=60) as client:
         yield client
 
 
@@ -70,7 +70,7 @@ def damage_document(stack: RunningStack, number: str, position: int) -> None:
 
 
 async def test_the_archive_has_every_document_under_the_name_that_autos_get_gives(
-    stack: RunningStack, client: httpx.AsyncClient, tmp_path: Path
+    stack: RunningStack, client: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     number = await stack.create_ended_run(12)
     archive = await get_archive(client, number)
@@ -86,7 +86,7 @@ async def test_the_archive_has_every_document_under_the_name_that_autos_get_give
 
 
 async def test_the_note_names_what_is_missing_in_the_pages_language(
-    stack: RunningStack, client: httpx.AsyncClient
+    stack: RunningStack, client: httpx2.AsyncClient
 ) -> None:
     number = await stack.create_ended_run(5)
     mark_documents_failed(stack, number, [2], FailureCode.TRUNCATED)
@@ -105,7 +105,7 @@ async def test_the_note_names_what_is_missing_in_the_pages_language(
 async def test_withheld_documents_are_counted_and_nothing_else(keyed: KeyedApi, keyed_process: str) -> None:
     key, _ = await keyed.create_key("desk.archives", Scope.READ)
     sealed_key, _ = await keyed.create_key("archive.archives", Scope.READ, Scope.SEALED)
-    async with httpx.AsyncClient(base_url=keyed.base, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, timeout=60) as client:
         refused = await client.get(address_of(keyed_process))
         assert (refused.status_code, refused.headers["location"]) == (
             303,
@@ -125,7 +125,7 @@ async def test_withheld_documents_are_counted_and_nothing_else(keyed: KeyedApi, 
 
 
 async def test_an_archive_without_documents_is_a_page_that_says_so(
-    stack: RunningStack, client: httpx.AsyncClient
+    stack: RunningStack, client: httpx2.AsyncClient
 ) -> None:
     number = await stack.create_ended_run(0)
     for method in ("GET", "HEAD"):
@@ -134,14 +134,14 @@ async def test_an_archive_without_documents_is_a_page_that_says_so(
     assert "No document is stored that your key may open." in (await client.get(address_of(number))).text
 
 
-async def test_the_size_is_known_in_advance(stack: RunningStack, client: httpx.AsyncClient) -> None:
+async def test_the_size_is_known_in_advance(stack: RunningStack, client: httpx2.AsyncClient) -> None:
     number = await stack.create_ended_run(3)
     head, answer = await client.head(address_of(number)), await client.get(address_of(number))
     assert head.headers["content-length"] == answer.headers["content-length"] == str(len(answer.content))
     assert head.content == b""
 
 
-async def test_a_changed_object_breaks_the_download_off(stack: RunningStack, client: httpx.AsyncClient) -> None:
+async def test_a_changed_object_breaks_the_download_off(stack: RunningStack, client: httpx2.AsyncClient) -> None:
     number = await stack.create_ended_run(4)
     damage_document(stack, number, 3)
     received, broken_off = b"", ""
@@ -150,7 +150,7 @@ async def test_a_changed_object_breaks_the_download_off(stack: RunningStack, cli
         try:
             async for chunk in answer.aiter_raw():
                 received += chunk
-        except httpx.RemoteProtocolError as error:
+        except httpx2.RemoteProtocolError as error:
             broken_off = str(error)
     assert "without sending complete message body" in broken_off
     # Two documents have arrived, and neither a byte of the third nor what makes the file an archive.
@@ -159,7 +159,7 @@ async def test_a_changed_object_breaks_the_download_off(stack: RunningStack, cli
 
 
 async def test_a_changed_first_object_is_a_page_that_says_so(
-    stack: RunningStack, client: httpx.AsyncClient
+    stack: RunningStack, client: httpx2.AsyncClient
 ) -> None:
     number = await stack.create_ended_run(2)
     damage_document(stack, number, 1)
@@ -171,7 +171,7 @@ async def test_an_archive_is_streamed_in_bounded_memory_and_its_place_is_freed(s
     number = await stack.create_ended_run(3, size_bytes=LARGE_DOCUMENT_BYTES)
     async with (
         running_api_beside(stack) as api,
-        httpx.AsyncClient(base_url=api.url, timeout=60) as client,
+        httpx2.AsyncClient(base_url=api.url, timeout=60) as client,
     ):
         assert (await client.get(f"/ui/processes/{number}")).status_code == 200
         before, highest, size = api.memory_bytes(), 0, 0
@@ -195,7 +195,7 @@ async def test_an_archive_is_streamed_in_bounded_memory_and_its_place_is_freed(s
             await eventually(is_free, "the place of the client that has left")
 
 
-async def test_a_client_reads_two_archives_at_a_time(stack: RunningStack, client: httpx.AsyncClient) -> None:
+async def test_a_client_reads_two_archives_at_a_time(stack: RunningStack, client: httpx2.AsyncClient) -> None:
     number = await stack.create_ended_run(1, size_bytes=LARGE_DOCUMENT_BYTES)
     async with (
         client.stream("GET", address_of(number)) as first,

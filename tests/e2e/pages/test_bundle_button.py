@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import httpx
+import httpx2
 from playwright.async_api import Browser, expect
 
 from tests.support.browser import visiting
@@ -17,7 +17,7 @@ async def test_the_button_works_without_scripts(stack: RunningStack) -> None:
     number = await stack.create_ended_run(3)
     address = f"/ui/processes/{number}"
     origin = {"Origin": stack.addresses["api"]}
-    async with httpx.AsyncClient(base_url=stack.addresses["api"], headers=origin, timeout=60) as person:
+    async with httpx2.AsyncClient(base_url=stack.addresses["api"], headers=origin, timeout=60) as person:
         page = (await person.get(address)).text
         assert 'id="do-bundle"' in page
         found = re.search(r'name="form_token" value="([^"]*)"', page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -30,13 +30,13 @@ async def number(shared_stack: RunningStack) -> str:
 
 
 @pytest.fixture
-async def client(shared_stack: RunningStack) -> AsyncIterator[httpx.AsyncClient]:
+async def client(shared_stack: RunningStack) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the pages, in English."""
-    async with httpx.AsyncClient(base_url=shared_stack.addresses["api"], timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=shared_stack.addresses["api"], timeout=60) as client:
         yield client
 
 
-async def read_places(client: httpx.AsyncClient, number: str, **query: str) -> list[int]:
+async def read_places(client: httpx2.AsyncClient, number: str, **query: str) -> list[int]:
     """Return the numbers of all documents that a search lists, from all of its pages."""
     answer = await client.get(f"/ui/processes/{number}", params=query)
     places: list[int] = []
@@ -87,7 +87,7 @@ async def test_a_person_searches_filters_sorts_and_clears(
 
 @pytest.mark.parametrize("order", ["", "oldest", "newest", "name", "largest"])
 async def test_the_pages_of_a_search_have_every_document_once(
-    client: httpx.AsyncClient, number: str, order: str
+    client: httpx2.AsyncClient, number: str, order: str
 ) -> None:
     places = await read_places(client, number, order=order)
     assert sorted(places) == list(range(1, 131))
@@ -95,7 +95,7 @@ async def test_the_pages_of_a_search_have_every_document_once(
 
 
 async def test_days_are_those_of_brasilia(
-    shared_stack: RunningStack, client: httpx.AsyncClient, number: str
+    shared_stack: RunningStack, client: httpx2.AsyncClient, number: str
 ) -> None:
     page = (await client.get(f"/ui/processes/{number}", headers={"Accept-Language": "pt"})).text
     shown = dict(re.findall(r'class="place">(\d+)</td>.*?class="filed"[^>]*>([\d/]+)<', page, re.DOTALL))
@@ -105,7 +105,7 @@ async def test_days_are_those_of_brasilia(
     assert await read_places(client, number, filed_from=iso, filed_to=iso) == of_that_day
 
 
-async def test_a_cursor_belongs_to_its_search(client: httpx.AsyncClient, number: str) -> None:
+async def test_a_cursor_belongs_to_its_search(client: httpx2.AsyncClient, number: str) -> None:
     address = f"/ui/processes/{number}"
     page = (await client.get(address, params={"order": "name"})).text
     found = re.search(r'id="next-page" href="[^"]*cursor=([^"&]+)"', page)
@@ -121,13 +121,13 @@ async def test_a_cursor_belongs_to_its_search(client: httpx.AsyncClient, number:
     [{"state": "lost"}, {"order": "random"}, {"filed_from": "yesterday"}, {"q": "x" * 501}, {"type": "a\0"}],
 )
 async def test_a_search_that_is_not_understood_is_refused(
-    client: httpx.AsyncClient, number: str, query: dict[str, str]
+    client: httpx2.AsyncClient, number: str, query: dict[str, str]
 ) -> None:
     answer = await client.get(f"/ui/processes/{number}", params=query)
     assert (answer.status_code, "does not understand" in answer.text) == (422, True)
 
 
-async def test_empty_fields_of_the_form_are_no_filters(client: httpx.AsyncClient, number: str) -> None:
+async def test_empty_fields_of_the_form_are_no_filters(client: httpx2.AsyncClient, number: str) -> None:
     fields = dict.fromkeys(("q", "type", "instance", "state", "filed_from", "filed_to", "order"), "")
     answer = await client.get(f"/ui/processes/{number}", params=fields)
     assert answer.status_code == 200
@@ -143,7 +143,7 @@ async def test_restricted_documents_are_named_so_and_not_found_by_what_they_are(
     assert len(hidden) == 2
     key, _ = await keyed.create_key("searcher", Scope.READ)
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=keyed.base, headers=headers, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers, timeout=60) as client:
         page = (await client.get(f"/ui/processes/{keyed_process}")).text
         assert "4 of 4 documents stored" in page
         assert "2 of them are restricted" in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -204,7 +204,7 @@ async def test_the_pages_work_without_javascript(shared_stack: RunningStack, bro
     ],
 )
 async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: str, expected: str) -> None:
-    async with httpx.AsyncClient(base_url=base, headers={"Origin": base}) as client:
+    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}) as client:
         answer = await client.post("/ui/processes", data={"number": entered})
     assert answer.status_code == 422
     assert expected in answer.text
@@ -215,7 +215,7 @@ async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: 
 async def test_a_cross_site_form_is_refused(shared_stack: RunningStack, base: str) -> None:
     number = fresh_number()
     for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "same-site"}, {}):
-        async with httpx.AsyncClient(base_url=base) as client:
+        async with httpx2.AsyncClient(base_url=base) as client:
             answer = await client.post("/ui/processes", data={"number": number}, headers=headers)
         assert answer.status_code == 403
         assert "text/html" in answer.headers["content-type"]

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -28,7 +28,7 @@ RECEIVERS = {"python": python_receiver, "node": node_receiver, "openssl": openss
 class SecondApi:
     """Another API over the shared stack, inside the tests' own process."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     app: FastAPI
 
     @property
@@ -47,8 +47,8 @@ async def second_api(shared_stack: RunningStack) -> AsyncIterator[SecondApi]:
         variables.setenv("TEMPORAL_ADDRESS", shared_stack.addresses["temporal"])
         app = create_app(load_settings(data_dir=shared_stack.data_dir))
         with serving_in_thread(app, log_config=None, timeout_graceful_shutdown=5) as url:
-            unlimited = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(base_url=url, timeout=60, limits=unlimited, trust_env=False) as client:
+            unlimited = httpx2.Limits(max_connections=None)
+            async with httpx2.AsyncClient(base_url=url, timeout=60, limits=unlimited, trust_env=False) as client:
                 (await client.get("/health/live")).raise_for_status()
                 yield SecondApi(client, app)
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from hypothesis import strategies as st
@@ -196,7 +196,7 @@ def list_route_paths(app: FastAPI) -> list[str]:
 
 
 @st.composite
-def requests(draw: st.DrawFn, templates: list[str]) -> httpx.Request:
+def requests(draw: st.DrawFn, templates: list[str]) -> httpx2.Request:
     """Draw a request, mostly to a path that exists."""
 
     def draw_segment(match: re.Match[str]) -> str:
@@ -212,9 +212,9 @@ def requests(draw: st.DrawFn, templates: list[str]) -> httpx.Request:
     )
     query = draw(st.just(b"") | st.lists(st.tuples(_names, _words), max_size=3).map(_form) | _words)
     target = path + ("?" + quote_from_bytes(query, safe="=&%+") if query else "")
-    return httpx.Request(
+    return httpx2.Request(
         draw(st.sampled_from(_METHODS)),
-        httpx.URL("http://127.0.0.1:8000").copy_with(raw_path=target.encode()),
+        httpx2.URL("http://127.0.0.1:8000").copy_with(raw_path=target.encode()),
         headers=[(b"Host", b"127.0.0.1"), (b"Authorization", f"Bearer {KEY}".encode())]
         if (headers := draw(_headers)) == []
         else headers,

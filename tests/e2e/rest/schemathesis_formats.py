@@ -43,6 +43,13 @@ schemathesis.openapi.format(
 schemathesis.openapi.format(
     "accesses-cursor", strategies.tuples(_moments, _places).map(lambda behind: _cursor("a{}/{}".format(*behind)))
 )
+schemathesis.openapi.format("changes-cursor", _places.map(lambda place: _cursor(f"g{place}")))
+schemathesis.openapi.format(
+    "timeline-cursor",
+    strategies.tuples(_moments | strategies.just(""), strategies.sampled_from("dm"), strategies.uuids()).map(
+        lambda behind: _cursor("t{}/{}/{}".format(*behind))
+    ),
+)
 
 
 @schemathesis.hook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 
 from domain.errors import FailureCode
 from tests.support.conditions import eventually
@@ -14,7 +14,7 @@ from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
 
-async def post_download(stack: RunningStack, number: str, **body: Any) -> httpx.Response:
+async def post_download(stack: RunningStack, number: str, **body: Any) -> httpx2.Response:
     """Request a download by POST."""
     return await stack.api.post(f"/processes/{number}/downloads", json=body)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from cryptography.fernet import Fernet
 from fastapi import FastAPI
@@ -40,7 +40,7 @@ class Service:
     """The application with its lifespan running, and a client of it."""
 
     app: FastAPI
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
             )
         )
         async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
                 yield Service(app, http)
 
 
@@ -81,7 +81,7 @@ async def _create_complete_process(catalog: Catalog) -> None:
     await catalog.close()
 
 
-def assert_answered(request: httpx.Request, answer: httpx.Response) -> None:
+def assert_answered(request: httpx2.Request, answer: httpx2.Response) -> None:
     """Assert that the answer is no internal error, and that an error of the API is a known problem document."""
     exchange = (
         f"{request.method} {request.url!r} {request.headers.raw} {request.content[:300]!r}: {answer.status_code}"

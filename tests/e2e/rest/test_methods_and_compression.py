@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 
-import httpx
+import httpx2
 import pytest
 
 from api.app import create_app
@@ -35,7 +35,7 @@ async def fill_path(stack: RunningStack, path: str, number: str) -> str:
     return path.format(**values)
 
 
-def comparable(answer: httpx.Response) -> dict[str, str]:
+def comparable(answer: httpx2.Response) -> dict[str, str]:
     """Return the headers that HEAD and GET have to share."""
     return {name: value for name, value in answer.headers.items() if name not in VOLATILE}
 
@@ -95,7 +95,7 @@ async def test_options_of_an_unknown_address_is_not_found(stack: RunningStack) -
     assert (await stack.api.options("/nothing/here")).status_code == 404
 
 
-async def read_raw(api: httpx.AsyncClient, address: str, **headers: str) -> tuple[httpx.Headers, bytes]:
+async def read_raw(api: httpx2.AsyncClient, address: str, **headers: str) -> tuple[httpx2.Headers, bytes]:
     """Return the headers and the bytes of an answer as they were sent."""
     async with api.stream("GET", address, headers=headers) as answer:
         return answer.headers, b"".join([piece async for piece in answer.aiter_raw()])
@@ -170,7 +170,7 @@ async def test_link_leads_to_the_next_page_and_keeps_the_filters(
         assert (body["next_cursor"] is None) == (body[f"{items}_next"] is None)
         following = body[f"{items}_next"]
         if following is not None:
-            given, kept = httpx.URL(address).params, httpx.URL(following).params
+            given, kept = httpx2.URL(address).params, httpx2.URL(following).params
             assert {**given, "cursor": body["next_cursor"]} == dict(kept)
     assert len(seen) == 2
     assert seen[0] != seen[1]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
@@ -96,7 +96,7 @@ async def test_the_runs_of_a_batch_have_the_id_of_its_request(stack: RunningStac
 
 async def test_the_id_of_each_refusal_leads_to_one_line(stack: RunningStack) -> None:
     settings = {"AUTOS_API_KEY": KEY, "AUTOS_WRONG_KEYS_PER_MINUTE": "1"}
-    async with running_api_beside(stack, **settings) as api, httpx.AsyncClient(base_url=api.url) as client:
+    async with running_api_beside(stack, **settings) as api, httpx2.AsyncClient(base_url=api.url) as client:
         right, wrong = {"Authorization": f"Bearer {KEY}"}, {"Authorization": "Bearer wrong-wrong-wrong-wrong"}
         answers = {
             401: await client.get("/court/status"),

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import time
 
-import httpx
+import httpx2
 
 from api.status_snapshot import RECONNECT_MILLISECONDS
 from tests.e2e.rest.conftest import SecondApi
@@ -158,7 +158,7 @@ async def test_an_api_that_stops_ends_its_streams_at_once(stack: RunningStack, p
     number = paused_number
     async with (
         running_api_beside(stack) as api,
-        httpx.AsyncClient(base_url=api.url, timeout=60, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=api.url, timeout=60, trust_env=False) as client,
         open_event_stream(client, number) as stream,
     ):
         assert (await anext(stream)).kind == "progress"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.api_service import ApiService, running_api_beside
@@ -87,7 +87,7 @@ async def test_events_are_passed_on_over_http2(proxied: ProxiedApi, stack: Runni
 
 
 async def test_clients_are_known_by_their_own_addresses(proxied: ProxiedApi) -> None:
-    async def guess(client: httpx.AsyncClient) -> int:
+    async def guess(client: httpx2.AsyncClient) -> int:
         # What a client claims is not believed.
         forwarded = f"198.51.100.{random.randrange(256)}"
         headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": forwarded, "Forwarded": f"for={forwarded}"}
@@ -121,7 +121,7 @@ async def test_the_limits_of_the_api_hold_with_its_own_answers(proxied: ProxiedA
 
 
 async def test_https_alone_is_served_and_the_session_cookie_says_so(proxied: ProxiedApi) -> None:
-    async with httpx.AsyncClient(trust_env=False) as plain:
+    async with httpx2.AsyncClient(trust_env=False) as plain:
         redirect = await plain.get(f"{proxied.proxy.plain_url}/processes")
     assert redirect.status_code in {301, 308}
     assert redirect.headers["location"].startswith("https://localhost")

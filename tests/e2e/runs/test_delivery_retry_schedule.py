@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from standardwebhooks import Webhook
 from temporalio.api.enums.v1 import EventType
@@ -79,7 +79,7 @@ async def activities(stack: RunningStack) -> AsyncIterator[tuple[Catalog, Webhoo
 class Subscriber:
     """A subscriber that fails four times. At the fifth attempt, it opens the links of that attempt."""
 
-    def __init__(self, secret: str, reader: httpx.AsyncClient) -> None:
+    def __init__(self, secret: str, reader: httpx2.AsyncClient) -> None:
         self._secret = Webhook(secret)
         self._reader = reader
         self.ids: list[str] = []
@@ -125,7 +125,7 @@ async def test_failed_attempts_are_repeated_at_the_scheduled_times_with_new_link
     run_id = (await stack.wait_until_ended(number))["run"]["id"]
     catalog, webhook_activities = activities
     async with AsyncExitStack() as parts:
-        reader = await parts.enter_async_context(httpx.AsyncClient(trust_env=False))
+        reader = await parts.enter_async_context(httpx2.AsyncClient(trust_env=False))
         subscriber = Subscriber(stack.addresses["webhook_secret"], reader)
         server = await parts.enter_async_context(scripted(subscriber.reply))
         worker = Worker(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-import httpx
+import httpx2
 
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
@@ -19,7 +19,7 @@ async def test_every_link_opens_the_stored_bytes(stack: RunningStack) -> None:
 
     documents = await stack.list_documents(number)
 
-    async with httpx.AsyncClient() as reader:
+    async with httpx2.AsyncClient() as reader:
         for document in documents:
             answer = await reader.get(document["download_url"])
             assert answer.status_code == 200
@@ -34,7 +34,7 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
     number = await stack.create_ended_run(1)
     async with (
         running_api_beside(stack, AUTOS_LINK_TTL_SECONDS="2") as api,
-        httpx.AsyncClient() as reader,
+        httpx2.AsyncClient() as reader,
     ):
 
         async def read_link() -> str:
@@ -57,7 +57,7 @@ async def test_a_pdf_is_shown_inline_on_the_stores_origin_and_all_else_is_saved(
     documents = await stack.list_documents(number)
     # The names of the simulated court's documents say what they are.
     assert {document["media_type"] for document in documents} >= {"application/pdf", "text/html"}
-    async with httpx.AsyncClient() as reader:
+    async with httpx2.AsyncClient() as reader:
         for document in documents:
             path = f"/processes/{number}/documents/{document['id']}/content"
             answers = {}
@@ -82,7 +82,7 @@ async def test_nothing_is_shown_inline_on_the_apis_own_origin(stack: RunningStac
     [document] = await stack.list_documents(number)
     async with (
         running_api_beside(stack, AUTOS_PUBLIC_URL=stack.addresses["s3"]) as api,
-        httpx.AsyncClient() as reader,
+        httpx2.AsyncClient() as reader,
     ):
         path = f"{api.url}/processes/{number}/documents/{document['id']}/content"
         redirect = await reader.get(path, params={"disposition": "inline"})

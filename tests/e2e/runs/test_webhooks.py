@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
+import httpx2
 
 from domain.webhooks import EventType
 from tests.support.conditions import eventually
@@ -28,7 +28,7 @@ async def test_an_event_has_counts_and_links_that_open(stack: RunningStack, rece
     assert data["outcome"] == "completed"
     assert (data["total_documents"], data["available_documents"]) == (3, 3)
     assert data["status_url"] == f"{stack.addresses['api']}/processes/{number}/status"
-    async with httpx.AsyncClient() as reader:
+    async with httpx2.AsyncClient() as reader:
         for document in data["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
 

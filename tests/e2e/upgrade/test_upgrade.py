@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
@@ -172,7 +172,7 @@ async def begin_work(deployment: Deployment, client: RunningStack) -> OpenWork:
     return OpenWork(stored, paused, active, undelivered, batch)
 
 
-async def until_answered(send: Callable[[], Awaitable[httpx.Response]]) -> None:
+async def until_answered(send: Callable[[], Awaitable[httpx2.Response]]) -> None:
     """Send a request until Temporal is not too late for it, as it may be on a busy machine."""
 
     async def answered() -> bool:
@@ -230,7 +230,7 @@ async def check_work(deployment: Deployment, client: RunningStack, work: OpenWor
 
 async def check_link(document: Json) -> None:
     """Check that a document's link works."""
-    async with httpx.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(trust_env=False) as reader:
         content = (await reader.get(document["download_url"])).raise_for_status().content
     assert len(content) == document["size_bytes"]
 

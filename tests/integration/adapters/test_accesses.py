@@ -75,9 +75,7 @@ async def test_an_access_takes_no_round_trip_for_a_transaction(database_url: str
     sent.clear()
     await Catalog(database).accesses.record(access_to(number, "a"))
     await database.close()
-    # Those are the pool's, which asks whether the connection lives.
-    assert sent.count("BEGIN;") == sent.count("ROLLBACK;") == 1
-    assert "COMMIT;" not in sent
+    assert not {"BEGIN;", "ROLLBACK;", "COMMIT;"} & set(sent)
 
 
 async def test_an_access_takes_one_insert_whatever_its_size(catalog: Catalog, number: str) -> None:

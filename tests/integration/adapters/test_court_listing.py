@@ -86,10 +86,6 @@ def test_all_fields_of_the_process_are_parsed() -> None:
     assert instance.current
 
 
-def test_names_of_parties_are_not_kept() -> None:
-    assert "SINTÉTICA" not in repr(parsed(details(stage(piece()))))
-
-
 @pytest.mark.parametrize("number", [NUMBER, NUMBER.replace("-", "").replace(".", "")])
 def test_both_forms_of_the_number_are_accepted(number: str) -> None:
     assert parsed(details(stage(piece()), numeroProcesso=number)).process_number == NUMBER

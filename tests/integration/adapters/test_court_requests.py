@@ -156,7 +156,12 @@ async def test_a_redirect_to_a_store_of_the_courts_is_followed_without_the_token
 
 
 @pytest.mark.parametrize(
-    "location", ["/auth/login", "/api/v2/../../auth", "https://evil.example/", "//evil.example/1"]
+    "location",
+    [
+        *("/auth/login", "/api/v2/../../auth", "https://evil.example/", "//evil.example/1"),
+        # No URL, and a name that no decoder of Punycode accepts.
+        *("https://evil.example:port/", "https://xn--a.example/1"),
+    ],
 )
 async def test_a_redirect_that_leads_elsewhere_is_not_followed(location: str) -> None:
     replies = {"/api/v2/processos?": FOUND, "/": answer(302, location=location)}

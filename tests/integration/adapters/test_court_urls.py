@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
-from httpx import URL
+from httpx2 import URL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +29,9 @@ FOREIGN = (
     "https://portaldeservicos.pdpj.jus.br:8443/1",
     "https://portaldeservicos.pdpj.jus.br",
     "https://portaldeservicos.pdpj.jus.br\\@evil.example/1",
+    # Names in Punycode: the first one stands for no name that there could be.
+    "https://xn--a.example/processos/1",
+    "https://xn--portaldeservios-2hb.pdpj.jus.br/processos/1",
     "https://[evil",
     "https://[::1]:x/",
     "file:///etc/passwd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,8 +20,9 @@ from domain.batches import Batch, BatchItem, ItemState
 from domain.completeness import Outcome
 from domain.erasure import Author, Erasure, ErasureState
 from domain.errors import CourtFailure, FailureCode, ProcessErased, ProcessHeld
+from domain.listings import ListedMovement, Party, RelatedProcess
 from domain.run_messages import RunClosing, RunEnding, RunOpening
-from tests.support.listings import document_ids, listing_of, stored_object
+from tests.support.listings import FIRST_DEGREE, document_ids, listing_of, stored_object
 from tests.support.numbers import fresh_number
 from tests.support.process_traces import find_in_tables
 
@@ -65,7 +67,16 @@ async def test_an_erasure_leaves_the_number_in_its_receipt_alone(
 ) -> None:
     kept, failed, replaced = document_ids(3)
     opening = opening_of(number)
-    await catalog.listings.record(listing_of(number, [kept, failed, replaced]))
+    named = ListedMovement("m1", FIRST_DEGREE.key, text=number, document_id=kept)
+    await catalog.listings.record(listing_of(number, [kept, failed]))
+    await catalog.listings.record(
+        replace(
+            listing_of(number, [kept, failed, replaced], hour=1),
+            movements=(named,),
+            parties=(Party(FIRST_DEGREE.key, "PARTE SINTÉTICA"),),
+            related=(RelatedProcess(FIRST_DEGREE.key, fresh_number()),),
+        )
+    )
     for document_id in (kept, replaced):
         await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
     await catalog.documents.record_failed_attempt(number, failed, FailureCode.SEALED, "closed", allowed_attempts=1)
@@ -89,6 +100,9 @@ async def test_an_erasure_leaves_the_number_in_its_receipt_alone(
     async with database.reading() as connection:
         found = await find_in_tables(connection, traces)
     assert {"documents.object_key", "court.process_number", "batch_items.given"} <= found
+    assert {
+        f"{table}.process_number" for table in ("movements", "parties", "related_processes", "changes")
+    } <= found
 
     receipt = await erase(catalog, number)
 

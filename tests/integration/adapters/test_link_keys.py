@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.storage import ObjectStore
@@ -105,7 +105,7 @@ async def sign_link(signer: LinkSigner) -> Link:
 
 def read_signed_expiry(link: Link) -> datetime:
     """Return the expiry that the signature states."""
-    query = httpx.URL(link.url).params
+    query = httpx2.URL(link.url).params
     signed_at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return signed_at + timedelta(seconds=int(query["X-Amz-Expires"]))
 

@@ -13,7 +13,7 @@ from email.utils import collapse_rfc2231_value
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.storage import ObjectStore
@@ -43,9 +43,9 @@ HOSTILE_NAMES = (
 
 
 @pytest.fixture(scope="session")
-async def http() -> AsyncIterator[httpx.AsyncClient]:
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client without credentials."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(trust_env=False) as http:
         yield http
 
 
@@ -96,7 +96,7 @@ def parse_filename(header: str) -> str:
 
 
 async def test_link_returns_the_exact_bytes(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+    signer: LinkSigner, document: Document, http: httpx2.AsyncClient
 ) -> None:
     answer = await http.get(await sign_url(signer, document))
     assert answer.status_code == 200
@@ -107,7 +107,7 @@ async def test_link_returns_the_exact_bytes(
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 async def test_link_saves_under_the_document_name(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient, name: str
+    signer: LinkSigner, document: Document, http: httpx2.AsyncClient, name: str
 ) -> None:
     answer = await http.get(await sign_url(signer, replace(document, name=name)))
     assert answer.status_code == 200
@@ -117,7 +117,7 @@ async def test_link_saves_under_the_document_name(
 
 
 async def test_html_is_downloaded_as_an_attachment(
-    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx.AsyncClient, number: str
+    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx2.AsyncClient, number: str
 ) -> None:
     stored = await store.store(
         object_prefix(number, "html"), "a", content_of(b"<p>Despacho</p>"), lambda _: "text/html"
@@ -128,7 +128,7 @@ async def test_html_is_downloaded_as_an_attachment(
 
 
 async def test_only_a_pdf_is_shown_inline(
-    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx.AsyncClient, number: str
+    signer: LinkSigner, store: ObjectStore, document: Document, http: httpx2.AsyncClient, number: str
 ) -> None:
     link = await signer.sign(document, inline=True)
     assert link is not None
@@ -154,14 +154,14 @@ async def test_only_a_pdf_is_shown_inline(
 
 
 async def test_link_supports_range_requests(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+    signer: LinkSigner, document: Document, http: httpx2.AsyncClient
 ) -> None:
     answer = await http.get(await sign_url(signer, document), headers={"Range": "bytes=9-20"})
     assert (answer.status_code, answer.content) == (206, BODY[9:21])
 
 
 async def test_link_does_not_open_another_document(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient
+    signer: LinkSigner, document: Document, http: httpx2.AsyncClient
 ) -> None:
     parts = urlsplit(await sign_url(signer, document))
     other = parts._replace(path=parts.path.replace(document.id, str(uuid4())))
@@ -172,16 +172,16 @@ async def test_link_does_not_open_another_document(
     "parameter", ["X-Amz-Expires", "X-Amz-Date", "X-Amz-Signature", "response-content-disposition"]
 )
 async def test_altered_link_is_refused(
-    signer: LinkSigner, document: Document, http: httpx.AsyncClient, parameter: str
+    signer: LinkSigner, document: Document, http: httpx2.AsyncClient, parameter: str
 ) -> None:
     url = await sign_url(signer, document)
     [value] = parse_qs(urlsplit(url).query)[parameter]
-    altered = str(httpx.URL(url).copy_set_param(parameter, value[:-1] + ("1" if value[-1] != "1" else "2")))
+    altered = str(httpx2.URL(url).copy_set_param(parameter, value[:-1] + ("1" if value[-1] != "1" else "2")))
     assert altered != url
     assert (await http.get(altered)).status_code in (400, 403)
 
 
-async def test_link_does_not_allow_writes(signer: LinkSigner, document: Document, http: httpx.AsyncClient) -> None:
+async def test_link_does_not_allow_writes(signer: LinkSigner, document: Document, http: httpx2.AsyncClient) -> None:
     url = await sign_url(signer, document)
     assert (await http.put(url, content=b"other")).status_code == 403
     assert (await http.delete(url)).status_code == 403
@@ -189,7 +189,7 @@ async def test_link_does_not_allow_writes(signer: LinkSigner, document: Document
 
 
 async def test_link_expires_at_its_stated_time(
-    s3: StorageAddress, document: Document, http: httpx.AsyncClient
+    s3: StorageAddress, document: Document, http: httpx2.AsyncClient
 ) -> None:
     async with AsyncExitStack():
         signer = await LinkSigner.open(s3, timedelta(seconds=2))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.storage import PART_BYTES, ObjectStore
@@ -140,8 +140,8 @@ async def test_virtual_host_style_is_detected_once(fresh: FreshStore, prefix: st
     stored = await fresh.store.store(prefix, "a", content_of(SMALL), detect_pdf)
     signer = await LinkSigner.open(fresh.address, timedelta(minutes=5), fresh.store)
     url = await sign_url(signer, stored)
-    assert httpx.URL(url).host == f"{fresh.address.bucket}.s3.test"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    assert httpx2.URL(url).host == f"{fresh.address.bucket}.s3.test"
+    async with httpx2.AsyncClient(trust_env=False) as http:
         assert (await http.get(url)).content == SMALL
     assert [request.path for request, status in fresh.proxy.requests if status == 403] == [
         f"/{fresh.address.bucket}"
@@ -154,7 +154,7 @@ async def test_link_signer_detects_the_addressing_style(s3: StorageAddress) -> N
             store = await ObjectStore.open(stack, address)
             signer = await LinkSigner.open(address, timedelta(minutes=5), store)
             url = await sign_url(signer, StoredObject("processes/1/a.pdf", 1, "0" * 64, "application/pdf"))
-    assert httpx.URL(url).host == f"{s3.bucket}.s3.test"
+    assert httpx2.URL(url).host == f"{s3.bucket}.s3.test"
 
 
 async def test_configured_addressing_style_is_not_detected(s3: StorageAddress, prefix: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import httpx
+import httpx2
 import pytest
 from fastapi import Request
 from hypothesis import given
@@ -35,8 +35,8 @@ async def send_request(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     catalog = Catalog(Database(url))
 
     async def send(headers: Headers, api_key: str | None = None) -> tuple[int, str]:
-        transport = httpx.ASGITransport(create_guarded_app(catalog, api_key))
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+        transport = httpx2.ASGITransport(create_guarded_app(catalog, api_key))
+        async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
             answer = await client.get(PATH, headers=headers)
         return answer.status_code, answer.json()["code"]
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -119,14 +119,14 @@ def create_logged_app() -> FastAPI:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application."""
-    transport = httpx.ASGITransport(create_logged_app(), raise_app_exceptions=False, client=("192.0.2.7", 50_000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    transport = httpx2.ASGITransport(create_logged_app(), raise_app_exceptions=False, client=("192.0.2.7", 50_000))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 
-async def test_the_line_of_an_answered_request(client: httpx.AsyncClient, logs: Logs) -> None:
+async def test_the_line_of_an_answered_request(client: httpx2.AsyncClient, logs: Logs) -> None:
     number = fresh_number()
     headers = {"X-Request-Id": "my.id-1", "traceparent": TRACEPARENT, "Authorization": "Bearer hush"}
     answer = await client.get(f"/processes/{number}/status?webhook_url=https://hush.example", headers=headers)
@@ -151,7 +151,7 @@ async def test_the_line_of_an_answered_request(client: httpx.AsyncClient, logs: 
 
 
 async def test_refused_requests_have_a_line_each_with_the_id_of_the_answer(
-    client: httpx.AsyncClient, logs: Logs
+    client: httpx2.AsyncClient, logs: Logs
 ) -> None:
     answers = [
         await client.get("/nothing/here?secret=hush"),
@@ -176,7 +176,7 @@ async def test_refused_requests_have_a_line_each_with_the_id_of_the_answer(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_the_traceback_of_a_bug_has_the_id_of_the_answer(
-    client: httpx.AsyncClient, logs: Logs, method: str
+    client: httpx2.AsyncClient, logs: Logs, method: str
 ) -> None:
     answer = await client.request(method, "/broken/%0a%1b[31mforged", headers={"X-Request-Id": "bug-1"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (500, "bug-1")
@@ -190,25 +190,25 @@ async def test_the_traceback_of_a_bug_has_the_id_of_the_answer(
 
 
 @pytest.mark.parametrize("sent", ["a b", "x" * 129, "a\x1b[31m", 'x", "status": "200'])
-async def test_an_unsafe_id_is_replaced(client: httpx.AsyncClient, logs: Logs, sent: str) -> None:
+async def test_an_unsafe_id_is_replaced(client: httpx2.AsyncClient, logs: Logs, sent: str) -> None:
     answer = await client.get("/nothing", headers={"X-Request-Id": sent, "traceparent": "00-zz-1-01"})
     [line] = logs.read()
     assert line["request_id"] == answer.headers["x-request-id"] != sent
     assert "trace_id" not in line
 
 
-async def test_a_repeated_id_is_replaced(client: httpx.AsyncClient, logs: Logs) -> None:
+async def test_a_repeated_id_is_replaced(client: httpx2.AsyncClient, logs: Logs) -> None:
     answer = await client.get("/nothing", headers=[("X-Request-Id", "a"), ("X-Request-Id", "b")])
     assert logs.read()[0]["request_id"] == answer.headers["x-request-id"] not in ("a", "b")
 
 
-async def test_what_is_no_process_number_is_not_logged(client: httpx.AsyncClient, logs: Logs) -> None:
+async def test_what_is_no_process_number_is_not_logged(client: httpx2.AsyncClient, logs: Logs) -> None:
     await client.get("/processes/forged%0aline/status")
     assert "process" not in logs.read()[0]
     assert "forged" not in logs.text
 
 
-async def test_nothing_of_an_earlier_request_is_in_a_later_line(client: httpx.AsyncClient, logs: Logs) -> None:
+async def test_nothing_of_an_earlier_request_is_in_a_later_line(client: httpx2.AsyncClient, logs: Logs) -> None:
     await client.get(f"/processes/{fresh_number()}/status", headers={"traceparent": TRACEPARENT})
     await client.get("/nothing")
     assert {"client", "trace_id", "process"} & logs.read()[1].keys() == set()
@@ -216,7 +216,7 @@ async def test_nothing_of_an_earlier_request_is_in_a_later_line(client: httpx.As
 
 @pytest.mark.parametrize("path", ["/health", "/health/live"])
 async def test_successful_probes_are_logged_at_the_level_debug_only(
-    client: httpx.AsyncClient, logs: Logs, path: str
+    client: httpx2.AsyncClient, logs: Logs, path: str
 ) -> None:
     await client.get(path)
     assert logs.read() == []
@@ -227,7 +227,7 @@ async def test_successful_probes_are_logged_at_the_level_debug_only(
     assert [line["level"] for line in logs.read()] == ["debug"]
 
 
-async def test_a_stream_has_a_line_at_its_start_and_one_at_its_end(client: httpx.AsyncClient, logs: Logs) -> None:
+async def test_a_stream_has_a_line_at_its_start_and_one_at_its_end(client: httpx2.AsyncClient, logs: Logs) -> None:
     await client.get("/events", headers={"X-Request-Id": "s-1"})
     start, end = logs.read()
     assert (start["event"], start["status"], start["request_id"]) == ("request", 200, "s-1")

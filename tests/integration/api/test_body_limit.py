@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from api.app import create_app
@@ -16,10 +16,10 @@ CHUNK_BYTES = 16_384
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[httpx.AsyncClient]:
+async def api() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the API without the services behind it: no request here reaches them."""
-    transport = httpx.ASGITransport(create_app(load_settings(api_key=KEY)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    transport = httpx2.ASGITransport(create_app(load_settings(api_key=KEY)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -37,7 +37,7 @@ class Upload:
             yield chunk
 
 
-def assert_refused(answer: httpx.Response) -> None:
+def assert_refused(answer: httpx2.Response) -> None:
     """Assert that the answer is the problem `too_large`."""
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert answer.headers["content-type"] == "application/problem+json"
@@ -48,7 +48,7 @@ def assert_refused(answer: httpx.Response) -> None:
     ("method", "path"), [("PUT", "/court/credentials"), ("GET", "/health/live"), ("POST", "/nothing/here")]
 )
 async def test_content_length_above_the_limit_is_refused_on_every_route(
-    api: httpx.AsyncClient, method: str, path: str
+    api: httpx2.AsyncClient, method: str, path: str
 ) -> None:
     upload = Upload(MAX_BODY_BYTES + 1)
     answer = await api.request(method, path, content=upload, headers={"Content-Length": str(upload.size)})
@@ -56,14 +56,14 @@ async def test_content_length_above_the_limit_is_refused_on_every_route(
     assert upload.sent_bytes == 0
 
 
-async def test_body_without_content_length_is_refused_once_it_exceeds_the_limit(api: httpx.AsyncClient) -> None:
+async def test_body_without_content_length_is_refused_once_it_exceeds_the_limit(api: httpx2.AsyncClient) -> None:
     upload = Upload(100 * MAX_BODY_BYTES)
     assert_refused(await api.put("/court/credentials", content=upload))
     assert upload.sent_bytes <= MAX_BODY_BYTES + CHUNK_BYTES
 
 
 @pytest.mark.parametrize("has_length", [True, False])
-async def test_body_at_the_limit_is_read(api: httpx.AsyncClient, has_length: bool) -> None:
+async def test_body_at_the_limit_is_read(api: httpx2.AsyncClient, has_length: bool) -> None:
     body = b'{"token": "' + b"x" * (MAX_BODY_BYTES - 13) + b'"}'
     upload = Upload(MAX_BODY_BYTES)
     answer = await api.put(

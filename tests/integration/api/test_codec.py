@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from cryptography.fernet import Fernet
 from starlette.responses import Response
@@ -35,13 +35,13 @@ BODY = {"payloads": [PLAIN]}
 
 
 @asynccontextmanager
-async def open_client(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
+async def open_client(**settings: object) -> AsyncIterator[httpx2.AsyncClient]:
     """Open a client of an API with these settings and no service behind it."""
     values = {"api_key": KEY, "payload_key": PAYLOAD_KEY, "codec_origins": UI, "secret_key": SECRET_KEY, **settings}
     app = create_app(load_settings(**values))
     try:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000"
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000"
         ) as client:
             yield client
     finally:
@@ -49,7 +49,7 @@ async def open_client(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[httpx.AsyncClient]:
+async def api() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an API whose codec is on."""
     async with open_client() as client:
         yield client
@@ -63,7 +63,7 @@ def session_cookie(key: str) -> dict[str, str]:
     return {"Cookie": f"{COOKIE}={value}"}
 
 
-async def test_payloads_are_encrypted_and_decrypted_for_an_operators_program(api: httpx.AsyncClient) -> None:
+async def test_payloads_are_encrypted_and_decrypted_for_an_operators_program(api: httpx2.AsyncClient) -> None:
     encoded = await api.post("/codec/encode", json=BODY, headers=OPERATOR)
     assert encoded.status_code == 200
     [payload] = encoded.json()["payloads"]
@@ -77,7 +77,7 @@ async def test_payloads_are_encrypted_and_decrypted_for_an_operators_program(api
 
 @pytest.mark.parametrize("credentials", [OPERATOR, session_cookie(KEY)], ids=["key", "session"])
 async def test_a_page_of_the_ui_may_use_a_key_or_the_session_of_our_page(
-    api: httpx.AsyncClient, credentials: dict[str, str]
+    api: httpx2.AsyncClient, credentials: dict[str, str]
 ) -> None:
     answer = await api.post("/codec/decode", json=BODY, headers=FROM_UI | credentials)
     assert (answer.status_code, answer.json()) == (200, BODY)
@@ -92,20 +92,20 @@ async def test_a_page_of_the_ui_may_use_a_key_or_the_session_of_our_page(
 )
 @pytest.mark.parametrize("credentials", [OPERATOR, session_cookie(KEY)], ids=["key", "session"])
 async def test_a_page_of_another_origin_is_refused(
-    api: httpx.AsyncClient, origin: str, credentials: dict[str, str]
+    api: httpx2.AsyncClient, origin: str, credentials: dict[str, str]
 ) -> None:
     answer = await api.post("/codec/decode", json=BODY, headers=FROM_UI | credentials | {"Origin": origin})
     assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_the_session_of_the_page_serves_the_ui_for_nothing_else(api: httpx.AsyncClient) -> None:
+async def test_the_session_of_the_page_serves_the_ui_for_nothing_else(api: httpx2.AsyncClient) -> None:
     answer = await api.post("/batches", json={}, headers=FROM_UI | session_cookie(KEY))
     assert (answer.status_code, answer.json()["code"]) == (403, "foreign_host")
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_without_a_key_nothing_is_decrypted_and_the_ui_can_read_why(api: httpx.AsyncClient) -> None:
+async def test_without_a_key_nothing_is_decrypted_and_the_ui_can_read_why(api: httpx2.AsyncClient) -> None:
     for headers in ({}, {"Authorization": "Bearer a wrong key of the right length"}):
         answer = await api.post("/codec/decode", json=BODY, headers=FROM_UI | headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
@@ -138,7 +138,7 @@ async def test_a_deployment_without_keys_serves_programs_on_this_machine_and_no_
         assert (await client.post("/codec/decode", json=BODY, headers={"Host": "evil.example"})).status_code == 403
 
 
-async def test_the_preflight_allows_what_the_ui_sends_and_needs_no_key(api: httpx.AsyncClient) -> None:
+async def test_the_preflight_allows_what_the_ui_sends_and_needs_no_key(api: httpx2.AsyncClient) -> None:
     asked = {
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type,x-namespace",
@@ -156,7 +156,7 @@ async def test_the_preflight_allows_what_the_ui_sends_and_needs_no_key(api: http
     assert (elsewhere.status_code, elsewhere.headers.get("access-control-allow-origin")) == (204, None)
 
 
-async def test_what_cannot_be_decrypted_is_a_problem_that_says_why(api: httpx.AsyncClient) -> None:
+async def test_what_cannot_be_decrypted_is_a_problem_that_says_why(api: httpx2.AsyncClient) -> None:
     async with open_client(payload_key=new_payload_key()) as other:
         encoded = (await other.post("/codec/encode", json=BODY, headers=OPERATOR)).json()
     answer = await api.post("/codec/decode", json=encoded, headers=OPERATOR)
@@ -178,7 +178,7 @@ async def test_what_cannot_be_decrypted_is_a_problem_that_says_why(api: httpx.As
     ],
     ids=["cut off", "a list", "a number", "a text", "no base64", "too large"],
 )
-async def test_other_bodies_are_refused(api: httpx.AsyncClient, content: bytes, status: int) -> None:
+async def test_other_bodies_are_refused(api: httpx2.AsyncClient, content: bytes, status: int) -> None:
     headers = OPERATOR | {"Content-Type": "application/json"}
     answer = await api.post("/codec/decode", content=content, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -206,5 +206,5 @@ async def test_origins_are_compared_as_browsers_write_them() -> None:
             assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin)
 
 
-async def test_the_description_of_the_api_does_not_have_it(api: httpx.AsyncClient) -> None:
+async def test_the_description_of_the_api_does_not_have_it(api: httpx2.AsyncClient) -> None:
     assert "codec" not in (await api.get("/openapi.json")).text

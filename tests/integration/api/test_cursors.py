@@ -12,11 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pagination import BATCH_CURSOR, FAILURE_CURSOR, POSITION_CURSOR, PROCESS_CURSOR, CursorCodec
+from api.pagination import (
+    BATCH_CURSOR,
+    CHANGE_CURSOR,
+    FAILURE_CURSOR,
+    POSITION_CURSOR,
+    PROCESS_CURSOR,
+    TIMELINE_CURSOR,
+    CursorCodec,
+)
+from domain.cases import TimelineKey
 from domain.errors import InvalidInput
 
 NUMBER = "1011745-77.2025.8.11.0041"
-CODECS: list[CursorCodec[Any]] = [POSITION_CURSOR, PROCESS_CURSOR, FAILURE_CURSOR, BATCH_CURSOR]
+CODECS: list[CursorCodec[Any]] = [
+    *(POSITION_CURSOR, PROCESS_CURSOR, FAILURE_CURSOR, BATCH_CURSOR, CHANGE_CURSOR, TIMELINE_CURSOR),
+]
 MOMENT = datetime(2026, 11, 23, 12, 0, 0, 999_999, UTC)
 ID = "0b2f8a1e-3f0a-4c57-9a43-2f6f3d0f5a11"
 VALID_CURSORS = [
@@ -24,6 +35,9 @@ VALID_CURSORS = [
     (PROCESS_CURSOR, PROCESS_CURSOR.encode((MOMENT, NUMBER))),
     (FAILURE_CURSOR, FAILURE_CURSOR.encode((MOMENT, NUMBER, ID))),
     (BATCH_CURSOR, BATCH_CURSOR.encode((MOMENT, "0" * 32))),
+    (CHANGE_CURSOR, CHANGE_CURSOR.encode(17)),
+    (TIMELINE_CURSOR, TIMELINE_CURSOR.encode(TimelineKey(MOMENT, False, ID))),
+    (TIMELINE_CURSOR, TIMELINE_CURSOR.encode(TimelineKey(None, True, "ab" * 32))),
 ]
 
 moments = st.datetimes(datetime(1970, 1, 1), datetime(5000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -43,6 +57,18 @@ def test_process_cursor_round_trips_to_the_microsecond(moment: datetime) -> None
 def test_failure_cursor_round_trips_to_the_microsecond(moment: datetime, document_id: str) -> None:
     cursor = FAILURE_CURSOR.encode((moment, NUMBER, document_id))
     assert FAILURE_CURSOR.decode(cursor) == (moment, NUMBER, document_id)
+
+
+@given(
+    st.none() | st.datetimes(datetime(1, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.booleans(),
+    st.uuids().map(UUID.__str__),
+)
+def test_timeline_cursor_round_trips_also_before_1970_and_without_a_time(
+    moment: datetime | None, is_movement: bool, entry_id: str
+) -> None:
+    key = TimelineKey(moment, is_movement, entry_id)
+    assert TIMELINE_CURSOR.decode(TIMELINE_CURSOR.encode(key)) == key
 
 
 @given(moments, st.uuids().map(lambda batch_id: batch_id.hex))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from temporalio.service import RPCError, RPCStatusCode
@@ -20,7 +20,7 @@ async def test_configuration_error_is_answered_with_503_without_its_text() -> No
     async def read() -> None:
         raise ConfigurationError("The database refuses the password of AUTOS_DATABASE_URL.")
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://autos.test") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://autos.test") as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.headers["retry-after"] == "5"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import httpx
+import asyncio
+import json
+
+import httpx2
 import pytest
 
 from tests.support.api_service import ApiService
+from tests.support.conditions import eventually
 from tests.support.http_attacks import ENDLESS_REQUESTS, run_attack, send_and_read_all
 
 SENT_BYTES = 20_000_000
@@ -30,7 +34,7 @@ async def test_request_slightly_above_a_limit_gets_an_answer(lone_api: ApiServic
 
 
 async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> None:
-    async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         wide = {f"x-{number}": "v" * 250 for number in range(90)}
         answers = [
             await client.get("/health/live", headers=wide),
@@ -44,8 +48,36 @@ async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> No
 
 
 async def test_too_many_headers_or_too_long_a_url_is_refused(lone_api: ApiService) -> None:
-    async with httpx.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
         many = await client.get("/health/live", headers={f"x-{number}": "v" for number in range(101)})
         long = await client.get(f"/health/live?long={'v' * 9_000}")
 
     assert (many.status_code, long.status_code) == (431, 414)
+
+
+async def test_a_client_that_goes_before_its_body_is_complete_is_no_bug(lone_api: ApiService) -> None:
+    path = "/webhooks/test"
+    before = len(lone_api.stderr.read_text().splitlines())
+    headers = "Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100"
+    _, writer = await asyncio.open_connection("127.0.0.1", lone_api.port)
+    writer.write(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n{{".encode())
+    await writer.drain()
+    # The application is reading the body by the time that a second request is answered.
+    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+        assert (await client.get("/health/live")).status_code == 200
+    writer.close()
+    await writer.wait_closed()
+
+    def new_lines() -> list[dict[str, object]]:
+        return [json.loads(line) for line in lone_api.stderr.read_text().splitlines()[before:]]
+
+    def requests() -> list[dict[str, object]]:
+        return [line for line in new_lines() if line["event"] == "request" and line["route"] == path]
+
+    async def is_logged() -> bool:
+        return bool(requests())
+
+    await eventually(is_logged, "the request is logged")
+    [line] = requests()
+    assert (line["status"], line["reason"]) == (499, "client_gone")
+    assert [line for line in new_lines() if line["level"] == "error"] == []

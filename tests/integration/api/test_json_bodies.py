@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from functools import cache
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -39,15 +39,15 @@ def create_app_without_services() -> FastAPI:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[httpx.AsyncClient]:
+async def api() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the API without the services behind it: no request here reaches them."""
-    transport = httpx.ASGITransport(create_app_without_services())
+    transport = httpx2.ASGITransport(create_app_without_services())
     headers = {"Authorization": f"Bearer {KEY}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
         yield client
 
 
-async def send(api: httpx.AsyncClient, body: bytes | str, content_type: str | None = "application/json") -> Any:
+async def send(api: httpx2.AsyncClient, body: bytes | str, content_type: str | None = "application/json") -> Any:
     """Request a download with a body, and return the problem."""
     headers = {} if content_type is None else {"Content-Type": content_type}
     answer = await api.post(DOWNLOADS, content=body, headers=headers)
@@ -71,7 +71,7 @@ def test_every_route_with_a_body_reads_it_as_strict_json() -> None:
     [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"],
 )
 async def test_another_media_type_is_refused_on_every_route_before_the_key_is_checked(
-    api: httpx.AsyncClient, method: str, path: str, key: str, content_type: str | None
+    api: httpx2.AsyncClient, method: str, path: str, key: str, content_type: str | None
 ) -> None:
     headers = {"Authorization": key} | ({} if content_type is None else {"Content-Type": content_type})
     answer = await api.request(method, path, content=b"{}", headers=headers)
@@ -89,12 +89,12 @@ async def test_another_media_type_is_refused_on_every_route_before_the_key_is_ch
         "application/vnd.autos+json",
     ],
 )
-async def test_json_media_types_are_accepted(api: httpx.AsyncClient, content_type: str) -> None:
+async def test_json_media_types_are_accepted(api: httpx2.AsyncClient, content_type: str) -> None:
     problem = await send(api, '{"max_age": -1}', content_type)
     assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "#/max_age")
 
 
-async def test_an_address_with_a_slash_at_its_end_leads_nowhere(api: httpx.AsyncClient) -> None:
+async def test_an_address_with_a_slash_at_its_end_leads_nowhere(api: httpx2.AsyncClient) -> None:
     for path in ("/health/", "/docs/", f"{DOWNLOADS}/"):
         answer = await api.get(path, headers={"Host": "elsewhere.example"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -102,7 +102,7 @@ async def test_an_address_with_a_slash_at_its_end_leads_nowhere(api: httpx.Async
         assert "location" not in answer.headers
 
 
-async def test_a_compressed_body_is_refused_as_such(api: httpx.AsyncClient) -> None:
+async def test_a_compressed_body_is_refused_as_such(api: httpx2.AsyncClient) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = await api.post(DOWNLOADS, content=gzip.compress(b"{}"), headers=headers)
     assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
@@ -126,14 +126,14 @@ async def test_a_compressed_body_is_refused_as_such(api: httpx.AsyncClient) -> N
     ],
 )
 async def test_what_is_wrong_with_a_member_is_said_in_the_words_of_json(
-    api: httpx.AsyncClient, body: str, detail: str
+    api: httpx2.AsyncClient, body: str, detail: str
 ) -> None:
     problem = await send(api, body)
     assert problem["detail"] == f"The request is not valid. {detail}"
     assert problem["errors"][0]["detail"] == detail.partition(": ")[2]
 
 
-async def test_an_empty_required_body_is_missing_whatever_its_media_type(api: httpx.AsyncClient) -> None:
+async def test_an_empty_required_body_is_missing_whatever_its_media_type(api: httpx2.AsyncClient) -> None:
     answer = await api.post("/batches", headers={"Content-Type": "text/plain"})
     assert (answer.status_code, answer.json()["errors"]) == (
         422,
@@ -161,7 +161,7 @@ async def test_an_empty_required_body_is_missing_whatever_its_media_type(api: ht
     ],
 )
 async def test_what_is_not_strict_json_is_refused_with_its_place(
-    api: httpx.AsyncClient, body: bytes | str, place: str
+    api: httpx2.AsyncClient, body: bytes | str, place: str
 ) -> None:
     problem = await send(api, body)
     assert (problem["status"], problem["code"]) == (422, "invalid_request")
@@ -187,18 +187,18 @@ async def test_what_is_not_strict_json_is_refused_with_its_place(
         ({"max_age": float("1e300")}, {"max_age": "#/max_age"}),
     ],
 )
-async def test_wrong_members_have_pointers(api: httpx.AsyncClient, body: Any, pointers: dict[str, str]) -> None:
+async def test_wrong_members_have_pointers(api: httpx2.AsyncClient, body: Any, pointers: dict[str, str]) -> None:
     problem = await send(api, json.dumps(body))
     assert (problem["status"], problem["code"]) == (422, "invalid_request")
     assert {error["parameter"]: error["pointer"] for error in problem["errors"]} == pointers
 
 
-async def test_a_deeply_nested_value_is_an_error_of_its_member(api: httpx.AsyncClient) -> None:
+async def test_a_deeply_nested_value_is_an_error_of_its_member(api: httpx2.AsyncClient) -> None:
     problem = await send(api, '{"max_age": ' + "[" * 800 + "]" * 800 + "}")
     assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "#/max_age")
 
 
-async def test_parameters_outside_the_body_have_names_and_no_pointers(api: httpx.AsyncClient) -> None:
+async def test_parameters_outside_the_body_have_names_and_no_pointers(api: httpx2.AsyncClient) -> None:
     query = (await api.get("/processes", params={"limit": "0", "page": "2"})).json()
     assert [sorted(error) for error in query["errors"]] == [["detail", "parameter"]] * 2
     assert {error["parameter"] for error in query["errors"]} == {"limit", "page"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 import structlog
 from cryptography.fernet import Fernet
@@ -59,10 +59,10 @@ async def catalog(empty_database: bytes, tmp_path: Path) -> AsyncIterator[Catalo
 
 
 @asynccontextmanager
-async def connect_client(catalog: Catalog, api_key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def connect_client(catalog: Catalog, api_key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield an HTTP client of an app that authenticates against this catalog."""
-    transport = httpx.ASGITransport(create_guarded_app(catalog, api_key))
-    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+    transport = httpx2.ASGITransport(create_guarded_app(catalog, api_key))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
         yield client
 
 
@@ -120,7 +120,7 @@ async def test_an_expired_key_is_refused_and_says_so_to_its_owner_alone(
     ends = datetime.now(UTC) + timedelta(hours=1)
     desk_key = await catalog.clients.add_key("desk", READ_SCOPES, None, expires_at=ends)
     app = create_guarded_app(catalog, key_of_session=lambda request: request.cookies.get("session"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=PUBLIC_URL) as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=PUBLIC_URL) as client:
         assert (await client.get("/read", headers=bearer_header(desk_key.text))).status_code == 200
         monkeypatch.setattr(auth, "datetime", SimpleNamespace(now=lambda _: ends))
         refused = await client.get("/read", headers=bearer_header(desk_key.text))
@@ -182,8 +182,8 @@ async def test_unavailable_database_lets_only_the_operator_in(tmp_path: Path) ->
 @example(b"Bearer")
 @example(b"")
 async def test_malformed_key_is_refused_without_a_database_query(catalog: Catalog, value: bytes) -> None:
-    transport = httpx.ASGITransport(create_guarded_app(catalog, OPERATOR_KEY))
-    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+    transport = httpx2.ASGITransport(create_guarded_app(catalog, OPERATOR_KEY))
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
         with statements() as executed:
             answer = await client.get("/read", headers=[(b"Authorization", value)])
 
@@ -205,10 +205,10 @@ async def test_find_client_accepts_any_text_as_a_key(catalog: Catalog) -> None:
 async def test_header_key_takes_precedence_over_session_key(catalog: Catalog) -> None:
     desk = await catalog.clients.add_key("desk", READ_SCOPES, None)
     archive = await catalog.clients.add_key("archive", READ_SCOPES, None)
-    transport = httpx.ASGITransport(
+    transport = httpx2.ASGITransport(
         create_guarded_app(catalog, key_of_session=lambda request: request.cookies.get("session"))
     )
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         transport=transport, base_url=PUBLIC_URL, cookies={"session": desk.text}
     ) as client:
         assert (await client.get("/read")).json()["client"] == "desk"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request
 
@@ -55,7 +55,7 @@ class SingleClientAuthenticator(Authenticator):
 class ListsApi:
     """The list routes over an empty catalog and a Temporal that accepts connections and never answers."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     catalog: Catalog
     authenticator: SingleClientAuthenticator
 
@@ -99,7 +99,7 @@ async def lists_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         # Lists contain no presigned URLs, so no issuer is needed.
         presenter = ProcessPresenter(catalog, cast("LinkIssuer", None), RunClient(await connect(lazy=True)))
         app.state.lists = ListService(catalog, presenter)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as http:
             yield ListsApi(http, catalog, authenticator)
     await catalog.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -40,7 +40,7 @@ class MeasuredApp:
     """An app with metrics, its HTTP client and its catalog."""
 
     app: FastAPI
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     catalog: Catalog
 
     async def read_metrics(self) -> dict[str, str]:
@@ -104,8 +104,8 @@ async def measured(database_url: str) -> AsyncIterator[MeasuredApp]:
     """The app with its client and catalog."""
     catalog = Catalog(Database(database_url))
     app = create_measured_app(catalog)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield MeasuredApp(app, client, catalog)
     await catalog.close()
 
@@ -140,7 +140,7 @@ async def test_metrics_contain_no_path_or_query_values(measured: MeasuredApp) ->
 async def test_each_app_has_its_own_counters(measured: MeasuredApp) -> None:
     await measured.client.get("/things/one")
     other = create_measured_app(measured.catalog)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://127.0.0.1") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(other), base_url="http://127.0.0.1") as client:
         text = (await client.get("/metrics", headers=SCRAPER)).text
     assert "/things" not in text
 
@@ -191,7 +191,7 @@ async def test_metrics_show_whether_the_court_and_the_database_answer(
 
     unreachable = Catalog(Database(f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'autos.db'}"))
     other_app = create_measured_app(unreachable)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(other_app), base_url="http://127.0.0.1") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(other_app), base_url="http://127.0.0.1") as client:
         values = await MeasuredApp(other_app, client, unreachable).read_metrics()
     assert (values["autos_database_answering"], values["autos_court_answering"]) == ("0.0", "NaN")
     assert values['autos_alerts{kind="court_unavailable"}'] == "NaN"

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -21,13 +21,13 @@ HEADINGS = ["What it means", "Why it happens", "What to do"]
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     """A client without a key, of an app that has only the problem pages."""
     app = FastAPI()
     app.state.sessions = Sessions(None, "http://127.0.0.1")
     install_problem_handlers(app)
     app.include_router(router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -59,7 +59,7 @@ def test_index_lists_every_problem_with_its_status() -> None:
     assert missing == []
 
 
-async def test_problem_type_url_serves_its_page(client: httpx.AsyncClient) -> None:
+async def test_problem_type_url_serves_its_page(client: httpx2.AsyncClient) -> None:
     problem = (await client.get("/nothing/here")).json()
     page = await client.get(problem["type"])
     assert (page.status_code, page.headers["content-type"]) == (200, "text/markdown; charset=utf-8")
@@ -67,7 +67,7 @@ async def test_problem_type_url_serves_its_page(client: httpx.AsyncClient) -> No
 
 
 @pytest.mark.parametrize("name", ["no_such_problem", "README", "not_found.md", "%2e%2e%2ffailures", "NOT_FOUND"])
-async def test_unknown_problem_page_is_not_found(client: httpx.AsyncClient, name: str) -> None:
+async def test_unknown_problem_page_is_not_found(client: httpx2.AsyncClient, name: str) -> None:
     answer = await client.get(f"/problems/{name}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -88,14 +88,18 @@ CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,ima
         ("text/html;q=high", "text/markdown"),
     ],
 )
-async def test_problem_page_has_the_preferred_form(client: httpx.AsyncClient, accept: str, media_type: str) -> None:
+async def test_problem_page_has_the_preferred_form(
+    client: httpx2.AsyncClient, accept: str, media_type: str
+) -> None:
     page = await client.get("/problems/rate_limited", headers={"Accept": accept})
     assert page.headers["content-type"].partition(";")[0] == media_type
     assert "Accept" in page.headers["vary"].split(", ")
 
 
 @pytest.mark.parametrize("code", ProblemCode)
-async def test_html_page_has_the_whole_text_in_both_languages(client: httpx.AsyncClient, code: ProblemCode) -> None:
+async def test_html_page_has_the_whole_text_in_both_languages(
+    client: httpx2.AsyncClient, code: ProblemCode
+) -> None:
     for language, heading in (("en", "What to do"), ("pt-BR", "O que fazer")):
         page = await client.get(f"/problems/{code}", headers={"Accept": CHROMIUM, "Accept-Language": language})
         assert f"<h2>{heading}</h2>" in page.text
@@ -108,7 +112,7 @@ async def test_html_page_has_the_whole_text_in_both_languages(client: httpx.Asyn
         assert page.headers["cache-control"] == "no-store"
 
 
-async def test_json_page_has_the_sections(client: httpx.AsyncClient) -> None:
+async def test_json_page_has_the_sections(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/problems/not_found", headers={"Accept": "application/json"})).json()
     assert (page["code"], page["status"]) == ("not_found", 404)
     assert all(page[section] in page_of(ProblemCode.NOT_FOUND) for section in page if section.startswith("wh"))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -71,8 +71,8 @@ async def only_span(collector: OtlpCollector) -> CollectedSpan:
 
 
 async def test_a_path_without_a_route_is_not_in_the_span(tracer: Tracer, collector: OtlpCollector) -> None:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(create_app(tracer)), base_url="http://api"
     ) as client:
         await client.request("A-SECRET-WORD", "/a-secret-word?a-secret-word=1")
     span = await only_span(collector)
@@ -81,16 +81,16 @@ async def test_a_path_without_a_route_is_not_in_the_span(tracer: Tracer, collect
 
 
 async def test_a_process_is_named_if_its_number_is_one(tracer: Tracer, collector: OtlpCollector) -> None:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(create_app(tracer)), base_url="http://api"
     ) as client:
         await client.get("/processes/a-secret-word")
     assert "autos.process" not in (await only_span(collector)).attributes
 
 
 async def test_a_bug_has_its_class_and_not_its_text(tracer: Tracer, collector: OtlpCollector) -> None:
-    transport = httpx.ASGITransport(create_app(tracer), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    transport = httpx2.ASGITransport(create_app(tracer), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
         await client.get("/defect")
     span = await only_span(collector)
     assert (span.name, span.failed) == ("GET /defect", True)
@@ -99,8 +99,8 @@ async def test_a_bug_has_its_class_and_not_its_text(tracer: Tracer, collector: O
 
 
 async def test_probes_have_no_span(tracer: Tracer, collector: OtlpCollector) -> None:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(tracer)), base_url="http://api"
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(create_app(tracer)), base_url="http://api"
     ) as client:
         await client.get("/health")
         await client.get("/processes/1")
@@ -122,7 +122,7 @@ async def test_the_span_of_a_stream_ends_while_the_stream_goes_on(tracer: Tracer
     app = create_app(tracer)
     app.router.routes.append(Route("/events", events))
     with serving_in_thread(app) as url:
-        async with httpx.AsyncClient() as client, client.stream("GET", f"{url}/events"):
+        async with httpx2.AsyncClient() as client, client.stream("GET", f"{url}/events"):
             assert (await only_span(collector)).name == "GET /events"
         is_over.set()
 
@@ -130,7 +130,7 @@ async def test_the_span_of_a_stream_ends_while_the_stream_goes_on(tracer: Tracer
 def test_the_framework_adds_no_spans_of_its_own(tmp_path: Path) -> None:
     """They have raw URLs. A provider for the whole program is what an agent of OpenTelemetry sets."""
     program = (
-        "import asyncio, httpx\n"
+        "import asyncio, httpx2\n"
         "from opentelemetry import trace\n"
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n"
@@ -141,8 +141,8 @@ def test_the_framework_adds_no_spans_of_its_own(tmp_path: Path) -> None:
         "provider.add_span_processor(SimpleSpanProcessor(spans))\n"
         "trace.set_tracer_provider(provider)\n"
         "async def ask():\n"
-        "    transport = httpx.ASGITransport(create_app(load_settings()))\n"
-        "    async with httpx.AsyncClient(transport=transport, base_url='http://api') as client:\n"
+        "    transport = httpx2.ASGITransport(create_app(load_settings()))\n"
+        "    async with httpx2.AsyncClient(transport=transport, base_url='http://api') as client:\n"
         "        assert (await client.get('/a-secret-path')).status_code == 404\n"
         "asyncio.run(ask())\n"
         "print(spans.get_finished_spans())\n"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.fernet import Fernet
 
@@ -43,10 +43,10 @@ class WebhooksApi:
     """The webhook routes over an empty catalog with a few clients. Temporal never answers."""
 
     catalog: Catalog
-    api: httpx.AsyncClient
+    api: httpx2.AsyncClient
     keys: dict[str, str]
 
-    async def request(self, client: str, method: str, path: str, **options: Any) -> httpx.Response:
+    async def request(self, client: str, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request as a client."""
         headers = {"Authorization": f"Bearer {self.keys[client]}"}
         return await self.api.request(method, path, headers=headers, **options)
@@ -81,8 +81,8 @@ async def webhooks_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
         app.state.webhooks = WebhookService(
             catalog, RunClient(await connect(lazy=True)), AddressGuard(WebhookPolicy())
         )
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as api:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as api:
             yield WebhooksApi(catalog, api, keys)
     await catalog.close()
 

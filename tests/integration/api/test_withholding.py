@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from adapters.database import Catalog, Database
@@ -23,7 +23,15 @@ from domain.clients import ALL_SCOPES, Scope
 from domain.completeness import Outcome
 from domain.documents import StoredObject
 from domain.errors import FailureCode
-from domain.listings import DocumentOrigin, ListedDocument, Listing
+from domain.listings import (
+    DocumentOrigin,
+    Lawyer,
+    ListedDocument,
+    ListedMovement,
+    Listing,
+    Party,
+    RelatedProcess,
+)
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from domain.secrecy import Secrecy
 from settings import load_settings
@@ -54,6 +62,10 @@ KINDS = {
     "access restored": False,
 }
 UNLISTED = ("unlisted", "no access", "not found")
+# Where the whole case is withheld: its parties, related processes, basic data and movements.
+WITHHELD_CASES = ("secret instance", "secret process", "no access", "not found")
+# A movement has the level of its document here, and may itself be sealed.
+WITHHELD_MOVEMENTS = (*WITHHELD_CASES, "secret document", "unrecognized level")
 DETAIL_FIELDS = ("name", "type", "filed_at", "size_bytes", "media_type", "pages", "sha256", "download_url")
 
 
@@ -69,6 +81,8 @@ class Case:
     Attributes:
         bundle: A bundle of both, as a key with the scope `sealed` has requested it.
         revealing_texts: Texts that reveal something of the documents, wherever they appear.
+        movement: The text of a movement about the stored document.
+        case_texts: Texts about the parties, the related processes and the instance's basic data.
     """
 
     number: str
@@ -76,18 +90,21 @@ class Case:
     failed: str
     bundle: str
     revealing_texts: tuple[str, ...]
+    movement: str
+    case_texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Service:
     """The API over a catalog with a case of each kind and a key for each set of scopes."""
 
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     cases: dict[str, Case]
     keys: dict[frozenset[Scope], str]
     paths: list[str]
+    catalog: Catalog
 
-    async def get(self, address: str, scopes: frozenset[Scope]) -> httpx.Response:
+    async def get(self, address: str, scopes: frozenset[Scope]) -> httpx2.Response:
         """Send a GET request with the key of these scopes."""
         return await self.http.get(address, headers={"Authorization": f"Bearer {self.keys[scopes]}"})
 
@@ -119,15 +136,33 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
         "unrecognized level": Secrecy.UNRECOGNIZED,
     }.get(kind, Secrecy.UNKNOWN)
     listed = [create_listed_document(document_id, own) for document_id in (stored, failed)]
-    instance = replace(FIRST_DEGREE, secrecy=Secrecy.ABSOLUTE if kind == "secret instance" else Secrecy.PUBLIC)
+    former, movement, party, lawyer, related, subject = (
+        f"{word}-{uuid4().hex[:12]}" for word in ("former", "movement", "party", "lawyer", "related", "subject")
+    )
+    instance = replace(
+        FIRST_DEGREE,
+        secrecy=Secrecy.ABSOLUTE if kind == "secret instance" else Secrecy.PUBLIC,
+        class_name=subject,
+        subjects=(subject,),
+    )
 
     def create_listing(hour: int, *, whole: bool = True) -> Listing:
         documents = [document for document, _ in listed] if whole else []
-        listing = listing_of(number, documents, hour=hour, instances=(instance,))
-        return replace(listing, secrecy=Secrecy.JUSTICE_SECRET if kind == "secret process" else Secrecy.UNKNOWN)
+        return replace(
+            listing_of(number, documents, hour=hour, instances=(instance,)),
+            secrecy=Secrecy.JUSTICE_SECRET if kind == "secret process" else Secrecy.UNKNOWN,
+            class_name=subject,
+            subjects=(subject,),
+            movements=(ListedMovement("m1", instance.key, None, 60, movement, stored, own),),
+            parties=(Party(instance.key, party, "ATIVO", (Lawyer(lawyer),)),),
+            related=(RelatedProcess(instance.key, related),),
+        )
 
     opening = RunOpening(number, str(uuid4()), "desk")
     await catalog.runs.open(opening)
+    baseline = create_listing(-1)
+    earlier = tuple(replace(document, name=former) for document in baseline.documents)
+    await catalog.listings.record(replace(baseline, documents=earlier, movements=()))
     await catalog.listings.record(create_listing(0))
     digest, answer = uuid4().hex * 2, f"answer-{uuid4().hex}"
     key = f"processes/{number}/{stored}.bin"
@@ -147,6 +182,7 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
     unique_texts = [text for _, texts in listed for text in texts]
     revealing_texts = (
         *unique_texts,
+        former,
         digest,
         answer,
         "video/x-telling",
@@ -155,7 +191,8 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
         '"size_bytes":7654321',
         key,
     )
-    return Case(number, stored, failed, await create_bundle(catalog, number), revealing_texts)
+    bundle = await create_bundle(catalog, number)
+    return Case(number, stored, failed, bundle, revealing_texts, movement, (party, lawyer, related, subject))
 
 
 async def create_bundle(catalog: Catalog, number: str) -> str:
@@ -191,9 +228,10 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         paths = [path for path, methods in app.openapi()["paths"].items() if "get" in methods]
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8000") as http,
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as http,
         ):
-            yield Service(http, cases, keys, [*paths, "/", "/ui/processes/{number}", "/ui/processes/{number}/live"])
+            pages = ["/", "/ui/processes/{number}", "/ui/processes/{number}/live"]
+            yield Service(http, cases, keys, [*paths, *pages], app.state.catalog)
 
 
 async def collect_document_bodies(service: Service, case: Case, scopes: frozenset[Scope]) -> list[dict[str, Any]]:
@@ -270,7 +308,9 @@ async def test_no_route_reveals_withheld_texts(service: Service, scopes: frozens
                     revealing_paths.add(path)
     # Where the scopes allow it, the texts do appear.
     document_paths = [
-        path for path in service.paths if "document" in path or path.endswith("{number}") or path == "/failures"
+        path
+        for path in service.paths
+        if "document" in path or path.endswith(("{number}", "/timeline", "/changes")) or path == "/failures"
     ]
     assert revealing_paths >= (set(document_paths) if Scope.READ in scopes else set())
 
@@ -313,3 +353,53 @@ async def test_failure_list_shows_only_the_code_of_withheld_documents(
                 assert failure["code"] == "sealed"
                 shown = [document["name"], document["type"], document["filed_at"], failure["answer"] or None]
                 assert [value is None for value in shown] == [withheld] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scopes", SCANNED_SCOPES, ids=name_scopes)
+async def test_case_timeline_and_changes_show_what_the_scopes_allow(
+    service: Service, scopes: frozenset[Scope], kind: str
+) -> None:
+    case = service.cases[kind]
+    answers = {
+        path: await service.get(f"/processes/{case.number}/{path}", scopes)
+        for path in ("case", "timeline", "changes")
+    }
+    if Scope.READ not in scopes:
+        assert {answer.status_code for answer in answers.values()} == {403}
+        return
+    bodies = {path: answer.json() for path, answer in answers.items()}
+    sees_sealed = Scope.SEALED in scopes
+    is_case_shown = sees_sealed or kind not in WITHHELD_CASES
+    assert [text in answers["case"].text for text in case.case_texts] == [is_case_shown] * 4
+    assert bodies["case"]["withheld"] is (not sees_sealed and kind in ("secret process", "no access", "not found"))
+    assert [instance["withheld"] for instance in bodies["case"]["instances"]] == [not is_case_shown]
+    is_movement_shown = sees_sealed or kind not in WITHHELD_MOVEMENTS
+    is_document_shown = sees_sealed or not KINDS[kind]
+    for path in ("timeline", "changes"):
+        assert (case.movement in answers[path].text) is is_movement_shown
+        # Here not even its id: what a key may not read is left out.
+        assert (case.stored in answers[path].text) is is_document_shown
+    entries = bodies["timeline"]["entries"]
+    assert len(entries) == is_movement_shown + (
+        2 if is_document_shown and kind != "unlisted" else is_document_shown
+    )
+    kinds = [change["kind"] for change in bodies["changes"]["changes"]]
+    assert kinds == ["document_changed"] * 2 * is_document_shown + ["movement_added"] * is_movement_shown
+
+
+async def test_that_a_document_is_unlisted_is_shown_without_what_it_was(service: Service) -> None:
+    case = service.cases["unlisted"]
+    catalog = service.catalog
+    await catalog.listings.record(listing_of(case.number, [], hour=30))
+    for scopes in (frozenset({Scope.READ}), frozenset({Scope.READ, Scope.SEALED})):
+        answer = await service.get(f"/processes/{case.number}/changes", scopes)
+        [change] = [
+            each
+            for each in answer.json()["changes"]
+            if each["kind"] == "document_unlisted" and each["document"]["id"] == case.stored
+        ]
+        sees_sealed = Scope.SEALED in scopes
+        assert change["document"]["withheld"] is not sees_sealed
+        assert (change["document"]["name"] is not None) is sees_sealed
+        assert any(text in answer.text for text in case.revealing_texts) is sees_sealed

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 from cryptography.fernet import Fernet
 from fastapi import FastAPI
@@ -52,12 +52,12 @@ async def app(tmp_path: Path) -> AsyncIterator[FastAPI]:
     await catalog.close()
 
 
-def connect_from(app: FastAPI, address: str) -> httpx.AsyncClient:
+def connect_from(app: FastAPI, address: str) -> httpx2.AsyncClient:
     """Return a client that connects from this IP address."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 40_000)), base_url=PUBLIC_URL)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app, client=(address, 40_000)), base_url=PUBLIC_URL)
 
 
-async def try_key(client: httpx.AsyncClient, key: str = "wrong", **headers: str) -> httpx.Response:
+async def try_key(client: httpx2.AsyncClient, key: str = "wrong", **headers: str) -> httpx2.Response:
     """Send a request with this key."""
     return await client.get("/read", headers={"Authorization": f"Bearer {key}", **headers})
 
@@ -120,7 +120,7 @@ async def test_sign_in_counts_wrong_keys_and_an_invalid_session_does_not(tmp_pat
     seal = Fernet.generate_key().decode()
     async with (
         running_lone_api(tmp_path, AUTOS_API_KEY=KEY, AUTOS_SECRET_KEY=seal) as api,
-        httpx.AsyncClient(base_url=api.url, headers={"Origin": api.url}, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=api.url, headers={"Origin": api.url}, trust_env=False) as client,
     ):
         # By default uvicorn trusts this header from a program on the same machine.
         forwarded = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(FREE_GUESSES)]
@@ -136,5 +136,6 @@ async def test_sign_in_counts_wrong_keys_and_an_invalid_session_does_not(tmp_pat
         assert (await client.get("/processes", headers={"Authorization": "Bearer wrong"})).status_code == 429
         assert (await client.post("/ui/sign-in", data={"key": KEY})).status_code == 303
         assert (await client.get("/ui/sign-in")).status_code == 303
+        client.cookies.clear()
         client.cookies.set("autos_session", "nobody's")
         assert (await client.get("/ui/sign-in")).status_code == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client.asynchronous import connection as async_connection
@@ -71,7 +71,7 @@ def run_client(script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setenv("AUTOS_PUBLIC_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("AUTOS_API_KEY", raising=False)
     for name in ("HTTPTransport", "AsyncHTTPTransport"):
-        monkeypatch.setattr(httpx, name, lambda: httpx.MockTransport(script))
+        monkeypatch.setattr(httpx2, name, lambda: httpx2.MockTransport(script))
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["autos-client", *map(str, arguments)])

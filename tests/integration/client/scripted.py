@@ -1,4 +1,4 @@
-"""An API and a store in one httpx transport, for answers that real ones give too rarely."""
+"""An API and a store in one httpx2 transport, for answers that real ones give too rarely."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 from autos_client import AsyncAutos, Autos
 
@@ -17,7 +17,7 @@ STORE = "https://store.test"
 NUMBER = "1011745-77.2025.8.11.0041"
 KEY = "autos_k1_very-secret-key"
 
-Handler = Callable[[httpx.Request], httpx.Response]
+Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
 @dataclass
@@ -25,37 +25,37 @@ class Script:
     """The answers of each route, in turn; the last one repeats. An unknown route fails the test."""
 
     answers: dict[str, list[Handler]] = field(default_factory=dict)
-    requests: list[httpx.Request] = field(default_factory=list)
+    requests: list[httpx2.Request] = field(default_factory=list)
 
     def on(self, route: str, *handlers: Handler) -> None:
         """Plan the answers of a route, such as ``GET /processes``."""
         self.answers[route] = list(handlers)
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Answer a request, as the transport's handler."""
         self.requests.append(request)
         planned = self.answers[f"{request.method} {request.url.path}"]
         return (planned.pop(0) if len(planned) > 1 else planned[0])(request)
 
-    def requests_to(self, route: str) -> list[httpx.Request]:
+    def requests_to(self, route: str) -> list[httpx2.Request]:
         """Return the requests to a route."""
         return [each for each in self.requests if f"{each.method} {each.url.path}" == route]
 
     def client(self, **settings: Any) -> Autos:
         """Return a blocking client of this API."""
-        return Autos(API, KEY, transport=httpx.MockTransport(self), **settings)
+        return Autos(API, KEY, transport=httpx2.MockTransport(self), **settings)
 
     @asynccontextmanager
     async def async_client(self) -> AsyncIterator[AsyncAutos]:
         """Open an asyncio client of this API."""
-        async with AsyncAutos(API, KEY, transport=httpx.MockTransport(self)) as autos:
+        async with AsyncAutos(API, KEY, transport=httpx2.MockTransport(self)) as autos:
             yield autos
 
 
 def json_answer(body: Any, status: int = 200, **headers: str) -> Handler:
     """Answer with JSON. Underscores in header names become hyphens."""
     written = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _: httpx.Response(status, json=body, headers=written)
+    return lambda _: httpx2.Response(status, json=body, headers=written)
 
 
 def problem_answer(status: int, code: str, **headers: str) -> Handler:
@@ -71,12 +71,12 @@ def problem_answer(status: int, code: str, **headers: str) -> Handler:
     return json_answer(body, status, **headers)
 
 
-def break_connection(_: httpx.Request) -> httpx.Response:
+def break_connection(_: httpx2.Request) -> httpx2.Response:
     """Break the connection."""
-    raise httpx.ConnectError("refused")
+    raise httpx2.ConnectError("refused")
 
 
-class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+class Pieces(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """A body that arrives in pieces. An exception among them is raised there."""
 
     def __init__(self, pieces: Sequence[bytes | Exception]) -> None:
@@ -96,12 +96,12 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 def event_stream(*pieces: str | Exception) -> Handler:
     """Answer with a stream of events."""
     body = Pieces([piece.encode() if isinstance(piece, str) else piece for piece in pieces])
-    return lambda _: httpx.Response(200, stream=body, headers={"content-type": "text/event-stream"})
+    return lambda _: httpx2.Response(200, stream=body, headers={"content-type": "text/event-stream"})
 
 
 def byte_stream(*pieces: bytes | Exception) -> Handler:
     """Answer with bytes, as a store does."""
-    return lambda _: httpx.Response(200, stream=Pieces(pieces))
+    return lambda _: httpx2.Response(200, stream=Pieces(pieces))
 
 
 def status_head(
@@ -183,10 +183,10 @@ def page_body(documents: list[dict[str, Any]], cursor: str | None = None) -> dic
 def pages_answer(documents: Sequence[dict[str, Any]], size: int) -> Handler:
     """Answer with the page that the request's cursor names, from documents as they are then."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         first = int(request.url.params.get("cursor", "0"))
         after = first + size
         cursor = str(after) if after < len(documents) else None
-        return httpx.Response(200, json=page_body(list(documents[first:after]), cursor))
+        return httpx2.Response(200, json=page_body(list(documents[first:after]), cursor))
 
     return answer

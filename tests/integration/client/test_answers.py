@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 import autos_client
@@ -73,7 +73,7 @@ def test_problem_raises_the_matching_exception(script: Script, code: int, kind: 
 
 
 def test_request_id_of_a_gateway_is_in_the_error(script: Script, pauses: list[float]) -> None:
-    script.on(STATUS, lambda _: httpx.Response(503, text="busy", headers={"x-request-id": "gateway-1"}))
+    script.on(STATUS, lambda _: httpx2.Response(503, text="busy", headers={"x-request-id": "gateway-1"}))
 
     with script.client() as autos, pytest.raises(Unavailable) as raised:
         autos.status(NUMBER)
@@ -129,17 +129,17 @@ def test_lost_connection_is_retried_then_raised(script: Script, pauses: list[flo
 
     assert pauses == sorted(pauses)
     assert len(script.requests) == 4
-    # Neither a cause nor a context: httpx's errors contain the request, which contains the key.
+    # Neither a cause nor a context: httpx2's errors contain the request, which contains the key.
     assert (lost.value.__cause__, lost.value.__context__) == (None, None)
 
 
 @pytest.mark.parametrize(
     "strange",
     [
-        lambda _: httpx.Response(200, text="<html>Welcome to the proxy</html>"),
+        lambda _: httpx2.Response(200, text="<html>Welcome to the proxy</html>"),
         json_answer({"documents": [{"download_url": "https://store.test/secret-link"}]}),
-        lambda _: httpx.Response(404, text="<html>Not here</html>"),
-        lambda _: httpx.Response(301, headers={"location": "https://elsewhere.test/"}),
+        lambda _: httpx2.Response(404, text="<html>Not here</html>"),
+        lambda _: httpx2.Response(301, headers={"location": "https://elsewhere.test/"}),
     ],
 )
 def test_unexpected_answer_is_reported(script: Script, strange: Any) -> None:
@@ -328,7 +328,7 @@ def test_key_and_links_are_not_shown_or_logged(script: Script, caplog: pytest.Lo
     script.on(f"GET /processes/{NUMBER}/documents/d1", json_answer(document_body(1, download_url=link)))
     script.on(
         f"GET /processes/{NUMBER}/documents/d1/content",
-        lambda _: httpx.Response(307, headers={"location": link}),
+        lambda _: httpx2.Response(307, headers={"location": link}),
     )
     script.on("GET /d1", byte_stream(b"by", b"tes"))
 

@@ -26,7 +26,7 @@ def test_both_clients_have_the_same_methods_and_parameters() -> None:
     assert {"process", "watch", "batch", "redeliver", "court_status", "close"} <= blocking.keys()
 
 
-@pytest.mark.parametrize("resource", ["processes", "runs", "batches", "webhooks", "court"])
+@pytest.mark.parametrize("resource", ["processes", "runs", "batches", "webhooks", "court", "cases"])
 def test_a_resource_has_the_same_methods_in_both_clients(resource: str) -> None:
     def methods(package: str) -> list[str]:
         tree = ast.parse((Path(autos_client.__file__).parent / package / f"{resource}.py").read_text())

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client import BundleFailed, NotFound, TookTooLong
@@ -36,13 +36,13 @@ def bundle(state: str = "ready", **changes: Any) -> dict[str, Any]:
     }
 
 
-def serve(request: httpx.Request) -> httpx.Response:
+def serve(request: httpx2.Request) -> httpx2.Response:
     """Serve the file as a store does, from any byte on."""
     wanted = request.headers.get("range")
     if wanted is None:
-        return httpx.Response(200, stream=Pieces([CONTENT[:5000], CONTENT[5000:]]))
+        return httpx2.Response(200, stream=Pieces([CONTENT[:5000], CONTENT[5000:]]))
     rest = CONTENT[int(wanted.removeprefix("bytes=").rstrip("-")) :]
-    return httpx.Response(206, stream=Pieces([rest[:100], rest[100:]]))
+    return httpx2.Response(206, stream=Pieces([rest[:100], rest[100:]]))
 
 
 def script_with(*files: Handler, states: tuple[str, ...] = ("ready",)) -> Script:

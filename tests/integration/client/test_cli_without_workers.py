@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 import autos_client_cli
@@ -35,7 +35,7 @@ GOES_ON = "The service goes on downloading 1 process; nothing is lost."
 def interrupt_after(answer: Handler) -> Handler:
     """Answer, but press Ctrl-C before."""
 
-    def interrupt(request: httpx.Request) -> httpx.Response:
+    def interrupt(request: httpx2.Request) -> httpx2.Response:
         os.kill(os.getpid(), signal.SIGINT)
         return answer(request)
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,7 +143,7 @@ def test_different_file_is_kept_unless_overwrite_is_set(ended_process: Script, t
 
 def test_expired_link_is_requested_again(ended_process: Script, tmp_path: Path) -> None:
     ended_process.on(
-        "GET /d2", lambda _: httpx.Response(403, text="Request has expired"), byte_stream(CONTENTS["d2"])
+        "GET /d2", lambda _: httpx2.Response(403, text="Request has expired"), byte_stream(CONTENTS["d2"])
     )
 
     with ended_process.client() as autos:
@@ -159,7 +159,7 @@ def test_expired_link_is_requested_again(ended_process: Script, tmp_path: Path) 
         ([b"\1" * 2_999_999], "damaged", 3),
         ([b"\1" * 3_000_001], "damaged", 3),
         ([b"\2" * 3_000_000], "damaged", 3),
-        ([b"\1" * 10, httpx.ReadError("lost")], "not_fetched", 4),
+        ([b"\1" * 10, httpx2.ReadError("lost")], "not_fetched", 4),
     ],
 )
 async def test_damaged_bytes_are_never_saved_under_the_document_name(
@@ -226,7 +226,7 @@ def test_process_without_documents_creates_no_files(script: Script, tmp_path: Pa
 
 
 def test_document_with_a_refused_link_fails_with_the_api_code(ended_process: Script, tmp_path: Path) -> None:
-    ended_process.on("GET /d1", lambda _: httpx.Response(403))
+    ended_process.on("GET /d1", lambda _: httpx2.Response(403))
     ended_process.on(f"GET /processes/{NUMBER}/documents/d1", problem_answer(403, "sealed"))
 
     with ended_process.client() as autos:
@@ -243,7 +243,7 @@ def test_four_downloads_run_at_once_and_interruption_leaves_no_partial_files(
     _serve_documents(script, documents)
     script.on(f"GET /processes/{NUMBER}/documents", json_answer(page_body(documents)))
 
-    def slowly(request: httpx.Request) -> httpx.Response:
+    def slowly(request: httpx2.Request) -> httpx2.Response:
         together.wait()
         return byte_stream(b"x" * 1_000_000, b"x" * 1_000_000)(request)
 

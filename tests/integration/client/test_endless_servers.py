@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client import Autos, RateLimited, UnexpectedAnswer, flows, paging, transfers, waits
@@ -37,7 +37,7 @@ LISTS: dict[str, tuple[str, Callable[[Autos], Iterator[object]]]] = {
 
 def serve_endless_pages(cursors: Iterator[str], items: int = 1) -> Handler:
     """Answer with pages that always have a next one."""
-    return lambda _: httpx.Response(200, json=page_body([document_body(1)] * items, next(cursors)))
+    return lambda _: httpx2.Response(200, json=page_body([document_body(1)] * items, next(cursors)))
 
 
 @pytest.mark.parametrize("cursors", [["a"], ["a", "b"], ["a", "b", "c", "d", "b"]])
@@ -107,7 +107,7 @@ def test_download_stops_on_an_endless_list(script: Script, tmp_path: Path) -> No
 def serve_endless_body(piece: bytes, **headers: str) -> Handler:
     """Answer with an endless body."""
     pieces = Pieces([piece] * 1_000)
-    return lambda _: httpx.Response(200, stream=pieces, headers={"content-type": "application/json", **headers})
+    return lambda _: httpx2.Response(200, stream=pieces, headers={"content-type": "application/json", **headers})
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -126,14 +126,14 @@ async def test_answer_size_is_limited(script: Script, monkeypatch: pytest.Monkey
 
 
 def test_slow_endless_answer_times_out(script: Script) -> None:
-    def drip(_: httpx.Request) -> httpx.Response:
-        class Drops(httpx.SyncByteStream):
+    def drip(_: httpx2.Request) -> httpx2.Response:
+        class Drops(httpx2.SyncByteStream):
             def __iter__(self) -> Iterator[bytes]:
                 while True:
                     time.sleep(0.01)
                     yield b" "
 
-        return httpx.Response(200, stream=Drops(), headers={"content-type": "application/json"})
+        return httpx2.Response(200, stream=Drops(), headers={"content-type": "application/json"})
 
     script.on("GET /court/status", drip)
     with script.client(timeout=0.02) as autos, pytest.raises(UnexpectedAnswer, match="no end"):
@@ -143,7 +143,7 @@ def test_slow_endless_answer_times_out(script: Script) -> None:
 def test_deeply_nested_json_is_refused(script: Script) -> None:
     script.on(
         "GET /court/status",
-        lambda _: httpx.Response(200, content=b"[" * 100_000, headers={"content-type": "application/json"}),
+        lambda _: httpx2.Response(200, content=b"[" * 100_000, headers={"content-type": "application/json"}),
     )
     with script.client() as autos, pytest.raises(UnexpectedAnswer):
         autos.court_status()
@@ -160,7 +160,7 @@ def test_document_size_in_memory_is_limited(script: Script, monkeypatch: pytest.
     monkeypatch.setattr(flows, "_MAX_IN_MEMORY_BYTES", 1_000)
     link = "https://store.test/d1"
     script.on(
-        f"GET /processes/{NUMBER}/documents/d1/content", lambda _: httpx.Response(307, headers={"location": link})
+        f"GET /processes/{NUMBER}/documents/d1/content", lambda _: httpx2.Response(307, headers={"location": link})
     )
     script.on("GET /d1", byte_stream(*[b"x" * 300] * 10))
     with script.client() as autos, pytest.raises(UnexpectedAnswer, match="too large"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client import Outage, Party, Patience, RateLimited, Unauthorized, Unavailable
@@ -77,7 +77,7 @@ async def test_download_outlives_an_api_that_is_away_at_each_step(
 
 async def test_download_outlives_a_store_that_is_away(script: Script, tmp_path: Path, clock: list[float]) -> None:
     serve_process(script)
-    script.on("GET /d1", *[break_connection] * 5, *[lambda _: httpx.Response(503)] * 5, byte_stream(CONTENT))
+    script.on("GET /d1", *[break_connection] * 5, *[lambda _: httpx2.Response(503)] * 5, byte_stream(CONTENT))
     reports = Reports()
 
     async with script.async_client() as autos:
@@ -150,7 +150,7 @@ def test_refused_key_ends_at_once(script: Script, tmp_path: Path, clock: list[fl
 
 def test_lasting_refusal_by_the_store_needs_no_patience(script: Script, tmp_path: Path, clock: list[float]) -> None:
     serve_process(script)
-    script.on("GET /d1", lambda _: httpx.Response(403))
+    script.on("GET /d1", lambda _: httpx2.Response(403))
 
     with script.client(patience=600) as autos:
         report = autos.download(NUMBER, to=tmp_path)

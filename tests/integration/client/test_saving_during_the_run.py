@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client import files, saving
@@ -55,7 +55,7 @@ class OpenRun:
         for number in range(1, total + 1):
             script.on(f"GET /d{number}", byte_stream(b"%d" % number))
 
-    def _answer_status(self, request: httpx.Request) -> httpx.Response:
+    def _answer_status(self, request: httpx2.Request) -> httpx2.Response:
         step = next(self._steps, None)
         for number in step or ():
             self.documents[number - 1] |= {
@@ -71,8 +71,8 @@ class OpenRun:
         tag = f'"{available}{word}"'
         headers = {"ETag": tag, **({"Preference-Applied": "wait=30"} if "prefer" in request.headers else {})}
         if request.headers.get("if-none-match") == tag:
-            return httpx.Response(304, headers=headers)
-        return httpx.Response(200, json=status_body(word, available, len(self.documents)), headers=headers)
+            return httpx2.Response(304, headers=headers)
+        return httpx2.Response(200, json=status_body(word, available, len(self.documents)), headers=headers)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_documents_are_there_before_the_run_has_ended(
     before_the_end: list[list[str]] = []
     answer_status = script.answers[STATUS][0]
 
-    def look_and_answer(request: httpx.Request) -> httpx.Response:
+    def look_and_answer(request: httpx2.Request) -> httpx2.Response:
         before_the_end.append(names_in(tmp_path))
         return answer_status(request)
 
@@ -152,7 +152,7 @@ def test_failed_file_is_tried_again_at_the_end_and_counted_once(
     script: Script, tmp_path: Path, clock: list[float]
 ) -> None:
     OpenRun(script, 2, [[1], [2]])
-    refuse: Handler = lambda _: httpx.Response(403)  # noqa: E731
+    refuse: Handler = lambda _: httpx2.Response(403)  # noqa: E731
     script.on("GET /d1", refuse, refuse, refuse, byte_stream(b"1"))
     script.on(
         f"{DOCUMENTS}/d1",
@@ -173,7 +173,7 @@ def test_names_follow_a_process_that_grows_during_the_run(
     run = OpenRun(script, 999, [[1], []])
     answer_status = script.answers[STATUS][0]
 
-    def grow_and_answer(request: httpx.Request) -> httpx.Response:
+    def grow_and_answer(request: httpx2.Request) -> httpx2.Response:
         if names_in(tmp_path):
             run.documents[999:] = [document_body(1000, b"x", status="failed", download_url=None)]
         return answer_status(request)

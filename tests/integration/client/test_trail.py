@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from autos_client import AsyncAutos, Autos
@@ -33,19 +33,19 @@ class Trail:
     """An API with two pages of accesses. It keeps the requests."""
 
     def __init__(self) -> None:
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
         """Answer a request."""
         self.requests.append(request)
         is_first = "cursor" not in request.url.params
         page = {"accesses": [access_body(1 if is_first else 2)], "next_cursor": "more" if is_first else None}
-        return httpx.Response(200, json={**page, "accesses_next": None})
+        return httpx2.Response(200, json={**page, "accesses_next": None})
 
 
 def test_the_trail_is_read_page_by_page() -> None:
     api = Trail()
-    with Autos(API, KEY, transport=httpx.MockTransport(api)) as autos:
+    with Autos(API, KEY, transport=httpx2.MockTransport(api)) as autos:
         listed = list(
             autos.accesses(
                 process_number=NUMBER, client="desk", document_id="d1", how="link", since=MOMENT, until=MOMENT
@@ -68,7 +68,7 @@ def test_the_trail_is_read_page_by_page() -> None:
 
 async def test_the_purpose_is_sent_in_utf_8() -> None:
     api = Trail()
-    async with AsyncAutos(API, KEY, purpose="diligência", transport=httpx.MockTransport(api)) as autos:
+    async with AsyncAutos(API, KEY, purpose="diligência", transport=httpx2.MockTransport(api)) as autos:
         assert [access.client async for access in autos.accesses()] == ["desk", "desk"]
     assert [dict(request.headers.raw)[b"X-Autos-Purpose"] for request in api.requests] == [
         "diligência".encode()

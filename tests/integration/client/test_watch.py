@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +63,7 @@ def test_endless_line_is_refused() -> None:
 
 async def test_broken_stream_is_resumed_from_the_last_event(script: Script, pauses: list[float]) -> None:
     first = event_stream(
-        format_event("progress", 1, "1-a"), format_event("progress", 2, "2-b")[:40], httpx.ReadError("lost")
+        format_event("progress", 1, "1-a"), format_event("progress", 2, "2-b")[:40], httpx2.ReadError("lost")
     )
     second = event_stream(
         format_event("progress", 3, "3-c"), format_event("ended", 5, "4-d"), format_event("progress", 9, "never")
@@ -92,7 +92,7 @@ async def test_ended_stream_is_resumed_with_asyncio(script: Script, pauses: list
 
 
 def test_watch_ends_on_204(script: Script, pauses: list[float]) -> None:
-    script.on(EVENTS, event_stream(format_event("progress", 1, "1-a")), lambda _: httpx.Response(204))
+    script.on(EVENTS, event_stream(format_event("progress", 1, "1-a")), lambda _: httpx2.Response(204))
 
     with script.client() as autos:
         assert [each.available_documents for each in autos.watch(NUMBER)] == [1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from domain.process_number import ProcessNumber
@@ -23,9 +23,9 @@ def origin() -> Iterator[str]:
 
 
 @pytest.fixture
-async def control(origin: str) -> AsyncIterator[httpx.AsyncClient]:
+async def control(origin: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the control API. After the test, faults, counts and latency are reset."""
-    async with httpx.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False, verify=False) as client:
+    async with httpx2.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False, verify=False) as client:
         yield client
         await client.delete("/faults")
         await client.delete("/stats")
@@ -33,10 +33,10 @@ async def control(origin: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def court(origin: str, control: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def court(origin: str, control: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the portal's API, with a valid token."""
     token = (await control.post("/token")).json()["token"]
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=f"{origin}/api/v2",
         headers={"Authorization": f"Bearer {token}"},
         trust_env=False,
@@ -55,7 +55,7 @@ def number() -> str:
 
 
 @pytest.fixture
-async def process(court: httpx.AsyncClient, control: httpx.AsyncClient, number: str) -> SimulatedProcess:
+async def process(court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str) -> SimulatedProcess:
     """A process of ten documents."""
     answer = await control.put(f"/processes/{number}", json={"documents": 10, "size_bytes": SIZE})
     return SimulatedProcess(court, number, answer.json()["document_ids"])

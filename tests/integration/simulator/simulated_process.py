@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-import httpx
+import httpx2
 
 SIZE = 40_000
 
@@ -14,18 +14,18 @@ SIZE = 40_000
 class SimulatedProcess:
     """A client of one process: reads it and downloads its documents."""
 
-    def __init__(self, court: httpx.AsyncClient, number: str, ids: list[str]) -> None:
+    def __init__(self, court: httpx2.AsyncClient, number: str, ids: list[str]) -> None:
         self.court = court
         self.number = number
         self.ids = ids
 
-    async def read_details(self) -> httpx.Response:
+    async def read_details(self) -> httpx2.Response:
         return await self.court.get(f"/processos/{self.number}")
 
-    async def search(self) -> httpx.Response:
+    async def search(self) -> httpx2.Response:
         return await self.court.get("/processos", params={"numeroProcesso": self.number})
 
-    async def download(self, index: int) -> httpx.Response:
+    async def download(self, index: int) -> httpx2.Response:
         return await self.court.get(f"/processos/{self.number}/documentos/{self.ids[index]}/binario")
 
     async def record_arrivals(self, index: int, arrivals: list[tuple[float, int]]) -> None:
@@ -42,7 +42,7 @@ class SimulatedProcess:
         return [index for index, answer in enumerate(answers) if answer.status_code != 200]
 
 
-async def inject_fault(control: httpx.AsyncClient, kind: str, **options: Any) -> str:
+async def inject_fault(control: httpx2.AsyncClient, kind: str, **options: Any) -> str:
     """Activate a fault. Returns its id."""
     answer = await control.post("/faults", json={"kind": kind, **options})
     assert answer.status_code == 200, answer.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 KNOWN = "1011745-77.2025.8.11.0041"
@@ -12,13 +12,13 @@ DIGITS = "10117457720258110041"
 
 
 @pytest.fixture
-async def lake(court: httpx.AsyncClient, origin: str) -> httpx.AsyncClient:
+async def lake(court: httpx2.AsyncClient, origin: str) -> httpx2.AsyncClient:
     """A client of the data lake's API, with a valid token."""
-    court.base_url = httpx.URL(f"{origin}/processo-api/api/v1")
+    court.base_url = httpx2.URL(f"{origin}/processo-api/api/v1")
     return court
 
 
-async def read_process(lake: httpx.AsyncClient, number: str) -> dict[str, Any]:
+async def read_process(lake: httpx2.AsyncClient, number: str) -> dict[str, Any]:
     answer = await lake.get(f"/processos/{number}")
     assert answer.headers["content-type"] == "application/json"
     (process,) = answer.json()
@@ -27,7 +27,7 @@ async def read_process(lake: httpx.AsyncClient, number: str) -> dict[str, Any]:
 
 
 async def test_details_have_every_instance_and_no_current_one(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 9, "second_instance_documents": 15})
     process = await read_process(lake, number)
@@ -39,7 +39,7 @@ async def test_details_have_every_instance_and_no_current_one(
 
 
 async def test_unknown_values_are_null_and_documents_have_ids_instead_of_urls(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, origin: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str
 ) -> None:
     (instance,) = (await read_process(lake, DIGITS))["tramitacoes"]
     assert instance["dataBaixa"] is None
@@ -61,7 +61,7 @@ async def test_unknown_values_are_null_and_documents_have_ids_instead_of_urls(
 
 
 async def test_the_documents_of_all_instances_are_one_list(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 3, "second_source": True, "text_only_documents": 1}
     await control.put(f"/processes/{number}", json=shape)
@@ -74,7 +74,7 @@ async def test_the_documents_of_all_instances_are_one_list(
 
 
 async def test_an_absent_process_has_the_data_lakes_responses(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"exists": False})
     details = await lake.get(f"/processos/{number}")
@@ -86,7 +86,7 @@ async def test_an_absent_process_has_the_data_lakes_responses(
         assert (await lake.get(f"/processos/{number}/{question}")).text == "false"
 
 
-async def test_search_by_number_writes_it_with_punctuation(lake: httpx.AsyncClient) -> None:
+async def test_search_by_number_writes_it_with_punctuation(lake: httpx2.AsyncClient) -> None:
     body = (await lake.get("/processos", params={"numeroProcesso": DIGITS})).json()
     assert (body["total"], body["content"][0]["numeroProcesso"]) == (1, KNOWN)
     past = await lake.get("/processos", params={"numeroProcesso": DIGITS, "searchAfter": f"1,{DIGITS}"})
@@ -94,7 +94,7 @@ async def test_search_by_number_writes_it_with_punctuation(lake: httpx.AsyncClie
 
 
 async def test_existence_and_access_are_bare_booleans_that_faults_change(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     async def read_answers() -> list[str]:
         return [
@@ -110,7 +110,7 @@ async def test_existence_and_access_are_bare_booleans_that_faults_change(
 
 
 async def test_a_link_is_prepared_first_and_then_needs_no_token(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str, origin: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str, origin: str
 ) -> None:
     (document_id,) = (await control.put(f"/processes/{number}", json={"documents": 1})).json()["document_ids"]
     path = f"/processos/{number}/documentos/{document_id}"
@@ -120,7 +120,7 @@ async def test_a_link_is_prepared_first_and_then_needs_no_token(
     assert second.status_code == 200
     address = second.text.strip('"')
     assert address.startswith(f"{origin}/")
-    async with httpx.AsyncClient(trust_env=False, verify=False) as anonymous:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as anonymous:
         fetched = await anonymous.get(address)
         signature = address.split("/temporario/")[1].split("/")[0]
         forged = await anonymous.get(address.replace(signature, "0" * len(signature)))
@@ -129,7 +129,7 @@ async def test_a_link_is_prepared_first_and_then_needs_no_token(
 
 
 async def test_a_text_only_document_has_no_link(
-    lake: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    lake: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 1, "text_only_documents": 1}
     (document_id,) = (await control.put(f"/processes/{number}", json=shape)).json()["document_ids"]
@@ -140,6 +140,6 @@ async def test_a_text_only_document_has_no_link(
 @pytest.mark.parametrize(
     "path", [f"/processos/{KNOWN}/movimentos", "/processos:contar", f"/processos/stream/{KNOWN}"]
 )
-async def test_routes_that_are_not_simulated_are_springs_404(lake: httpx.AsyncClient, path: str) -> None:
+async def test_routes_that_are_not_simulated_are_springs_404(lake: httpx2.AsyncClient, path: str) -> None:
     answer = await lake.get(path)
     assert (answer.status_code, answer.json()["error"]) == (404, "Not Found")

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from domain.process_number import ProcessNumber
@@ -17,14 +17,14 @@ from simulator.files import CHUNK, MIN_FORMATTED_BYTES, PDF, make_file
 KNOWN = "1011745-77.2025.8.11.0041"
 
 
-async def list_documents(court: httpx.AsyncClient, number: str) -> list[dict[str, Any]]:
+async def list_documents(court: httpx2.AsyncClient, number: str) -> list[dict[str, Any]]:
     """The documents of the current instance, in filing order."""
     (process,) = (await court.get(f"/processos/{number}")).json()
     documents: list[dict[str, Any]] = process["tramitacaoAtual"]["documentos"]
     return documents[::-1]
 
 
-async def download_all(court: httpx.AsyncClient, documents: list[dict[str, Any]]) -> list[bytes]:
+async def download_all(court: httpx2.AsyncClient, documents: list[dict[str, Any]]) -> list[bytes]:
     answers = await asyncio.gather(*(court.get(document["hrefBinario"]) for document in documents))
     assert all(answer.status_code == 200 for answer in answers)
     return [answer.content for answer in answers]
@@ -70,7 +70,7 @@ def check_file(content: bytes, media_type: str) -> None:
 
 
 async def test_documents_are_valid_files_of_the_listed_size_and_type(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     documents = await list_documents(court, KNOWN)
     seen = set()
@@ -83,7 +83,7 @@ async def test_documents_are_valid_files_of_the_listed_size_and_type(
 
 
 async def test_the_content_type_is_the_listed_one_and_generic_without_one(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     for document in await list_documents(court, KNOWN):
         answer = await court.head(document["hrefBinario"])
@@ -92,7 +92,7 @@ async def test_the_content_type_is_the_listed_one_and_generic_without_one(
 
 
 async def test_two_documents_of_a_process_are_twins_and_all_others_differ(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     documents = await list_documents(court, KNOWN)
     digests = [hashlib.sha256(content).hexdigest() for content in await download_all(court, documents)]
@@ -105,7 +105,7 @@ async def test_two_documents_of_a_process_are_twins_and_all_others_differ(
 
 
 async def test_configured_processes_have_no_twins_and_exactly_the_configured_sizes(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     answer = await control.put(f"/processes/{number}", json={"documents": 40, "size_bytes": 3000})
     documents = await list_documents(court, number)
@@ -123,7 +123,7 @@ async def test_configured_processes_have_no_twins_and_exactly_the_configured_siz
     "size", [1, 39, 100, MIN_FORMATTED_BYTES - 1, MIN_FORMATTED_BYTES, CHUNK, CHUNK + 1, 3_000_000]
 )
 async def test_any_size_is_possible(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str, size: int
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str, size: int
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 1, "size_bytes": size})
     documents = await list_documents(court, number)
@@ -142,7 +142,7 @@ def test_a_document_of_a_gibibyte_is_generated_in_pieces() -> None:
 
 
 async def test_a_growing_process_keeps_its_documents(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 10})
     before = await list_documents(court, number)
@@ -157,7 +157,7 @@ async def test_a_growing_process_keeps_its_documents(
 
 
 async def test_a_process_requested_before_it_grows_keeps_its_twins(
-    court: httpx.AsyncClient, control: httpx.AsyncClient
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient
 ) -> None:
     number = next(
         candidate
@@ -179,7 +179,7 @@ def _make_number(sequence: int) -> ProcessNumber:
 
 
 async def test_a_process_may_be_empty_or_missing(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 0})
     assert await list_documents(court, number) == []
@@ -192,7 +192,7 @@ async def test_a_process_may_be_empty_or_missing(
 
 
 async def test_an_appeal_makes_a_second_instance_which_is_the_current_one(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 9, "second_instance_documents": 15}
     ids = (await control.put(f"/processes/{number}", json=shape)).json()["document_ids"]
@@ -218,7 +218,7 @@ async def test_an_appeal_makes_a_second_instance_which_is_the_current_one(
 
 
 async def test_a_second_source_lists_the_same_documents_with_other_ids(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 17, "second_source": True})
     (process,) = (await court.get(f"/processos/{number}")).json()

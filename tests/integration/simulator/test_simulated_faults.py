@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from simulator.files import CHUNK
@@ -13,7 +13,7 @@ from tests.integration.simulator.simulated_process import SIZE, SimulatedProcess
 
 
 async def test_codex_error_affects_documents_and_not_the_listing(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "codex_error", number=process.number)
     answer = await process.download(0)
@@ -29,7 +29,7 @@ async def test_codex_error_affects_documents_and_not_the_listing(
 
 
 async def test_throttled_has_retry_after_only_if_configured(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     fault_id = await inject_fault(control, "throttled", number=process.number, retry_after=7)
     for answer in (await process.read_details(), await process.download(0), await process.search()):
@@ -39,7 +39,7 @@ async def test_throttled_has_retry_after_only_if_configured(
     assert "retry-after" not in (await process.read_details()).headers
 
 
-async def test_unavailable_and_gateway_timeout(process: SimulatedProcess, control: httpx.AsyncClient) -> None:
+async def test_unavailable_and_gateway_timeout(process: SimulatedProcess, control: httpx2.AsyncClient) -> None:
     fault_id = await inject_fault(control, "unavailable", number=process.number, retry_after=2)
     answer = await process.read_details()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -51,7 +51,7 @@ async def test_unavailable_and_gateway_timeout(process: SimulatedProcess, contro
 
 
 async def test_the_firewall_responds_in_html_before_the_token_is_checked(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "firewall")
     process.court.headers["Authorization"] = "Bearer none"
@@ -62,7 +62,7 @@ async def test_the_firewall_responds_in_html_before_the_token_is_checked(
 
 
 async def test_a_rejected_token_is_a_401_with_an_empty_body(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "token_rejected", number=process.number)
     answer = await process.read_details()
@@ -70,7 +70,7 @@ async def test_a_rejected_token_is_a_401_with_an_empty_body(
     assert "content-type" not in answer.headers
 
 
-async def test_no_access_has_its_reason_in_the_body(process: SimulatedProcess, control: httpx.AsyncClient) -> None:
+async def test_no_access_has_its_reason_in_the_body(process: SimulatedProcess, control: httpx2.AsyncClient) -> None:
     await inject_fault(control, "no_access", number=process.number)
     for answer, status in (
         (await process.read_details(), 401),
@@ -82,7 +82,7 @@ async def test_no_access_has_its_reason_in_the_body(process: SimulatedProcess, c
         assert answer.json()["message"] == f"Usuário não possui acesso ao processo {digits}"
 
 
-async def test_not_found_has_three_forms(process: SimulatedProcess, control: httpx.AsyncClient) -> None:
+async def test_not_found_has_three_forms(process: SimulatedProcess, control: httpx2.AsyncClient) -> None:
     await inject_fault(control, "not_found", number=process.number)
     read_details = await process.read_details()
     assert read_details.status_code == 404
@@ -94,7 +94,7 @@ async def test_not_found_has_three_forms(process: SimulatedProcess, control: htt
 
 
 async def test_sealed_is_a_403_that_is_neither_the_firewalls_nor_about_access(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "sealed", number=process.number, documents=[2])
     answer = await process.download(2)
@@ -105,7 +105,7 @@ async def test_sealed_is_a_403_that_is_neither_the_firewalls_nor_about_access(
 
 
 async def test_portal_page_maintenance_and_empty_look_like_success(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "portal_page", number=process.number, documents=[0])
     await inject_fault(control, "maintenance_json", number=process.number, documents=[1])
@@ -121,7 +121,7 @@ async def test_portal_page_maintenance_and_empty_look_like_success(
     assert (await control.get("/stats")).json()["documents_served"] == {}
 
 
-async def test_maintenance_affects_the_listing_too(process: SimulatedProcess, control: httpx.AsyncClient) -> None:
+async def test_maintenance_affects_the_listing_too(process: SimulatedProcess, control: httpx2.AsyncClient) -> None:
     await inject_fault(control, "maintenance_json", number=process.number)
     answer = await process.read_details()
     assert answer.status_code == 200
@@ -132,7 +132,7 @@ async def test_maintenance_affects_the_listing_too(process: SimulatedProcess, co
 # A document of the second size is sent in several pieces, its half in one.
 @pytest.mark.parametrize("size", [SIZE, 300_000])
 async def test_truncated_looks_complete_only_if_the_listing_has_the_size(
-    process: SimulatedProcess, control: httpx.AsyncClient, size: int
+    process: SimulatedProcess, control: httpx2.AsyncClient, size: int
 ) -> None:
     await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": size})
     (listing,) = (await process.read_details()).json()
@@ -146,31 +146,31 @@ async def test_truncated_looks_complete_only_if_the_listing_has_the_size(
             assert answer.headers["content-length"] == str(size // 2)
             assert len(answer.content) == size // 2
         else:
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx2.RemoteProtocolError):
                 await process.download(index)
     assert with_size
     assert (await control.get("/stats")).json()["documents_served"] == {}
 
 
 async def test_truncated_ends_early_if_the_listing_has_no_size(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 1, "second_source": True})
     (listing,) = (await court.get(f"/processos/{number}")).json()
     (copy,) = listing["tramitacoes"][0]["documentos"]
     await inject_fault(control, "truncated", number=number)
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx2.RemoteProtocolError):
         await court.get(copy["hrefBinario"])
 
 
 @pytest.mark.parametrize("size", [SIZE, 5_000_000])
 async def test_reset_ends_the_connection_inside_the_body(
-    process: SimulatedProcess, control: httpx.AsyncClient, size: int
+    process: SimulatedProcess, control: httpx2.AsyncClient, size: int
 ) -> None:
     await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": size})
     await inject_fault(control, "reset", number=process.number, documents=[4], times=1)
     arrivals: list[tuple[float, int]] = []
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
         await process.record_arrivals(4, arrivals)
     received = sum(length for _, length in arrivals)
     assert 0 < received < size
@@ -178,14 +178,14 @@ async def test_reset_ends_the_connection_inside_the_body(
     assert (await control.get("/stats")).json()["documents_served"] == {process.ids[4]: 1}
 
 
-async def test_reset_affects_the_listing_too(process: SimulatedProcess, control: httpx.AsyncClient) -> None:
+async def test_reset_affects_the_listing_too(process: SimulatedProcess, control: httpx2.AsyncClient) -> None:
     await inject_fault(control, "reset", number=process.number)
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+    with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
         await process.read_details()
 
 
 async def test_slow_sends_the_true_document_in_pieces(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "slow", number=process.number, delay_seconds=0.02)
     arrivals: list[tuple[float, int]] = []
@@ -196,10 +196,10 @@ async def test_slow_sends_the_true_document_in_pieces(
 
 
 async def test_a_client_that_disconnects_from_a_slow_document_is_not_counted_as_served(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "slow", number=process.number, delay_seconds=0.05)
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         await process.court.get(f"/processos/{process.number}/documentos/{process.ids[0]}/binario", timeout=0.01)
     await control.delete("/stats")
     deadline = time.monotonic() + 5
@@ -211,7 +211,7 @@ async def test_a_client_that_disconnects_from_a_slow_document_is_not_counted_as_
 
 
 async def test_a_slow_piece_is_an_eighth_of_any_document(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     size = 9 * CHUNK
     await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": size})
@@ -224,7 +224,7 @@ async def test_a_slow_piece_is_an_eighth_of_any_document(
 
 
 async def test_redirected_leads_to_the_sign_in_of_another_host(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "redirected", number=process.number)
     process.court.headers["Authorization"] = "Bearer none"
@@ -234,7 +234,7 @@ async def test_redirected_leads_to_the_sign_in_of_another_host(
 
 
 async def test_mismatched_sends_the_true_document_with_a_wrong_type(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     true = [await process.download(index) for index in range(10)]
     await inject_fault(control, "mismatched", number=process.number)
@@ -250,7 +250,7 @@ async def test_mismatched_sends_the_true_document_with_a_wrong_type(
 
 @pytest.mark.parametrize(("exists", "hits"), [(True, 1), (False, 0)])
 async def test_with_broken_details_the_search_tells_absent_from_broken(
-    process: SimulatedProcess, control: httpx.AsyncClient, exists: bool, hits: int
+    process: SimulatedProcess, control: httpx2.AsyncClient, exists: bool, hits: int
 ) -> None:
     await control.put(f"/processes/{process.number}", json={"documents": 10, "size_bytes": SIZE, "exists": exists})
     await inject_fault(control, "broken_details", number=process.number)
@@ -262,7 +262,7 @@ async def test_with_broken_details_the_search_tells_absent_from_broken(
 
 
 async def test_a_delay_comes_before_the_faulty_response(
-    process: SimulatedProcess, control: httpx.AsyncClient
+    process: SimulatedProcess, control: httpx2.AsyncClient
 ) -> None:
     await inject_fault(control, "gateway_timeout", number=process.number, delay_seconds=0.1)
     began = time.monotonic()

@@ -8,14 +8,14 @@ from typing import Any
 from urllib.parse import urljoin
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 
 KNOWN = "1011745-77.2025.8.11.0041"
 DIGITS = "10117457720258110041"
 
 
-async def read_process(court: httpx.AsyncClient, number: str = KNOWN) -> dict[str, Any]:
+async def read_process(court: httpx2.AsyncClient, number: str = KNOWN) -> dict[str, Any]:
     answer = await court.get(f"/processos/{number}")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -26,7 +26,7 @@ async def read_process(court: httpx.AsyncClient, number: str = KNOWN) -> dict[st
 
 
 async def test_details_are_an_array_of_one_with_the_documents_in_the_current_instance(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     process = await read_process(court)
     assert process.keys() == {"nivelSigilo", "siglaTribunal", "numeroProcesso", "tramitacaoAtual"}
@@ -38,12 +38,12 @@ async def test_details_are_an_array_of_one_with_the_documents_in_the_current_ins
     assert len(process["tramitacaoAtual"]["documentos"]) == 31
 
 
-async def test_both_forms_of_the_number_mean_the_same_process(court: httpx.AsyncClient) -> None:
+async def test_both_forms_of_the_number_mean_the_same_process(court: httpx2.AsyncClient) -> None:
     assert (await court.get(f"/processos/{KNOWN}")).content == (await court.get(f"/processos/{DIGITS}")).content
 
 
 async def test_documents_come_newest_first_with_gaps_repeated_names_and_missing_fields(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     process = await read_process(court)
     documents = process["tramitacaoAtual"]["documentos"]
@@ -80,13 +80,13 @@ async def test_documents_come_newest_first_with_gaps_repeated_names_and_missing_
     assert "Juntada de Sob sigilo" in movements
 
 
-async def test_keys_without_a_value_are_omitted_and_never_null(court: httpx.AsyncClient) -> None:
+async def test_keys_without_a_value_are_omitted_and_never_null(court: httpx2.AsyncClient) -> None:
     for number in (KNOWN, "0000001-39.2024.8.26.0100", "7654321-30.2020.4.01.3400"):
         assert "null" not in json.dumps(await read_process(court, number), ensure_ascii=False)
 
 
 async def test_the_number_of_documents_is_derived_from_the_process_number(
-    court: httpx.AsyncClient,
+    court: httpx2.AsyncClient,
 ) -> None:
     counts = []
     for number in ("0123456-69.2023.5.02.0011", "9999999-59.2025.8.11.0041", "0000042-96.2019.1.00.0000"):
@@ -97,7 +97,7 @@ async def test_the_number_of_documents_is_derived_from_the_process_number(
 
 
 async def test_hrefs_are_relative_to_the_api_and_on_the_host_alone_lead_to_the_portals_page(
-    court: httpx.AsyncClient, origin: str
+    court: httpx2.AsyncClient, origin: str
 ) -> None:
     document = (await read_process(court))["tramitacaoAtual"]["documentos"][-1]
     right = await court.get(document["hrefBinario"])
@@ -114,7 +114,7 @@ async def test_hrefs_are_relative_to_the_api_and_on_the_host_alone_lead_to_the_p
 
 @pytest.mark.parametrize("path", ["/", "/consulta", "/apis/x", "/processos"])
 async def test_every_other_path_is_the_portals_page_without_a_token(origin: str, path: str) -> None:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.get(origin + path)
     assert (answer.status_code, len(answer.content)) == (200, 2422)
 
@@ -129,7 +129,7 @@ async def test_every_other_path_is_the_portals_page_without_a_token(origin: str,
         "/health",
     ],
 )
-async def test_unknown_paths_and_documents_get_springs_404(court: httpx.AsyncClient, path: str) -> None:
+async def test_unknown_paths_and_documents_get_springs_404(court: httpx2.AsyncClient, path: str) -> None:
     answer = await court.get(path)
     assert answer.status_code == 404
     body = answer.json()
@@ -137,13 +137,13 @@ async def test_unknown_paths_and_documents_get_springs_404(court: httpx.AsyncCli
     assert body == {"status": 404, "error": "Not Found", "message": "", "path": f"/api/v2{path}"}
 
 
-async def test_an_unknown_method_gets_springs_404_too(court: httpx.AsyncClient) -> None:
+async def test_an_unknown_method_gets_springs_404_too(court: httpx2.AsyncClient) -> None:
     answer = await court.post("/processos/batch")
     assert (answer.status_code, answer.json()["error"]) == (404, "Not Found")
 
 
 @pytest.mark.parametrize("unknown", ["1011745-78.2025.8.11.0041", "123", "abc"])
-async def test_numbers_that_cannot_exist_are_not_in_the_index(court: httpx.AsyncClient, unknown: str) -> None:
+async def test_numbers_that_cannot_exist_are_not_in_the_index(court: httpx2.AsyncClient, unknown: str) -> None:
     answer = await court.get(f"/processos/{unknown}")
     assert answer.status_code == 404
     assert answer.json()["message"] == "Não foram encontrados registros"
@@ -154,7 +154,7 @@ async def test_numbers_that_cannot_exist_are_not_in_the_index(court: httpx.Async
 @pytest.mark.parametrize("path", ["/processos", "/processos/"])
 @pytest.mark.parametrize("number", [KNOWN, DIGITS])
 async def test_search_by_number_has_one_hit_without_documents(
-    court: httpx.AsyncClient, path: str, number: str
+    court: httpx2.AsyncClient, path: str, number: str
 ) -> None:
     answer = await court.get(path, params={"numeroProcesso": number})
     body = answer.json()
@@ -166,14 +166,16 @@ async def test_search_by_number_has_one_hit_without_documents(
     assert "documentos" not in hit["tramitacoes"][0]
 
 
-async def test_the_page_after_the_last_one_of_a_search_is_a_404(court: httpx.AsyncClient) -> None:
+async def test_the_page_after_the_last_one_of_a_search_is_a_404(court: httpx2.AsyncClient) -> None:
     answer = await court.get(f"/processos?numeroProcesso={DIGITS}&searchAfter=1744391412000,{DIGITS}")
     assert answer.status_code == 404
     assert "Não foram encontrados registros" in answer.text
 
 
 @pytest.mark.parametrize("path", [f"/processos/{KNOWN}", "/processos?numeroProcesso=1", "/nothing"])
-async def test_without_a_valid_token_there_is_a_401_with_an_empty_body(court: httpx.AsyncClient, path: str) -> None:
+async def test_without_a_valid_token_there_is_a_401_with_an_empty_body(
+    court: httpx2.AsyncClient, path: str
+) -> None:
     for authorization in ("", "Bearer", "Bearer a.b.c", "Basic YTpi"):
         answer = await court.get(path, headers={"Authorization": authorization})
         assert (answer.status_code, answer.content) == (401, b"")
@@ -181,7 +183,7 @@ async def test_without_a_valid_token_there_is_a_401_with_an_empty_body(court: ht
         assert answer.headers["content-length"] == "0"
 
 
-async def test_the_data_lake_serves_the_same_text_and_bytes(court: httpx.AsyncClient, origin: str) -> None:
+async def test_the_data_lake_serves_the_same_text_and_bytes(court: httpx2.AsyncClient, origin: str) -> None:
     document = (await read_process(court))["tramitacaoAtual"]["documentos"][3]
     document_id = document["hrefTexto"].split("/")[4]
     text = await court.get(document["hrefTexto"])
@@ -195,7 +197,7 @@ async def test_the_data_lake_serves_the_same_text_and_bytes(court: httpx.AsyncCl
     assert (await court.get(f"{lake}/texto", headers={"Authorization": "Bearer x"})).status_code == 401
 
 
-async def test_texts_have_the_odd_characters_of_the_courts_extraction(court: httpx.AsyncClient) -> None:
+async def test_texts_have_the_odd_characters_of_the_courts_extraction(court: httpx2.AsyncClient) -> None:
     documents = (await read_process(court))["tramitacaoAtual"]["documentos"]
     texts = [(await court.get(document["hrefTexto"])).content for document in documents]
     assert any(b"\x00\x1a" in text for text in texts)
@@ -204,7 +206,7 @@ async def test_texts_have_the_odd_characters_of_the_courts_extraction(court: htt
 
 
 async def test_head_has_the_size_and_does_not_count_as_served(
-    court: httpx.AsyncClient, control: httpx.AsyncClient
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient
 ) -> None:
     document = (await read_process(court))["tramitacaoAtual"]["documentos"][-1]
     answer = await court.head(document["hrefBinario"])

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from domain.process_number import ProcessNumber
 from simulator.search import BUSY_LAWYER
 
 
-async def read_page(court: httpx.AsyncClient, **query: str) -> httpx.Response:
+async def read_page(court: httpx2.AsyncClient, **query: str) -> httpx2.Response:
     return await court.get("/processos", params=query)
 
 
-async def read_all_pages(court: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+async def read_all_pages(court: httpx2.AsyncClient, **query: str) -> list[dict[str, Any]]:
     """Return all pages, until the court responds that there are no more."""
     pages: list[dict[str, Any]] = []
     answer = await read_page(court, **query)
@@ -31,7 +31,7 @@ async def read_all_pages(court: httpx.AsyncClient, **query: str) -> list[dict[st
     return pages
 
 
-async def test_a_busy_lawyer_fills_ten_pages(court: httpx.AsyncClient) -> None:
+async def test_a_busy_lawyer_fills_ten_pages(court: httpx2.AsyncClient) -> None:
     pages = await read_all_pages(court, oabRepresentante=BUSY_LAWYER)
     assert [page["numberOfElements"] for page in pages] == [100] * 9 + [88]
     hits = [hit for page in pages for hit in page["content"]]
@@ -54,7 +54,7 @@ async def test_a_busy_lawyer_fills_ten_pages(court: httpx.AsyncClient) -> None:
     assert len({hit["siglaTribunal"] for hit in hits}) > 20
 
 
-async def test_processes_in_search_results_can_be_read(court: httpx.AsyncClient) -> None:
+async def test_processes_in_search_results_can_be_read(court: httpx2.AsyncClient) -> None:
     hits = (await read_page(court, oabRepresentante=BUSY_LAWYER)).json()["content"]
     for hit in hits[:3]:
         number = ProcessNumber.parse(hit["numeroProcesso"]).canonical
@@ -63,7 +63,7 @@ async def test_processes_in_search_results_can_be_read(court: httpx.AsyncClient)
         assert process["tramitacaoAtual"]["documentos"]
 
 
-async def test_the_processes_of_a_person_are_derived_from_their_number(court: httpx.AsyncClient) -> None:
+async def test_the_processes_of_a_person_are_derived_from_their_number(court: httpx2.AsyncClient) -> None:
     lawyers = [f"MT{number}" for number in range(100, 108)]
     totals = []
     for lawyer in lawyers:
@@ -76,7 +76,7 @@ async def test_the_processes_of_a_person_are_derived_from_their_number(court: ht
     assert min(totals) < 100 < max(totals) <= 250
 
 
-async def test_parties_are_found_by_their_number_with_and_without_punctuation(court: httpx.AsyncClient) -> None:
+async def test_parties_are_found_by_their_number_with_and_without_punctuation(court: httpx2.AsyncClient) -> None:
     totals = set()
     for first in range(10):
         plain = await read_page(court, cpfCnpjParte=f"{first}0000000191")
@@ -91,12 +91,12 @@ async def test_parties_are_found_by_their_number_with_and_without_punctuation(co
 @pytest.mark.parametrize(
     "query", [{}, {"oabRepresentante": "12345"}, {"oabRepresentante": "PR"}, {"cpfCnpjParte": "123"}]
 )
-async def test_a_search_for_nobody_finds_nothing(court: httpx.AsyncClient, query: dict[str, str]) -> None:
+async def test_a_search_for_nobody_finds_nothing(court: httpx2.AsyncClient, query: dict[str, str]) -> None:
     answer = await read_page(court, **query)
     assert (answer.status_code, answer.json()) == (200, {"content": []})
 
 
-async def test_a_malformed_cursor_is_a_404(court: httpx.AsyncClient) -> None:
+async def test_a_malformed_cursor_is_a_404(court: httpx2.AsyncClient) -> None:
     after = (await read_page(court, oabRepresentante=BUSY_LAWYER)).json()["searchAfter"]
     for cursor in (json.dumps(after), "", str(after[0]), f"{after[1]},{after[0]}"):
         answer = await court.get("/processos/", params={"oabRepresentante": BUSY_LAWYER, "searchAfter": cursor})
@@ -105,7 +105,7 @@ async def test_a_malformed_cursor_is_a_404(court: httpx.AsyncClient) -> None:
 
 
 async def test_a_process_that_no_longer_exists_is_not_found(
-    court: httpx.AsyncClient, control: httpx.AsyncClient
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient
 ) -> None:
     query = {"oabRepresentante": "SP4242"}
     before = (await read_page(court, **query)).json()

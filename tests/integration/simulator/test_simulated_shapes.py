@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 SECRECY_WORDS = ("SEGREDO_JUSTICA", "SIGILO_MINIMO", "SIGILO_MEDIO", "SIGILO_INTENSO", "SIGILO_ABSOLUTO")
 
 
-async def read_process(court: httpx.AsyncClient, number: str) -> dict[str, Any]:
+async def read_process(court: httpx2.AsyncClient, number: str) -> dict[str, Any]:
     (process,) = (await court.get(f"/processos/{number}")).json()
     assert isinstance(process, dict)
     return process
 
 
-async def list_documents(court: httpx.AsyncClient, number: str) -> list[dict[str, Any]]:
+async def list_documents(court: httpx2.AsyncClient, number: str) -> list[dict[str, Any]]:
     """The documents of the current instance, in filing order."""
     documents: list[dict[str, Any]] = (await read_process(court, number))["tramitacaoAtual"]["documentos"]
     return documents[::-1]
@@ -24,7 +24,7 @@ async def list_documents(court: httpx.AsyncClient, number: str) -> list[dict[str
 
 @pytest.mark.parametrize("count", [0, 1, 43, 1_200, 10_000])
 async def test_a_process_has_as_many_documents_as_configured(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str, count: int
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str, count: int
 ) -> None:
     configured = await control.put(f"/processes/{number}", json={"documents": count, "size_bytes": 2_000})
     documents = await list_documents(court, number)
@@ -36,7 +36,7 @@ async def test_a_process_has_as_many_documents_as_configured(
 
 
 async def test_the_second_source_of_a_large_case_doubles_it(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(f"/processes/{number}", json={"documents": 173, "second_source": True})
     process = await read_process(court, number)
@@ -49,7 +49,7 @@ async def test_the_second_source_of_a_large_case_doubles_it(
 
 
 async def test_text_only_documents_have_a_text_and_nothing_else(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 9, "text_only_documents": 3}
     ids = (await control.put(f"/processes/{number}", json=shape)).json()["document_ids"]
@@ -69,7 +69,7 @@ async def test_text_only_documents_have_a_text_and_nothing_else(
 
 
 async def test_bare_documents_are_listed_and_have_neither_a_file_nor_a_text(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 5, "bare_documents": 2}
     ids = (await control.put(f"/processes/{number}", json=shape)).json()["document_ids"]
@@ -82,7 +82,7 @@ async def test_bare_documents_are_listed_and_have_neither_a_file_nor_a_text(
 
 
 async def test_every_document_may_be_text_only_in_both_sources_and_instances(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 2, "second_instance_documents": 3, "second_source": True, "text_only_documents": 5}
     assert (await control.put(f"/processes/{number}", json=shape)).status_code == 200
@@ -95,7 +95,7 @@ async def test_every_document_may_be_text_only_in_both_sources_and_instances(
 
 
 async def test_secrecy_is_a_word_for_documents_and_a_number_for_processes(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     shape = {"documents": 12, "second_instance_documents": 1, "secret_documents": 5, "secrecy": 3}
     await control.put(f"/processes/{number}", json=shape)
@@ -112,7 +112,7 @@ async def test_secrecy_is_a_word_for_documents_and_a_number_for_processes(
 
 
 async def test_one_document_can_be_secret_and_another_text_only(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put(
         f"/processes/{number}", json={"documents": 2, "secret_documents": 1, "text_only_documents": 1}
@@ -123,7 +123,7 @@ async def test_one_document_can_be_secret_and_another_text_only(
 
 
 async def test_the_headers_of_a_binary_can_be_configured(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     headers = {
         "content_type": "application/octet-stream;charset=UTF-8",

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from simulator.requests import Target
@@ -62,7 +62,7 @@ KNOWN = "1011745-77.2025.8.11.0041"
     ],
 )
 async def test_an_invalid_request_is_refused_with_a_reason(
-    control: httpx.AsyncClient, method: str, path: str, body: Any
+    control: httpx2.AsyncClient, method: str, path: str, body: Any
 ) -> None:
     answer = await control.request(method, path, json=body)
     assert answer.status_code == 422
@@ -70,24 +70,24 @@ async def test_an_invalid_request_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("text", ["{", "NaN", "\xff"])
-async def test_a_body_that_is_not_a_json_object_is_refused(control: httpx.AsyncClient, text: str) -> None:
+async def test_a_body_that_is_not_a_json_object_is_refused(control: httpx2.AsyncClient, text: str) -> None:
     answer = await control.put("/latency", content=text.encode("latin-1"))
     assert answer.status_code == 422
 
 
-async def test_the_reason_for_refusing_a_number_has_the_correct_one(control: httpx.AsyncClient) -> None:
+async def test_the_reason_for_refusing_a_number_has_the_correct_one(control: httpx2.AsyncClient) -> None:
     answer = await control.put("/processes/1011745-78.2025.8.11.0041", json={})
     assert KNOWN in answer.json()["error"]
 
 
-async def test_unknown_control_paths_and_methods_are_refused(control: httpx.AsyncClient) -> None:
+async def test_unknown_control_paths_and_methods_are_refused(control: httpx2.AsyncClient) -> None:
     assert (await control.get("/nothing")).status_code == 404
     answer = await control.get("/latency")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "PUT"
 
 
-async def test_null_means_the_same_as_omitting_the_key(control: httpx.AsyncClient, number: str) -> None:
+async def test_null_means_the_same_as_omitting_the_key(control: httpx2.AsyncClient, number: str) -> None:
     full = await control.put(f"/processes/{number}", json={"documents": 3, "size_bytes": None, "exists": None})
     assert full.json() == (await control.put(f"/processes/{number}", json={"documents": 3})).json()
     answer = await control.post(
@@ -105,7 +105,7 @@ async def test_null_means_the_same_as_omitting_the_key(control: httpx.AsyncClien
 
 
 async def test_the_counts_are_correct(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str, number: str
 ) -> None:
     ids = (await control.put(f"/processes/{number}", json={"documents": 3})).json()["document_ids"]
     await court.get(f"/processos/{number}")
@@ -131,7 +131,7 @@ async def test_the_counts_are_correct(
 
 
 async def test_latency_delays_every_court_request_and_shows_requests_in_flight(
-    court: httpx.AsyncClient, control: httpx.AsyncClient
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient
 ) -> None:
     assert (await control.put("/latency", json={"seconds": 0.5})).json() == {"seconds": 0.5}
     began = time.monotonic()
@@ -144,7 +144,7 @@ async def test_latency_delays_every_court_request_and_shows_requests_in_flight(
 
 
 async def test_arrivals_show_how_long_a_client_waited(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, number: str
 ) -> None:
     await control.put("/latency", json={"seconds": 0.2})
     await court.get("/processos", params={"numeroProcesso": number})
@@ -155,7 +155,7 @@ async def test_arrivals_show_how_long_a_client_waited(
 
 
 async def test_refused_tokens_and_refreshes_are_counted(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str, number: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str, number: str
 ) -> None:
     await court.get(f"/processos/{number}", headers={"Authorization": "Bearer x"})
     await control.post("/faults", json={"kind": "token_rejected", "number": number, "times": 1})
@@ -194,7 +194,7 @@ def test_the_busiest_windows_slide_and_the_arrivals_are_the_last_ten_thousand() 
     ids=str,
 )
 async def test_a_web_page_cannot_control_the_simulator(
-    control: httpx.AsyncClient, browser_headers: dict[str, str]
+    control: httpx2.AsyncClient, browser_headers: dict[str, str]
 ) -> None:
     # A form sends this type without a CORS preflight.
     headers = {**browser_headers, "Content-Type": "text/plain"}

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 KNOWN = "/processos/1011745-77.2025.8.11.0041"
@@ -23,17 +23,17 @@ def read_claims(token: str) -> dict[str, Any]:
     return content
 
 
-async def read_status(court: httpx.AsyncClient, token: str) -> int:
+async def read_status(court: httpx2.AsyncClient, token: str) -> int:
     answer = await court.get(KNOWN, headers={"Authorization": f"Bearer {token}"})
     return answer.status_code
 
 
-async def refresh(origin: str, **form: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+async def refresh(origin: str, **form: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
         return await client.post(origin + SIGN_IN, data=form)
 
 
-async def test_tokens_are_jwts_like_the_courts(control: httpx.AsyncClient) -> None:
+async def test_tokens_are_jwts_like_the_courts(control: httpx2.AsyncClient) -> None:
     before = time.time()
     grant = (await control.post("/token", json={"expires_in": 300})).json()
     content = read_claims(grant["token"])
@@ -46,13 +46,13 @@ async def test_tokens_are_jwts_like_the_courts(control: httpx.AsyncClient) -> No
     assert content["preferred_username"] == "00000000000"
 
 
-async def test_a_token_lasts_eight_hours_by_default(control: httpx.AsyncClient) -> None:
+async def test_a_token_lasts_eight_hours_by_default(control: httpx2.AsyncClient) -> None:
     content = read_claims((await control.post("/token")).json()["token"])
     assert content["exp"] - content["iat"] == 28_800
 
 
 async def test_a_new_token_revokes_the_old_ones(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str
 ) -> None:
     old = (await control.post("/token")).json()
     assert await read_status(court, old["token"]) == 200
@@ -63,13 +63,13 @@ async def test_a_new_token_revokes_the_old_ones(
     assert answer.json()["error"] == "invalid_grant"
 
 
-async def test_an_expired_token_is_rejected(court: httpx.AsyncClient, control: httpx.AsyncClient) -> None:
+async def test_an_expired_token_is_rejected(court: httpx2.AsyncClient, control: httpx2.AsyncClient) -> None:
     token = (await control.post("/token", json={"expires_in": 0})).json()["token"]
     assert await read_status(court, token) == 401
 
 
 async def test_a_token_that_was_tampered_with_is_rejected(
-    court: httpx.AsyncClient, control: httpx.AsyncClient
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient
 ) -> None:
     header, payload, signature = (await control.post("/token")).json()["token"].split(".")
     longer = read_claims(f"{header}.{payload}.{signature}")
@@ -80,7 +80,7 @@ async def test_a_token_that_was_tampered_with_is_rejected(
 
 
 async def test_a_refresh_token_can_be_used_once_and_rotates(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str
 ) -> None:
     grant = (await control.post("/token", json={"expires_in": 20})).json()
     form = {"grant_type": "refresh_token", "client_id": "portalexterno-frontend"}
@@ -97,7 +97,7 @@ async def test_a_refresh_token_can_be_used_once_and_rotates(
 
 
 async def test_a_refresh_token_is_no_access_token(
-    court: httpx.AsyncClient, control: httpx.AsyncClient, origin: str
+    court: httpx2.AsyncClient, control: httpx2.AsyncClient, origin: str
 ) -> None:
     grant = (await control.post("/token")).json()
     assert await read_status(court, grant["refresh_token"]) == 401
@@ -121,7 +121,7 @@ async def test_other_ways_to_sign_in_are_refused(
     assert (answer.status_code, answer.json()["error"]) == (expected, error)
 
 
-async def test_a_token_may_leave_the_others_valid(court: httpx.AsyncClient, control: httpx.AsyncClient) -> None:
+async def test_a_token_may_leave_the_others_valid(court: httpx2.AsyncClient, control: httpx2.AsyncClient) -> None:
     first = (await control.post("/token")).json()["token"]
     second = (await control.post("/token", json={"revoke_others": False})).json()["token"]
     assert [await read_status(court, token) for token in (first, second)] == [200, 200]
