@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,16 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.bundle_rows import read_guard, to_bundle
 from adapters.database.bundle_tables import bundle_documents, bundles
+from adapters.database.case_tables import parties
 from adapters.database.document_rows import SELECT_DOCUMENTS, to_document
 from adapters.database.engine import Database, read_clock
 from adapters.database.process_rows import is_counted_in
 from adapters.database.tables import documents, instances, processes
 from adapters.database.tombstones import refuse_erased
 from adapters.database.versions import attach_versions
-from domain.bundle_contents import CoverFacts, OmissionReason
+from domain.bundle_contents import CoverFacts, CoverParty, OmissionReason
 from domain.bundles import BundleBuild, BundleMember, BundleState
 from domain.documents import Document
 from domain.errors import BundleFailureCode, BundleRefused
+from domain.secrecy import OPEN_LEVELS
 
 _PAGE_SIZE = 100
 
@@ -77,7 +79,8 @@ class BundleBuildRepository:
                 .order_by(bundle_documents.c.place)
             )
             members = tuple(_to_member(entry, known) for entry in entries)
-            facts = await _read_facts(connection, row.process_number, len(known))
+            keys = {member.document.instance.key for member in members if member.document is not None}
+            facts = await _read_facts(connection, row.process_number, len(known), keys)
             bundle = to_bundle(row, await read_guard(connection, row.process_number, bundle_id))
         return BundleBuild(bundle, facts, members)
 
@@ -140,12 +143,34 @@ def _to_member(entry: Row[Any], known: dict[str, Document]) -> BundleMember:
     return BundleMember(entry.place, entry.position, replace(document, stored=stored), stored, omitted)
 
 
-async def _read_facts(connection: AsyncConnection, number: str, total: int) -> CoverFacts:
+async def _read_facts(connection: AsyncConnection, number: str, total: int, keys: Collection[str]) -> CoverFacts:
+    """Return what a bundle says of its process.
+
+    Parties of an instance are named only if a document of the instance is in the bundle: when the court seals the
+    instance, the document closes the bundle. What is sealed now has no parties.
+
+    Args:
+        connection: The transaction.
+        number: The process.
+        total: How many documents it has.
+        keys: The keys of the instances whose documents are in the bundle.
+    """
     process = (await connection.execute(select(processes).where(processes.c.number == number))).one()
     units = await connection.scalars(
         select(instances.c.court_unit)
         .where(instances.c.process_number == number, instances.c.court_unit.is_not(None))
         .order_by(instances.c.id)
+    )
+    named = await connection.execute(
+        select(parties.c.pole, parties.c.name)
+        .join(instances, parties.c.instance_id == instances.c.id)
+        .join(processes, parties.c.process_number == processes.c.number)
+        .where(
+            parties.c.process_number == number,
+            instances.c.key.in_(keys),
+            *(table.c.secrecy.in_(OPEN_LEVELS) for table in (instances, processes)),
+        )
+        .order_by(parties.c.position)
     )
     return CoverFacts(
         number,
@@ -154,4 +179,10 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int) -> C
         total,
         class_name=process.class_name,
         court_units=tuple(dict.fromkeys(units)),
+        parties=tuple(dict.fromkeys(CoverParty(_role_of(row.pole), row.name) for row in named)),
     )
+
+
+def _role_of(pole: str | None) -> str:
+    """Return a pole as the cover names it, in Portuguese."""
+    return f"Polo {pole.lower()}" if pole else "Parte"

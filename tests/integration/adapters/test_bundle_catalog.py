@@ -17,8 +17,9 @@ from domain.clients import ALL_SCOPES, Scope
 from domain.documents import StoredObject
 from domain.erasure import Author
 from domain.errors import BundleFailureCode, BundleRefused, ProcessErased
+from domain.listings import Party
 from domain.secrecy import Secrecy, is_withheld
-from tests.support.listings import document_ids, listing_of, stored_object
+from tests.support.listings import FIRST_DEGREE, SECOND_DEGREE, document_ids, listing_of, stored_object
 
 READER = frozenset({Scope.READ})
 OPTIONS = BundleOptions(BundleFormat.PDF)
@@ -113,6 +114,30 @@ async def test_a_bundle_is_as_secret_as_its_strictest_document_is_now(
     assert bundle is not None
     assert is_withheld(bundle, READER) is not (level.is_open and listed)
     assert not is_withheld(bundle, ALL_SCOPES)
+
+
+@pytest.mark.parametrize("level", [Secrecy.PUBLIC, Secrecy.JUSTICE_SECRET])
+async def test_parties_are_on_the_cover_unless_they_are_sealed(
+    catalog: Catalog, number: str, level: Secrecy
+) -> None:
+    [document_id] = document_ids(1)
+    parties = (
+        Party(FIRST_DEGREE.key, "Conceição Invenção", "ATIVO"),
+        Party(FIRST_DEGREE.key, "Banco Fictício", "PASSIVO"),
+        # No document of this instance is in the bundle, so none would close it.
+        Party(SECOND_DEGREE.key, "Outra Pessoa", "ATIVO"),
+    )
+    listing = listing_of(number, [document_id], instances=(FIRST_DEGREE, SECOND_DEGREE))
+    await catalog.listings.record(replace(listing, secrecy=level, parties=parties))
+    await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+    known = await catalog.bundle_builds.list_documents(number)
+    selection = select_documents(number, known, OPTIONS, ALL_SCOPES)
+    await catalog.bundles.request(selection, "local")
+    build = await catalog.bundle_builds.read(selection.id)
+    assert build is not None
+    named = [(party.role, party.name) for party in build.facts.parties]
+    is_open = level is Secrecy.PUBLIC
+    assert named == ([("Polo ativo", "Conceição Invenção"), ("Polo passivo", "Banco Fictício")] if is_open else [])
 
 
 async def test_each_subscriber_is_told_once_whenever_it_subscribes(catalog: Catalog, number: str) -> None:

@@ -16,10 +16,7 @@ from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
 from adapters.security.encryption import Encryptor
 from api.app import create_app
-from domain.bundle_contents import Omission, OmissionReason
-from domain.bundle_selection import BundleFormat, BundleOptions, select_documents
-from domain.bundles import BundleProgress
-from domain.clients import ALL_SCOPES, Scope
+from domain.clients import Scope
 from domain.completeness import Outcome
 from domain.documents import StoredObject
 from domain.errors import FailureCode
@@ -37,6 +34,7 @@ from domain.secrecy import Secrecy
 from settings import load_settings
 from tests.support.listings import FIRST_DEGREE, listing_of
 from tests.support.numbers import fresh_number
+from tests.support.ready_bundles import create_ready_bundle
 
 SCOPES = [frozenset(scopes) for size in range(1, len(Scope) + 1) for scopes in combinations(Scope, size)]
 # Read only; all but `sealed`; read and `sealed`; all but read.
@@ -191,23 +189,8 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
         '"size_bytes":7654321',
         key,
     )
-    bundle = await create_bundle(catalog, number)
+    bundle = await create_ready_bundle(catalog, number)
     return Case(number, stored, failed, bundle, revealing_texts, movement, (party, lawyer, related, subject))
-
-
-async def create_bundle(catalog: Catalog, number: str) -> str:
-    """Create a bundle of all documents of a process that is ready, and return its id."""
-    known = await catalog.bundle_builds.list_documents(number)
-    selection = select_documents(number, known, BundleOptions(BundleFormat.ZIP), ALL_SCOPES)
-    await catalog.bundles.request(selection, "archive")
-    file = StoredObject(f"bundles/{number}/{selection.id}.zip", 8_000_000, "ab" * 32, "application/zip")
-    omitted = [
-        Omission(document.position, document.id, document.name, OmissionReason.FAILED, "")
-        for document in known
-        if document.stored is None
-    ]
-    await catalog.bundles.record_ready(selection.id, number, file, BundleProgress(), omitted, pages=None)
-    return selection.id
 
 
 @pytest.fixture(scope="module")
