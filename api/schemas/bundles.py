@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.schemas.base import Body, DocumentId, RequestBody, UtcTime, WebhookUrl
 from domain.bundle_contents import OmissionReason
@@ -18,9 +19,18 @@ from domain.secrecy import Secrecy
 BundleId = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The bundle's id, as in the answer to the request.")
 ]
+
+
+def _require_day(value: object) -> object:
+    # Pydantic would read a number as seconds.
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        raise ValueError("a day is written as in 2026-01-31")
+    return value
+
+
 # Postgres takes no NUL in a text.
 _Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-_Day = Annotated[date, Field(strict=False, ge=date(1800, 1, 1), le=date(2200, 12, 31))]
+_Day = Annotated[date, Field(strict=False), BeforeValidator(_require_day)]
 
 
 class NewBundleBody(RequestBody):
