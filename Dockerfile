@@ -32,7 +32,9 @@ FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="autos" \
       org.opencontainers.image.licenses="MIT"
 RUN pip uninstall --yes --quiet --root-user-action=ignore setuptools wheel pip \
-    && useradd --system --uid 10001 --no-create-home --home-dir /srv --shell /usr/sbin/nologin autos
+    && useradd --system --uid 10001 --no-create-home --home-dir /srv --shell /usr/sbin/nologin autos \
+    # A volume that is mounted there has its owner.
+    && install -d -m 0700 -o autos -g autos /scratch
 # The certificates of the court and of webhooks' receivers are checked against these. The base image has them.
 RUN test -s /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /opt/autos /opt/autos

@@ -263,6 +263,16 @@ class Settings(SettingsFields):
         return {kind: timedelta(days=kept) for kind, kept in days.items() if kept}
 
     @property
+    def bundle_retention(self) -> timedelta | None:
+        """How long a bundle is kept after it was last requested. None means for ever."""
+        return timedelta(days=self.bundle_retention_days) if self.bundle_retention_days else None
+
+    @property
+    def effective_scratch_dir(self) -> Path:
+        """Where workers build bundles."""
+        return (self.scratch_dir or self.data_dir / "scratch").absolute()
+
+    @property
     def alert_worker_patience(self) -> timedelta:
         """How long a task queue may have no worker before an alert is raised."""
         return timedelta(seconds=self.alert_worker_seconds)

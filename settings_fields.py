@@ -220,6 +220,17 @@ class SettingsFields(BaseSettings):
     """How many bytes of the stored objects one audit reads to check them, spread over all processes. 0 reads
     none: then only what is missing, or has another size, is found."""
 
+    # Bundles.
+    bundle_concurrency: int = Field(2, ge=1, le=64)
+    """How many bundles a worker builds at once, or documents it converts for them. Each may use a core and half a
+    gigabyte of memory."""
+    scratch_dir: OptionalPath = Field(None, examples=["/scratch"])
+    """A folder on a local disk where workers build bundles. A PDF needs three times the size of its documents
+    there, a ZIP once. Empty is `scratch` in the data folder. Compose sets it to a volume of its own."""
+    bundle_retention_days: DaysKept = 7
+    """Days for which a bundle is kept after it was last requested. It is built again when it is requested later. 0:
+    for ever. A week outlives the three days for which an event is tried, and a weekend."""
+
     metrics_address: OptionalAddress = Field(None, examples=["127.0.0.1:9464"])
     """Where a worker serves its metrics for Prometheus: an IP address and a port. Each worker needs its own, and
     nothing there asks for a key. Without it, none are served. Compose sets it, inside its network."""

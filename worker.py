@@ -1,4 +1,4 @@
-"""Wire adapters into activities, and run the workers of both task queues in one service."""
+"""Wire adapters into activities, and run the workers of all task queues in one service."""
 
 from __future__ import annotations
 
@@ -41,21 +41,24 @@ from domain.version import VERSION
 from settings import Settings
 from worker_parts import (
     COURT_SLOTS_PER_REQUEST,
+    build_bundle_activities,
     build_court_activities,
     build_monitor,
     build_process_activities,
     open_adapters,
 )
 from workflows.audit_store import AuditStore
+from workflows.build_bundle import BuildBundle
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
-from workflows.options import COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, COURT_QUEUE, HEARTBEAT_TIMEOUT, PROCESSES_QUEUE
 from workflows.request_headers import RequestHeadersInterceptor
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
+from workflows.sweep_bundles import SweepBundles
 from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
@@ -103,7 +106,7 @@ async def run(settings: Settings) -> None:
         gc.freeze()
         _log.info(
             "worker ready",
-            queues=[PROCESSES_QUEUE, COURT_QUEUE],
+            queues=[PROCESSES_QUEUE, COURT_QUEUE, BUNDLES_QUEUE],
             # The ids, by which an operator recognizes the key that a payload needs.
             payload_keys=list(encryptor.key_ids) if encryptor else [],
         )
@@ -137,8 +140,8 @@ async def _connect_unless(
 
 async def build_workers(
     client: Client, settings: Settings, stack: AsyncExitStack, tracer: Tracer = NO_TRACES
-) -> tuple[Worker, Worker]:
-    """Return the workers of both task queues, not yet running. Closing the stack closes what they use.
+) -> tuple[Worker, ...]:
+    """Return the workers of all task queues, not yet running. Closing the stack closes what they use.
 
     Raises:
         ConfigurationError: There is no webhook secret, or alerts may not go to their address.
@@ -151,7 +154,7 @@ async def build_workers(
             LogContextInterceptor(),
             *trace_interceptors(tracer),
             RequestHeadersInterceptor(),
-            # One for both workers: what one has checked, the other need not check again.
+            # One for all workers: what one has checked, the other need not check again.
             ResetDetectionInterceptor(adapters.catalog, adapters.runs),
         ],
         "deployment_config": WorkerDeploymentConfig(
@@ -167,7 +170,7 @@ async def build_workers(
         workflows=[
             *(DownloadProcess, DownloadBatch, DeliverWebhook, MonitorCourt),
             *(SweepUploads, SweepDeliveries, SweepBatches, SweepHistory, ReviewAlerts, AuditStore),
-            *(EraseProcess, SweepErasures, SweepWatches),
+            *(EraseProcess, SweepErasures, SweepWatches, SweepBundles),
         ],
         # The sandbox costs an eighth of a busy worker's time. The tests catch what it would: they replay every
         # recorded history inside it.
@@ -195,11 +198,22 @@ async def build_workers(
         activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=2, maximum=court_slots, initial=5),
         **shared,
     )
-    return processes, court_worker
+    bundles = Worker(
+        client,
+        task_queue=BUNDLES_QUEUE,
+        workflows=[BuildBundle],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        activities=await build_bundle_activities(adapters, settings, stack),
+        # Each may use a core, and the scratch disk.
+        max_concurrent_activities=settings.bundle_concurrency,
+        max_heartbeat_throttle_interval=HEARTBEAT_TIMEOUT / 3,
+        **shared,
+    )
+    return processes, court_worker, bundles
 
 
 class WorkerOptions(TypedDict):
-    """The options that both workers have in common."""
+    """The options that all workers have in common."""
 
     graceful_shutdown_timeout: timedelta
     interceptors: Sequence[Interceptor]

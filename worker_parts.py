@@ -15,6 +15,9 @@ from temporalio.common import MetricMeter
 from activities.alerts import AlertActivities
 from activities.audit import AuditActivities, AuditRules
 from activities.batches import BatchActivities
+from activities.bundle_pieces import PieceSource
+from activities.bundle_sweep import BundleSweepActivities
+from activities.bundles import BundleActivities, BundleCatalogActivities
 from activities.catalog import CatalogActivities
 from activities.court import CourtActivities
 from activities.court_circuit import CourtCircuitBreaker
@@ -31,13 +34,18 @@ from activities.store_audit import StoreAuditor
 from activities.store_circuit import StoreCircuitBreaker
 from activities.watches import WatchActivities
 from activities.webhooks import WebhookActivities
+from adapters.bundles.conversion import convert
+from adapters.bundles.pdf import build_pdf
+from adapters.bundles.zip_archive import ZipBundle
 from adapters.content.media_types import choose_media_type, detect_media_type
 from adapters.content.pdf_inspection import PdfInspector
 from adapters.court_pdpj import PdpjClient, TokenRefreshClient
 from adapters.database import Catalog, Database
+from adapters.scratch import ScratchDisk
 from adapters.security.encryption import Encryptor
 from adapters.storage import ObjectStore
 from adapters.storage.bucket_listing import BucketListing
+from adapters.storage.bundle_store import BundleStore
 from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.temporal.connection import read_queue_rate_limit
@@ -59,7 +67,7 @@ COURT_SLOTS_PER_REQUEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Adapters:
-    """What the activities of both queues use."""
+    """What the activities of all queues use."""
 
     catalog: Catalog
     store: ObjectStore
@@ -139,6 +147,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     """Return the activities of the queue ``processes``, except those of the court monitor."""
     catalog = CatalogActivities(adapters.catalog, adapters.metrics)
     runs = RunActivities(adapters.catalog, adapters.runs)
+    bundles = BundleCatalogActivities(adapters.catalog)
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
     webhooks = WebhookActivities(
@@ -191,6 +200,12 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         audit.repair_findings,
         audit.record_audit,
         *build_erasure_activities(adapters, settings),
+        bundles.plan_bundle,
+        bundles.fail_bundle,
+        bundles.next_deliveries,
+        BundleSweepActivities(
+            *(adapters.catalog, adapters.store, adapters.bucket), retention=settings.bundle_retention
+        ).sweep_bundles,
     ]
 
 
@@ -209,6 +224,20 @@ def build_erasure_activities(adapters: Adapters, settings: Settings) -> Sequence
         erasure.unfinished_erasures,
         erasure.expire_processes,
     ]
+
+
+async def build_bundle_activities(
+    adapters: Adapters, settings: Settings, stack: AsyncExitStack
+) -> Sequence[Callable[..., Any]]:
+    """Return the activities of the queue ``bundles``."""
+    store = await BundleStore.open(stack, settings.storage_address)
+    bundles = BundleActivities(
+        *(adapters.catalog, adapters.store, store, PieceSource(adapters.store, store, convert)),
+        *(adapters.store_circuit, ScratchDisk(settings.effective_scratch_dir)),
+        build_pdf=build_pdf,
+        build_zip=ZipBundle,
+    )
+    return [bundles.convert_lot, bundles.assemble_bundle]
 
 
 def audit_rules(settings: Settings) -> AuditRules:

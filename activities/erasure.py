@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # An API that has just written the tombstone starts the workflow itself.
 _MIN_AGE = timedelta(minutes=1)
 _CANDIDATES_PER_PAGE = 50
+_BUNDLES_AT_ONCE = 100
 
 _log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ class ErasureActivities:
 
     @activity.defn
     async def erase_objects(self, request: ErasureRequest) -> Remains:
-        """Erase the process's objects with all their versions, and its unfinished uploads."""
+        """End the builds of the process, and erase its objects with all versions and its unfinished uploads."""
         number = request.process_number
         with translating_infrastructure_errors():
             if not await self._catalog.erasures.is_blocked(number):
@@ -94,7 +95,19 @@ class ErasureActivities:
                     measured = [await self._store.measure(prefix) for prefix in process_prefixes(number)]
                     objects, size_bytes = map(sum, zip(*measured, strict=True))
                     await self._catalog.erased_rows.count_objects(number, objects, size_bytes)
-                return Remains(sum([await self._store.erase(prefix) for prefix in process_prefixes(number)]))
+                builds = await self._end_builds(number)
+                erased = [await self._store.erase(prefix) for prefix in process_prefixes(number)]
+                return Remains(builds + sum(erased))
+
+    async def _end_builds(self, number: str) -> int:
+        """Erase the executions that build bundles of the process. Returns how many there were."""
+        ended = 0
+        ids = await self._catalog.bundles.list_ids(number)
+        for start in range(0, len(ids), _BUNDLES_AT_ONCE):
+            workflows = await self._client.erase_builds(ids[start : start + _BUNDLES_AT_ONCE])
+            await self._catalog.erased_rows.add_workflows(number, workflows)
+            ended += workflows
+        return ended
 
     @activity.defn
     async def erase_rows(self, request: ErasureRequest) -> Remains:

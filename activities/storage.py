@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.errors import translating_infrastructure_errors
 from domain.audit import LEFTOVER_AGE
 from domain.circuit_messages import RecoveryState
-from domain.storage import DOCUMENTS_PREFIX
+from domain.storage import BUNDLES_PREFIX, DOCUMENTS_PREFIX
 
 if TYPE_CHECKING:
     from activities.store_circuit import StoreCircuitBreaker
@@ -39,7 +39,12 @@ class StorageActivities:
         Their parts appear in no list of objects, but cost as much as objects do.
         """
         with translating_infrastructure_errors():
-            aborted = await self._store.abort_uploads(DOCUMENTS_PREFIX, older_than=LEFTOVER_AGE)
+            aborted = sum(
+                [
+                    await self._store.abort_uploads(prefix, older_than=LEFTOVER_AGE)
+                    for prefix in (DOCUMENTS_PREFIX, BUNDLES_PREFIX)
+                ]
+            )
         if aborted:
             _log.warning("leftover uploads aborted", uploads=aborted)
         return aborted

@@ -17,6 +17,7 @@ from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
 from adapters.telemetry import open_tracer
 from adapters.temporal.batch_client import BatchClient
+from adapters.temporal.bundle_client import BundleClient
 from adapters.temporal.connection import connect, report_trouble
 from adapters.temporal.deployment_load import DeploymentLoadClient
 from adapters.temporal.erasure_client import ErasureClient
@@ -50,6 +51,7 @@ from api.routes import (
     accesses,
     actions,
     batches,
+    bundles,
     cases,
     codec,
     court,
@@ -69,6 +71,7 @@ from api.services.actions import ProcessActionService
 from api.services.alert_delivery import AlertDelivery
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
+from api.services.bundles import BundleService
 from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
@@ -95,8 +98,8 @@ _DESCRIPTION = (
 _log = structlog.get_logger()
 # In the order of the documentation.
 _ROUTERS = (
-    *(processes.router, cases.router, status.router, actions.router, lists.router, batches.router, watches.router),
-    *(events.router, webhooks.router, court.router),
+    *(processes.router, cases.router, status.router, actions.router, bundles.router, lists.router),
+    *(batches.router, watches.router, events.router, webhooks.router, court.router),
     *(accesses.router, erasure.router),
     *(health.router, metrics.router, problem_pages.router, pages.router, reference.router),
 )
@@ -242,6 +245,7 @@ async def _open_services(
     app.state.cases = CaseService(catalog)
     app.state.lists = ListService(catalog, presenter)
     app.state.batches = BatchService(catalog, BatchClient(temporal), address_guard, presence.warnings)
+    app.state.bundles = BundleService(catalog, BundleClient(temporal), runs, links, address_guard)
     app.state.webhooks = WebhookService(catalog, runs, address_guard)
     app.state.court = CourtService(catalog, MonitorClient(temporal))
     app.state.worker_presence = presence

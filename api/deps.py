@@ -29,6 +29,7 @@ from api.services.accesses import AccessService
 from api.services.actions import ProcessActionService
 from api.services.archives import ArchiveService
 from api.services.batches import BatchService
+from api.services.bundles import BundleService
 from api.services.cases import CaseService
 from api.services.court import CourtService
 from api.services.downloads import DownloadService
@@ -63,6 +64,7 @@ ActionServiceDep = Annotated[ProcessActionService, _from_state("actions")]
 ArchiveServiceDep = Annotated[ArchiveService, _from_state("archives")]
 AuthenticatorDep = Annotated[Authenticator, _from_state("authenticator")]
 BatchServiceDep = Annotated[BatchService, _from_state("batches")]
+BundleServiceDep = Annotated[BundleService, _from_state("bundles")]
 BroadcasterDep = Annotated[StatusBroadcaster, _from_state("broadcaster")]
 CaseServiceDep = Annotated[CaseService, _from_state("cases")]
 CatalogDep = Annotated[Catalog, _from_state("catalog")]
@@ -134,6 +136,8 @@ Downloader = Annotated[Client, _client_with(Scope.DOWNLOAD)]
 Administrator = Annotated[Client, _client_with(Scope.ADMIN)]
 # For routes that may start a run, which costs more.
 StartingDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, START_COST)]
+# For routes that may have a bundle built.
+StartingReader = Annotated[Client, _client_with(Scope.READ, START_COST)]
 # For routes that charge the client themselves.
 UnchargedDownloader = Annotated[Client, _client_with(Scope.DOWNLOAD, 0)]
 

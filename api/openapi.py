@@ -27,6 +27,7 @@ _TAGS = [
     {"name": "batches", "description": "Up to 1,000 processes in one request, with lower priority."},
     {"name": "watches", "description": "Processes that are looked at at intervals, to tell what is new."},
     {"name": "events", "description": "What a client was told, in order, and what webhooks send."},
+    {"name": "bundles", "description": "The documents of a process in one file."},
     {"name": "webhooks", "description": "Webhook deliveries, redelivery, and test events."},
     {"name": "court", "description": "The court's status, and the credentials for it."},
     {"name": "accesses", "description": "The access trail: who was handed which document."},

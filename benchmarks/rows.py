@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks import large_process, memory, response_time, scale, signing, throughput, watchers
+from benchmarks import bundle, large_process, memory, response_time, scale, signing, throughput, watchers
 from benchmarks.bench import Bench
 from benchmarks.measurement import FULL, Budget, Round
 
@@ -116,6 +116,20 @@ ROWS = (
         "",
         Budget(150, at_most=True, unit="MiB"),
         memory.documents_at_once,
+    ),
+    Row(
+        "bundle",
+        f"one PDF of {bundle.DOCUMENTS} PDFs, {bundle.DOCUMENTS * bundle.PAGES:,} pages, 590 MB",
+        "qpdf's merge of the same files alone",
+        Budget(2, at_most=True),
+        bundle.time_against_merge,
+    ),
+    Row(
+        "bundle-memory",
+        "peak memory above idle, building that PDF",
+        "",
+        Budget(150, at_most=True, unit="MiB"),
+        bundle.peak_memory,
     ),
     Row(
         "large-process",

@@ -197,6 +197,11 @@ SECTIONS = (
         readers=("worker", "up"),
         readers_of={"audit_sample_bytes": ("worker", "audit", "up")},
     ),
+    Section(
+        "Bundles",
+        fields=("bundle_concurrency", "scratch_dir", "bundle_retention_days"),
+        readers=("worker", "up"),
+    ),
     Section("Metrics", fields=("metrics_address",), readers=("worker", "up")),
     Section("Traces", fields=("otlp_endpoint", "otlp_headers"), readers=("api", "worker", "up")),
     Section(

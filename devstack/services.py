@@ -19,13 +19,15 @@ from devstack.ports import LOOPBACK, S3_INTERNAL
 from devstack.readiness import TemporalProbe, responds_ok
 from devstack.supervisor import Service
 from domain.errors import ConfigurationError
-from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, COURT_QUEUE, PROCESSES_QUEUE
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 _POLLED_QUEUES = (
     (PROCESSES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
     (PROCESSES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     (COURT_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+    (BUNDLES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    (BUNDLES_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
 )
 _CLI = Path(__file__).parent.parent / "cli" / "main.py"
 

@@ -24,6 +24,7 @@ class AccessKind(StrEnum):
     CONTENT: A redirect to a signed link.
     PAGE: The same, opened from a page of this service.
     ARCHIVE: The bytes, in the ZIP of a process.
+    BUNDLE: A signed link to a bundle that contains them.
     EVENT: Signed links in a webhook event.
     """
 
@@ -31,6 +32,7 @@ class AccessKind(StrEnum):
     CONTENT = "content"
     PAGE = "page"
     ARCHIVE = "archive"
+    BUNDLE = "bundle"
     EVENT = "event"
 
 

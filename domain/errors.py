@@ -10,6 +10,8 @@ AutosError
 ├── ConfigurationError            a setting is missing or unusable
 ├── ProcessErased                 the process was erased or is being erased; nothing of it may be stored
 ├── ProcessHeld                   a legal hold prevents the erasure
+├── BundleNotBuilt                the documents of a process could not be made into one file
+├── BundleRefused                 a bundle cannot be built now; carries a BundleFailureCode
 └── CourtError                    the court's answer was a failure; carries a FailureCode
     ├── DocumentFailure           the document's problem; the other documents go on
     ├── ProcessFailure            the process's problem; the run ends
@@ -110,6 +112,28 @@ _PERMANENT_CODES = frozenset(
         FailureCode.NO_ACCESS,
     }
 )
+
+
+class BundleFailureCode(StrEnum):
+    """Every reason for which a bundle is not built.
+
+    Attributes:
+        SCRATCH_FULL: The scratch disk has no room for it.
+        SOURCE_DAMAGED: The store has lost or changed a document since it was stored.
+        NOT_BUILT: The documents could not be made into one file.
+        NOT_STORED: The store takes writes, but refuses this file.
+        CANCELLED: An operator has cancelled the build.
+        INTERRUPTED: The build was ended from outside and could not say so. Derived when it is read, never stored.
+        INTERNAL_ERROR: The service failed by itself.
+    """
+
+    SCRATCH_FULL = "scratch_full"
+    SOURCE_DAMAGED = "source_damaged"
+    NOT_BUILT = "not_built"
+    NOT_STORED = "not_stored"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    INTERNAL_ERROR = "internal_error"
 
 
 class AutosError(Exception):
@@ -218,6 +242,32 @@ class ProcessErased(AutosError):
 
 class ProcessHeld(AutosError):
     """A legal hold prevents the erasure of a process. Nothing was changed."""
+
+
+class BundleNotBuilt(AutosError):
+    """The documents of a process could not be made into one file. No single document is known to be the cause.
+
+    Attributes:
+        retryable: Whether another attempt may succeed, with more memory, time or disk space.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class BundleRefused(AutosError):
+    """A bundle cannot be built now. Requested again, it is tried again.
+
+    Attributes:
+        code: Why.
+        answer: What happened and what to do, short and free of secrets.
+    """
+
+    def __init__(self, code: BundleFailureCode, answer: str) -> None:
+        super().__init__(f"{code}: {answer}")
+        self.code = code
+        self.answer = answer
 
 
 class CourtError(AutosError):

@@ -40,6 +40,8 @@ class StorageAddress:
 
 # The common prefix of all documents' objects. What belongs to a process is under `process_prefixes`.
 DOCUMENTS_PREFIX = "processes/"
+# The common prefix of bundles, and of what was converted for them. All of it can be made again.
+BUNDLES_PREFIX = "bundles/"
 # The write check overwrites this one object. It has the documents' prefix, so that a bucket policy by prefix treats
 # both alike.
 WRITE_CHECK_KEY = f"{DOCUMENTS_PREFIX}write-check"
@@ -50,7 +52,28 @@ PROBE_PREFIX = f"{DOCUMENTS_PREFIX}doctor-"
 
 def process_prefixes(process_number: str) -> tuple[str, ...]:
     """Return every prefix under which objects of a process are stored. An erasure empties all of them."""
-    return (f"{DOCUMENTS_PREFIX}{process_number}/",)
+    return (f"{DOCUMENTS_PREFIX}{process_number}/", bundles_prefix(process_number))
+
+
+def bundles_prefix(process_number: str) -> str:
+    """Return the prefix of the bundles of a process, and of what was converted for them."""
+    return f"{BUNDLES_PREFIX}{process_number}/"
+
+
+def bundle_key(process_number: str, bundle_id: str, extension: str) -> str:
+    """Return the key of a bundle's file."""
+    return f"{bundles_prefix(process_number)}{bundle_id}.{extension}"
+
+
+def converted_key(process_number: str, sha256: str, recipe: int) -> str:
+    """Return the key of the PDF that a document was converted to.
+
+    Args:
+        process_number: The process of the document. Each has its own, so that an erasure leaves nothing behind.
+        sha256: The digest of the document's bytes.
+        recipe: The version of the conversion.
+    """
+    return f"{bundles_prefix(process_number)}converted/{sha256}-{recipe}.pdf"
 
 
 def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:
@@ -60,3 +83,9 @@ def object_prefix(process_number: str, document_id: str, version: int = 1) -> st
     """
     suffix = "" if version == 1 else f"-v{version}"
     return f"{DOCUMENTS_PREFIX}{process_number}/{document_id}{suffix}"
+
+
+def process_of_bundle_key(key: str) -> tuple[str | None, bool]:
+    """Return the process number in a key below ``bundles/``, and whether it is of a converted document."""
+    parts = key.removeprefix(BUNDLES_PREFIX).split("/")
+    return (parts[0] if len(parts) > 1 else None), len(parts) == 3 and parts[1] == "converted"

@@ -48,6 +48,7 @@ class EventType(StrEnum):
     PROCESS_PARTIAL = "process.partial"
     PROCESS_FAILED = "process.failed"
     PROCESS_CANCELLED = "process.cancelled"
+    BUNDLE_READY = "bundle.ready"
     WEBHOOK_TEST = "webhook.test"
     ALERT_COURT_UNAVAILABLE = "alert.court_unavailable"
     ALERT_CREDENTIALS_EXPIRING = "alert.credentials_expiring"

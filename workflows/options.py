@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 PROCESSES_QUEUE = "processes"
 COURT_QUEUE = "court"
+BUNDLES_QUEUE = "bundles"
 
 # Concurrent downloads of one run. Twice the local stack's concurrency at the court, since a finished download frees
 # its slot only after Temporal has recorded it. A larger window is slightly faster at zero latency, but downloads in
@@ -90,6 +91,17 @@ ERASING: ActivityOptions = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=5)
     ),
+}
+
+# Bundles take minutes, and the store may be down meanwhile. The activity counts the time at work.
+BUILDING: ActivityOptions = {
+    "task_queue": BUNDLES_QUEUE,
+    "start_to_close_timeout": timedelta(hours=4),
+    "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=60)
+    ),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
 SENDING: ActivityOptions = {

@@ -11,12 +11,13 @@ from typing import Any, TypedDict
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
 from domain.batch_messages import BatchRequest
+from domain.bundle_messages import BundleRequest
 from domain.court import MONITOR_ID
 from domain.delivery_messages import DeliveryRef, DeliveryRequest
 from domain.erasure_messages import ErasureRequest
 from domain.process_number import ProcessNumber
 from domain.run_messages import DownloadRequest, count_chosen
-from workflows.options import PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, PROCESSES_QUEUE
 from workflows.search_attributes import CHOSEN_DOCUMENTS, CLIENT, COURT
 
 # Begins the summary of every workflow that downloads nothing.
@@ -86,6 +87,27 @@ def download_batch_options(request: BatchRequest) -> StartOptions:
         static_details="Starts a run for each process of the batch that needs one, a few at a time.",
         priority=Priority(priority_key=request.priority, fairness_key=request.client),
     )
+
+
+def build_bundle_options(request: BundleRequest, client: str) -> StartOptions:
+    """Return how ``BuildBundle`` is started. Its id has that of the bundle, so a second one cannot exist.
+
+    Args:
+        request: The workflow's argument.
+        client: Who asks first. Builds share the workers fairly between clients.
+    """
+    return StartOptions(
+        id=bundle_workflow_id(request.bundle_id),
+        task_queue=BUNDLES_QUEUE,
+        static_summary=f"bundle of {request.process_number}",
+        static_details="Makes one file of the stored documents of this process.",
+        priority=Priority(fairness_key=client),
+    )
+
+
+def bundle_workflow_id(bundle_id: str) -> str:
+    """Return the id of the workflow that builds a bundle."""
+    return f"bundle-{bundle_id}"
 
 
 def erase_process_options(request: ErasureRequest) -> StartOptions:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 import structlog
 
+from adapters.sandbox import Limits, run_in_sandbox
 from domain.content import PdfCondition
 
-_PROGRAM = Path(__file__).with_name("pdf_inspection_program.py")
-_TIMEOUT_SECONDS = 30.0
+_PROGRAM = "adapters.content.pdf_inspection_program"
+_LIMITS = Limits(memory_bytes=1024**3, cpu_seconds=20, wall_seconds=30)
 
 _log = structlog.get_logger()
 
@@ -35,24 +33,9 @@ class PdfInspector:
         file.flush()
         file.seek(0)
         async with self._one_at_a_time:
-            inspector = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", str(_PROGRAM)),
-                stdin=descriptor,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-            )
-            try:
-                async with asyncio.timeout(_TIMEOUT_SECONDS):
-                    output, _ = await inspector.communicate()
-            except TimeoutError:
-                output = b""
-            finally:
-                with suppress(ProcessLookupError):
-                    inspector.kill()
-                await inspector.wait()
+            ended = await run_in_sandbox(_PROGRAM, limits=_LIMITS, stdin=descriptor)
         try:
-            return PdfCondition[output.decode().strip()]
+            return PdfCondition[ended.output.decode().strip()]
         except (KeyError, UnicodeDecodeError):
-            _log.warning("PDF could not be inspected", status=inspector.returncode)
+            _log.warning("PDF could not be inspected", reason=ended.reason)
             return PdfCondition.BROKEN

@@ -10,6 +10,8 @@ from adapters.database.accesses import AccessRepository
 from adapters.database.alerts import AlertRepository
 from adapters.database.audits import AuditRepository
 from adapters.database.batches import BatchRepository
+from adapters.database.bundle_builds import BundleBuildRepository
+from adapters.database.bundles import BundleRepository
 from adapters.database.candidate_credentials import CandidateCredentialsRepository
 from adapters.database.cases import CaseRepository
 from adapters.database.changes import ChangeRepository
@@ -43,6 +45,8 @@ for _repository in (
     AlertRepository,
     AuditRepository,
     BatchRepository,
+    BundleBuildRepository,
+    BundleRepository,
     CaseRepository,
     ChangeRepository,
     CandidateCredentialsRepository,
@@ -79,6 +83,7 @@ class Catalog:
 
     Attributes:
         accesses: The access trail.
+        bundle_builds: What builds and sweeps of bundles read.
         cases: What the last listing says of a case, and its timeline.
         changes: The log of what each listing changes.
         document_search: Filtered and sorted documents of one process.
@@ -114,6 +119,8 @@ class Catalog:
         self.court_rate_limit = CourtRateLimitRepository(database)
         self.clients = ClientRepository(database, encryptor)
         self.batches = BatchRepository(database)
+        self.bundles = BundleRepository(database)
+        self.bundle_builds = BundleBuildRepository(database)
         self.alerts = AlertRepository(database)
         self.audits = AuditRepository(database)
         self.store_circuit = StoreCircuitRepository(database)

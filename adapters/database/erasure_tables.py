@@ -13,6 +13,7 @@ from typing import Self
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, select, text
 
 from adapters.database.access_tables import accesses
+from adapters.database.bundle_tables import bundle_documents, bundle_subscriptions, bundles
 from adapters.database.case_tables import changes, movements, parties, related_processes
 from adapters.database.tables import (
     RowNumber,
@@ -114,6 +115,11 @@ def _attempts(condition: Callable[[str], ColumnElement[bool]]) -> Callable[[str]
     return lambda number: attempts.c.delivery_number.in_(select(deliveries.c.number).where(condition(number)))
 
 
+def _of_bundles(table: Table) -> Callable[[str], ColumnElement[bool]]:
+    own = table.c.bundle_id
+    return lambda number: own.in_(select(bundles.c.id).where(bundles.c.process_number == number))
+
+
 # In the order of deletion: rows before those that they refer to.
 ERASED_ROWS = (
     ErasedRows(attempts, _attempts(reports)),
@@ -122,7 +128,9 @@ ERASED_ROWS = (
     ErasedRows(deliveries, announces, "deliveries"),
     ErasedRows(alerts, _is_alert_of),
     ErasedRows.by_number(accesses, "accesses"),
-    *(ErasedRows.by_number(table) for table in (events, watches, run_followers, subscriptions)),
+    ErasedRows(bundle_documents, _of_bundles(bundle_documents)),
+    ErasedRows(bundle_subscriptions, _of_bundles(bundle_subscriptions)),
+    *(ErasedRows.by_number(table) for table in (bundles, events, watches, run_followers, subscriptions)),
     *(ErasedRows.by_number(table) for table in (changes, movements, parties, related_processes)),
     ErasedRows.by_number(document_versions, "versions"),
     ErasedRows.by_number(documents, "documents"),

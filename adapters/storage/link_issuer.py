@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from domain.accesses import Access, AccessKind, Recipient
+from domain.bundles import Bundle
 from domain.documents import Document, Link
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # Returns once the access is on record.
 RecordAccess: TypeAlias = Callable[[Access], Awaitable[None]]
+_Signed = TypeVar("_Signed")
 
 
 class LinkIssuer:
@@ -56,13 +58,33 @@ class LinkIssuer:
         ids = tuple(document.id for document in documents if document.stored is not None)
         if not ids:
             return {}
+        access = Access(recipient, process_number, how, ids)
+        return await self._record_and_sign(access, self._signer.sign_all(documents, inline=inline))
+
+    async def issue_bundle(self, bundle: Bundle, document_ids: Sequence[str], recipient: Recipient) -> Link | None:
+        """Return a new link to a bundle. None if it is not ready.
+
+        Args:
+            bundle: The bundle, which the recipient may have.
+            document_ids: The documents inside, which are handed over with it.
+            recipient: Who gets the link.
+
+        Raises:
+            DependencyUnavailable: The access could not be recorded, or there are no keys to sign with.
+        """
+        if bundle.stored is None:
+            return None
+        access = Access(recipient, bundle.process_number, AccessKind.BUNDLE, tuple(document_ids))
+        return await self._record_and_sign(access, self._signer.sign_file(bundle.stored, bundle.filename))
+
+    async def _record_and_sign(self, access: Access, signing: Coroutine[Any, Any, _Signed]) -> _Signed:
         # The database and the signatures take about the same time, so both at once.
-        recording = asyncio.ensure_future(self._record(Access(recipient, process_number, how, ids)))
+        recording = asyncio.ensure_future(self._record(access))
         try:
-            links = await self._signer.sign_all(documents, inline=inline)
+            signed = await signing
         except BaseException:
             recording.cancel()
             await asyncio.gather(recording, return_exceptions=True)
             raise
         await recording
-        return links
+        return signed

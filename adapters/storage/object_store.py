@@ -199,7 +199,7 @@ class ObjectStore:
                     digest.update(chunk)
                     yield chunk
         if size_bytes != stored.size_bytes or digest.hexdigest() != stored.sha256:
-            raise StorageFailure(f"The store returned {stored.key} with other bytes than were stored.")
+            raise StorageFailure(f"The store has {stored.key} with other bytes than were stored.", permanent=True)
 
     async def abort_uploads(self, prefix: str, *, older_than: timedelta, denial_raises: bool = False) -> int:
         """Abort unfinished multipart uploads under ``prefix``.

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.storage.connection import BucketLocation, open_s3
 from adapters.storage.query_signer import QuerySigner, response_parameters
-from domain.documents import Document, Link
+from domain.documents import Document, Link, StoredObject
 from domain.errors import ConfigurationError, DependencyUnavailable
 from domain.filenames import content_disposition, safe_filename
 from domain.spans import NO_TRACES, SpanKind, Tracer
@@ -116,7 +116,21 @@ class LinkSigner:
         with self._tracer.start_span("store sign", SpanKind.INTERNAL, attributes):
             return await self._sign_all(documents, inline=inline)
 
-    async def _sign_all(self, documents: Sequence[Document], *, inline: bool) -> dict[str, Link]:
+    async def sign_file(self, stored: StoredObject, filename: str) -> Link:
+        """Return a new link to a file that browsers save under a name.
+
+        Raises:
+            DependencyUnavailable: The temporary keys have expired and could not be renewed.
+        """
+        with self._tracer.start_span("store sign", SpanKind.INTERNAL, {"autos.documents": 1}):
+            signer, expires_at = await self._open_signer()
+            response = response_parameters(
+                content_disposition=content_disposition(filename), content_type=stored.media_type
+            )
+            return Link(signer.sign(stored.key, response), expires_at)
+
+    async def _open_signer(self) -> tuple[QuerySigner, datetime]:
+        """Return what signs links now, and when they expire."""
         base_url = await self.resolve_base_url()
         keys, keys_expire_at = await self._keys.current()
         # Read before signing and truncated to whole seconds, as in the signatures. So no link expires before the
@@ -128,7 +142,10 @@ class LinkSigner:
         if expires_at <= now:
             raise DependencyUnavailable("storage", "The temporary S3 keys have expired: provide new ones.")
         seconds = int((expires_at - now).total_seconds())
-        signer = QuerySigner(keys, self._location.region, base_url, now, seconds)
+        return QuerySigner(keys, self._location.region, base_url, now, seconds), expires_at
+
+    async def _sign_all(self, documents: Sequence[Document], *, inline: bool) -> dict[str, Link]:
+        signer, expires_at = await self._open_signer()
         links = {}
         for index, document in enumerate(documents):
             if index % _LINKS_BETWEEN_YIELDS == _LINKS_BETWEEN_YIELDS - 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import structlog
 from botocore.exceptions import ClientError
@@ -114,7 +114,7 @@ async def upload_in_parts(
             created = await client.create_multipart_upload(**target, **attributes)
         return created["UploadId"]
 
-    upload = Upload(client, checksums, target, await checksums.try_with_checksum(create))
+    upload = Upload(client, checksums, target, await _begin(client, target, checksums.try_with_checksum(create)))
     try:
         yield upload
         await upload.complete()
@@ -126,6 +126,20 @@ async def upload_in_parts(
             # Cancelled again during the abort: let it finish, then propagate the cancellation.
             await aborting
             raise
+        raise
+
+
+async def _begin(client: S3Client, target: Target, creating: Coroutine[Any, Any, str]) -> str:
+    """Return the id of a new upload. If that is cancelled, the upload may have begun all the same: abort it."""
+    begun = asyncio.ensure_future(creating)
+    try:
+        return await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        try:
+            async with asyncio.timeout(_ABORT_SECONDS):
+                await abort_upload(client, target, await begun)
+        except (*STORE_ERRORS, TimeoutError) as error:
+            _log.warning("upload left behind", key=target["Key"], reason=error_code(error))
         raise
 
 

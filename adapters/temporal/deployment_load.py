@@ -47,7 +47,7 @@ class DeploymentLoad:
 
 
 class DeploymentLoadClient:
-    """Asks Temporal for the load: nine requests of a few milliseconds.
+    """Asks Temporal for the load: eleven requests of a few milliseconds.
 
     Args:
         client: The connection to Temporal.

@@ -22,7 +22,7 @@ from adapters.temporal.errors import (
 )
 from domain.erasure_messages import ErasureRequest, StoppedRun
 from workflows.erase_process import EraseProcess
-from workflows.starts import deliver_webhook_options, erase_process_options
+from workflows.starts import bundle_workflow_id, deliver_webhook_options, erase_process_options
 
 # A worker that lost its connection may write for so long after its run was ended from outside.
 _RECENT = timedelta(minutes=1)
@@ -81,6 +81,10 @@ class ErasureClient:
     async def erase_deliveries(self, delivery_ids: Sequence[str]) -> int:
         """Delete every execution of these deliveries, open ones included. Returns how many there were."""
         return await self._erase([deliver_webhook_options(each)["id"] for each in delivery_ids])
+
+    async def erase_builds(self, bundle_ids: Sequence[str]) -> int:
+        """Delete every execution that builds these bundles, open ones included. Returns how many there were."""
+        return await self._erase([bundle_workflow_id(each) for each in bundle_ids])
 
     async def _erase(self, workflow_ids: Sequence[str]) -> int:
         query = "WorkflowId IN ({})".format(", ".join(f"'{each}'" for each in workflow_ids))

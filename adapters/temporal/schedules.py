@@ -26,6 +26,7 @@ from workflows.options import PROCESSES_QUEUE
 from workflows.review_alerts import ReviewAlerts
 from workflows.starts import HOUSEKEEPING
 from workflows.sweep_batches import SweepBatches
+from workflows.sweep_bundles import SweepBundles
 from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
@@ -58,6 +59,7 @@ SWEEP_DELIVERIES = WorkflowSchedule(
     "sweep-deliveries", SweepDeliveries.run, timedelta(minutes=5), "overdue webhooks"
 )
 SWEEP_BATCHES = WorkflowSchedule("sweep-batches", SweepBatches.run, timedelta(minutes=5), "batches left alone")
+SWEEP_BUNDLES = WorkflowSchedule("sweep-bundles", SweepBundles.run, timedelta(hours=6), "old bundles")
 SWEEP_HISTORY = WorkflowSchedule("sweep-history", SweepHistory.run, timedelta(hours=6), "old history")
 SWEEP_ERASURES = WorkflowSchedule(
     "sweep-erasures", SweepErasures.run, timedelta(minutes=10), "unfinished erasures, and processes past retention"
@@ -70,7 +72,7 @@ REVIEW_ALERTS = WorkflowSchedule("review-alerts", ReviewAlerts.run, timedelta(mi
 AUDIT_STORE = WorkflowSchedule("audit-store", AuditStore.run, timedelta(days=1), "audit of the bucket")
 
 SCHEDULES = (
-    *(SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_HISTORY, SWEEP_ERASURES),
+    *(SWEEP_UPLOADS, SWEEP_DELIVERIES, SWEEP_BATCHES, SWEEP_BUNDLES, SWEEP_HISTORY, SWEEP_ERASURES),
     *(SWEEP_WATCHES, REVIEW_ALERTS, AUDIT_STORE),
 )
 

@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.logs import log_cause
 from adapters.temporal.errors import CALL_TIMEOUT, translating_temporal_errors
-from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, COURT_QUEUE, PROCESSES_QUEUE
 
 # A long poll without a task and the interval of a worker's heartbeats are a minute each; both may be a little late.
 SIGN_OF_LIFE_SECONDS = 75.0
@@ -26,6 +26,7 @@ _NOT_TOLD = frozenset(
 TASK_TYPES: Mapping[str, Sequence[TaskQueueType.ValueType]] = {
     PROCESSES_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
     COURT_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,),
+    BUNDLES_QUEUE: (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
 }
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api.deps import CaseServiceDep, PresenterDep, Reader, VisitsDep, WatchServiceDep
-from api.pages import actions, archive, home, sign_in
+from api.deps import BundleServiceDep, CaseServiceDep, PresenterDep, Reader, VisitsDep, WatchServiceDep
+from api.pages import actions, archive, bundle, home, sign_in
 from api.pages.document_list import DocumentQuery, PageView
 from api.pages.rendering import STATIC, PageRoute, render_page
 from api.pages.view import ProcessReader
@@ -25,9 +25,9 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 async def _process_reader(
-    presenter: PresenterDep, cases: CaseServiceDep, watches: WatchServiceDep
+    presenter: PresenterDep, cases: CaseServiceDep, watches: WatchServiceDep, bundles: BundleServiceDep
 ) -> ProcessReader:
-    return ProcessReader(presenter, cases, watches)
+    return ProcessReader(presenter, cases, watches, bundles)
 
 
 _Reader = Annotated[ProcessReader, Depends(_process_reader)]
@@ -72,7 +72,7 @@ async def get_static(request: Request, name: str) -> Response:
 # For the page's links: here, a problem is a page for people, and a session that has ended leads to the sign-in.
 router.add_api_route("/ui/processes/{number}/documents/{document_id}/content", processes.get_content)
 
-for _module in (home, archive, actions, sign_in):
+for _module in (home, archive, bundle, actions, sign_in):
     router.include_router(_module.router)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from api.pages.bundle import ONE_PDF
 from api.pages.document_list import DocumentList, DocumentQuery, PageView, read_documents
 from api.pages.news import News, read_news
 from api.pages.timeline import Timeline, read_timeline
@@ -16,8 +17,10 @@ from api.pagination import PROCESS_CURSOR
 from api.presenters import ProcessPresenter, status_of
 from api.schemas.cases import CaseBody, RelatedProcessBody
 from api.schemas.watches import WatchBody
+from api.services.bundles import BundleService
 from api.services.cases import CaseService
 from api.services.watches import WatchService
+from domain.bundles import Bundle, BundleState
 from domain.clients import Client, Scope
 from domain.completeness import Completeness, Outcome, Phase, ProcessStatus
 from domain.documents import Failure, quotes_court
@@ -64,6 +67,7 @@ class ProcessView:
         watch: The client's watch of the process. None if it does not watch it.
         timeline: A page of the timeline, if the page shows that instead of the documents.
         case: What the last listing says of the case, if the page shows that instead of the documents.
+        bundle: The PDF of all documents, if it was requested. None while a run is open.
     """
 
     number: str
@@ -82,9 +86,15 @@ class ProcessView:
     watch: WatchBody | None = None
     timeline: Timeline | None = None
     case: CaseBody | None = None
+    bundle: Bundle | None = None
 
     # How many parties of an instance, lawyers of a party and related processes the page lists.
     max_listed: ClassVar[int] = 100
+
+    @property
+    def is_building(self) -> bool:
+        """Whether the PDF is being built, so that the page refreshes itself."""
+        return self.bundle is not None and self.bundle.state is BundleState.BUILDING
 
     @property
     def related(self) -> tuple[tuple[RelatedProcessBody, bool], ...]:
@@ -197,6 +207,7 @@ class ProcessReader:
     presenter: ProcessPresenter
     cases: CaseService
     watches: WatchService
+    bundles: BundleService
 
     async def read(self, number: ProcessNumber, client: Client, query: DocumentQuery, visit: Visit) -> ProcessView:
         """Read what the page of a process shows.
@@ -217,6 +228,7 @@ class ProcessReader:
         run = process.latest_run
         documents = await read_documents(self.presenter.catalog, process.number, client, query)
         view = query.view if state else PageView.DOCUMENTS
+        has_bundle = open_run is None and documents.readable > 0
         return ProcessView(
             number=process.number,
             court=process.court,
@@ -238,6 +250,7 @@ class ProcessReader:
             if view is PageView.TIMELINE
             else None,
             case=await self.cases.get(client, number) if view is PageView.CASE else None,
+            bundle=await self.bundles.find(number, client, ONE_PDF) if has_bundle else None,
         )
 
 

@@ -27,6 +27,7 @@ class ProblemCode(StrEnum):
     PROCESS_UNKNOWN = "process_unknown"
     DOCUMENT_UNKNOWN = "document_unknown"
     BATCH_UNKNOWN = "batch_unknown"
+    BUNDLE_UNKNOWN = "bundle_unknown"
     DELIVERY_UNKNOWN = "delivery_unknown"
     ERASURE_UNKNOWN = "erasure_unknown"
     WATCH_UNKNOWN = "watch_unknown"
@@ -34,6 +35,8 @@ class ProblemCode(StrEnum):
     PROCESS_ERASED = "process_erased"
     # Conflict with the current state.
     DOCUMENT_NOT_AVAILABLE = "document_not_available"
+    BUNDLE_NOT_READY = "bundle_not_ready"
+    NOTHING_TO_BUNDLE = "nothing_to_bundle"
     NO_OPEN_RUN = "no_open_run"
     RUN_FINISHING = "run_finishing"
     NOTHING_TO_RETRY = "nothing_to_retry"
@@ -80,6 +83,7 @@ _STATUSES = {
             ProblemCode.PROCESS_UNKNOWN,
             ProblemCode.DOCUMENT_UNKNOWN,
             ProblemCode.BATCH_UNKNOWN,
+            ProblemCode.BUNDLE_UNKNOWN,
             ProblemCode.DELIVERY_UNKNOWN,
             ProblemCode.ERASURE_UNKNOWN,
             ProblemCode.WATCH_UNKNOWN,
@@ -90,6 +94,8 @@ _STATUSES = {
     **dict.fromkeys(
         (
             ProblemCode.DOCUMENT_NOT_AVAILABLE,
+            ProblemCode.BUNDLE_NOT_READY,
+            ProblemCode.NOTHING_TO_BUNDLE,
             ProblemCode.NO_OPEN_RUN,
             ProblemCode.RUN_FINISHING,
             ProblemCode.NOTHING_TO_RETRY,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
 from fastapi.routing import APIRoute
@@ -10,6 +11,7 @@ from pydantic import Field
 from starlette.routing import BaseRoute
 
 from api.schemas.webhook_events import (
+    BundleReady,
     DocumentsAdded,
     DocumentsUnlisted,
     ProcessCancelled,
@@ -37,6 +39,10 @@ _Signatures = Annotated[
         description="`v1,` and base64. Several, separated by spaces, while secrets are rotated.",
     ),
 ]
+
+
+async def _receive_bundle(body: BundleReady, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
+    """Called once when the bundle is ready. Repeated with the same id until it is accepted."""
 
 
 async def _receive(body: RunEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
@@ -71,13 +77,24 @@ def run_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:
         operation: The route's operation id.
         url_expression: Where the URL is in the request, as an OpenAPI runtime expression.
     """
+    return _callback(url_expression, _receive, "end_of_run", f"{operation}_end_of_run", "Run ended")
+
+
+def bundle_ready_callback(operation: str, url_expression: str) -> list[BaseRoute]:
+    """Return the OpenAPI callback of the route that requests a bundle. Takes the same arguments."""
+    return _callback(url_expression, _receive_bundle, "bundle_ready", f"{operation}_bundle_ready", "Bundle ready")
+
+
+def _callback(
+    url_expression: str, receive: Callable[..., Any], name: str, operation_id: str, summary: str
+) -> list[BaseRoute]:
     route = APIRoute(
         url_expression,
-        _receive,
+        receive,
         methods=["POST"],
-        name="end_of_run",
-        operation_id=f"{operation}_end_of_run",
-        summary="Run ended",
+        name=name,
+        operation_id=operation_id,
+        summary=summary,
         status_code=204,
         response_description="Accepted. Any 2xx status will do.",
     )

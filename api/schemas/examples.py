@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from api.problems.codes import ProblemCode
+from api.schemas.bundle_examples import OPEN_BUNDLE, READY_BUNDLE
 from api.schemas.case_examples import CASE_BODIES
 
 _NUMBER: Final = "1011745-77.2025.8.11.0041"
@@ -225,6 +226,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "next_cursor": None,
         "failures_next": None,
     },
+    "BundleBody": READY_BUNDLE,
     "BatchBody": {**_BATCH, "items": _ITEMS, "warnings": []},
     "AccessesBody": {
         "accesses": [
@@ -276,7 +278,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "ReadyBody": {
         "status": "ok",
         "parts": {"database": "ok", "storage": "ok", "temporal": "ok"},
-        "workers": {"processes": 1, "court": 1},
+        "workers": {"processes": 1, "court": 1, "bundles": 1},
         "advice": None,
     },
     "ProblemPageBody": {
@@ -299,6 +301,7 @@ OPEN_BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "StatusBody": {**_OPEN_HEAD, "phase": "finishing", "failures_by_code": {}, "warnings": []},
     "ErasureBody": {**_ERASURE, "state": "running", "completed_at": None},
+    "BundleBody": OPEN_BUNDLE,
 }
 EVENT_STREAM: Final = 'event: progress\nid: 0d97bbea\ndata: {"status": "processing", …}\n\n'
 METRICS: Final = "autos_court_answering 1.0\n"
@@ -311,6 +314,9 @@ _DETAILS: Final = {
     ProblemCode.PROCESS_UNKNOWN: f"Nothing is known of {_NUMBER}. Request it with auto_download=true to start a "
     "download.",
     ProblemCode.DOCUMENT_UNKNOWN: f"Process {_NUMBER} has no document with this id.",
+    ProblemCode.BUNDLE_UNKNOWN: f"Process {_NUMBER} has no bundle with this id.",
+    ProblemCode.BUNDLE_NOT_READY: "The bundle is being built. Wait until its state is ready.",
+    ProblemCode.NOTHING_TO_BUNDLE: "No document is stored that was asked for. Request a download first.",
     ProblemCode.BATCH_UNKNOWN: "There is no batch with this id.",
     ProblemCode.DELIVERY_UNKNOWN: "There is no delivery with this id.",
     ProblemCode.WATCH_UNKNOWN: f"You do not watch {_NUMBER}.",
@@ -344,6 +350,7 @@ _CODES_BY_STATUS: Final = {
 }
 # The first of these whose word is in the path.
 _UNKNOWN: Final = {
+    "{bundle_id}": ProblemCode.BUNDLE_UNKNOWN,
     "{document_id}": ProblemCode.DOCUMENT_UNKNOWN,
     "/erasure": ProblemCode.ERASURE_UNKNOWN,
     "/watch": ProblemCode.WATCH_UNKNOWN,
@@ -353,6 +360,8 @@ _UNKNOWN: Final = {
     "": ProblemCode.NOT_FOUND,
 }
 _CONFLICTS: Final = {
+    "{bundle_id}": ProblemCode.BUNDLE_NOT_READY,
+    "/bundles": ProblemCode.NOTHING_TO_BUNDLE,
     "/content": ProblemCode.DOCUMENT_NOT_AVAILABLE,
     "/webhooks": ProblemCode.DELIVERY_PENDING,
     "/court": ProblemCode.SECRET_KEY_MISSING,

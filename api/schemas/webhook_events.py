@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.schemas.base import Body, UtcTime
+from api.schemas.bundles import BundleBody
 from api.schemas.documents import DocumentBody
 from api.schemas.processes import RunBody
 from domain.alerts import AlertState
@@ -145,6 +146,25 @@ class WatchChecked(_Event):
     data: WatchCheckedBody
 
 
+class ReadyBundleBody(Body):
+    """A bundle that is ready."""
+
+    process_number: str
+    court: str
+    bundle: BundleBody | None = Field(
+        description="With a link signed for this attempt. Null if the client's keys may not read all that is "
+        "inside, or the bundle was deleted meanwhile."
+    )
+    bundle_url: str = Field(description="URL of the bundle, with fresh links.")
+
+
+class BundleReady(_Event):
+    """A bundle is ready."""
+
+    type: Literal[EventType.BUNDLE_READY]
+    data: ReadyBundleBody
+
+
 class TestedBody(Body):
     """The client that requested a test."""
 
@@ -206,7 +226,9 @@ class EndpointDisabledBody(_AlertBody):
 class NoWorkerBody(_AlertBody):
     """The task queue that no worker serves."""
 
-    queue: str = Field(description="`processes`: runs and webhooks; `court`: requests to the court.")
+    queue: str = Field(
+        description="`processes`: runs and webhooks; `court`: requests to the court; `bundles`: builds of bundles."
+    )
 
 
 class WatchLateBody(_AlertBody):
@@ -273,6 +295,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.DOCUMENTS_UNLISTED: DocumentsUnlisted,
     EventType.SECRECY_CHANGED: SecrecyChanged,
     EventType.WATCH_CHECKED: WatchChecked,
+    EventType.BUNDLE_READY: BundleReady,
     EventType.WEBHOOK_TEST: WebhookTest,
     EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
     EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,

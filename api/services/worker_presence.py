@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from domain.errors import DependencyUnavailable
 from domain.serializers import Json
-from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, COURT_QUEUE, PROCESSES_QUEUE
 
-QUEUES = (PROCESSES_QUEUE, COURT_QUEUE)
+QUEUES = (PROCESSES_QUEUE, COURT_QUEUE, BUNDLES_QUEUE)
+_QUEUES_OF_RUNS = frozenset({PROCESSES_QUEUE, COURT_QUEUE})
 NO_WORKER = "no_worker"
 # An older answer says nothing about now.
 _MAX_AGE_SECONDS = 30.0
@@ -58,7 +59,7 @@ class WorkerPresence:
         return tuple(queue for queue, count in self.counts.items() if count == 0)
 
     def warnings(self) -> list[Json]:
-        """Return a warning for each queue without a worker, for the bodies that describe an open run."""
+        """Return a warning for each queue of runs without a worker, for the bodies that describe an open run."""
         return [
             {
                 "code": NO_WORKER,
@@ -66,6 +67,7 @@ class WorkerPresence:
                 "and starts or goes on as soon as one is.",
             }
             for queue in self.unserved
+            if queue in _QUEUES_OF_RUNS
         ]
 
     def advice(self) -> str | None:
@@ -73,7 +75,7 @@ class WorkerPresence:
         if unserved := self.unserved:
             return (
                 f"No worker is at work for {' and '.join(unserved)}: start one (`autos worker`), or see why it "
-                "does not poll. Runs and webhooks are kept and wait for it."
+                "does not poll. Runs, webhooks and bundles are kept and wait for it."
             )
         if None in self.counts.values():
             return "Temporal does not say which workers are at work: look at the workers' own logs."

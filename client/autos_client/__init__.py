@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from autos_client.async_client import AsyncAutos
 from autos_client.batch_models import Batch, BatchItem, BatchSummary
+from autos_client.bundle_models import Bundle, BundleFailure, BundleProgress, Omission
+from autos_client.bundles import BundleFailed, BundleState
 from autos_client.case_models import (
     Case,
     CaseDocument,
@@ -77,6 +79,11 @@ __all__ = [
     "Batch",
     "BatchItem",
     "BatchSummary",
+    "Bundle",
+    "BundleFailed",
+    "BundleFailure",
+    "BundleProgress",
+    "BundleState",
     "Case",
     "CaseDocument",
     "CaseInstance",
@@ -103,6 +110,7 @@ __all__ = [
     "Movement",
     "NoAnswer",
     "NotFound",
+    "Omission",
     "Outage",
     "Party",
     "Patience",

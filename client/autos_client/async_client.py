@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autos_client.asynchronous.batches import BatchMethods
+from autos_client.asynchronous.bundles import BundleMethods
 from autos_client.asynchronous.cases import CaseMethods
 from autos_client.asynchronous.court import CourtMethods
 from autos_client.asynchronous.erasures import ErasureMethods
@@ -16,6 +17,7 @@ from autos_client.asynchronous.webhooks import WebhookMethods
 class AsyncAutos(
     ProcessMethods,
     RunMethods,
+    BundleMethods,
     BatchMethods,
     WatchMethods,
     WebhookMethods,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autos_client.blocking.batches import BatchMethods
+from autos_client.blocking.bundles import BundleMethods
 from autos_client.blocking.cases import CaseMethods
 from autos_client.blocking.court import CourtMethods
 from autos_client.blocking.erasures import ErasureMethods
@@ -16,6 +17,7 @@ from autos_client.blocking.webhooks import WebhookMethods
 class Autos(
     ProcessMethods,
     RunMethods,
+    BundleMethods,
     BatchMethods,
     WatchMethods,
     WebhookMethods,

@@ -53,10 +53,17 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Download from a link into the sink. The result is the HTTP status; the sink gets bytes only if it is 200."""
+    """Download from a link into the sink. The result is the HTTP status.
+
+    Attributes:
+        sink: Gets bytes only if the status is 200, or 206 with ``first_byte``.
+        first_byte: Leave out the bytes before it. The status is 206 then, and 200 if the store sends all of them:
+            in that case the sink gets only those from there on.
+    """
 
     url: str = field(repr=False)
     sink: Sink = field(repr=False)
+    first_byte: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _MAX_TIMEOUTS_PER_ANSWER = 10
 # No compression: the digest is that of the stored bytes.
 FETCH_HEADERS = {"Accept-Encoding": "identity"}
+
 # A link that is not a URL raises InvalidURL.
 DOWNLOAD_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL)
 # As long as the API accepts it.
@@ -105,6 +106,31 @@ def stream_arguments(call: Call[Any], timeout: float) -> dict[str, Any]:
         "json": call.json,
         "timeout": httpx2.Timeout(timeout, read=timeout + call.hold_seconds),
     }
+
+
+def range_headers(first_byte: int) -> dict[str, str]:
+    """Return the header that asks for the bytes of a file from one on. Empty for all of them."""
+    return {"Range": f"bytes={first_byte}-"} if first_byte else {}
+
+
+class RestOfFile:
+    """Takes the bytes of an answer from one on, whether the store has left out those before it or not.
+
+    Args:
+        status: The status of the answer.
+        first_byte: The first byte that is wanted.
+    """
+
+    def __init__(self, status: int, first_byte: int) -> None:
+        """Start before the first bytes of the answer."""
+        self.is_wanted = status == 200 or (status == 206 and first_byte > 0)
+        self._surplus = first_byte if status == 200 else 0
+
+    def of(self, piece: bytes) -> bytes:
+        """Return what is wanted of the next bytes."""
+        rest = piece[self._surplus :]
+        self._surplus -= len(piece) - len(rest)
+        return rest
 
 
 class AnswerReader:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from autos_client_cli import accesses, batch, cases, court, deliveries, erasure, get, listing, runs, watch
+from autos_client_cli import (
+    accesses,
+    batch,
+    bundle,
+    cases,
+    court,
+    deliveries,
+    erasure,
+    get,
+    listing,
+    runs,
+    verify,
+    watch,
+)
 from autos_client_cli.command_help import Command
 from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.printing import print_lines, replace_what_encodings_lack
@@ -28,8 +41,10 @@ def add_client_commands(app: typer.Typer) -> None:
     """
     for command, name, text, epilog in (
         (get.get, "get", get.GET_HELP, get.GET_EXAMPLES),
+        (bundle.bundle, "bundle", bundle.BUNDLE_HELP, bundle.BUNDLE_EXAMPLES),
         (batch.batch, "batch", batch.BATCH_HELP, batch.BATCH_EXAMPLES),
         (listing.list_processes, "list", listing.LIST_HELP, listing.LIST_EXAMPLES),
+        (verify.verify, "verify", verify.VERIFY_HELP, verify.VERIFY_EXAMPLES),
     ):
         app.command(name, cls=Command, help=text, epilog=epilog, rich_help_panel=t("Processes"))(command)
     app.add_typer(watch.app, name="watch", rich_help_panel=t("Processes"))

@@ -14,7 +14,7 @@ from autos_client_cli.errors import CommandError, ExitCode
 from autos_client_cli.get_many import GetOptions, ManyDownloads
 from autos_client_cli.get_results import worst_of
 from autos_client_cli.interruptions import Interrupted, run_interruptibly
-from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, patience_seconds
+from autos_client_cli.options import DEFAULT_PATIENCE, PatienceTime, Quiet, patience_seconds
 from autos_client_cli.printing import print_line, printable
 from autos_client_cli.process_numbers import canonical_number
 from autos_client_cli.text_input import STANDARD_INPUT, read_lines
@@ -82,7 +82,7 @@ def get(
     as_json: Annotated[
         bool, typer.Option("--json", help=t("Print one JSON object for each process, when it is finished."))
     ] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Download processes, and save their documents."""
     seconds = patience_seconds(patience)

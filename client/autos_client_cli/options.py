@@ -10,6 +10,7 @@ from autos_client_cli.durations import parse_duration
 from autos_client_cli.texts import t
 
 AsJson = Annotated[bool, typer.Option("--json", help=t("Print the API's answer as JSON."))]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help=t("Print only what went wrong."))]
 AsLines = Annotated[bool, typer.Option("--json", help=t("Print one JSON object a line."))]
 AtMost = Annotated[
     int,

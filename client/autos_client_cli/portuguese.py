@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from autos_client_cli.portuguese_cases import CASE_TEXTS
+from autos_client_cli.portuguese_bundle import BUNDLE_TEXTS
 from autos_client_cli.portuguese_erasure import ERASURE_TEXTS
 from autos_client_cli.portuguese_watch import WATCH_TEXTS
 
 PORTUGUESE = {
-    **CASE_TEXTS,
+    **BUNDLE_TEXTS,
     **ERASURE_TEXTS,
     **WATCH_TEXTS,
     # The program.
@@ -386,6 +386,7 @@ PORTUGUESE_PROBLEMS = {
     "forbidden": "A chave não permite isto. Peça outra a quem administra o serviço.",
     "rate_limited": "Pedidos demais. Espere um pouco e tente de novo.",
     "process_erased": "Este processo foi apagado. Quem administra o serviço pode liberá-lo.",
+    "nothing_to_bundle": "Nenhum documento pedido está guardado. Baixe o processo primeiro.",
     "process_held": "Este processo está sob guarda legal e não é apagado.",
     "erasure_running": "Este processo está sendo apagado. Espere o fim.",
     "erasure_unknown": "Este processo nunca foi apagado.",

@@ -7,14 +7,15 @@ import json
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHandle
+from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowFailureError, WorkflowHandle
 
 from adapters.storage import open_s3
-from adapters.temporal.schedules import AUDIT_STORE, SWEEP_HISTORY, WorkflowSchedule
+from adapters.temporal.schedules import AUDIT_STORE, SWEEP_BUNDLES, SWEEP_HISTORY, WorkflowSchedule
 from domain.storage import object_prefix
 from tests.support.buckets import open_bucket, storage_address
 from tests.support.conditions import eventually
@@ -158,10 +159,26 @@ async def damage(stack: RunningStack) -> None:
         await s3.put_object(Bucket=address.bucket, Key=orphan, Body=b"bytes")
 
 
+async def _record_bundles(stack: RunningStack, receiver: Receiver) -> None:
+    """A PDF whose subscriber is told, and one whose build is cancelled while it converts."""
+    number = await stack.create_ended_run(6)
+    for name, is_cancelled in (("bundle-ready", False), ("bundle-cancelled", True)):
+        options = {"format": "pdf", "order": "listed" if is_cancelled else "filed"}
+        body = {**options, "webhook_url": f"{receiver.url}/{number}/{name}"}
+        answer = await stack.api.post(f"/processes/{number}/bundles", json=body)
+        build: WorkflowHandle[object, object] = stack.temporal.get_workflow_handle(f"bundle-{answer.json()['id']}")
+        if is_cancelled:
+            await build.cancel()
+        with suppress(WorkflowFailureError):
+            await build.result()
+        await _write(build, name)
+
+
 async def _record_schedules(stack: RunningStack) -> None:
     await damage(stack)
     await _write(await _run_now(stack, AUDIT_STORE), "audit-repaired")
     await _write(await _run_now(stack, SWEEP_HISTORY), "sweep-history")
+    await _write(await _run_now(stack, SWEEP_BUNDLES), "sweep-bundles")
 
 
 async def _run_now(stack: RunningStack, schedule: WorkflowSchedule) -> WorkflowHandle[object, object]:
@@ -201,6 +218,7 @@ async def _record() -> None:
                 await erased(stack, receiver, number)
                 await stack.set_latency(0)
                 await _write(stack.temporal.get_workflow_handle(f"erase-{number}"), "erase-running-download")
+                await _record_bundles(stack, receiver)
                 await _record_schedules(stack)
                 await _write(stack.temporal.get_workflow_handle("court"), "monitor-throttled-and-refused")
                 async for delivery in stack.temporal.list_workflows("WorkflowType = 'DeliverWebhook'"):

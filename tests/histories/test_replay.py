@@ -12,12 +12,14 @@ from temporalio.worker import Replayer
 from activities.spans import trace_interceptors
 from adapters.telemetry import open_tracer
 from workflows.audit_store import AuditStore
+from workflows.build_bundle import BuildBundle
 from workflows.deliver_webhook import DeliverWebhook
 from workflows.download_batch import DownloadBatch
 from workflows.download_process import DownloadProcess
 from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.request_headers import RequestHeadersInterceptor
+from workflows.sweep_bundles import SweepBundles
 from workflows.sweep_history import SweepHistory
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json"))
@@ -28,6 +30,8 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "audit-repaired",
         "batch",
         "batch-cancelled",
+        "bundle-cancelled",
+        "bundle-ready",
         "deliver-second-attempt",
         "download-cancelled",
         "download-completed",
@@ -38,6 +42,7 @@ def test_there_are_histories_of_the_main_scenarios() -> None:
         "download-refused",
         "erase-running-download",
         "monitor-throttled-and-refused",
+        "sweep-bundles",
         "sweep-history",
     }
 
@@ -48,7 +53,8 @@ async def test_a_recorded_history_replays(path: Path, traced: bool) -> None:
     tracer = open_tracer("http://127.0.0.1:1" if traced else None, None, service="autos-worker")
     replayer = Replayer(
         workflows=[
-            *(AuditStore, DeliverWebhook, DownloadBatch, DownloadProcess, EraseProcess, MonitorCourt, SweepHistory),
+            *(AuditStore, BuildBundle, DeliverWebhook, DownloadBatch, DownloadProcess, EraseProcess, MonitorCourt),
+            *(SweepBundles, SweepHistory),
         ],
         interceptors=[*trace_interceptors(tracer), RequestHeadersInterceptor()],
     )

@@ -40,6 +40,24 @@ class Bucket:
         listed = await self._client.list_objects_v2(Bucket=self._name, Prefix=f"{DOCUMENTS_PREFIX}{number}/")
         return [item["Key"] for item in listed.get("Contents", [])]
 
+    async def list_uploads_under(self, prefix: str) -> list[str]:
+        """Return the keys of unfinished uploads under a prefix."""
+        listed = await self._client.list_multipart_uploads(Bucket=self._name, Prefix=prefix)
+        return [upload["Key"] for upload in listed.get("Uploads", [])]
+
+    async def list_keys_under(self, prefix: str) -> list[str]:
+        """Return the keys of objects under a prefix."""
+        listed = await self._client.list_objects_v2(Bucket=self._name, Prefix=prefix)
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Store an object."""
+        await self._client.put_object(Bucket=self._name, Key=key, Body=body)
+
+    async def delete(self, key: str) -> None:
+        """Delete an object."""
+        await self._client.delete_object(Bucket=self._name, Key=key)
+
     async def wait_until_half_uploaded(self, number: str, *, parts: int = 1) -> None:
         """Wait until so many parts of a process's one document are uploaded. The upload must not be complete."""
 

@@ -49,6 +49,11 @@ VENDORS = {
     "cryptography": {"adapters/security/encryption.py", "devstack/object_store.py"},
     "httpcore2": {"adapters/webhooks/"},
     "standardwebhooks": {"adapters/webhooks/", "devstack/", "client/"},
+    "fpdf": {"adapters/bundles/"},
+    "pikepdf": {"adapters/bundles/", "adapters/content/pdf_inspection_program.py"},
+    "PIL": {"adapters/bundles/"},
+    "striprtf": {"adapters/bundles/"},
+    "weasyprint": {"adapters/bundles/html_conversion.py"},
     "puremagic": {"adapters/content/media_types.py"},
     "fastapi": {"api/"},
     "jinja2": {"api/pages/"},
@@ -152,7 +157,7 @@ def test_each_vendor_library_is_imported_only_in_its_room(vendor: str) -> None:
     assert elsewhere == []
 
 
-def test_adapters_import_no_other_adapter_except_logs() -> None:
+def test_adapters_import_no_other_adapter_except_logs_and_sandbox() -> None:
     def adapter(name: str) -> str:
         return name.removeprefix("adapters").strip("./").replace("/", ".").split(".")[0]
 
@@ -162,7 +167,7 @@ def test_adapters_import_no_other_adapter_except_logs() -> None:
         if _get_room(found.file) == "adapters"
         and found.top == "adapters"
         and adapter(found.file) != adapter(found.name)
-        and adapter(found.name) != "logs"
+        and adapter(found.name) not in {"logs", "sandbox"}
     }
     assert across == set()
 
@@ -184,6 +189,15 @@ def test_workflows_import_nothing_that_does_io() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     assert found == "[]"
+
+
+def test_whoever_orders_a_bundle_loads_none_of_the_libraries_that_build_it() -> None:
+    program = (
+        "import sys, adapters.bundles.conversion, adapters.bundles.pdf, adapters.bundles.zip_archive\n"
+        "print(sorted({'fpdf', 'pikepdf', 'PIL', 'striprtf', 'weasyprint'} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_the_tree_holds_no_packages() -> None:

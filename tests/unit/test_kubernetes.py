@@ -166,8 +166,10 @@ def test_pods_have_minimal_privileges(name: str) -> None:
     }
     assert pod["automountServiceAccountToken"] is False
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert [volume["name"] for volume in pod["volumes"] if "emptyDir" in volume] == ["tmp"]
-    assert [mount["mountPath"] for mount in container["volumeMounts"]] == COMPOSE[name]["tmpfs"]
+    disks = ["scratch", "tmp"] if name == "worker" else ["tmp"]
+    assert [volume["name"] for volume in pod["volumes"] if "emptyDir" in volume] == disks
+    volumes = [volume.partition(":")[2] for volume in COMPOSE[name].get("volumes", ())]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == COMPOSE[name]["tmpfs"] + volumes
 
 
 def test_probes_ask_what_exists() -> None:

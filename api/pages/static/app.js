@@ -9,14 +9,15 @@ document.querySelectorAll("[data-enter=submits]").forEach((field) => {
   });
 });
 
-// Refreshes the page of a process while a run is open. Without this script the page shows the state when it was loaded.
+// Refreshes the page of a process while a run is open or its PDF is being built. Without this script the page shows the state when it was loaded.
 (() => {
   const MIN_PAUSE_MS = 1000;
   const POLL_MS = 3000;
 
   const live = document.getElementById("live");
   const announcement = document.getElementById("announcement");
-  if (!live || live.dataset.open !== "yes") return;
+  const isChanging = () => live.dataset.open === "yes" || live.dataset.building === "yes";
+  if (!live || !isChanging()) return;
 
   // Hides the reload button: the page refreshes itself.
   document.documentElement.classList.add("scripted");
@@ -97,7 +98,7 @@ document.querySelectorAll("[data-enter=submits]").forEach((field) => {
           await load();
         } catch (error) {
           console.warn("The page could not be refreshed. It will be tried again.", error);
-          wanted = live.dataset.open === "yes";
+          wanted = isChanging();
         }
         await new Promise((resolve) => setTimeout(resolve, MIN_PAUSE_MS));
       }
@@ -107,12 +108,16 @@ document.querySelectorAll("[data-enter=submits]").forEach((field) => {
   }
 
   function poll() {
-    if (live.dataset.open !== "yes") return;
+    if (!isChanging()) return;
     refresh();
     setTimeout(poll, POLL_MS);
   }
 
   announcement.textContent = document.getElementById("status").textContent;
+  if (live.dataset.open !== "yes") {
+    poll();
+    return;
+  }
   const events = new EventSource(live.dataset.events);
   events.addEventListener("progress", refresh);
   events.addEventListener("ended", async () => {

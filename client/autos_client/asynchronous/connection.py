@@ -117,8 +117,8 @@ class Connection:
         match step:
             case Send(call):
                 return await self._send(call)
-            case Download(url, sink):
-                return await self._download(url, sink)
+            case Download(url, sink, first_byte):
+                return await self._download(url, sink, first_byte)
             case Sleep(seconds):
                 return await self._sleep(seconds)
             case RunBlocking(task):
@@ -145,14 +145,16 @@ class Connection:
             lost = transfers.no_answer_error(f"{self._url}{call.path}", error)
         raise lost
 
-    async def _download(self, url: str, sink: flows.Sink) -> int:
+    async def _download(self, url: str, sink: flows.Sink, first_byte: int) -> int:
+        headers = transfers.range_headers(first_byte)
         try:
             with transfers.without_http_logs():
-                async with self._store.stream("GET", url) as response:
-                    if response.status_code == 200:
+                async with self._store.stream("GET", url, headers=headers) as response:
+                    rest = transfers.RestOfFile(response.status_code, first_byte)
+                    if rest.is_wanted:
                         async for piece in response.aiter_raw():
                             # The write goes to the page cache: a thread for each piece would cost more.
-                            sink.write(piece)
+                            sink.write(rest.of(piece))
                     return response.status_code
         except transfers.DOWNLOAD_ERRORS as error:
             lost = transfers.download_error(error)

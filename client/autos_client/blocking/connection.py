@@ -114,8 +114,8 @@ class Connection:
         match step:
             case Send(call):
                 return self._send(call)
-            case Download(url, sink):
-                return self._download(url, sink)
+            case Download(url, sink, first_byte):
+                return self._download(url, sink, first_byte)
             case Sleep(seconds):
                 return self._sleep(seconds)
             case RunBlocking(task):
@@ -141,12 +141,14 @@ class Connection:
             lost = transfers.no_answer_error(f"{self._url}{call.path}", error)
         raise lost
 
-    def _download(self, url: str, sink: flows.Sink) -> int:
+    def _download(self, url: str, sink: flows.Sink, first_byte: int) -> int:
+        headers = transfers.range_headers(first_byte)
         try:
-            with transfers.without_http_logs(), self._store.stream("GET", url) as response:
-                if response.status_code == 200:
+            with transfers.without_http_logs(), self._store.stream("GET", url, headers=headers) as response:
+                rest = transfers.RestOfFile(response.status_code, first_byte)
+                if rest.is_wanted:
                     for piece in response.iter_raw():
-                        sink.write(piece)
+                        sink.write(rest.of(piece))
                 return response.status_code
         except transfers.DOWNLOAD_ERRORS as error:
             lost = transfers.download_error(error)

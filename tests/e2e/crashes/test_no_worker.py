@@ -18,7 +18,7 @@ from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack, dead_service
 
-QUEUES = ("processes", "court")
+QUEUES = ("processes", "court", "bundles")
 RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
 ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}
 
@@ -69,13 +69,20 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
 ) -> None:
     stack, number = unattended_stack, fresh_number()
     await stack.create_process(number, 2, size_bytes=2_000)
-    assert (await wait_until_ready(stack, "ok", seconds=30))["workers"] == {"processes": 1, "court": 1}
+    assert (await wait_until_ready(stack, "ok", seconds=30))["workers"] == {
+        "processes": 1,
+        "court": 1,
+        "bundles": 1,
+    }
     # A second API on the same catalog must not report the same again.
     variables = ALERT_VARIABLES | {"AUTOS_ALERT_WEBHOOK_URL": f"{operator.url}/alerts"}
     async with running_api_beside(stack, **variables):
         with dead_service(stack, "worker", signal.SIGKILL):
             ready = await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS + 15)
-            assert (ready["workers"], set(ready["parts"].values())) == ({"processes": 0, "court": 0}, {"ok"})
+            assert (ready["workers"], set(ready["parts"].values())) == (
+                {"processes": 0, "court": 0, "bundles": 0},
+                {"ok"},
+            )
             assert "autos worker" in ready["advice"]
             for queue in QUEUES:
                 assert await read_metric(stack, f'autos_workers_polling{{queue="{queue}"}}') == "0.0"
@@ -92,16 +99,16 @@ async def test_a_killed_worker_is_noticed_everywhere_and_reported_once(
                 assert "Nothing is being downloaded now" in (await stack.api.get(path)).text
                 assert "Nada está sendo baixado agora" in (await stack.api.get(path, headers=portuguese)).text
 
-            await operator.wait_for_events("/alerts", 2)
-            assert received_alerts(operator) == [("raised", "court"), ("raised", "processes")]
-            assert await read_metric(stack, 'autos_alerts{kind="no_worker"}') == "2.0"
+            await operator.wait_for_events("/alerts", 3)
+            assert received_alerts(operator) == [("raised", queue) for queue in sorted(QUEUES)]
+            assert await read_metric(stack, 'autos_alerts{kind="no_worker"}') == "3.0"
 
         assert (await stack.wait_until_ended(number))["warnings"] == []
         assert (await wait_until_ready(stack, "ok", seconds=60))["advice"] is None
-        await operator.wait_for_events("/alerts", 4, seconds=60)
+        await operator.wait_for_events("/alerts", 6, seconds=60)
     # The events that the API has sent are complete in the log, so no worker sends them again.
     log = (await stack.api.get("/webhooks/deliveries", params={"client": "operator"})).json()["deliveries"]
-    assert [(delivery["status"], len(delivery["attempts"])) for delivery in log] == [("delivered", 1)] * 4
+    assert [(delivery["status"], len(delivery["attempts"])) for delivery in log] == [("delivered", 1)] * 6
     assert received_alerts(operator) == RAISED_AND_CLEARED
     for received in operator.events_at("/alerts"):
         assert_is_event(EventType.ALERT_NO_WORKER, received.event)
@@ -116,17 +123,17 @@ async def test_a_stopped_worker_is_noticed_at_once_and_sends_what_the_api_could_
     stack = unattended_stack
     await wait_until_ready(stack, "ok", seconds=30)
     operator.received.clear()
-    # Every attempt of the API fails, for both queues.
-    operator.planned_failures["/alerts"] = [503] * 6
+    # Every attempt of the API fails, for all queues.
+    operator.planned_failures["/alerts"] = [503] * 9
     with dead_service(stack, "worker", signal.SIGTERM):
         await wait_until_ready(stack, "degraded", seconds=SIGN_OF_LIFE_SECONDS / 3)
 
         async def attempted() -> bool:
-            return len(operator.rejected) == 6
+            return len(operator.rejected) == 9
 
         await eventually(attempted, "every attempt of the API", seconds=60)
         assert operator.events_at("/alerts") == []
-    await operator.wait_for_events("/alerts", 4, seconds=60)
+    await operator.wait_for_events("/alerts", 6, seconds=60)
 
     assert received_alerts(operator) == RAISED_AND_CLEARED
     raised = {one.event_id for one in operator.received if one.event["data"]["state"] == "raised"}

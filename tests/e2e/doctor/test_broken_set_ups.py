@@ -30,7 +30,7 @@ from tests.support.migrations import create_schema
 from tests.support.otlp_collector import running_collector
 from tests.support.stack import RunningStack
 from tests.support.store_proxy import StoreProxy, refuses_writes, store_proxy
-from workflows.options import COURT_QUEUE, PROCESSES_QUEUE
+from workflows.options import BUNDLES_QUEUE, COURT_QUEUE, PROCESSES_QUEUE
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 
@@ -228,17 +228,18 @@ async def idle() -> None:
 
 @asynccontextmanager
 async def idle_workers(client: Client) -> AsyncIterator[None]:
-    """Poll both task queues, for as long as the block lasts."""
+    """Poll all task queues, for as long as the block lasts."""
     options: dict[str, Any] = {"activities": [idle], "workflow_runner": UnsandboxedWorkflowRunner()}
     async with (
         Worker(client, task_queue=PROCESSES_QUEUE, workflows=[Idle], **options),
         Worker(client, task_queue=COURT_QUEUE, **options),
+        Worker(client, task_queue=BUNDLES_QUEUE, workflows=[Idle], **options),
     ):
 
         async def polled() -> bool:
             return all((await WorkerCountClient(client).count()).values())
 
-        await eventually(polled, "both task queues are polled")
+        await eventually(polled, "all task queues are polled")
         yield
 
 

@@ -19,4 +19,4 @@ async def test_a_healthy_api_is_live_and_ready(stack: RunningStack) -> None:
 
     body = await eventually(ready, "a worker for each queue")
     assert body.parts == {"database": "ok", "storage": "ok", "temporal": "ok"}
-    assert (body.workers, body.advice) == ({"processes": 1, "court": 1}, None)
+    assert (body.workers, body.advice) == ({"processes": 1, "court": 1, "bundles": 1}, None)

@@ -61,13 +61,15 @@ async def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 async def count_workers() -> dict[str, int]:
     """Count the workers as Temporal would. The queue ``court`` has none."""
-    return {"processes": 2, "court": 0}
+    return {"processes": 2, "court": 0, "bundles": 1}
 
 
 async def read_load() -> DeploymentLoad:
     """Return the load as Temporal would tell it."""
     open_runs = dict.fromkeys(Phase, 0) | {Phase.WAITING_FOR_COURT: 3}
-    return DeploymentLoad({"processes": Backlog(0, 0.0), "court": Backlog(7, 12.5)}, open_runs)
+    return DeploymentLoad(
+        {"processes": Backlog(0, 0.0), "court": Backlog(7, 12.5), "bundles": Backlog(0, 0.0)}, open_runs
+    )
 
 
 async def fail_to_read_load() -> DeploymentLoad:

@@ -34,6 +34,7 @@ from domain.secrecy import Secrecy
 from settings import load_settings
 from tests.support.listings import FIRST_DEGREE, listing_of
 from tests.support.numbers import fresh_number
+from tests.support.ready_bundles import create_ready_bundle
 
 SCOPES = [frozenset(scopes) for size in range(1, len(Scope) + 1) for scopes in combinations(Scope, size)]
 # Read only; all but `sealed`; read and `sealed`; all but read.
@@ -76,6 +77,7 @@ class Case:
     """A process with one stored and one failed document, both of one kind.
 
     Attributes:
+        bundle: A bundle of both, as a key with the scope `sealed` has requested it.
         revealing_texts: Texts that reveal something of the documents, wherever they appear.
         movement: The text of a movement about the stored document.
         case_texts: Texts about the parties, the related processes and the instance's basic data.
@@ -84,6 +86,7 @@ class Case:
     number: str
     stored: str
     failed: str
+    bundle: str
     revealing_texts: tuple[str, ...]
     movement: str
     case_texts: tuple[str, ...]
@@ -186,7 +189,8 @@ async def create_case(catalog: Catalog, kind: str) -> Case:
         '"size_bytes":7654321',
         key,
     )
-    return Case(number, stored, failed, revealing_texts, movement, (party, lawyer, related, subject))
+    bundle = await create_ready_bundle(catalog, number)
+    return Case(number, stored, failed, bundle, revealing_texts, movement, (party, lawyer, related, subject))
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +248,11 @@ async def test_every_route_withholds_documents_by_the_same_rule(
     assert ("location" in opened.headers) is not withheld
     if withheld:
         assert opened.json()["code"] == "sealed"
+    bundle = f"/processes/{case.number}/bundles/{case.bundle}"
+    assert (await service.get(bundle, scopes)).status_code == (403 if withheld else 200)
+    opened = await service.get(f"{bundle}/content", scopes)
+    assert opened.status_code == (403 if withheld else 307)
+    assert ("location" in opened.headers) is not withheld
     shown = await collect_document_bodies(service, case, scopes)
     assert case.stored in {document["id"] for document in shown}
     for document in shown:
@@ -268,6 +277,7 @@ async def test_no_route_reveals_withheld_texts(service: Service, scopes: frozens
     revealing_paths: set[str] = set()
     for kind, case in service.cases.items():
         values = {"number": case.number, "code": "sealed", "batch_id": "0" * 32, "delivery_id": "evt_0"}
+        values["bundle_id"] = case.bundle
         for document_id in (case.stored, case.failed):
             document_only = [path for path in service.paths if "{document_id}" in path]
             for path in document_only if document_id == case.failed else service.paths:

@@ -33,8 +33,9 @@ from tests.support.ports import bound_socket
 from tests.support.receiver import Receiver, running_receiver
 
 SECRET = "whsec_" + base64.b64encode(b"a synthetic secret of 32 bytes..").decode()
-NOBODY = {"processes": 0, "court": 0}
-EVERYBODY = {"processes": 1, "court": 2}
+# Of the two queues that runs need.
+NOBODY = {"processes": 0, "court": 0, "bundles": 1}
+EVERYBODY = {"processes": 1, "court": 2, "bundles": 1}
 
 
 @dataclass
@@ -137,7 +138,7 @@ async def test_without_workers_the_api_sends_the_alert_and_with_workers_they_sen
 async def test_a_queue_alone_without_workers_is_reported_by_the_workers_of_the_other(
     deployment: Deployment, operator: Receiver
 ) -> None:
-    assert await deployment.review({"processes": 1, "court": 0}) == 1
+    assert await deployment.review({"processes": 1, "court": 0, "bundles": 1}) == 1
     assert len(deployment.started) == 1
     assert operator.received == []
 
@@ -147,7 +148,7 @@ async def test_what_the_api_cannot_deliver_is_handed_to_a_worker_with_its_next_a
 ) -> None:
     monkeypatch.setattr(alert_delivery, "ATTEMPT_DELAYS", (0.0, 0.01, 0.01))
     operator.planned_failures["/alerts"] = [503] * 3
-    assert await deployment.review({"processes": 0, "court": 1}) == 1
+    assert await deployment.review({"processes": 0, "court": 1, "bundles": 1}) == 1
 
     async def handed_over() -> bool:
         return bool(deployment.started)
@@ -161,7 +162,7 @@ async def test_an_api_that_stops_leaves_its_further_attempts_to_a_worker(
     deployment: Deployment, operator: Receiver
 ) -> None:
     operator.planned_failures["/alerts"] = [503]
-    assert await deployment.review({"processes": 0, "court": 1}) == 1
+    assert await deployment.review({"processes": 0, "court": 1, "bundles": 1}) == 1
 
     async def attempted() -> bool:
         return bool(operator.rejected)
@@ -225,7 +226,7 @@ async def test_a_review_that_is_cut_off_has_ended_before_the_catalog_is_closed(
 
 async def test_an_address_that_is_gone_is_not_tried_again(deployment: Deployment, operator: Receiver) -> None:
     operator.planned_failures["/alerts"] = [410]
-    assert await deployment.review({"processes": 0, "court": 1}) == 1
+    assert await deployment.review({"processes": 0, "court": 1, "bundles": 1}) == 1
 
     async def given_up() -> bool:
         return await deployment.read_log() == [("failed", [410])]
@@ -244,7 +245,7 @@ async def test_nothing_is_concluded_within_the_patience_or_while_temporal_is_awa
     assert await deployment.review(NOBODY) == 2
     # Unknown is neither missing nor present.
     assert await deployment.review(None) == 2
-    assert deployment.presence.counts == {"processes": None, "court": None}
+    assert deployment.presence.counts == {"processes": None, "court": None, "bundles": None}
     assert (deployment.presence.warnings(), deployment.presence.unserved) == ([], ())
     assert "does not say" in (deployment.presence.advice() or "")
     assert await deployment.review(EVERYBODY) == 0
@@ -317,7 +318,7 @@ async def test_a_health_check_before_the_first_answer_asks_temporal_once(deploym
         return EVERYBODY
 
     presence = WorkerPresence(count_workers)
-    assert presence.counts == {"processes": None, "court": None}
+    assert presence.counts == {"processes": None, "court": None, "bundles": None}
     await asyncio.gather(*(presence.ensure_counted() for _ in range(5)))
     assert (asked, presence.counts, presence.advice()) == (1, EVERYBODY, None)
 

@@ -95,7 +95,7 @@ def test_an_option_of_several_commands_is_defined_once() -> None:
     patience = [page.partition("--patience")[2] for page in print_all_help().values() if "--patience" in page]
 
     assert sorted(helps) == sorted(set(helps))
-    assert len(patience) == 2
+    assert len(patience) == 3
     assert len({text.partition("Default: 10m.")[0] for text in patience}) == 1
 
 

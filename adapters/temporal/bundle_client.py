@@ -1,0 +1,62 @@
+"""Builds of bundles in Temporal."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from adapters.temporal.errors import CALL_TIMEOUT, is_not_found, translating_temporal_errors
+from domain.bundle_messages import BundleRequest
+from workflows.build_bundle import BuildBundle
+from workflows.starts import build_bundle_options, bundle_workflow_id
+
+
+class BundleClient:
+    """Temporal's part of bundles.
+
+    Every method raises:
+        DependencyUnavailable: Temporal does not answer.
+
+    Args:
+        client: The connection to Temporal.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start(self, request: BundleRequest, client: str, *, again: bool = False) -> None:
+        """Start the build of a bundle. No effect while it is open.
+
+        Args:
+            request: The workflow's argument.
+            client: Who asks for it.
+            again: The build before has recorded its failure, and has nothing left to do. If it is still open, it is
+                ended.
+        """
+        conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if again else WorkflowIDConflictPolicy.FAIL
+        async with translating_temporal_errors():
+            with suppress(WorkflowAlreadyStartedError):
+                await self._client.start_workflow(
+                    BuildBundle.run,
+                    request,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    id_conflict_policy=conflict,
+                    rpc_timeout=CALL_TIMEOUT,
+                    **build_bundle_options(request, client),
+                )
+
+    async def is_open(self, bundle_id: str) -> bool:
+        """Return whether somebody works on a bundle, or will."""
+        try:
+            async with translating_temporal_errors(of_a_run=True):
+                handle = self._client.get_workflow_handle(bundle_workflow_id(bundle_id))
+                execution = await handle.describe(rpc_timeout=CALL_TIMEOUT)
+        except RPCError as error:
+            if not is_not_found(error):
+                raise
+            return False
+        return execution.status is WorkflowExecutionStatus.RUNNING

@@ -1,0 +1,129 @@
+"""A build ends whole and once although its worker is killed at any step, and a cancelled one leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pikepdf
+import pytest
+
+from tests.e2e.bundles.conftest import (
+    create_bundle,
+    download,
+    get_bundle,
+    list_builds,
+    request_bundle,
+    scratch_folders,
+    wait_until_built,
+)
+from tests.support.buckets import Bucket
+from tests.support.stack import RunningStack
+
+DOCUMENTS = 12
+SIZE_BYTES = 60_000
+
+
+def is_converting(folder: Path) -> bool:
+    """Whether a document is being converted in a scratch folder."""
+    return any(folder.glob("*.source"))
+
+
+def is_fetching(folder: Path) -> bool:
+    """Whether documents are being fetched into a scratch folder."""
+    return len(list(folder.glob("[0-9]*"))) > 5
+
+
+def is_merging(folder: Path) -> bool:
+    """Whether the documents in a scratch folder are being merged."""
+    return (folder / "work" / "order.pickle").exists()
+
+
+def is_merged(folder: Path) -> bool:
+    """Whether the file is there, and perhaps being uploaded."""
+    return (folder / "bundle.pdf").exists()
+
+
+async def wait_for_step(stack: RunningStack, is_reached: Callable[[Path], bool]) -> None:
+    """Wait until a scratch folder of the stack has reached a step."""
+
+    async with asyncio.timeout(60):
+        # Nobody tells that a file is there, and some steps last for some milliseconds.
+        while not any(map(is_reached, scratch_folders(stack))):  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("is_reached", [is_converting, is_fetching, is_merging, is_merged])
+async def test_a_bundle_is_built_although_its_worker_is_killed(
+    bundle_stack: RunningStack, bucket: Bucket, is_reached: Callable[[Path], bool]
+) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
+    requested = (await request_bundle(stack, number)).json()
+    await wait_for_step(stack, is_reached)
+
+    stack.kill_service("worker")
+
+    bundle = await wait_until_built(stack, requested)
+    assert bundle["state"] == "ready", bundle
+    content = await download(bundle)
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (bundle["bytes"], bundle["sha256"])
+    with pikepdf.open(io.BytesIO(content)) as pdf:
+        assert len(pdf.pages) == bundle["pages"]
+    assert bundle["omitted"] == []
+    assert bundle["progress"]["documents"] == bundle["total_documents"] == DOCUMENTS
+    assert len(await list_builds(stack, bundle["id"])) == 1
+    assert await bucket.list_uploads_under(f"bundles/{number}/") == []
+    keys = await bucket.list_keys_under(f"bundles/{number}/")
+    assert [key for key in keys if "/converted/" not in key] == [f"bundles/{number}/{bundle['id']}.pdf"]
+    # The next attempt has removed what the killed one had left on the disk.
+    assert scratch_folders(stack) == []
+
+
+@pytest.mark.parametrize("is_reached", [is_converting, is_fetching])
+async def test_a_cancelled_build_leaves_nothing_and_can_be_requested_again(
+    bundle_stack: RunningStack, bucket: Bucket, is_reached: Callable[[Path], bool]
+) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
+    requested = (await request_bundle(stack, number)).json()
+    await wait_for_step(stack, is_reached)
+
+    await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").cancel()
+
+    bundle = await wait_until_built(stack, requested)
+    # An activity hears of it some seconds later. On a fast machine, the build has ended by then.
+    is_too_late = bundle["state"] == "ready"
+    assert is_too_late or (bundle["state"], bundle["failure"]["code"]) == ("failed", "cancelled")
+    assert scratch_folders(stack) == []
+    assert await bucket.list_uploads_under(f"bundles/{number}/") == []
+    file = f"bundles/{number}/{bundle['id']}.pdf"
+    assert (file in await bucket.list_keys_under(f"bundles/{number}/")) is is_too_late
+    assert (await create_bundle(stack, number))["id"] == bundle["id"]
+
+
+async def test_a_terminated_build_is_told_and_can_be_requested_again(bundle_stack: RunningStack) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
+    requested = (await request_bundle(stack, number)).json()
+    await wait_for_step(stack, is_fetching)
+    await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
+
+    bundle = await get_bundle(stack, number, requested["id"])
+
+    assert (bundle["state"], bundle["failure"]["code"]) == ("failed", "interrupted")
+    assert (await create_bundle(stack, number))["id"] == bundle["id"]
+
+
+async def test_a_hundred_requests_at_once_are_one_build(bundle_stack: RunningStack) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(5)
+    answers = await asyncio.gather(*(request_bundle(stack, number) for _ in range(100)))
+    assert {answer.status_code for answer in answers} <= {200, 202}
+    [bundle_id] = {answer.json()["id"] for answer in answers}
+    bundle = await wait_until_built(stack, answers[0].json())
+    assert bundle["state"] == "ready"
+    assert len(await list_builds(stack, bundle_id)) == 1

@@ -1,0 +1,191 @@
+"""Bundles in the catalog: requested once, built once, and withheld by what their documents are now."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from adapters.database import Catalog, Database
+from adapters.database.tables import documents, instances, processes
+from domain.bundle_contents import Omission, OmissionReason
+from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
+from domain.bundles import BundleFailure, BundleProgress, BundleState
+from domain.clients import ALL_SCOPES, Scope
+from domain.documents import StoredObject
+from domain.erasure import Author
+from domain.errors import BundleFailureCode, BundleRefused, ProcessErased
+from domain.listings import Party
+from domain.secrecy import Secrecy, is_withheld
+from tests.support.listings import FIRST_DEGREE, SECOND_DEGREE, document_ids, listing_of, stored_object
+
+READER = frozenset({Scope.READ})
+OPTIONS = BundleOptions(BundleFormat.PDF)
+OMITTED = Omission(2, "id", "name", OmissionReason.PENDING, "Ainda não.")
+
+
+async def create_selection(catalog: Catalog, number: str) -> BundleSelection:
+    """Create a process with one stored document and one that is pending, and select both."""
+    ids = document_ids(2)
+    await catalog.listings.record(listing_of(number, ids))
+    await catalog.documents.mark_available(number, ids[0], stored_object(number, ids[0]))
+    known = await catalog.bundle_builds.list_documents(number)
+    return select_documents(number, known, OPTIONS, READER)
+
+
+def stored_file(selection: BundleSelection) -> StoredObject:
+    """Return the file of a bundle."""
+    key = f"bundles/{selection.process_number}/{selection.id}.pdf"
+    return StoredObject(key, 5000, "cd" * 32, "application/pdf")
+
+
+async def record_ready(catalog: Catalog, selection: BundleSelection) -> bool:
+    """Record that a bundle is built."""
+    return await catalog.bundles.record_ready(
+        *(selection.id, selection.process_number, stored_file(selection), BundleProgress(1, 7, 1000), (OMITTED,)),
+        pages=7,
+    )
+
+
+async def test_a_bundle_is_requested_once_and_read_as_it_was_built(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    requests = await asyncio.gather(*(catalog.bundles.request(selection, "local") for _ in range(10)))
+    assert {(bundle.id, bundle.state, failed) for bundle, failed in requests} == {
+        (selection.id, BundleState.BUILDING, False)
+    }
+    build = await catalog.bundle_builds.read(selection.id)
+    assert build is not None
+    assert [(member.place, member.stored is None, member.omitted) for member in build.members] == [
+        (0, False, None),
+        (1, True, OmissionReason.PENDING),
+    ]
+    assert (build.facts.total_documents, build.conversions) == (2, 0)
+    assert await catalog.bundles.record_progress(selection.id, BundleProgress(1, 0, 1000))
+    assert await record_ready(catalog, selection)
+    bundle = await catalog.bundles.get(number, selection.id)
+    assert bundle is not None
+    assert (bundle.state, bundle.pages, bundle.stored, bundle.omitted) == (
+        *(BundleState.READY, 7, stored_file(selection)),
+        (OMITTED,),
+    )
+    # A failure that comes late changes nothing.
+    await catalog.bundles.record_failure(selection.id, BundleFailure(BundleFailureCode.CANCELLED, ""))
+    assert await catalog.bundles.get(number, selection.id) == bundle
+    assert await catalog.bundle_builds.read(selection.id) is None
+    assert await catalog.bundles.get("5000000-11.2020.8.11.0001", selection.id) is None
+
+
+async def test_a_failed_bundle_is_to_be_built_again_when_it_is_requested(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    failure = BundleFailure(BundleFailureCode.SCRATCH_FULL, "full")
+    await catalog.bundles.record_failure(selection.id, failure)
+    failed = await catalog.bundles.get(number, selection.id)
+    assert failed is not None
+    assert (failed.state, failed.failure) == (BundleState.FAILED, failure)
+    again, had_failed = await catalog.bundles.request(selection, "local")
+    assert (again.state, again.failure, had_failed) == (BundleState.BUILDING, None, True)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("level", list(Secrecy))
+@pytest.mark.parametrize("table", [documents, instances, processes])
+async def test_a_bundle_is_as_secret_as_its_strictest_document_is_now(
+    catalog: Catalog, database: Database, number: str, table: object, level: Secrecy, listed: bool
+) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    await record_ready(catalog, selection)
+    named = selection.entries[1].document_id
+    async with database.writing() as connection:
+        where = {
+            documents.name: documents.c.id == named,
+            instances.name: instances.c.process_number == number,
+            processes.name: processes.c.number == number,
+        }[table.name]  # type: ignore[attr-defined]
+        await connection.execute(update(table).where(where).values(secrecy=level))  # type: ignore[arg-type]
+        if not listed:
+            now = await catalog.bundle_builds.now()
+            # Also the document that the bundle only names.
+            await connection.execute(update(documents).where(documents.c.id == named).values(unlisted_at=now))
+    bundle = await catalog.bundles.get(number, selection.id)
+    assert bundle is not None
+    assert is_withheld(bundle, READER) is not (level.is_open and listed)
+    assert not is_withheld(bundle, ALL_SCOPES)
+
+
+@pytest.mark.parametrize("level", [Secrecy.PUBLIC, Secrecy.JUSTICE_SECRET])
+async def test_parties_are_on_the_cover_unless_they_are_sealed(
+    catalog: Catalog, number: str, level: Secrecy
+) -> None:
+    [document_id] = document_ids(1)
+    parties = (
+        Party(FIRST_DEGREE.key, "Conceição Invenção", "ATIVO"),
+        Party(FIRST_DEGREE.key, "Banco Fictício", "PASSIVO"),
+        # No document of this instance is in the bundle, so none would close it.
+        Party(SECOND_DEGREE.key, "Outra Pessoa", "ATIVO"),
+    )
+    listing = listing_of(number, [document_id], instances=(FIRST_DEGREE, SECOND_DEGREE))
+    await catalog.listings.record(replace(listing, secrecy=level, parties=parties))
+    await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+    known = await catalog.bundle_builds.list_documents(number)
+    selection = select_documents(number, known, OPTIONS, ALL_SCOPES)
+    await catalog.bundles.request(selection, "local")
+    build = await catalog.bundle_builds.read(selection.id)
+    assert build is not None
+    named = [(party.role, party.name) for party in build.facts.parties]
+    is_open = level is Secrecy.PUBLIC
+    assert named == ([("Polo ativo", "Conceição Invenção"), ("Polo passivo", "Banco Fictício")] if is_open else [])
+
+
+async def test_each_subscriber_is_told_once_whenever_it_subscribes(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a") is None
+    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a") is None
+    assert await catalog.bundles.list_deliveries(selection.id, after=0) == ()
+    await asyncio.gather(record_ready(catalog, selection), record_ready(catalog, selection))
+    [early] = await catalog.bundles.list_deliveries(selection.id, after=0)
+    late = await catalog.bundles.subscribe(selection.id, "local", "https://example.org/b")
+    assert late is not None
+    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/b") is None
+    assert await catalog.bundles.list_deliveries(selection.id, after=0) == (early, late)
+    assert await catalog.bundles.find_by_event(early.id) == selection.id
+    event = await catalog.deliveries.get_event(early.id)
+    assert event is not None
+    assert (event.delivery.event_type, event.run) == ("bundle.ready", None)
+
+
+async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a")
+    await catalog.erasures.request(number, Author("local", None), None)
+    for refused in (
+        catalog.bundles.request(selection, "local"),
+        catalog.bundle_builds.list_documents(number),
+        catalog.bundle_builds.read(selection.id),
+        record_ready(catalog, selection),
+        catalog.bundles.get(number, "0" * 64),
+    ):
+        with pytest.raises(ProcessErased):
+            await refused
+    await catalog.erased_rows.erase_all(number)
+    assert await catalog.bundles.list_ids(number) == []
+    erasure = await catalog.erasures.complete(number)
+    assert erasure is not None
+    assert erasure.completed_at is not None
+
+
+async def test_a_document_that_is_no_longer_stored_as_it_was_refuses_the_build(
+    catalog: Catalog, number: str
+) -> None:
+    selection = await create_selection(catalog, number)
+    changed = replace(selection.entries[0], sha256="ef" * 32)
+    selection = replace(selection, entries=(changed, selection.entries[1]))
+    await catalog.bundles.request(selection, "local")
+    with pytest.raises(BundleRefused) as refused:
+        await catalog.bundle_builds.read(selection.id)
+    assert refused.value.code is BundleFailureCode.SOURCE_DAMAGED
