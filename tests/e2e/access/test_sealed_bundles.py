@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder
-from tests.e2e.access.test_watches_of_keys import read_events
+from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder, read_events
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver

@@ -7,10 +7,11 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from adapters.database import Catalog, Database
 from adapters.database.tables import documents, instances, processes
+from adapters.database.watch_tables import events
 from domain.bundle_contents import Omission, OmissionReason
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
 from domain.bundles import BundleFailure, BundleProgress, BundleState
@@ -192,7 +193,7 @@ async def test_without_a_webhook_the_event_is_in_the_list_alone(catalog: Catalog
     for client in (late, late, both):
         assert await catalog.bundles.subscribe(selection.id, number, client, None) is None
     told = [await read_events(catalog, client) for client in (early, late, both)]
-    assert [len(events) for events in told] == [1, 1, 1]
+    assert [len(found) for found in told] == [1, 1, 1]
     # Whoever has a webhook has its event alone.
     deliveries = await catalog.bundles.list_deliveries(selection.id, after=0)
     assert [delivery.id for delivery in deliveries] == [told[2][0].id]
@@ -213,27 +214,36 @@ async def test_a_bundle_that_was_deleted_is_told_anew_when_it_is_built_again(cat
 async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number: str) -> None:
     selection = await create_selection(catalog, number)
     await catalog.bundles.request(selection, "local")
-    watcher = new_client()
-    await catalog.bundles.subscribe(selection.id, number, watcher, None)
-    await record_ready(catalog, selection)
-    assert len(await read_events(catalog, watcher)) == 1
+    await catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/a")
     await catalog.erasures.request(number, Author("local", None), None)
     for refused in (
         catalog.bundles.request(selection, "local"),
         catalog.bundle_builds.list_documents(number),
         catalog.bundle_builds.read(selection.id),
         record_ready(catalog, selection),
-        catalog.bundles.subscribe(selection.id, number, watcher, "https://example.org/a"),
+        catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/b"),
         catalog.bundles.get(number, "0" * 64),
     ):
         with pytest.raises(ProcessErased):
             await refused
     await catalog.erased_rows.erase_all(number)
     assert await catalog.bundles.list_ids(number) == []
-    assert await read_events(catalog, watcher) == []
     erasure = await catalog.erasures.complete(number)
     assert erasure is not None
     assert erasure.completed_at is not None
+
+
+async def test_an_erasure_takes_the_events_of_bundles(catalog: Catalog, database: Database, number: str) -> None:
+    selection, client = await create_selection(catalog, number), new_client()
+    await catalog.bundles.request(selection, client)
+    await catalog.bundles.subscribe(selection.id, number, client, None)
+    await record_ready(catalog, selection)
+    assert len(await read_events(catalog, client)) == 1
+    await catalog.erasures.request(number, Author("local", None), None)
+    assert await read_events(catalog, client) == []
+    await catalog.erased_rows.erase_all(number)
+    async with database.reading() as connection:
+        assert (await connection.scalars(select(events.c.id).where(events.c.process_number == number))).all() == []
 
 
 async def test_a_document_that_is_no_longer_stored_as_it_was_refuses_the_build(
