@@ -18,7 +18,7 @@ async def tell_of_bundle(connection: AsyncConnection, bundle: Row[Any]) -> list[
     """Write an event for each subscription of a bundle that has none, if the bundle is ready.
 
     Becoming ready and subscribing both hold the lock on the bundle's row: either the end sees the subscription, or
-    the subscriber sees the end. A client with a webhook has no other event of the same bundle.
+    the subscriber sees the end. A client that has a webhook by then is told by its webhooks' events alone.
 
     Args:
         connection: The transaction that holds the lock. Call it near its end, as ``outbox.publish``.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from adapters.database import Catalog, Database
 from adapters.database.tables import documents, instances, processes
@@ -23,6 +23,7 @@ from domain.errors import BundleFailureCode, BundleRefused, ProcessErased
 from domain.events import ClientEvent
 from domain.listings import Party
 from domain.secrecy import Secrecy, is_withheld
+from domain.webhooks import EVENT_GONE
 from tests.support.listings import FIRST_DEGREE, SECOND_DEGREE, document_ids, listing_of, stored_object
 
 READER = frozenset({Scope.READ})
@@ -231,6 +232,23 @@ async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number:
     erasure = await catalog.erasures.complete(number)
     assert erasure is not None
     assert erasure.completed_at is not None
+
+
+async def test_a_webhook_whose_event_is_no_longer_kept_is_not_sent(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    await catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/a")
+    await record_ready(catalog, selection)
+    [delivery] = await catalog.bundles.list_deliveries(selection.id, after=0)
+    before = await catalog.deliveries.get_event(delivery.id)
+    async with database.writing() as connection:
+        await connection.execute(delete(events).where(events.c.id == delivery.id))
+    after = await catalog.deliveries.get_event(delivery.id)
+    assert before is not None
+    assert after is not None
+    assert (before.refusal == EVENT_GONE, after.refusal == EVENT_GONE) == (False, True)
 
 
 async def test_an_erasure_takes_the_events_of_bundles(catalog: Catalog, database: Database, number: str) -> None:
