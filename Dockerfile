@@ -31,6 +31,11 @@ RUN printf '%s\n' /opt/autos/app /opt/autos/app/client \
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="autos" \
       org.opencontainers.image.licenses="MIT"
+# Pango and a font lay out HTML documents in bundles.
+RUN apt-get update \
+    && apt-get install --yes --quiet --no-install-recommends \
+        fonts-dejavu-core libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 RUN pip uninstall --yes --quiet --root-user-action=ignore setuptools wheel pip \
     && useradd --system --uid 10001 --no-create-home --home-dir /srv --shell /usr/sbin/nologin autos \
     # A volume that is mounted there has its owner.

@@ -24,6 +24,7 @@ SERIES = (
     "autos_runs_ended_total",
     "autos_webhook_attempts_total",
     "autos_pruned_rows_total",
+    "autos_looks_started_total",
 )
 # Upper bounds in seconds. The client gives up when an answer has not begun after 75.
 BUCKETS: Mapping[str, tuple[float, ...]] = {

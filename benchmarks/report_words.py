@@ -94,6 +94,8 @@ PORTUGUESE = Words(
         "link": ("CPU de um link assinado, em uma página de 1.000", ""),
         "memory": ("pico de memória acima do ocioso, um documento de 1.024 MiB", ""),
         "memory-at-once": ("pico de memória acima do ocioso, 4 documentos de 256 MiB de uma vez", ""),
+        "bundle": ("um PDF de 300 PDFs, 3.000 páginas, 590 MB", "só a união dos mesmos arquivos pelo qpdf"),
+        "bundle-memory": ("pico de memória acima do ocioso, montando esse PDF", ""),
         "large-process": ("CPU de um documento, de 10.000 em um processo", "de 500"),
         "history": ("maior histórico de uma execução com 10.000 documentos", ""),
         "watchers": ("memória da API acima do ocioso, 1.000 clientes acompanham uma execução", ""),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from autos_client_cli.portuguese_cases import CASE_TEXTS
 from autos_client_cli.portuguese_verify import VERIFY_TEXTS
 
 BUNDLE_TEXTS = {
-    **CASE_TEXTS,
     **VERIFY_TEXTS,
     "Save the stored documents of a process as one file: a PDF with a cover, a table and bookmarks, or a ZIP.\n\n"
     "The name of the file decides which. The service builds it once; the same command again takes it from there. A "

@@ -11,7 +11,8 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 
-from autos_client_cli.portuguese import PORTUGUESE, PORTUGUESE_PROBLEMS
+from autos_client_cli.portuguese import PORTUGUESE
+from autos_client_cli.portuguese_problems import PORTUGUESE_PROBLEMS
 
 
 class Language(StrEnum):

@@ -107,6 +107,8 @@ def test_the_budgets_are_those_of_the_design() -> None:
         "link": Budget(15, at_most=True, unit="µs"),
         "memory": Budget(150, at_most=True, unit="MiB"),
         "memory-at-once": Budget(150, at_most=True, unit="MiB"),
+        "bundle": Budget(2, at_most=True),
+        "bundle-memory": Budget(150, at_most=True, unit="MiB"),
         "large-process": Budget(1.15, at_most=True),
         "history": Budget(10_000, at_most=True, unit="events"),
         "watchers": Budget(150, at_most=True, unit="MiB"),

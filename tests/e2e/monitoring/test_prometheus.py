@@ -9,20 +9,21 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from activities.metrics import SERIES
 from adapters.database import Database
 from adapters.database.migrate import upgrade
+from adapters.database.watch_tables import watches
 from adapters.database.webhook_tables import failing_endpoints
 from adapters.storage import open_s3
-from adapters.temporal.schedules import REVIEW_ALERTS
+from adapters.temporal.schedules import REVIEW_ALERTS, SWEEP_WATCHES
 from autos_client_cli.errors import ExitCode
 from domain.webhooks import endpoint_id
 from tests.support.api_service import running_lone_api
@@ -193,6 +194,27 @@ async def list_partial_processes(stack: RunningStack) -> list[str]:
     """Return the numbers of the processes with failed documents."""
     body: dict[str, Any] = (await stack.api.get("/processes", params={"status": "partial"})).json()
     return [process["process_number"] for process in body["processes"]]
+
+
+async def test_alert_of_a_watch_that_nobody_looks_after(
+    measured_stack: RunningStack, prometheus: Prometheus
+) -> None:
+    stack = measured_stack
+    number = await stack.create_ended_run(2, size_bytes=2_000)
+    assert (await stack.api.put(f"/processes/{number}/watch", json={})).is_success
+    sweeps = stack.temporal.get_schedule_handle(SWEEP_WATCHES.id)
+    await sweeps.pause()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    database = Database(f"sqlite+aiosqlite:///{stack.data_dir / 'autos.db'}")
+    async with database.writing() as connection:
+        await connection.execute(update(watches).values(next_look_at=yesterday, late_at=yesterday, not_before=None))
+    await database.close()
+    await wait_for_review(stack, prometheus, "AutosWatchesLate", raised=True)
+
+    await sweeps.unpause()
+    await sweeps.trigger()
+    await wait_for_review(stack, prometheus, "AutosWatchesLate", raised=False)
+    assert (await stack.api.delete(f"/processes/{number}/watch")).is_success
 
 
 async def test_alert_of_failing_deliveries(

@@ -26,6 +26,9 @@ ROUTES = [
     ("POST", "/webhooks/deliveries/redeliver"),
     ("PUT", "/court/credentials"),
     ("PUT", "/processes/1011745-77.2025.8.11.0041/hold"),
+    ("PUT", "/processes/1011745-77.2025.8.11.0041/watch"),
+    ("POST", "/watches"),
+    ("POST", "/processes/1011745-77.2025.8.11.0041/bundles"),
 ]
 
 

@@ -19,7 +19,8 @@ from autos_client_cli.access import problem_text
 from autos_client_cli.command_help import Command, Group
 from autos_client_cli.durations import parse_duration
 from autos_client_cli.errors import CommandError, ExitCode
-from autos_client_cli.portuguese import PORTUGUESE, PORTUGUESE_PROBLEMS
+from autos_client_cli.portuguese import PORTUGUESE
+from autos_client_cli.portuguese_problems import PORTUGUESE_PROBLEMS
 from autos_client_cli.texts import Language, preferred_language
 from autos_client_cli.words import duration_text, size_text, status_named, status_words
 
