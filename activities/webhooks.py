@@ -19,13 +19,18 @@ from activities.errors import at_capacity, translating_infrastructure_errors
 from activities.metrics import NO_METRICS, WorkerMetrics
 from domain.accesses import AccessKind, Recipient
 from domain.alerts import alert_body
-from domain.bundles import bundle_body
-from domain.clients import Client, Scope
+from domain.clients import Client
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
-from domain.events import MAX_DOCUMENTS, may_show_documents, run_end_data, watch_data
-from domain.process_number import ProcessNumber
+from domain.events import (
+    MAX_DOCUMENTS,
+    bundle_ready_data,
+    may_show_documents,
+    run_end_data,
+    show_bundle,
+    watch_data,
+)
 from domain.request_trace import RequestTrace
-from domain.secrecy import is_withheld, readable
+from domain.secrecy import readable
 from domain.serializers import Json
 from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
@@ -172,37 +177,24 @@ class WebhookActivities:
             return watch_data(
                 *(delivery.event_type, number, delivery.run_id, event.details, news, event.scopes, self._public_url)
             )
+        recipient = Recipient(Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id)
         if run is not None and number is not None:
-            recipient = Recipient(
-                Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id
-            )
             return await self._build_run_data(number, run, recipient)
-        if delivery.event_type is EventType.BUNDLE_READY and number is not None:
-            recipient = Recipient(
-                Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id
-            )
-            return await self._build_bundle_data(number, recipient)
+        if delivery.event_type is EventType.BUNDLE_READY and number is not None and event.details is not None:
+            return await self._build_bundle_data(number, event.details, recipient)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
             return alert_body(alert, self._public_url)
         return {"client": delivery.client}
 
-    async def _build_bundle_data(self, number: str, recipient: Recipient) -> Json:
-        event_id = recipient.event_id or ""
-        bundle_id = await self._catalog.bundles.find_by_event(event_id)
-        bundle = None if bundle_id is None else await self._catalog.bundles.get(number, bundle_id)
-        data: Json = {
-            "process_number": number,
-            "court": ProcessNumber.parse(number).court,
-            "bundle": None,
-            "bundle_url": f"{self._public_url}/processes/{number}/bundles/{bundle_id}",
-        }
-        scopes = recipient.client.scopes
-        if bundle is not None and Scope.READ in scopes and not is_withheld(bundle, scopes):
+    async def _build_bundle_data(self, number: str, details: Json, recipient: Recipient) -> Json:
+        bundle = await self._catalog.bundles.get(number, details["bundle_id"])
+        bundle, link = show_bundle(bundle, recipient.client.scopes), None
+        if bundle is not None:
             document_ids = await self._catalog.bundles.list_document_ids(bundle.id)
             # At every attempt: an endpoint that fails may have read the link.
-            data["bundle"] = bundle_body(bundle, await self._links.issue_bundle(bundle, document_ids, recipient))
-        return data
+            link = await self._links.issue_bundle(bundle, document_ids, recipient)
+        return bundle_ready_data(number, details, bundle, link, self._public_url)
 
     async def _build_run_data(self, number: str, run: Run, recipient: Recipient) -> Json:
         scopes = recipient.client.scopes

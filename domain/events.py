@@ -1,4 +1,4 @@
-"""The events of a client, and the data of those that tell of runs and of watched processes.
+"""The events of a client, and the data of those that tell of runs, of watched processes and of bundles.
 
 The data is the same in a webhook and in the client's list of events.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from domain.bundles import Bundle, bundle_body
 from domain.cases import Change
 from domain.clients import Scope
 from domain.documents import Document, Link
 from domain.process_number import ProcessNumber
 from domain.processes import Run
-from domain.secrecy import readable
+from domain.secrecy import is_withheld, readable
 from domain.serializers import Json, counts_body, documents_body, run_body
 from domain.webhooks import EventType
 
@@ -33,7 +34,8 @@ class ClientEvent:
         id: That of the webhook, if there is one.
         run_id: The run whose end it tells, or whose listing has shown what is new.
         run_end: Which end of the run.
-        details: For an event of a watch: the sequences of the changes, times and codes.
+        details: For an event of a watch: the sequences of the changes, times and codes. For one of a bundle: its
+            id.
     """
 
     client: str
@@ -119,6 +121,33 @@ def run_end_data(
         "status_url": f"{process_url}/status",
         "documents_url": f"{process_url}/documents",
         "documents": None if documents is None else documents_body(documents, links, scopes),
+    }
+
+
+def show_bundle(bundle: Bundle | None, scopes: Collection[Scope]) -> Bundle | None:
+    """Return a bundle if a reader with these scopes may have it. None otherwise, and if it was deleted."""
+    if bundle is None or Scope.READ not in scopes or is_withheld(bundle, scopes):
+        return None
+    return bundle
+
+
+def bundle_ready_data(
+    number: str, details: Json, bundle: Bundle | None, link: Link | None, public_url: str
+) -> Json:
+    """Return the data of the event that a bundle is ready.
+
+    Args:
+        number: The process.
+        details: Those of the event.
+        bundle: The bundle, as ``show_bundle`` shows it to the reader.
+        link: A valid link to it.
+        public_url: The API's base URL as clients reach it.
+    """
+    return {
+        "process_number": number,
+        "court": ProcessNumber.parse(number).court,
+        "bundle": None if bundle is None else bundle_body(bundle, link),
+        "bundle_url": f"{public_url}/processes/{number}/bundles/{details['bundle_id']}",
     }
 
 

@@ -72,6 +72,11 @@ class EventType(StrEnum):
         """Whether it tells a client something about a process that it watches."""
         return self in _WATCH_NEWS
 
+    @property
+    def has_details(self) -> bool:
+        """Whether what it tells is in the client's list of events, and gone with it."""
+        return self.is_watch_news or self is EventType.BUNDLE_READY
+
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
         """Return the event type that announces the outcome of a run."""
@@ -135,7 +140,7 @@ class Event:
 
     Attributes:
         run: The run whose end is announced. None for other events.
-        details: What an event of a watch tells. None for other events, and if it is no longer kept.
+        details: What an event of a watch or of a bundle tells. None for other events, and if it is no longer kept.
         endpoint_off: Nothing is sent to the endpoint until it is switched on again.
         scopes: The intersection of the scopes of all keys that the client ever had. Empty if all are revoked.
     """
@@ -153,7 +158,7 @@ class Event:
             return ENDPOINT_OFF
         if self.run is not None and (self.run.outcome is None or self.run.end_count != self.delivery.run_end):
             return SUPERSEDED
-        if self.delivery.event_type.is_watch_news and self.details is None:
+        if self.delivery.event_type.has_details and self.details is None:
             return EVENT_GONE
         return None if self.scopes else CLIENT_GONE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from adapters.database.tables import RowNumber, UtcDateTime, metadata
 
@@ -52,14 +52,23 @@ bundle_documents = Table(
     Column("omitted", String(16)),
 )
 
-# Who is told when a bundle is ready. Its event is a delivery with this id.
+# Who is told when a bundle is ready, and by which event. Without an address it is in the client's list of events
+# alone, unless a webhook tells the client.
 bundle_subscriptions = Table(
     "bundle_subscriptions",
     metadata,
     Column("id", RowNumber, primary_key=True, autoincrement=True),
     Column("bundle_id", ForeignKey("bundles.id", ondelete="CASCADE"), nullable=False),
     Column("client", String(64), nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", Text),
     Column("event_id", String(64), unique=True),
     Index("uq_bundle_subscriptions_bundle_id", "bundle_id", "client", "url", unique=True),
+    Index(
+        "uq_bundle_subscriptions_client",
+        "bundle_id",
+        "client",
+        unique=True,
+        sqlite_where=text("url IS NULL"),
+        postgresql_where=text("url IS NULL"),
+    ),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.database.bundle_news import tell_of_bundle
 from adapters.database.bundle_rows import read_guard, to_bundle, write_omission
 from adapters.database.bundle_tables import bundle_documents, bundle_subscriptions, bundles
 from adapters.database.engine import Database
@@ -21,7 +21,6 @@ from domain.bundle_selection import BundleSelection
 from domain.bundles import Bundle, BundleFailure, BundleProgress, BundleState
 from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
-from domain.webhooks import EventType
 
 _PAGE_SIZE = 100
 # Retention counts from the last request. A write for each would make a read of the catalog a write.
@@ -60,13 +59,6 @@ class BundleRepository:
                 await refuse_erased(connection, number)
                 return None
             return await _to_guarded(connection, row)
-
-    async def find_by_event(self, event_id: str) -> str | None:
-        """Return the id of the bundle that an event announces. None if the bundle is gone."""
-        wanted = select(bundle_subscriptions.c.bundle_id).where(bundle_subscriptions.c.event_id == event_id)
-        async with self._database.reading() as connection:
-            bundle_id: str | None = await connection.scalar(wanted)
-        return bundle_id
 
     async def request(self, selection: BundleSelection, client: str) -> tuple[Bundle, bool]:
         """Write a bundle that is to be built, unless the catalog has it. One that has failed is to be built again.
@@ -118,13 +110,24 @@ class BundleRepository:
         async with self._database.writing() as connection:
             await connection.execute(update(bundles).where(is_due).values(requested_at=now))
 
-    async def subscribe(self, bundle_id: str, client: str, url: str) -> DeliveryRef | None:
-        """Subscribe a webhook URL to a bundle. Idempotent.
+    async def subscribe(self, bundle_id: str, number: str, client: str, url: str | None) -> DeliveryRef | None:
+        """Have a client told when a bundle is ready. Idempotent.
+
+        Args:
+            bundle_id: The bundle.
+            number: Its process.
+            client: The client.
+            url: Its webhook URL. None: the event is in its list of events alone.
 
         Returns:
             The delivery, for the caller to start, if the bundle has become ready meanwhile. None otherwise.
+
+        Raises:
+            ProcessErased: The process was erased, or is being erased.
         """
         async with self._database.writing() as connection:
+            await lock_process(connection, number)
+            await refuse_erased(connection, number)
             row = await _lock(connection, bundle_id)
             if row is None:
                 return None
@@ -132,8 +135,10 @@ class BundleRepository:
                 insert_into(connection, bundle_subscriptions).on_conflict_do_nothing(),
                 {"bundle_id": bundle_id, "client": client, "url": url},
             )
-            created = await _create_deliveries(connection, row)
-            return created[0] if created else None
+            told = await tell_of_bundle(connection, row)
+            created = select(deliveries.c.id, deliveries.c.number).where(deliveries.c.id.in_(told))
+            delivery = (await connection.execute(created)).first()
+            return DeliveryRef(delivery.id, delivery.number) if delivery else None
 
     async def list_document_ids(self, bundle_id: str) -> tuple[str, ...]:
         """Return the ids of the documents whose bytes are inside a bundle, for the access trail."""
@@ -165,7 +170,7 @@ class BundleRepository:
         *,
         pages: int | None,
     ) -> bool:
-        """Record that a bundle is built, and create the deliveries that announce it. Idempotent.
+        """Record that a bundle is built, and write the events that announce it. Idempotent.
 
         Args:
             bundle_id: The bundle.
@@ -206,7 +211,7 @@ class BundleRepository:
                 )
                 .returning(bundles)
             )
-            await _create_deliveries(connection, updated.one())
+            await tell_of_bundle(connection, updated.one())
         return True
 
     async def record_failure(self, bundle_id: str, failure: BundleFailure) -> None:
@@ -224,7 +229,7 @@ class BundleRepository:
             )
 
     async def list_deliveries(self, bundle_id: str, *, after: int) -> tuple[DeliveryRef, ...]:
-        """Return up to a hundred events that announce a bundle, after the delivery with a number."""
+        """Return up to a hundred webhooks that announce a bundle, after the delivery with a number."""
         events = (
             select(deliveries.c.id, deliveries.c.number)
             .join(bundle_subscriptions, bundle_subscriptions.c.event_id == deliveries.c.id)
@@ -273,41 +278,3 @@ def _document_rows(selection: BundleSelection) -> list[dict[str, Any]]:
         }
         for place, entry in enumerate(selection.entries)
     ]
-
-
-async def _create_deliveries(connection: AsyncConnection, bundle: Row[Any]) -> tuple[DeliveryRef, ...]:
-    """Create a delivery for each subscription of a bundle that has none, if the bundle is ready.
-
-    Becoming ready and subscribing both hold the lock on the bundle's row: either the end sees the subscription, or
-    the subscriber sees the end.
-    """
-    if bundle.state != BundleState.READY:
-        return ()
-    pending = await connection.execute(
-        select(bundle_subscriptions).where(
-            bundle_subscriptions.c.bundle_id == bundle.id, bundle_subscriptions.c.event_id.is_(None)
-        )
-    )
-    created = []
-    for subscription in pending.all():
-        now = datetime.now(UTC)
-        event_id = f"evt_{uuid5(NAMESPACE_OID, f'{bundle.id} {subscription.id}').hex}"
-        number = await connection.scalar(
-            insert_into(connection, deliveries).returning(deliveries.c.number),
-            {
-                "id": event_id,
-                "process_number": bundle.process_number,
-                "client": subscription.client,
-                "url": subscription.url,
-                "event_type": EventType.BUNDLE_READY,
-                "created_at": now,
-                "next_attempt_at": now,
-            },
-        )
-        await connection.execute(
-            update(bundle_subscriptions)
-            .where(bundle_subscriptions.c.id == subscription.id)
-            .values(event_id=event_id)
-        )
-        created.append(DeliveryRef(event_id, number))
-    return tuple(created)

@@ -25,8 +25,9 @@ class NewEvent:
 
     Attributes:
         id: The event's id, which is also that of its delivery.
-        run_end: Which end of the run it belongs to.
-        details: For an event of a watch, what it tells.
+        run_id: The run that it belongs to. None for a bundle.
+        run_end: Which end of the run.
+        details: For an event of a watch or of a bundle, what it tells.
         url: Where it is sent. None: it is in the client's list of events alone.
         subscription_id: The subscription that it answers.
     """
@@ -35,8 +36,8 @@ class NewEvent:
     id: str
     type: EventType
     process_number: str
-    run_id: str
-    run_end: int
+    run_id: str | None = None
+    run_end: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
     url: str | None = None
     subscription_id: int | None = None
@@ -45,9 +46,9 @@ class NewEvent:
 async def publish(connection: AsyncConnection, new: Iterable[NewEvent]) -> None:
     """Write events, and the deliveries of those with an address, as a part of the transaction that they report.
 
-    This is the only place that writes events of runs and watches. Call it once in a transaction, near its end: it
-    locks the counters of all its clients, in the order of their names, until the transaction ends. So an event
-    becomes visible only after those with lower numbers, and two transactions never wait for each other.
+    This is the only place that writes events of runs, watches and bundles. Call it once in a transaction, near its
+    end: it locks the counters of all its clients, in the order of their names, until the transaction ends. So an
+    event becomes visible only after those with lower numbers, and two transactions never wait for each other.
     """
     ordered = list(new)
     by_client: dict[str, list[NewEvent]] = {}

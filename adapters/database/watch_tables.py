@@ -75,7 +75,7 @@ events = Table(
     Column("process_number", String(25)),
     Column("run_id", String(36)),
     Column("run_end", Integer),
-    # Sequences, times and codes. No names, links or ids of documents.
+    # Sequences, times, codes and ids of bundles. No names, links or ids of documents.
     Column("details", JSON, nullable=False, server_default="{}"),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_events_created_at", "created_at", "client", "number"),

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.schemas.base import Body
 from api.schemas.webhook_events import (
+    BundleReady,
     DocumentsAdded,
     DocumentsUnlisted,
     ProcessCancelled,
@@ -70,6 +71,10 @@ class ListedWatchChecked(WatchChecked, _Numbered):
     """A watched process was looked at."""
 
 
+class ListedBundleReady(BundleReady, _Numbered):
+    """A bundle that the client has requested is ready."""
+
+
 ListedEvent = Annotated[
     ListedCompleted
     | ListedPartial
@@ -78,7 +83,8 @@ ListedEvent = Annotated[
     | ListedDocumentsAdded
     | ListedDocumentsUnlisted
     | ListedSecrecyChanged
-    | ListedWatchChecked,
+    | ListedWatchChecked
+    | ListedBundleReady,
     Field(discriminator="type"),
 ]
 

@@ -152,8 +152,8 @@ class ReadyBundleBody(Body):
     process_number: str
     court: str
     bundle: BundleBody | None = Field(
-        description="With a link signed for this attempt. Null if the client's keys may not read all that is "
-        "inside, or the bundle was deleted meanwhile."
+        description="With a link signed for this attempt or answer. Null if the client's keys (in an answer: the "
+        "key) may not read all that is inside, or the bundle was deleted meanwhile."
     )
     bundle_url: str = Field(description="URL of the bundle, with fresh links.")
 

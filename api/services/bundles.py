@@ -68,10 +68,9 @@ class BundleService:
             await self.catalog.bundles.renew(bundle.id)
             return bundle
         bundle, had_failed = await self.catalog.bundles.request(selection, client.name)
-        if webhook_url is not None:
-            delivery = await self.catalog.bundles.subscribe(bundle.id, client.name, webhook_url)
-            if delivery is not None:
-                await self.runs.start_delivery(delivery)
+        delivery = await self.catalog.bundles.subscribe(bundle.id, number.canonical, client.name, webhook_url)
+        if delivery is not None:
+            await self.runs.start_delivery(delivery)
         if bundle.state is not BundleState.READY:
             request = BundleRequest(bundle.id, number.canonical)
             await self.builds.start(request, client.name, again=had_failed)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from api.pagination import page_url
 from api.schemas.events import EventsQuery
 from domain.accesses import AccessKind, Recipient
+from domain.errors import ProcessErased
 from domain.events import (
     MAX_DOCUMENTS,
     ClientEvent,
+    bundle_ready_data,
     is_visible,
     may_show_documents,
     run_end_data,
+    show_bundle,
     watch_data,
 )
 from domain.secrecy import readable
 from domain.serializers import Json
-from domain.webhooks import event_body
+from domain.webhooks import EventType, event_body
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -72,6 +75,8 @@ class EventService:
             return await self._read_news(event, event.process_number, recipient)
         if event.type.is_run_end:
             return await self._read_run_end(event, event.process_number, recipient)
+        if event.type is EventType.BUNDLE_READY:
+            return await self._read_bundle(event, event.process_number, recipient)
         return None
 
     async def _read_news(self, event: ClientEvent, number: str, recipient: Recipient) -> Json | None:
@@ -91,6 +96,18 @@ class EventService:
         if may_show_documents(run, scopes):
             documents = await self.catalog.documents.page(number, limit=MAX_DOCUMENTS)
             contents = [content for document in readable(documents, scopes) for content in document.contents()]
-            to = Recipient(recipient.client, recipient.request_id, event.id, recipient.purpose)
+            to = replace(recipient, event_id=event.id)
             links = await self.links.issue(contents, to, process_number=number, how=AccessKind.EVENT)
         return run_end_data(number, run, documents, links, scopes, self.public_url)
+
+    async def _read_bundle(self, event: ClientEvent, number: str, recipient: Recipient) -> Json | None:
+        try:
+            bundle = await self.catalog.bundles.get(number, event.details["bundle_id"])
+        except ProcessErased:
+            # Since the page was read.
+            return None
+        bundle, link = show_bundle(bundle, recipient.client.scopes), None
+        if bundle is not None:
+            document_ids = await self.catalog.bundles.list_document_ids(bundle.id)
+            link = await self.links.issue_bundle(bundle, document_ids, replace(recipient, event_id=event.id))
+        return bundle_ready_data(number, event.details, bundle, link, self.public_url)

@@ -65,7 +65,7 @@ def upgrade() -> None:
         ),
         sa.Column("bundle_id", sa.String(length=64), nullable=False),
         sa.Column("client", sa.String(length=64), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
         sa.Column("event_id", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(
             ["bundle_id"], ["bundles.id"], name=op.f("fk_bundle_subscriptions_bundle_id"), ondelete="CASCADE"
@@ -75,6 +75,14 @@ def upgrade() -> None:
     )
     op.create_index(
         "uq_bundle_subscriptions_bundle_id", "bundle_subscriptions", ["bundle_id", "client", "url"], unique=True
+    )
+    op.create_index(
+        "uq_bundle_subscriptions_client",
+        "bundle_subscriptions",
+        ["bundle_id", "client"],
+        unique=True,
+        sqlite_where=sa.text("url IS NULL"),
+        postgresql_where=sa.text("url IS NULL"),
     )
 
 

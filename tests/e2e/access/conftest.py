@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 import pytest
@@ -116,6 +117,19 @@ class Clients:
     archive: KeyHolder
     reader: KeyHolder
     chief: KeyHolder
+
+
+async def read_events(holder: KeyHolder, number: str) -> dict[str, dict[str, Any]]:
+    """Return the events of a client about a process, by their ids."""
+    found: dict[str, dict[str, Any]] = {}
+    address: str | None = "/events"
+    while address:
+        page = (await holder.http.get(address)).raise_for_status().json()
+        for event in page["events"]:
+            if event["data"]["process_number"] == number:
+                found[event["id"]] = {name: event[name] for name in ("type", "version", "timestamp", "data")}
+        address = page["events_next"]
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder
+from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder, read_events
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
@@ -94,6 +94,8 @@ async def test_a_document_that_becomes_sealed_closes_the_bundles_that_have_it(
         # The event's next attempt, after the document was sealed.
         [late] = await receiver.wait_for_events("/late", seconds=60)
         assert late.event["data"]["bundle"] is None
+        told = await read_events(clients.desk, number)
+        assert told[late.event_id] == late.event
 
 
 async def test_an_unlisted_process_closes_its_bundles(keyed: KeyedStack, clients: Clients) -> None:

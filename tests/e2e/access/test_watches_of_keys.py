@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from adapters.database import Database
-from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder
+from tests.e2e.access.conftest import Clients, KeyedStack, read_events
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.watching import make_due, sweep, wait_until_checked
-
-
-async def read_events(holder: KeyHolder, number: str) -> dict[str, dict[str, Any]]:
-    """Return the events of a client about a process, by their ids."""
-    found: dict[str, dict[str, Any]] = {}
-    address: str | None = "/events"
-    while address:
-        page = (await holder.http.get(address)).raise_for_status().json()
-        for event in page["events"]:
-            if event["data"]["process_number"] == number:
-                found[event["id"]] = {name: event[name] for name in ("type", "version", "timestamp", "data")}
-        address = page["events_next"]
-    return found
 
 
 async def test_a_key_sees_its_own_watches_and_what_it_may_read(keyed: KeyedStack, clients: Clients) -> None:

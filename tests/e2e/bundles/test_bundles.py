@@ -16,6 +16,7 @@ import pytest
 
 from adapters.temporal.schedules import SWEEP_BUNDLES
 from tests.e2e.bundles.conftest import (
+    Json,
     create_bundle,
     download,
     get_bundle,
@@ -30,6 +31,7 @@ from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.stack import RunningStack
+from tests.support.watching import read_events
 from workflows.sweep_bundles import SweepBundles
 
 
@@ -126,7 +128,22 @@ async def test_a_zip_has_the_documents_as_they_are_stored(bundle_stack: RunningS
     assert {"manifest.json", "SHA256SUMS"} <= set(archive.namelist())
 
 
-async def test_the_event_is_sent_once_with_a_link(bundle_stack: RunningStack) -> None:
+def without_link(event: Json) -> Json:
+    """Return the parts of an event that its webhook and the list of events share, without the signed link."""
+    data = event["data"]
+    bundle = {name: value for name, value in data["bundle"].items() if not name.startswith("download_url")}
+    return {name: event[name] for name in ("type", "version", "timestamp")} | {"data": {**data, "bundle": bundle}}
+
+
+async def list_bundle_events(stack: RunningStack, number: str) -> list[Json]:
+    """Return the events of the client that tell of bundles of a process."""
+    found, _ = await read_events(stack)
+    return [
+        event for event in found if event["type"] == "bundle.ready" and event["data"]["process_number"] == number
+    ]
+
+
+async def test_the_event_is_sent_once_with_a_link_and_listed_with_the_same_body(bundle_stack: RunningStack) -> None:
     stack = bundle_stack
     number = await stack.create_ended_run(3)
     with running_receiver(stack.addresses["webhook_secret"]) as receiver:
@@ -144,6 +161,24 @@ async def test_the_event_is_sent_once_with_a_link(bundle_stack: RunningStack) ->
         assert {tuple(sorted(access["document_ids"])) for access in trail} == {tuple(sorted(documents))}
         assert received.event_id in {access["event_id"] for access in trail}
         assert len(receiver.events_at("/ready")) == 1
+        [listed] = await list_bundle_events(stack, number)
+        assert (listed["id"], without_link(listed)) == (received.event_id, without_link(received.event))
+        assert await download(listed["data"]["bundle"]) == await download(data["bundle"])
+        again = (await stack.api.get("/accesses", params={"process": number, "how": "bundle"})).json()["accesses"]
+        [new] = [access for access in again if access["event_id"] and access not in trail]
+        assert (new["event_id"], new["purpose"]) == (listed["id"], None)
+
+
+async def test_without_a_webhook_the_event_is_listed_until_it_is_no_longer_kept(bundle_stack: RunningStack) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(2)
+    bundle = await create_bundle(stack, number, format="zip")
+    [listed] = await list_bundle_events(stack, number)
+    assert await download(listed["data"]["bundle"]) == await download(bundle)
+    age_bundle(stack, bundle["id"], 8)
+    await sweep(stack)
+    [gone] = await list_bundle_events(stack, number)
+    assert (gone["id"], gone["data"]) == (listed["id"], {**listed["data"], "bundle": None})
 
 
 async def test_a_bundle_that_nobody_requests_goes_with_its_file(bundle_stack: RunningStack, bucket: Bucket) -> None:

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 
 from adapters.database import Catalog, Database
 from adapters.database.tables import documents, instances, processes
+from adapters.database.watch_tables import events
 from domain.bundle_contents import Omission, OmissionReason
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
 from domain.bundles import BundleFailure, BundleProgress, BundleState
 from domain.clients import ALL_SCOPES, Scope
+from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
 from domain.erasure import Author
 from domain.errors import BundleFailureCode, BundleRefused, ProcessErased
+from domain.events import ClientEvent
 from domain.listings import Party
 from domain.secrecy import Secrecy, is_withheld
+from domain.webhooks import EVENT_GONE
 from tests.support.listings import FIRST_DEGREE, SECOND_DEGREE, document_ids, listing_of, stored_object
 
 READER = frozenset({Scope.READ})
 OPTIONS = BundleOptions(BundleFormat.PDF)
 OMITTED = Omission(2, "id", "name", OmissionReason.PENDING, "Ainda não.")
+
+
+def new_client() -> str:
+    """Return the name of a client that no other test has."""
+    return f"client-{uuid4().hex[:8]}"
 
 
 async def create_selection(catalog: Catalog, number: str) -> BundleSelection:
@@ -140,34 +150,79 @@ async def test_parties_are_on_the_cover_unless_they_are_sealed(
     assert named == ([("Polo ativo", "Conceição Invenção"), ("Polo passivo", "Banco Fictício")] if is_open else [])
 
 
+async def read_events(catalog: Catalog, client: str) -> list[ClientEvent]:
+    """Return the events of a client."""
+    return list((await catalog.events.page(client, after=0, limit=100)).events)
+
+
 async def test_each_subscriber_is_told_once_whenever_it_subscribes(catalog: Catalog, number: str) -> None:
-    selection = await create_selection(catalog, number)
-    await catalog.bundles.request(selection, "local")
-    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a") is None
-    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a") is None
+    selection, client = await create_selection(catalog, number), new_client()
+    await catalog.bundles.request(selection, client)
+
+    async def subscribe(path: str) -> DeliveryRef | None:
+        return await catalog.bundles.subscribe(selection.id, number, client, f"https://example.org/{path}")
+
+    assert await subscribe("a") is None
+    assert await subscribe("a") is None
     assert await catalog.bundles.list_deliveries(selection.id, after=0) == ()
+    assert await read_events(catalog, client) == []
     await asyncio.gather(record_ready(catalog, selection), record_ready(catalog, selection))
     [early] = await catalog.bundles.list_deliveries(selection.id, after=0)
-    late = await catalog.bundles.subscribe(selection.id, "local", "https://example.org/b")
+    late = await subscribe("b")
     assert late is not None
-    assert await catalog.bundles.subscribe(selection.id, "local", "https://example.org/b") is None
+    assert await subscribe("b") is None
     assert await catalog.bundles.list_deliveries(selection.id, after=0) == (early, late)
-    assert await catalog.bundles.find_by_event(early.id) == selection.id
+    told = await read_events(catalog, client)
+    assert [(event.id, event.type, event.process_number, event.run_id, event.details) for event in told] == [
+        (delivery.id, "bundle.ready", number, None, {"bundle_id": selection.id}) for delivery in (early, late)
+    ]
     event = await catalog.deliveries.get_event(early.id)
     assert event is not None
-    assert (event.delivery.event_type, event.run) == ("bundle.ready", None)
+    assert (event.delivery.event_type, event.run, event.details) == ("bundle.ready", None, told[0].details)
+    assert event.delivery.created_at == told[0].created_at
+
+
+async def test_without_a_webhook_the_event_is_in_the_list_alone(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    early, late, both = (new_client() for _ in range(3))
+    await catalog.bundles.request(selection, early)
+    for client in (early, early, both):
+        assert await catalog.bundles.subscribe(selection.id, number, client, None) is None
+    await catalog.bundles.subscribe(selection.id, number, both, "https://example.org/a")
+    await record_ready(catalog, selection)
+    await record_ready(catalog, selection)
+    for client in (late, late, both):
+        assert await catalog.bundles.subscribe(selection.id, number, client, None) is None
+    told = [await read_events(catalog, client) for client in (early, late, both)]
+    assert [len(found) for found in told] == [1, 1, 1]
+    # Whoever has a webhook has its event alone.
+    deliveries = await catalog.bundles.list_deliveries(selection.id, after=0)
+    assert [delivery.id for delivery in deliveries] == [told[2][0].id]
+
+
+async def test_a_bundle_that_was_deleted_is_told_anew_when_it_is_built_again(catalog: Catalog, number: str) -> None:
+    selection, clients = await create_selection(catalog, number), (new_client(), new_client())
+    for _ in range(2):
+        for client, url in zip(clients, ("https://example.org/a", None), strict=True):
+            await catalog.bundles.request(selection, client)
+            await catalog.bundles.subscribe(selection.id, number, client, url)
+        await record_ready(catalog, selection)
+        await catalog.bundles.delete(selection.id)
+    for client in clients:
+        assert len({event.id for event in await read_events(catalog, client)}) == 2
 
 
 async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number: str) -> None:
     selection = await create_selection(catalog, number)
     await catalog.bundles.request(selection, "local")
-    await catalog.bundles.subscribe(selection.id, "local", "https://example.org/a")
+    await catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/a")
     await catalog.erasures.request(number, Author("local", None), None)
     for refused in (
         catalog.bundles.request(selection, "local"),
         catalog.bundle_builds.list_documents(number),
         catalog.bundle_builds.read(selection.id),
         record_ready(catalog, selection),
+        catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/b"),
         catalog.bundles.get(number, "0" * 64),
     ):
         with pytest.raises(ProcessErased):
@@ -177,6 +232,36 @@ async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number:
     erasure = await catalog.erasures.complete(number)
     assert erasure is not None
     assert erasure.completed_at is not None
+
+
+async def test_a_webhook_whose_event_is_no_longer_kept_is_not_sent(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    await catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/a")
+    await record_ready(catalog, selection)
+    [delivery] = await catalog.bundles.list_deliveries(selection.id, after=0)
+    before = await catalog.deliveries.get_event(delivery.id)
+    async with database.writing() as connection:
+        await connection.execute(delete(events).where(events.c.id == delivery.id))
+    after = await catalog.deliveries.get_event(delivery.id)
+    assert before is not None
+    assert after is not None
+    assert (before.refusal == EVENT_GONE, after.refusal == EVENT_GONE) == (False, True)
+
+
+async def test_an_erasure_takes_the_events_of_bundles(catalog: Catalog, database: Database, number: str) -> None:
+    selection, client = await create_selection(catalog, number), new_client()
+    await catalog.bundles.request(selection, client)
+    await catalog.bundles.subscribe(selection.id, number, client, None)
+    await record_ready(catalog, selection)
+    assert len(await read_events(catalog, client)) == 1
+    await catalog.erasures.request(number, Author("local", None), None)
+    assert await read_events(catalog, client) == []
+    await catalog.erased_rows.erase_all(number)
+    async with database.reading() as connection:
+        assert (await connection.scalars(select(events.c.id).where(events.c.process_number == number))).all() == []
 
 
 async def test_a_document_that_is_no_longer_stored_as_it_was_refuses_the_build(
