@@ -15,6 +15,7 @@ from workflows.erase_process import EraseProcess
 from workflows.monitor_court import MonitorCourt
 from workflows.review_alerts import ReviewAlerts
 from workflows.sweep_batches import SweepBatches
+from workflows.sweep_bundles import SweepBundles
 from workflows.sweep_deliveries import SweepDeliveries
 from workflows.sweep_erasures import SweepErasures
 from workflows.sweep_history import SweepHistory
@@ -23,7 +24,16 @@ from workflows.sweep_watches import SweepWatches
 
 _HOUSEKEEPING = (
     *(MonitorCourt, DeliverWebhook, EraseProcess, ReviewAlerts),
-    *(SweepBatches, SweepDeliveries, SweepErasures, SweepHistory, SweepUploads, SweepWatches, AuditStore),
+    *(
+        SweepBatches,
+        SweepBundles,
+        SweepDeliveries,
+        SweepErasures,
+        SweepHistory,
+        SweepUploads,
+        SweepWatches,
+        AuditStore,
+    ),
 )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -26,6 +28,7 @@ TESTS = Path(__file__).parent
 # Folders and files that `make test` leaves to `make test-thorough`, so that it stays under five minutes.
 THOROUGH = (
     "e2e/access/",
+    "e2e/bundles/",
     "e2e/crashes/",
     "e2e/devstack/",
     "e2e/doctor/test_broken_set_ups.py",
@@ -53,7 +56,7 @@ THOROUGH = (
 )
 SLOW_FIRST = ("runs", "failures", "rest", "crashes", "access", "pages", "adapters", "devstack")
 # Their files share a service of their own, which is expensive to start.
-KEPT_TOGETHER = ("access", "crashes", "erasure", "pages")
+KEPT_TOGETHER = ("access", "bundles", "crashes", "erasure", "pages")
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # Publishes no types.
@@ -111,3 +114,14 @@ async def lone_api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ap
     """An API with no other service behind it."""
     async with running_lone_api(tmp_path_factory.mktemp("api")) as running:
         yield running
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Restore the logging configuration after a test that changes it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

@@ -198,4 +198,9 @@ def _end_sqlite_transaction(connection: DBAPIConnection, *_: object) -> None:
     SQLite closes a connection only after its last statement. That of a cancelled task lives as long as the
     traceback of the cancellation, and the transaction with it: nobody else could write until then.
     """
-    connection.rollback()
+    try:
+        connection.rollback()
+    except BaseException:
+        # The task was cancelled once more: SQLAlchemy does not go on to close it.
+        connection.terminate()
+        raise

@@ -12,6 +12,9 @@ from cli.main import app
 from domain.errors import ConfigurationError
 from tests.support.certificates import Authority
 
+# The commands run in this process, and configure the logging of it.
+pytestmark = pytest.mark.usefixtures("restored_logging")
+
 
 @pytest.fixture(params=["missing", "empty", "no certificate"])
 def unusable(request: pytest.FixtureRequest, tmp_path: Path) -> Path:

@@ -59,9 +59,9 @@ def test_daily_looks_keep_their_time_of_day_over_a_year_with_daylight_saving_tim
 
 def test_daylight_saving_time_moves_no_look() -> None:
     # It began on 4 November 2018, and ended on 17 February 2019.
-    for night in (datetime(2018, 11, 4, tzinfo=UTC), datetime(2019, 2, 17, tzinfo=UTC)):
+    for noon in (datetime(2018, 11, 4, 15, tzinfo=UTC), datetime(2019, 2, 17, 15, tzinfo=UTC)):
         number = fresh_number()
-        before = next_look(number, DAY, night - 2 * DAY)
+        before = next_look(number, DAY, noon - 2 * DAY)
         after = next_look(number, DAY, next_look(number, DAY, before))
         assert before.astimezone(SAO_PAULO).time() == after.astimezone(SAO_PAULO).time()
         assert abs((after - before) - 2 * DAY) == timedelta(hours=1)

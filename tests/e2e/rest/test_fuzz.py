@@ -73,7 +73,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 
 
 async def _create_complete_process(catalog: Catalog) -> None:
-    run = RunOpening(NUMBER, "run-of-the-fuzz", "desk")
+    run = RunOpening(NUMBER, "6f0c9a52-3b1d-4f6e-9a57-20d1c8e4b7aa", "desk")
     await catalog.runs.open(run)
     await catalog.listings.record(listing_of(NUMBER, [DOCUMENT]))
     await catalog.documents.mark_available(NUMBER, DOCUMENT, stored_object(NUMBER, DOCUMENT))
