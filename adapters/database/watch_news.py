@@ -76,7 +76,7 @@ async def find_watch_news(connection: AsyncConnection, run: Row[Any]) -> list[Ne
     new: list[NewEvent] = []
     for watch in watching:
         until = log.last_told(watch)
-        moved = _moved(watch, checked, run, is_held=until < log.last)
+        moved = _moved(watch, checked, run, is_held=until < log.last and not log.is_unlisted)
         await connection.execute(
             update(watches)
             .where(watches.c.process_number == watch.process_number, watches.c.client == watch.client)
@@ -131,8 +131,19 @@ class _ChangeLog:
         last = max(await last_sequence(connection, number), after)
         return cls(told, await _read_states(connection, number, sorted(added)), last)
 
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether there is something to tell, but the court no longer shows the process."""
+        return any(change.process_unlisted_at is not None for change in self.changes)
+
     def last_told(self, watch: Row[Any]) -> int:
-        """Return the last sequence that is told now: all, or those before a document that is still to be stored."""
+        """Return the last sequence that is told now: all, or those before a document that is still to be stored.
+
+        While the court does not show the process, nothing is: a reader without `sealed` may see nothing of it, and
+        would not be told again.
+        """
+        if self.is_unlisted:
+            return int(watch.announced_sequence)
         for change in self.changes if watch.download else ():
             if change.sequence > watch.announced_sequence and _is_added(change) and change.document is not None:
                 state = self.documents.get(change.document.id)

@@ -276,6 +276,25 @@ async def test_a_process_that_is_no_longer_shown_goes_on_being_looked_at(
     assert number in {due.process_number for due in await catalog.watches.list_due(limit=10_000)}
 
 
+async def test_what_waits_while_the_court_shows_nothing_is_told_when_it_does_again(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    ids = document_ids(2)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number)
+    await look(catalog, number, ids, hour=1, ending=CANCELLED, stores=False)
+    await look(catalog, number, None, ending=NO_ACCESS)
+    # A reader could see nothing of it now, and would not be told again.
+    assert await read_events(database, number) == []
+    refused, now = await get_watch(catalog, number), datetime.now(UTC)
+    assert (refused.state(now), refused.next_look_at > now) == (WatchState.NO_ACCESS, True)
+    await look(catalog, number, ids, hour=2)
+    [told] = await read_events(database, number)
+    data = await read_data(catalog, told, READER)
+    assert data is not None
+    assert data["document_ids"] == [ids[1]]
+
+
 async def test_a_look_that_failed_is_made_again_and_is_late_meanwhile(
     catalog: Catalog, database: Database, number: str
 ) -> None:
