@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,18 +102,36 @@ async def read_changes(
     number: str,
     *,
     after: int,
+    until: int | None = None,
+    kinds: Collection[ChangeKind] | None = None,
     limit: int | None = None,
     open_only: bool = False,
     latest_first: bool = False,
 ) -> list[Change]:
-    """Return the changes of a process after a sequence number, in a transaction. See `ChangeRepository.page`."""
+    """Return the changes of a process after a sequence number, in a transaction. See `ChangeRepository.page`.
+
+    Args:
+        connection: The transaction.
+        number: The process.
+        after: The sequence number.
+        until: The last sequence number. None means all.
+        kinds: Only those of these kinds. None means all.
+        limit: Maximum number of changes. None means all.
+        open_only: Leave out what a key without the scope ``sealed`` may not read.
+        latest_first: The latest first.
+    """
     found: list[Change] = []
     unlisted_at = await connection.scalar(select(processes.c.unlisted_at).where(processes.c.number == number))
+    of_all = [changes.c.process_number == number, _IS_SHOWN]
+    if until is not None:
+        of_all.append(changes.c.sequence <= until)
+    if kinds is not None:
+        of_all.append(changes.c.kind.in_(kinds))
     wanted = [changes.c.sequence > after]
     while True:
         result = await connection.execute(
             select(changes)
-            .where(changes.c.process_number == number, *wanted, _IS_SHOWN)
+            .where(*of_all, *wanted)
             .order_by(changes.c.sequence.desc() if latest_first else changes.c.sequence)
             .limit(_CHUNK_SIZE)
         )

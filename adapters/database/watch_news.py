@@ -32,6 +32,13 @@ _RETRY_AFTER = timedelta(minutes=15)
 _CHUNK_SIZE = 500
 _SECRECY_FIELD = "secrecy"
 
+# No event tells the others. One listing may add a hundred thousand movements, which are not read for nothing.
+_TOLD_KINDS = (
+    ChangeKind.DOCUMENT_ADDED,
+    ChangeKind.DOCUMENT_UNLISTED,
+    ChangeKind.DOCUMENT_CHANGED,
+    ChangeKind.SECRECY_CHANGED,
+)
 _TYPES = (EventType.DOCUMENTS_ADDED, EventType.DOCUMENTS_UNLISTED, EventType.SECRECY_CHANGED)
 
 
@@ -122,9 +129,7 @@ class _ChangeLog:
     async def read(
         cls, connection: AsyncConnection, number: str, *, after: int, until: int | None = None
     ) -> _ChangeLog:
-        # Sequences have no gaps.
-        limit = None if until is None else until - after
-        every = await read_changes(connection, number, after=after, limit=limit)
+        every = await read_changes(connection, number, after=after, until=until, kinds=_TOLD_KINDS)
         told = [change for change in every if _type_of(change) is not None]
         added = {change.document.id for change in told if _is_added(change) and change.document is not None}
         # Changes that are not shown count as well.

@@ -11,18 +11,20 @@ from sqlalchemy import select, update
 
 from adapters.database import Catalog, Database
 from adapters.database.watch_tables import events, watches
+from domain.cases import movement_key
 from domain.clients import ALL_SCOPES, Scope
 from domain.completeness import Outcome
 from domain.errors import FailureCode
 from domain.events import ClientEvent, is_visible, watch_data
-from domain.listings import ListedDocument
+from domain.listings import ListedDocument, ListedMovement
 from domain.run_messages import ClosedRun, RunClosing, RunEnding, RunOpening
 from domain.secrecy import Secrecy
 from domain.serializers import Json
 from domain.watch_messages import DueLook
 from domain.watches import Watch, WatchNotify, WatchState, WatchWish
 from domain.webhooks import EventType
-from tests.support.listings import document_ids, listed, listing_of, stored_object
+from tests.support.listings import FIRST_DEGREE, document_ids, listed, listing_of, stored_object
+from tests.support.statements import statements
 
 COMPLETED = RunEnding(Outcome.COMPLETED)
 CANCELLED = RunEnding(Outcome.CANCELLED)
@@ -293,6 +295,27 @@ async def test_what_waits_while_the_court_shows_nothing_is_told_when_it_does_aga
     data = await read_data(catalog, told, READER)
     assert data is not None
     assert data["document_ids"] == [ids[1]]
+
+
+async def test_the_end_of_a_run_does_not_read_movements(catalog: Catalog, number: str) -> None:
+    [document_id] = ids = document_ids(1)
+    await look(catalog, number, ids)
+    await watch(catalog, number)
+    run_id = str(uuid4())
+    await catalog.runs.open(RunOpening(number, run_id, "local", is_look=True))
+    moved = tuple(
+        ListedMovement(movement_key("G1", None, 60, "Juntada", place), FIRST_DEGREE.key, document_id=document_id)
+        for place in range(3)
+    )
+    for hour, movements in ((1, ()), (2, moved)):
+        listing = replace(listing_of(number, ids, hour=hour), movements=movements, movements_stated=True)
+        await catalog.listings.record(listing)
+    assert len(await catalog.changes.page(number)) == len(moved)
+    # There may be a hundred thousand, and no event tells them.
+    with statements() as executed:
+        await catalog.runs.close(RunClosing(number, run_id, COMPLETED))
+    assert [one.sql for one in executed if "FROM movements" in one.sql] == []
+    assert (await get_watch(catalog, number)).state(datetime.now(UTC)) is WatchState.ACTIVE
 
 
 async def test_a_look_that_failed_is_made_again_and_is_late_meanwhile(
