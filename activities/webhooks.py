@@ -24,6 +24,7 @@ from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.events import (
     MAX_DOCUMENTS,
     bundle_ready_data,
+    is_visible,
     may_show_documents,
     run_end_data,
     show_bundle,
@@ -34,6 +35,7 @@ from domain.secrecy import readable
 from domain.serializers import Json
 from domain.sweep_messages import OverduePage, OverdueRequest
 from domain.webhooks import (
+    NOTHING_TO_SHOW,
     SWITCH_OFF_AFTER,
     Delivery,
     DeliveryStatus,
@@ -61,6 +63,8 @@ _MAX_REQUESTS_PER_HOST = 100
 _MAX_REQUESTS = 400
 _MAX_BACKOFF_DOUBLINGS = 6
 _GIVEN_UP = AttemptResult(delivered=False, gone=True)
+# The court may show it again before the last attempt.
+_WITHHELD = AttemptResult(delivered=False)
 
 _log = structlog.get_logger()
 
@@ -159,7 +163,10 @@ class WebhookActivities:
 
     async def _send(self, event: Event, number: int) -> tuple[SentAttempt, AttemptResult]:
         delivery = event.delivery
-        content = event_body(delivery.event_type, delivery.created_at, await self._build_data(event))
+        data = await self._build_data(event)
+        if data is None:
+            return SentAttempt(number, datetime.now(UTC), error=NOTHING_TO_SHOW), _WITHHELD
+        content = event_body(delivery.event_type, delivery.created_at, data)
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         secrets = await self._catalog.clients.get_webhook_secrets(delivery.client)
         sent_at, started_at = datetime.now(UTC), time.monotonic()
@@ -170,10 +177,13 @@ class WebhookActivities:
         sent = SentAttempt(number, sent_at, reply.status_code, latency_ms, reply.excerpt, reply.error)
         return sent, _to_attempt_result(reply)
 
-    async def _build_data(self, event: Event) -> Json:
+    async def _build_data(self, event: Event) -> Json | None:
+        """Return the data of an event. None if the client may see nothing of it now."""
         delivery, number, run = event.delivery, event.delivery.process_number, event.run
         if number is not None and event.details is not None and delivery.event_type.is_watch_news:
             news = await self._catalog.events.read_news(number, delivery.event_type, event.details)
+            if not is_visible(delivery.event_type, news, event.scopes):
+                return None
             return watch_data(
                 *(delivery.event_type, number, delivery.run_id, event.details, news, event.scopes, self._public_url)
             )

@@ -37,6 +37,7 @@ MAX_LISTED_ATTEMPTS = 20
 ENDPOINT_OFF = "endpoint switched off"
 CLIENT_GONE = "every key of the client is revoked"
 EVENT_GONE = "what the event tells is older than it is kept"
+NOTHING_TO_SHOW = "the client may see nothing of what the event tells"
 SUPERSEDED = "the run was reset; its new end is announced by another event"
 _ENDPOINTS = UUID("6f0d8a4e-9c1b-4d6a-8f37-2f0f7f1a5c3e")
 
