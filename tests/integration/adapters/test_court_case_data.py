@@ -173,6 +173,30 @@ def test_numbers_of_taxpayers_leave_the_texts_of_movements() -> None:
     assert found.text == f"Intimação de PARTE SINTÉTICA, CPF , e de , no processo {NUMBER}, id 28800000063"
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Citado FULANO, CPF 12345678909, em audiência", "Citado FULANO, CPF , em audiência"),
+        ("inscrita no CPF/MF sob o nº 123456789-09.", "inscrita no CPF/MF sob o nº ."),
+        ("EMPRESA (CNPJ: 12345678000195)", "EMPRESA (CNPJ: )"),
+        ("cnpj nº 12.345.678/0001-95", "cnpj nº"),
+        (f"CPF{CPF}", "CPF"),
+        ("CPF:12345678909", "CPF:"),
+        ("Penhora via CPF, protocolo 20260012345678", "Penhora via CPF, protocolo 20260012345678"),
+        ("Guia 12345678909 paga", "Guia 12345678909 paga"),
+    ],
+)
+def test_a_number_that_is_said_to_be_a_taxpayers_leaves_a_text_in_any_form(text: str, kept: str) -> None:
+    [found] = movements_of(stage(movimentos=[movement(descricao=text)]))
+    assert found.text == kept
+
+
+@pytest.mark.parametrize("name", ["FULANO CPF12345678909", f"FULANO CPF{CPF}", f"FULANO (CNPJ{CNPJ})"])
+def test_a_number_that_touches_its_label_leaves_a_name(name: str) -> None:
+    [party] = parsed(details(stage(partes=[{"nome": name}]))).parties
+    assert party.name == "FULANO"
+
+
 @pytest.mark.parametrize(("key", "mark"), SEALING_MARKS)
 def test_a_sealed_party_is_not_kept_on_any_way(key: str, mark: object) -> None:
     sealed = {
