@@ -226,6 +226,10 @@ async def _put(connection: AsyncConnection, number: str, client: str, wish: Watc
 async def _plan(connection: AsyncConnection, number: str, every: timedelta, known: Row[Any] | None) -> datetime:
     """Return when a process is first looked at, or next, after the interval of its watch has changed."""
     now = datetime.now(UTC)
+    if known is not None and known.next_look_at <= now:
+        # New documents may wait for it, although the court was asked a moment ago.
+        due: datetime = known.next_look_at
+        return due
     listed_at = await connection.scalar(select(processes.c.listed_at).where(processes.c.number == number))
     checked_at = known.last_checked_at if known is not None and known.last_checked_at else listed_at
     if checked_at is None or checked_at <= now - every:

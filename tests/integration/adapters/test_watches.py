@@ -361,6 +361,18 @@ async def test_watching_again_changes_the_wish_alone(catalog: Catalog, number: s
     assert changed.wish.notify is WatchNotify.ALWAYS
 
 
+async def test_another_interval_does_not_put_off_a_look_that_is_due(catalog: Catalog, number: str) -> None:
+    ids = document_ids(2)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number, every=HOUR)
+    # Ends without the new document, which is told after the next look.
+    await look(catalog, number, ids, hour=24 * 365, ending=CANCELLED, stores=False)
+    waiting = await get_watch(catalog, number)
+    again = await watch(catalog, number, every=timedelta(days=31))
+    assert again.next_look_at == waiting.next_look_at <= datetime.now(UTC)
+    assert again.wish.every == timedelta(days=31)
+
+
 async def test_a_watch_does_not_tell_what_is_older_than_itself(
     catalog: Catalog, database: Database, number: str
 ) -> None:
