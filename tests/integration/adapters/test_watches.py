@@ -315,7 +315,6 @@ async def test_the_end_of_a_run_does_not_read_movements(catalog: Catalog, number
     with statements() as executed:
         await catalog.runs.close(RunClosing(number, run_id, COMPLETED))
     assert [one.sql for one in executed if "FROM movements" in one.sql] == []
-    assert (await get_watch(catalog, number)).state(datetime.now(UTC)) is WatchState.ACTIVE
 
 
 async def test_a_look_that_failed_is_made_again_and_is_late_meanwhile(
