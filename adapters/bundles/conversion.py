@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +11,9 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from adapters.sandbox import Limits, run_in_sandbox
+from adapters.scratch import is_nearly_full
 from domain.bundle_contents import OmissionReason
+from domain.errors import BundleNotBuilt
 
 _PROGRAM = "adapters.bundles.conversion_program"
 _MIB = 1024**2
@@ -39,6 +43,10 @@ async def convert(source: Path, media_type: str, output: Path, scratch: Path) ->
         media_type: Their media type. `domain.bundle_contents.needs_conversion` says which ones are converted.
         output: Where to write the PDF.
         scratch: A folder for intermediate files. The conversion leaves nothing there.
+
+    Raises:
+        BundleNotBuilt: The conversion was interrupted, as when services are stopped.
+        OSError: The disk is full.
     """
     methods = _methods(media_type)
     if reason := _reason_before(source, methods):
@@ -70,6 +78,11 @@ async def _convert(source: Path, method: Method, output: Path, scratch: Path) ->
         if ended.succeeded and answer == "converted":
             written.replace(output)
             return None
+        # Neither says anything about the document, and its reason would be kept.
+        if ended.interrupted:
+            raise BundleNotBuilt("The conversion of a document was interrupted. It is tried again.")
+        if answer not in set(OmissionReason) and is_nearly_full(scratch):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     _log.info("document not converted", method=method, reason=ended.reason or answer[:200])
     return OmissionReason(answer) if answer in set(OmissionReason) else OmissionReason.NOT_CONVERTED
 
