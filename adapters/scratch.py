@@ -65,7 +65,7 @@ class ScratchDisk:
 
     def is_nearly_full(self) -> bool:
         """Return whether a program that has failed may have failed for lack of room."""
-        return is_nearly_full(self._folder)
+        return shutil.disk_usage(self._folder).free < _NEARLY_FULL_BYTES
 
     @staticmethod
     def filled_up() -> BundleRefused:
@@ -95,11 +95,6 @@ class ScratchDisk:
             _remove(folder)
             if lock is not None:
                 os.close(lock)
-
-
-def is_nearly_full(folder: Path) -> bool:
-    """Return whether a program that has failed in this folder may have failed for lack of room."""
-    return shutil.disk_usage(folder).free < _NEARLY_FULL_BYTES
 
 
 def _lock(path: Path) -> int:

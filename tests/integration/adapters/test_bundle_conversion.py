@@ -19,7 +19,6 @@ import pikepdf
 import pytest
 from PIL import Image
 
-from adapters import scratch
 from adapters.bundles import conversion
 from adapters.bundles.conversion import convert
 from adapters.sandbox import Limits
@@ -205,7 +204,7 @@ async def test_a_conversion_that_fails_for_lack_of_room_says_nothing_about_the_d
     monkeypatch.setattr(conversion, "_LIMITS", Limits(1024**3, cpu_seconds=8, wall_seconds=60, file_bytes=100))
     assert await pages_of(b"texto", "text/plain", tmp_path) is OmissionReason.NOT_CONVERTED
     # More than any disk has.
-    monkeypatch.setattr(scratch, "_NEARLY_FULL_BYTES", 2**62)
+    monkeypatch.setattr(conversion, "_NEARLY_FULL_BYTES", 2**62)
     with pytest.raises(OSError, match="No space") as failed:
         await pages_of(b"texto", "text/plain", tmp_path)
     assert failed.value.errno == errno.ENOSPC
