@@ -34,7 +34,6 @@ from domain.errors import (
     BundleFailureCode,
     BundleNotBuilt,
     BundleRefused,
-    ProcessErased,
     StorageFailure,
     StoreUnavailable,
 )
@@ -247,7 +246,8 @@ class BundleActivities:
         """Run a block that writes files of a process. If the process is erased meanwhile, nothing of it stays."""
         try:
             yield
-        except (asyncio.CancelledError, ProcessErased):
+        except BaseException:
+            # Any error: a document that an erasure has deleted is one that the store has lost.
             await asyncio.shield(self._discard_if_erased(number))
             raise
         await self._discard_if_erased(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 _PROGRAM = "adapters.sandbox_program"
 _READ_BYTES = 64 * 1024
 _MAX_OUTPUT_BYTES = 16 * 1024**2
+# A service manager or a terminal sends them to all processes of a service.
+_STOPPING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class Ended:
         output: What it wrote to its standard output, to the end or until it was killed.
         succeeded: It ended by itself and well.
         reason: For a log, if it did not.
+        interrupted: A signal that stops services ended it, which says nothing about its input.
     """
 
     output: bytes
     succeeded: bool
     reason: str = ""
+    interrupted: bool = False
 
 
 async def run_in_sandbox(
@@ -59,7 +64,8 @@ async def run_in_sandbox(
         stdin: Descriptor of its standard input. None means empty.
     """
     program = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-X", "utf8", "-m", _PROGRAM, json.dumps(asdict(limits)), module, *arguments),
+        # -B: with its limits, or on a full disk, Python would leave cut-off bytecode for all programs to come.
+        *(sys.executable, "-I", "-B", "-X", "utf8", "-m", _PROGRAM, json.dumps(asdict(limits)), module, *arguments),
         stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -80,7 +86,7 @@ async def run_in_sandbox(
         with suppress(ProcessLookupError):
             program.kill()
         await program.wait()
-    return Ended(bytes(output), not reason, reason)
+    return Ended(bytes(output), not reason, reason, interrupted=-(program.returncode or 0) in _STOPPING)
 
 
 async def _read_output(program: asyncio.subprocess.Process, output: bytearray) -> str:

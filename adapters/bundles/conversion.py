@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +13,7 @@ import structlog
 
 from adapters.sandbox import Limits, run_in_sandbox
 from domain.bundle_contents import OmissionReason
+from domain.errors import BundleNotBuilt
 
 _PROGRAM = "adapters.bundles.conversion_program"
 _MIB = 1024**2
@@ -17,6 +21,8 @@ _LIMITS = Limits(memory_bytes=1024 * _MIB, cpu_seconds=60, wall_seconds=120, fil
 # Text and HTML are parsed as a whole; images are bounded by their pixels too.
 _MAX_TEXT_BYTES = 8 * _MIB
 _MAX_IMAGE_BYTES = 256 * _MIB
+# With less than this, a conversion that fails has probably failed for lack of room.
+_NEARLY_FULL_BYTES = 16 * _MIB
 
 _log = structlog.get_logger()
 
@@ -39,6 +45,10 @@ async def convert(source: Path, media_type: str, output: Path, scratch: Path) ->
         media_type: Their media type. `domain.bundle_contents.needs_conversion` says which ones are converted.
         output: Where to write the PDF.
         scratch: A folder for intermediate files. The conversion leaves nothing there.
+
+    Raises:
+        BundleNotBuilt: The conversion was interrupted, as when services are stopped.
+        OSError: The disk is full.
     """
     methods = _methods(media_type)
     if reason := _reason_before(source, methods):
@@ -70,6 +80,11 @@ async def _convert(source: Path, method: Method, output: Path, scratch: Path) ->
         if ended.succeeded and answer == "converted":
             written.replace(output)
             return None
+        # Neither says anything about the document, and its reason would be kept.
+        if ended.interrupted:
+            raise BundleNotBuilt("The conversion of a document was interrupted. It is tried again.")
+        if answer not in set(OmissionReason) and shutil.disk_usage(scratch).free < _NEARLY_FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     _log.info("document not converted", method=method, reason=ended.reason or answer[:200])
     return OmissionReason(answer) if answer in set(OmissionReason) else OmissionReason.NOT_CONVERTED
 

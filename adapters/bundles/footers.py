@@ -20,6 +20,7 @@ _MIN_SCALE, _MAX_SCALE = 0.2, 20.0
 _ENCODING = "cp1252"
 _WIDTHS: dict[str, int] = CORE_FONTS_CHARWIDTHS["helvetica"]
 _AVERAGE_WIDTH = 556
+_MAX_POINTS = 1e7
 _US_LETTER = (0.0, 0.0, 612.0, 792.0)
 
 _Box = tuple[float, float, float, float]
@@ -86,6 +87,9 @@ def _read_box(box: Any) -> _Box | None:
     try:
         a, b, c, d = (float(each) for each in box)
     except (TypeError, ValueError):
+        return None
+    if any(abs(each) > _MAX_POINTS for each in (a, b, c, d)):
+        # It may be infinite, which no PDF can state.
         return None
     # Any two opposite corners are a valid box.
     found = min(a, c), min(b, d), max(a, c), max(b, d)

@@ -147,7 +147,8 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int, keys
     """Return what a bundle says of its process.
 
     Parties of an instance are named only if a document of the instance is in the bundle: when the court seals the
-    instance, the document closes the bundle. What is sealed now has no parties.
+    instance, the document closes the bundle. What is sealed now has no parties. The class, which is that of the
+    current instance, is named in the same way.
 
     Args:
         connection: The transaction.
@@ -160,6 +161,9 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int, keys
         select(instances.c.court_unit)
         .where(instances.c.process_number == number, instances.c.court_unit.is_not(None))
         .order_by(instances.c.id)
+    )
+    current = await connection.scalars(
+        select(instances.c.key).where(instances.c.process_number == number, instances.c.current.is_(True))
     )
     named = await connection.execute(
         select(parties.c.pole, parties.c.name)
@@ -177,7 +181,7 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int, keys
         process.court,
         process.listed_at,
         total,
-        class_name=process.class_name,
+        class_name=process.class_name if {*current} <= {*keys} else None,
         court_units=tuple(dict.fromkeys(units)),
         parties=tuple(dict.fromkeys(CoverParty(_role_of(row.pole), row.name) for row in named)),
     )

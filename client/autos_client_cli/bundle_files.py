@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,20 +116,24 @@ def _verify_zip(path: Path) -> Report:
             names = archive.namelist()
             if _MANIFEST not in names or _SUMS not in names:
                 raise NotABundle
+            # Members of a bundle are stored, side by side. More than the file has is a bomb.
+            if sum(member.file_size for member in archive.infolist() if _is_stored(member)) > path.stat().st_size:
+                raise NotABundle
             manifest = _read_manifest(_read_small(archive, _MANIFEST), "zip")
             report = Report("zip", manifest)
             report.findings += _compare(archive, names, manifest)
             return report
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, EOFError, OverflowError, RuntimeError, ValueError, struct.error) as error:
         raise NotABundle from error
 
 
 def _compare(archive: zipfile.ZipFile, names: list[str], manifest: dict[str, Any]) -> Iterator[Finding]:
     sums = _read_sums(_read_small(archive, _SUMS))
     stated = {document["file"]: document for document in manifest["documents"]}
+    amounts = Counter(names)
     for name in _sorted({*sums, *stated, _MANIFEST}):
-        if names.count(name) != 1:
-            yield Finding("missing" if name not in names else "extra", name)
+        if amounts[name] != 1:
+            yield Finding("extra" if amounts[name] else "missing", name)
             continue
         digest, size = _digest_of(archive, name)
         if digest != sums.get(name):
@@ -152,6 +158,9 @@ def _read_sums(content: bytes) -> dict[str, str]:
 def _digest_of(archive: zipfile.ZipFile, name: str) -> tuple[str, int]:
     """Return the SHA-256 and the size of a member. Both are of what can be read of it."""
     digest, size = hashlib.sha256(), 0
+    if not _is_stored(archive.getinfo(name)):
+        # As Autos builds none: it may be damaged, or expand without end.
+        return "", size
     try:
         with archive.open(name) as member:
             while chunk := member.read(_CHUNK_BYTES):
@@ -163,8 +172,13 @@ def _digest_of(archive: zipfile.ZipFile, name: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
+def _is_stored(member: zipfile.ZipInfo) -> bool:
+    return member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
+
+
 def _read_small(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > _MAX_MANIFEST_BYTES:
+    member_info = archive.getinfo(name)
+    if member_info.file_size > _MAX_MANIFEST_BYTES or not _is_stored(member_info):
         raise NotABundle
     with archive.open(name) as member:
         return member.read(_MAX_MANIFEST_BYTES)
@@ -180,10 +194,13 @@ def _read_manifest(content: bytes, kind: str) -> dict[str, Any]:
         manifest = json.loads(content)
         is_ours = manifest["autos_bundle"] == _SCHEMA and manifest["format"] == kind
         complete = all(
-            isinstance(document["sha256"], str) and (kind == "pdf" or isinstance(document["file"], str))
+            isinstance(document["sha256"], str)
+            and isinstance(document["size_bytes"], int)
+            and (kind == "pdf" or isinstance(document["file"], str))
             for document in manifest["documents"]
+        ) and all(
+            isinstance(omission, dict) and isinstance(omission["reason"], str) for omission in manifest["omitted"]
         )
-        all(omission["reason"] for omission in manifest["omitted"])
     except (KeyError, TypeError, ValueError, RecursionError):
         raise NotABundle from None
     if not is_ours or not complete:

@@ -32,6 +32,7 @@ from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder, se
 from domain.bundles import BundleState
 from domain.clients import ALL_SCOPES
 from domain.documents import StoredObject
+from domain.erasure import Author
 from domain.errors import BundleFailureCode, FailureCode
 from domain.filenames import file_extension
 from domain.storage import StorageAddress
@@ -185,6 +186,32 @@ async def test_a_document_that_the_store_has_lost_or_changed_ends_the_build(
         await builds.build(request)
     assert (failed.value.type, failed.value.non_retryable) == (BundleFailureCode.SOURCE_DAMAGED, True)
     assert list(builds.scratch.glob("bundle-*")) == []
+    assert await builds.list_keys(number) == []
+
+
+async def test_an_erasure_that_takes_a_document_from_a_build_leaves_nothing_of_it(
+    builds: Builds, store: ObjectStore, s3: StorageAddress, number: str
+) -> None:
+    request = await builds.create_bundle(
+        number, {name: ODD_FILES[name] for name in ("HTML", "a text")}, BundleFormat.PDF
+    )
+
+    async def erase_meanwhile(*paths: Any) -> OmissionReason | None:
+        await builds.catalog.erasures.request(number, Author("local", None), None)
+        await store.erase(f"processes/{number}/")
+        return await convert(*paths)
+
+    async with AsyncExitStack() as stack:
+        bundles = await BundleStore.open(stack, s3)
+        activities = BundleActivities(
+            *(builds.catalog, store, bundles, PieceSource(store, bundles, erase_meanwhile)),
+            *(StoreCircuitBreaker(builds.catalog.store_circuit, store), ScratchDisk(builds.scratch)),
+            build_pdf=build_pdf,
+            build_zip=ZipBundle,
+        )
+        with pytest.raises(ApplicationError) as failed:
+            await run(activities.convert_lot, ConversionLot(request))
+    assert failed.value.type == BundleFailureCode.SOURCE_DAMAGED
     assert await builds.list_keys(number) == []
 
 

@@ -150,6 +150,23 @@ async def test_parties_are_on_the_cover_unless_they_are_sealed(
     assert named == ([("Polo ativo", "Conceição Invenção"), ("Polo passivo", "Banco Fictício")] if is_open else [])
 
 
+@pytest.mark.parametrize("is_current", [True, False])
+async def test_the_class_is_that_of_the_current_instance_and_as_closed_as_that(
+    catalog: Catalog, number: str, is_current: bool
+) -> None:
+    [document_id] = document_ids(1)
+    sealed = replace(SECOND_DEGREE, current=is_current, secrecy=Secrecy.JUSTICE_SECRET)
+    listing = listing_of(number, [document_id], instances=(replace(FIRST_DEGREE, current=not is_current), sealed))
+    await catalog.listings.record(replace(listing, class_name="Divórcio Litigioso"))
+    await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
+    known = await catalog.bundle_builds.list_documents(number)
+    selection = select_documents(number, known, OPTIONS, READER)
+    await catalog.bundles.request(selection, "local")
+    build = await catalog.bundle_builds.read(selection.id)
+    assert build is not None
+    assert build.facts.class_name == (None if is_current else "Divórcio Litigioso")
+
+
 async def read_events(catalog: Catalog, client: str) -> list[ClientEvent]:
     """Return the events of a client."""
     return list((await catalog.events.page(client, after=0, limit=100)).events)

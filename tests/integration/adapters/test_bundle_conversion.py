@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import errno
 import io
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pikepdf
@@ -19,6 +23,7 @@ from adapters.bundles import conversion
 from adapters.bundles.conversion import convert
 from adapters.sandbox import Limits
 from domain.bundle_contents import OmissionReason
+from domain.errors import BundleNotBuilt
 from tests.support.bundle_pieces import read_pages
 
 ACCENTS = "Petição inicial: ação de cobrança – juízo da 1ª Vara, § 2º"
@@ -175,3 +180,41 @@ async def test_exhausting_html_is_bounded_and_its_text_is_kept(
     after = os.times()
     assert isinstance(pages, list)
     assert after.children_user + after.children_system - before.children_user - before.children_system < 24
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the program in /proc")
+@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
+async def test_a_conversion_that_is_interrupted_says_nothing_about_the_document(
+    stopped_by: signal.Signals, tmp_path: Path
+) -> None:
+    converting = asyncio.ensure_future(pages_of(b"<p>lento</p>" * 20_000, "text/html", tmp_path))
+    async with asyncio.timeout(30):
+        # Nobody tells that the program has begun.
+        while (program := find_program(tmp_path)) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    os.kill(program, stopped_by)
+    with pytest.raises(BundleNotBuilt):
+        await converting
+    assert not (tmp_path / "out.pdf").exists()
+
+
+async def test_a_conversion_that_fails_for_lack_of_room_says_nothing_about_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion, "_LIMITS", Limits(1024**3, cpu_seconds=8, wall_seconds=60, file_bytes=100))
+    assert await pages_of(b"texto", "text/plain", tmp_path) is OmissionReason.NOT_CONVERTED
+    # More than any disk has.
+    monkeypatch.setattr(conversion, "_NEARLY_FULL_BYTES", 2**62)
+    with pytest.raises(OSError, match="No space") as failed:
+        await pages_of(b"texto", "text/plain", tmp_path)
+    assert failed.value.errno == errno.ENOSPC
+
+
+def find_program(folder: Path) -> int | None:
+    """Return the id of the program that converts a file in a folder, if it runs."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if b"sandbox_program" in command and bytes(folder) in command:
+                return int(process.name)
+    return None

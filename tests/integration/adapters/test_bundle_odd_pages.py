@@ -27,6 +27,7 @@ CASES: dict[str, dict[str, object]] = {
     "cropped": {"CropBox": Array([40, 40, 500, 700])},
     "cropped and turned": {"CropBox": Array([40, 40, 500, 700]), "rotate": 90},
     "crop box larger than the page": {"CropBox": Array([-500, -500, 5000, 5000])},
+    "box without end": {"MediaBox": pikepdf.Object.parse(b"[0 0 %s.5 842]" % (b"9" * 400))},
     "no box": {"MediaBox": Name.None_},
     "rotation that is none": {"Rotate": 45},
     "poster": {"media": (0, 0, 3370, 4768)},

@@ -170,6 +170,56 @@ def test_verify_refuses_what_is_no_bundle(archive: Path, document: Path, tmp_pat
         verify_bundle(other)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_verify_expands_nothing(archive: Path, tmp_path: Path, method: int) -> None:
+    """A compressed member may be damaged so that its decompressor fails, or may expand without end."""
+    with zipfile.ZipFile(archive) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(other, "w") as written:
+        for name, body in members.items():
+            written.writestr(name, body, method if name == FIRST else zipfile.ZIP_STORED)
+    with zipfile.ZipFile(other) as opened:
+        member = opened.getinfo(FIRST)
+        begin = member.header_offset + 30 + len(FIRST.encode()) + 4
+    body = other.read_bytes()
+    other.write_bytes(body[:begin] + b"\xff" * 20 + body[begin + 20 :])
+    assert [(found.code, found.name) for found in verify_bundle(other).findings] == [("changed", FIRST)]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"documents": [{"sha256": "0", "file": FIRST}], "omitted": []},
+        {"documents": [], "omitted": [["reason"]]},
+        {"documents": [], "omitted": "x"},
+        {"documents": {"a": 1}, "omitted": []},
+    ],
+)
+def test_verify_refuses_a_manifest_that_is_not_whole(archive: Path, manifest: dict[str, object]) -> None:
+    content = json.dumps({"autos_bundle": 1, "format": "zip", **manifest}).encode()
+    rewrite(archive, lambda members: members.update({"manifest.json": content}))
+    with pytest.raises(NotABundle):
+        verify_bundle(archive)
+
+
+def test_verify_refuses_members_that_are_more_than_the_file(archive: Path) -> None:
+    """Many names for the same bytes."""
+    body = archive.read_bytes()
+    with zipfile.ZipFile(archive) as opened:
+        directory_at = opened.start_dir
+        amount = len(opened.namelist())
+    end = body.rindex(b"PK\x05\x06")
+    listed = body[directory_at:end] * 500
+    amounts = (amount * 500).to_bytes(2, "little") * 2
+    tail = (
+        b"PK\x05\x06" + bytes(4) + amounts + len(listed).to_bytes(4, "little") + directory_at.to_bytes(4, "little")
+    )
+    archive.write_bytes(body[:directory_at] + listed + tail + bytes(2))
+    with pytest.raises(NotABundle):
+        verify_bundle(archive)
+
+
 def test_the_command_has_exit_codes_and_json(archive: Path, document: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke
     assert run(app, ["verify", str(archive)]).exit_code == 0

@@ -28,6 +28,8 @@ async def test_environment_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     told = json.loads((await run("tell", "a b", folder=tmp_path)).output)
     assert set(told["environment"]) <= {"HOME", "TMPDIR", "XDG_CACHE_HOME", "LC_CTYPE"}
     assert (told["folder"], told["arguments"]) == (str(tmp_path), ["a b"])
+    # Cut off by a limit, it would be read by every later program.
+    assert not told["writes_bytecode"]
 
 
 async def test_nothing_is_reached_and_nothing_started() -> None:
