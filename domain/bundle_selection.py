@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
+from domain.brasilia import in_brasilia
 from domain.bundle_contents import RECIPE_VERSION, OmissionReason, omitted_from_pdf
 from domain.clients import Scope
 from domain.documents import Document
@@ -19,7 +19,6 @@ from domain.serializers import Json
 from domain.text import fold
 
 # Days in a request are those in Brasília, as on the page.
-_BRASILIA = ZoneInfo("America/Sao_Paulo")
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
@@ -95,7 +94,7 @@ class BundleOptions:
             return True
         if filed_at is None:
             return False
-        day = filed_at.astimezone(_BRASILIA).date()
+        day = in_brasilia(filed_at).date()
         return (self.filed_from or day) <= day <= (self.filed_to or day)
 
 

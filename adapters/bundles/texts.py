@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from domain.brasilia import in_brasilia
 from domain.bundle_contents import Omission, OmissionReason, Piece
 
-_BRASILIA = ZoneInfo("America/Sao_Paulo")
 _REASONS = {
     OmissionReason.VIDEO: "É um vídeo, que não tem páginas.",
     OmissionReason.AUDIO: "É um áudio, que não tem páginas.",
@@ -70,7 +69,7 @@ def day_and_time(moment: datetime | None) -> str:
 
 def local_time(moment: datetime) -> datetime:
     """Return a moment in Brasília's time, as the pages show it."""
-    return moment.astimezone(_BRASILIA)
+    return in_brasilia(moment)
 
 
 def size(size_bytes: int) -> str:

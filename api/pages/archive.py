@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from api.deps import ArchiveServiceDep, Reader, RecipientDep
 from api.middleware.methods import is_head
-from api.pages.formats import BRASILIA
 from api.pages.rendering import PageRoute, Translator, translator_of
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from api.schemas.parameters import Number
 from api.services.archives import ArchiveContents, ArchivedDocument, ArchiveFile
+from domain.brasilia import in_brasilia
 from domain.documents import StoredObject
 from domain.errors import StorageFailure
 from domain.filenames import number_width, numbered_filename
@@ -90,13 +90,13 @@ def _list_files(contents: ArchiveContents, number: ProcessNumber, t: Translator)
     note = _write_note(contents, number, t, now, digits).encode()
     kind = t("archive_note")
     name = f"{0:0{digits}d} - {kind}.txt"
-    return [*files, ArchiveFile(ZipEntry(name, len(note), now.astimezone(BRASILIA)), note)]
+    return [*files, ArchiveFile(ZipEntry(name, len(note), in_brasilia(now)), note)]
 
 
 def _document_file(item: ArchivedDocument, stored: StoredObject, digits: int, now: datetime) -> ArchiveFile:
     document = item.document
     name = numbered_filename(item.number, document.name, document.type_name, stored.media_type, digits=digits)
-    entry = ZipEntry(name, stored.size_bytes, (document.filed_at or now).astimezone(BRASILIA))
+    entry = ZipEntry(name, stored.size_bytes, in_brasilia(document.filed_at or now))
     return ArchiveFile(entry, stored, document.id)
 
 

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.pages.formats import BRASILIA
 from api.pagination import SEARCH_CURSOR
 from api.presenters import FIRST_PAGE_SIZE
+from domain.brasilia import BRASILIA
 from domain.clients import Client, Scope
 from domain.document_search import DocumentFilters, DocumentOrder, DocumentState, FoundDocuments, state_of
 from domain.documents import Document

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from api.pages.texts import Language
+from domain.brasilia import in_brasilia
 
 # The courts' time zone. Every page that shows a time names it.
-BRASILIA = ZoneInfo("America/Sao_Paulo")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -30,7 +29,7 @@ def size(amount: int, language: Language) -> str:
 
 def date(moment: datetime, language: Language) -> str:
     """Format the date in Brasília: ``04 Mar 2025`` or ``04/03/2025``."""
-    local = moment.astimezone(BRASILIA)
+    local = in_brasilia(moment)
     if language is Language.PORTUGUESE:
         return f"{local:%d/%m/%Y}"
     # Not with strftime: its month names depend on the machine's locale.
@@ -39,7 +38,7 @@ def date(moment: datetime, language: Language) -> str:
 
 def time_of_day(moment: datetime) -> str:
     """Format the time in Brasília, without the date."""
-    return f"{moment.astimezone(BRASILIA):%H:%M}"
+    return f"{in_brasilia(moment):%H:%M}"
 
 
 def reais(value: str, language: Language) -> str:

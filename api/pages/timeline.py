@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from api.pages.document_list import DocumentList
-from api.pages.formats import BRASILIA
 from api.schemas.cases import TimelineEntryBody, TimelineQuery
 from api.services.cases import CaseService
+from domain.brasilia import in_brasilia
 from domain.clients import Client, Scope
 from domain.documents import Document
 from domain.process_number import ProcessNumber
@@ -115,4 +115,4 @@ async def read_linked(
 
 
 def _day_of(moment: datetime | None) -> date | None:
-    return moment and moment.astimezone(BRASILIA).date()
+    return moment and in_brasilia(moment).date()
