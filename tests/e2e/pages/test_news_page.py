@@ -12,9 +12,9 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from adapters.security.encryption import Encryptor
-from api.pages.formats import BRASILIA
 from api.pages.session import COOKIE as SESSION_COOKIE
 from api.pages.visits import COOKIE
+from domain.brasilia import BRASILIA
 from domain.clients import Scope
 from settings import load_settings
 from tests.e2e.pages.conftest import KeyedApi
