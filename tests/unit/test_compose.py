@@ -183,8 +183,12 @@ def test_state_is_in_named_volumes_and_mounted_files_exist(services: dict[str, C
             assert (ROOT / source).exists()
             assert options == ["ro"]
         else:
-            assert target in {"/data", "/var/lib/postgresql"}
-    assert {source for source, *_ in mounts if not source.startswith("./")} == {"postgres-data", "s3-data"}
+            assert target in {"/data", "/scratch", "/var/lib/postgresql"}
+    assert {source for source, *_ in mounts if not source.startswith("./")} == {
+        "postgres-data",
+        "s3-data",
+        "scratch",
+    }
 
 
 @pytest.mark.parametrize(

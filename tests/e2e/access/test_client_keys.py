@@ -122,11 +122,23 @@ async def test_an_administrator_reads_everything_and_sets_credentials(
     assert status_and_code(await chief.post(f"/processes/{other.number}/downloads")) == (403, "forbidden")
 
 
+async def build_bundle(client: KeyHolder, number: str) -> str:
+    """Have a ZIP of a process built. Returns its id."""
+
+    async def is_ready() -> str | None:
+        body = (await client.http.post(f"/processes/{number}/bundles", json={"format": "zip"})).json()
+        return str(body["id"]) if body["state"] == "ready" else None
+
+    return await eventually(is_ready, "the bundle is ready")
+
+
 async def test_no_answer_contains_a_secret(keyed: KeyedStack, clients: Clients, work: dict[str, Work]) -> None:
     known = work["desk"]
     [document] = await keyed.stack.list_documents(known.number)
     values = {"number": known.number, "document_id": document["id"], "batch_id": known.batch}
     values |= {"delivery_id": known.delivery, "code": "sealed"}
+    values |= {"bundle_id": await build_bundle(clients.desk, known.number)}
+    assert (await clients.desk.http.put(f"/processes/{known.number}/watch", json={})).status_code < 400
     paths = (await clients.desk.http.get("/openapi.json")).json()["paths"]
     addresses = [path.format(**values) for path, methods in paths.items() if "get" in methods]
     addresses += ["/", f"/ui/processes/{known.number}"]
@@ -136,6 +148,9 @@ async def test_no_answer_contains_a_secret(keyed: KeyedStack, clients: Clients, 
             if address.endswith("/erasure"):
                 # For administrators alone, and this process was never erased.
                 assert status == (404 if client is clients.chief else 403), address
+            elif address.endswith("/watch"):
+                # The watch is the desk's alone.
+                assert status == (404 if client is clients.chief else 200), address
             elif address == "/accesses" or address.endswith("/hold"):
                 assert status == (200 if client is clients.chief else 403), address
             else:

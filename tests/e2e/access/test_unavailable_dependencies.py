@@ -66,7 +66,9 @@ async def stored(shared_stack: RunningStack) -> AsyncIterator[Stored]:
         complete,
         paused,
         erasable,
-        {"batch_id": "0" * 32, "delivery_id": f"evt_{'0' * 32}", "endpoint_id": f"ep_{'0' * 32}"} | values,
+        {"batch_id": "0" * 32, "delivery_id": f"evt_{'0' * 32}", "endpoint_id": f"ep_{'0' * 32}"}
+        | {"bundle_id": "0" * 64}
+        | values,
     )
     await shared_stack.api.post(f"/processes/{paused}/cancel")
     await shared_stack.wait_until_ended(paused)
@@ -141,6 +143,8 @@ def body_of(path: str, stored: Stored, *, token: str, hook: str) -> Json:
         "/webhooks/test": {"url": hook},
         "/webhooks/deliveries/redeliver": {"failed_since": "2026-01-01T00:00:00Z"},
         "/court/credentials": {"token": token},
+        "/processes/{number}/bundles": {"format": "zip"},
+        "/watches": {"process_numbers": [stored.complete]},
     }
     return {"json": bodies[path]} if path in bodies else {}
 

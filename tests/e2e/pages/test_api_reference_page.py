@@ -112,7 +112,7 @@ async def test_the_page_has_everything_of_the_description() -> None:
         for paths in operation.get("callbacks", {}).values()
         for called in _operations(paths)
     ]
-    assert len(callbacks) == 5
+    assert len(callbacks) == 6
     for address, method, operation in [*operations, *events, *callbacks]:
         text = _text_after(answer.text, f"operation-{operation['operationId']}", "<details")
         assert f"{method} {address} {operation['summary']}" in text
