@@ -62,12 +62,18 @@ class CourtTokens:
         return best.token if best else None
 
     async def replace_rejected(self, rejected: str | None) -> str | None:
-        """Return a token other than the one that the court has just rejected. None if there is none."""
+        """Return a token other than the one that the court has just rejected. None if there is none.
+
+        One that was rejected before is better than none: the court also answers 401 where a document is meant, and
+        then the other documents must not fail with a token that is older.
+        """
         if rejected is not None:
             self._rejected_hashes.add(_hash(rejected))
         self._read_at = None
         token = await self.get_token()
-        return token if token is not None and _hash(token) not in self._rejected_hashes else None
+        if token is not None and _hash(token) not in self._rejected_hashes:
+            return token
+        return next((each.token for each in self._candidates if each.token != rejected), None)
 
     async def mark_accepted(self) -> None:
         """Forget earlier rejections of the current token: the court has just accepted it."""

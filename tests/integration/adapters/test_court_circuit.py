@@ -234,6 +234,21 @@ async def test_new_credentials_replace_any_version(court_catalog: Catalog) -> No
     assert (stored.access_token, stored.version) == ("second", 2)
 
 
+async def test_a_refusal_that_meant_one_document_leaves_the_others_the_better_token(court_catalog: Catalog) -> None:
+    await court_catalog.court_state.store_credentials(Credentials("stored"))
+    tokens = CourtTokens(court_catalog.court_state, configured="environment", file=None)
+    assert await tokens.get_token() == "stored"
+    assert await tokens.replace_rejected("stored") == "environment"
+    # Another document meanwhile was requested with the older token, which the court refuses to everybody.
+    assert await tokens.get_token() == "environment"
+    assert await tokens.replace_rejected("environment") == "stored"
+
+
+async def test_the_only_token_is_replaced_by_none(court_catalog: Catalog) -> None:
+    tokens = CourtTokens(court_catalog.court_state, configured="environment", file=None)
+    assert await tokens.replace_rejected("environment") is None
+
+
 async def test_without_a_key_nothing_is_stored_or_read(court_catalog: Catalog, database: Database) -> None:
     without = Catalog(database)
     assert await without.court_state.read_credentials() is None
