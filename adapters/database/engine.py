@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only
 
@@ -84,8 +83,8 @@ class Database:
                 if self.dialect == "postgresql":
                     # By default every statement would see its own snapshot.
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                # Begins with the first statement, and ends when the connection is closed.
-                yield connection
+                async with connection.begin():
+                    yield connection
 
     @asynccontextmanager
     async def writing(self, *, one_statement: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -178,18 +177,8 @@ def _set_pragma(cursor: Any, pragma: str) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     statement = connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN")
-    if not statement:
-        return
-    driver: Any = connection.connection.driver_connection
-    try:
-        # Not by SQLAlchemy, which hands each statement to the driver's thread three times.
-        await_only(driver.execute(statement))
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(statement, None, error, sqlite3.Error) from error
-    except BaseException as error:
-        # The task was cancelled, and the thread begins the transaction all the same.
-        connection.invalidate(error)
-        raise
+    if statement:
+        connection.exec_driver_sql(statement)
 
 
 def _end_sqlite_transaction(connection: DBAPIConnection, *_: object) -> None:

@@ -45,7 +45,7 @@ async def test_a_connection_in_use_is_not_pinged(database: Database) -> None:
     sent.clear()
     await read_pid(database)
     # The driver does not log prepared statements, as the query of `read_pid`.
-    assert [query.split()[0].strip(";") for query in sent] == ["BEGIN", "ROLLBACK"]
+    assert [query.split()[0].strip(";") for query in sent] == ["BEGIN", "COMMIT"]
 
 
 async def test_a_connection_is_pinged_after_a_pause(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
