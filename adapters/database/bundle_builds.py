@@ -148,7 +148,7 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int, keys
 
     Parties of an instance are named only if a document of the instance is in the bundle: when the court seals the
     instance, the document closes the bundle. What is sealed now has no parties. The class, which is that of the
-    current instance, is named in the same way.
+    current instance, and the court units are named in the same way.
 
     Args:
         connection: The transaction.
@@ -159,7 +159,7 @@ async def _read_facts(connection: AsyncConnection, number: str, total: int, keys
     process = (await connection.execute(select(processes).where(processes.c.number == number))).one()
     units = await connection.scalars(
         select(instances.c.court_unit)
-        .where(instances.c.process_number == number, instances.c.court_unit.is_not(None))
+        .where(instances.c.process_number == number, instances.c.key.in_(keys), instances.c.court_unit.is_not(None))
         .order_by(instances.c.id)
     )
     current = await connection.scalars(

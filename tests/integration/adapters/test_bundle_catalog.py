@@ -151,12 +151,15 @@ async def test_parties_are_on_the_cover_unless_they_are_sealed(
 
 
 @pytest.mark.parametrize("is_current", [True, False])
-async def test_the_class_is_that_of_the_current_instance_and_as_closed_as_that(
+async def test_class_and_court_units_are_as_closed_as_their_instances(
     catalog: Catalog, number: str, is_current: bool
 ) -> None:
     [document_id] = document_ids(1)
-    sealed = replace(SECOND_DEGREE, current=is_current, secrecy=Secrecy.JUSTICE_SECRET)
-    listing = listing_of(number, [document_id], instances=(replace(FIRST_DEGREE, current=not is_current), sealed))
+    opened = replace(FIRST_DEGREE, current=not is_current, court_unit="1ª Vara Cível")
+    sealed = replace(
+        SECOND_DEGREE, current=is_current, secrecy=Secrecy.JUSTICE_SECRET, court_unit="Câmara de Família"
+    )
+    listing = listing_of(number, [document_id], instances=(opened, sealed))
     await catalog.listings.record(replace(listing, class_name="Divórcio Litigioso"))
     await catalog.documents.mark_available(number, document_id, stored_object(number, document_id))
     known = await catalog.bundle_builds.list_documents(number)
@@ -165,6 +168,7 @@ async def test_the_class_is_that_of_the_current_instance_and_as_closed_as_that(
     build = await catalog.bundle_builds.read(selection.id)
     assert build is not None
     assert build.facts.class_name == (None if is_current else "Divórcio Litigioso")
+    assert build.facts.court_units == ("1ª Vara Cível",)
 
 
 async def read_events(catalog: Catalog, client: str) -> list[ClientEvent]:
