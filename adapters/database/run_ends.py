@@ -51,19 +51,13 @@ async def close_killed_runs(connection: AsyncConnection, condition: ColumnElemen
     Returns:
         The rows of the runs that were closed.
     """
-    closed = await connection.execute(
-        update(runs)
-        .where(condition, runs.c.outcome.is_(None))
-        .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
-        .returning(runs)
-    )
-    killed: Sequence[Row[Any]] = closed.all()
+    killed = await _close_as_cancelled(connection, condition)
     await announce_ends(connection, killed)
     return killed
 
 
 async def announce_ends(connection: AsyncConnection, ended: Sequence[Row[Any]]) -> None:
-    """Tell all who wait for the ends of these runs, or watch their processes. Call it once for each end of a run.
+    """Tell all who wait for the ends of these runs, or watch their processes. Call it once in a transaction.
 
     Args:
         connection: The transaction that holds the locks on the runs.
@@ -77,7 +71,9 @@ async def announce_ends(connection: AsyncConnection, ended: Sequence[Row[Any]]) 
     await publish(connection, new)
 
 
-async def reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> bool:
+async def reopen_if_reset(
+    connection: AsyncConnection, run: Row[Any], execution: str
+) -> Sequence[Row[Any]] | None:
     """Remove the end of a run if another execution works on it than the one that recorded the end.
 
     Args:
@@ -86,14 +82,24 @@ async def reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution:
         execution: Temporal's id of the execution that works. Nothing happens if it is empty.
 
     Returns:
-        True if the end was removed.
+        The rows of other runs that were closed, whose ends the caller announces. None if the end was not removed.
     """
     if run.outcome is None or not execution or run.ended_by == execution:
-        return False
+        return None
     # The reset has terminated any run that was started for the process since then.
-    await close_killed_runs(connection, is_other_run(run.process_number, run.id))
+    killed = await _close_as_cancelled(connection, is_other_run(run.process_number, run.id))
     # The run starts again, so it becomes the latest one.
     await connection.execute(
         update(runs).where(runs.c.id == run.id).values(**_NO_END, started_at=datetime.now(UTC))
     )
-    return True
+    return killed
+
+
+async def _close_as_cancelled(connection: AsyncConnection, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+    closed = await connection.execute(
+        update(runs)
+        .where(condition, runs.c.outcome.is_(None))
+        .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
+        .returning(runs)
+    )
+    return closed.all()

@@ -67,7 +67,8 @@ class RunRepository:
         """
         async with self._database.writing() as connection:
             await _register(connection, opening)
-            await reopen_if_reset(connection, (await lock_run(connection, opening.run_id)).one(), execution)
+            run = (await lock_run(connection, opening.run_id)).one()
+            await announce_ends(connection, await reopen_if_reset(connection, run, execution) or ())
             # More documents may have been requested of the run since it was registered.
             await connection.execute(
                 update(runs)
@@ -100,7 +101,9 @@ class RunRepository:
         """
         async with self._database.writing() as connection:
             run = (await lock_run(connection, run_id)).one_or_none()
-            return run is not None and await reopen_if_reset(connection, run, execution)
+            killed = None if run is None else await reopen_if_reset(connection, run, execution)
+            await announce_ends(connection, killed or ())
+        return killed is not None
 
     async def close(self, closing: RunClosing) -> ClosedRun:
         """Record how a run ended, and create a delivery for each of its subscriptions.
@@ -118,9 +121,11 @@ class RunRepository:
             run = (await lock_run(connection, closing.run_id)).one_or_none()
             if run is None:
                 return ClosedRun(counts, ())
-            if run.outcome is None or await reopen_if_reset(connection, run, closing.execution):
+            killed = await reopen_if_reset(connection, run, closing.execution)
+            if run.outcome is None or killed is not None:
                 run = await _record_end(connection, closing, counts)
-                await announce_ends(connection, [run])
+                # Together: to publish locks the counters of all whom it tells.
+                await announce_ends(connection, [*(killed or ()), run])
             return ClosedRun(counts, await _list_deliveries(connection, run, after=closing.after_delivery))
 
     async def close_killed(self, run_id: str) -> tuple[DeliveryRef, ...]:

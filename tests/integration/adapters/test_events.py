@@ -19,6 +19,7 @@ from domain.run_messages import RunClosing, RunEnding, RunOpening
 from domain.webhooks import EventType
 from tests.support.listings import document_ids, listing_of
 from tests.support.numbers import fresh_number
+from tests.support.statements import statements
 
 COMPLETED = RunEnding(Outcome.COMPLETED)
 
@@ -132,6 +133,28 @@ async def test_the_end_of_a_run_that_was_reset_is_told_again(catalog: Catalog, n
     assert first.id != second.id
     assert await catalog.events.get_run(first) is None
     assert await catalog.events.get_run(second) is not None
+
+
+async def test_an_end_that_ends_another_run_too_locks_the_counters_in_order(catalog: Catalog, number: str) -> None:
+    name = uuid4().hex[:8]
+    reset = RunOpening(number, str(uuid4()), f"client-a-{name}")
+    await catalog.runs.open(reset, execution="first")
+    await catalog.runs.close(RunClosing(number, reset.run_id, COMPLETED, execution="first"))
+    killed = RunOpening(number, str(uuid4()), f"client-b-{name}")
+    await catalog.runs.open(killed)
+    # The reset execution ends before it has recorded that it works.
+    with statements() as sent:
+        await catalog.runs.close(RunClosing(number, reset.run_id, COMPLETED, execution="second"))
+    locked = [
+        client
+        for each in sent
+        if each.sql.startswith("INSERT INTO event_counters")
+        for client in each.parameters
+        if client in (reset.client, killed.client)
+    ]
+    assert locked == [reset.client, killed.client]
+    assert len(await read_all(catalog, reset.client)) == 2
+    assert len(await read_all(catalog, killed.client)) == 1
 
 
 async def test_old_events_are_pruned_and_missed(catalog: Catalog, database: Database) -> None:
