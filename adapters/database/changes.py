@@ -25,7 +25,7 @@ from adapters.database.movement_rows import (
 )
 from adapters.database.tables import documents, processes
 from domain.cases import Change, ChangeKind, DocumentSummary, Movement
-from domain.secrecy import readable
+from domain.secrecy import Secrecy, readable
 
 # How many changes are read at a time.
 _CHUNK_SIZE = 500
@@ -121,8 +121,16 @@ async def read_changes(
         latest_first: The latest first.
     """
     found: list[Change] = []
-    unlisted_at = await connection.scalar(select(processes.c.unlisted_at).where(processes.c.number == number))
+    level = select(processes.c.unlisted_at, processes.c.secrecy).where(processes.c.number == number)
+    process = (await connection.execute(level)).one_or_none()
+    unlisted_at = process and process.unlisted_at
     of_all = [changes.c.process_number == number, _IS_SHOWN]
+    if open_only and process is not None:
+        # Of a closed process, `readable` would leave out all or almost all, and a long log be read for nothing.
+        if unlisted_at is not None:
+            return found
+        if not Secrecy(process.secrecy).is_open:
+            of_all.append(changes.c.kind == ChangeKind.SECRECY_CHANGED)
     if until is not None:
         of_all.append(changes.c.sequence <= until)
     if kinds is not None:

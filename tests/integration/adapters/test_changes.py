@@ -17,6 +17,7 @@ from adapters.database.migrate import upgrade
 from domain.cases import ChangeKind, movement_key
 from domain.completeness import Outcome
 from domain.documents import StoredObject
+from domain.errors import FailureCode
 from domain.listings import DocumentOrigin, ListedDocument, ListedMovement, Listing
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from domain.secrecy import Secrecy
@@ -313,6 +314,25 @@ async def test_which_of_many_processes_have_changed_takes_a_few_statements(catal
     assert [change.sequence for change in await catalog.changes.latest(grown, 0, 10)] == [2, 1]
     assert await catalog.changes.latest(sealed, 0, 10, open_only=True) == []
     assert await catalog.changes.latest(unknown, 0, 10) == []
+
+
+async def test_the_log_of_a_closed_process_is_not_read_for_nothing(catalog: Catalog, number: str) -> None:
+    documents = create_documents(2)
+    await catalog.listings.record(list_case(number, documents))
+    await catalog.listings.record(list_case(number, documents, 1200, hour=1))
+    await catalog.listings.record(list_case(number, documents, 1800, hour=2, secrecy=Secrecy.JUSTICE_SECRET))
+    with statements() as sent:
+        found = await catalog.changes.page(number, limit=10, open_only=True)
+    assert [change.kind for change in found] == ["secrecy_changed"]
+    assert len([each for each in sent if "SELECT" in each.sql]) == 2
+    run_id = str(uuid4())
+    await catalog.runs.open(RunOpening(number, run_id, "local"))
+    refusal = RunEnding(Outcome.FAILED, FailureCode.NO_ACCESS, "HTTP 403")
+    await catalog.runs.close(RunClosing(number, run_id, refusal))
+    with statements() as sent:
+        assert await catalog.changes.page(number, limit=10, open_only=True) == []
+    assert len([each for each in sent if "SELECT" in each.sql]) == 1
+    assert len(await catalog.changes.page(number, limit=10)) == 10
 
 
 async def test_movements_that_vanish_and_return_are_no_change(catalog: Catalog, number: str) -> None:
