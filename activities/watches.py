@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -55,11 +56,12 @@ class WatchActivities:
             page_size = min(allowed, _PAGE_SIZE)
             if page_size <= 0:
                 return LooksPage()
-            due = await self._catalog.watches.list_due(limit=page_size)
+            due_at = datetime.now(UTC)
+            due = await self._catalog.watches.list_due(limit=page_size, at=due_at)
             if not due:
                 return LooksPage()
             started, joined = await self._start(due)
-            await self._catalog.watches.mark_looks(started, joined)
+            await self._catalog.watches.mark_looks(started, joined, due_at=due_at)
         self._metrics.count_looks(len(started))
         _log.info("looks started", started=len(started), open_already=len(joined))
         return LooksPage(len(started), len(joined), more=True)

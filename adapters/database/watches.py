@@ -104,19 +104,22 @@ class WatchRepository:
 
     async def count_by_state(self) -> dict[WatchState, int]:
         """Count the watches in each state. States without one are included."""
-        state = _state(datetime.now(UTC)).label("state")
+        now = datetime.now(UTC)
+        state = _state(now).label("state")
+        counted = select(state, func.count()).group_by(state)
         async with self._database.reading() as connection:
-            result = await connection.execute(select(state, func.count()).group_by(state))
+            result = await connection.execute(counted)
             counts = {WatchState(found): count for found, count in result}
         return {one: counts.get(one, 0) for one in WatchState}
 
-    async def list_due(self, *, limit: int) -> list[DueLook]:
+    async def list_due(self, *, limit: int, at: datetime | None = None) -> list[DueLook]:
         """Return processes that are due to be looked at, the longest due first.
 
         Args:
             limit: Maximum number of watches that are looked at. Several clients may watch one process.
+            at: The time by which they are due. None means now.
         """
-        now = datetime.now(UTC)
+        now = at or datetime.now(UTC)
         statement = (
             select(watches.c.process_number, watches.c.client)
             .where(_is_due(now), ~is_blocked(watches.c.process_number))
@@ -144,16 +147,19 @@ class WatchRepository:
             counted = select(func.count(watches.c.process_number.distinct())).where(recent)
             return await connection.scalar(counted) or 0
 
-    async def mark_looks(self, started: Collection[str], open_already: Collection[str]) -> None:
+    async def mark_looks(
+        self, started: Collection[str], open_already: Collection[str], *, due_at: datetime
+    ) -> None:
         """Keep the next sweep from starting the same looks. Those that have ended meanwhile are left alone.
 
         Args:
             started: Processes whose look was started.
             open_already: Processes with an open run, which may have listed them before the look was due.
+            due_at: The time by which they were due.
         """
         now = datetime.now(UTC)
         async with self._database.writing() as connection:
-            await _lock_due(connection, [*started, *open_already], now)
+            await _lock_due(connection, [*started, *open_already], due_at)
             for numbers, values in (
                 (started, {"looking_since": now, "not_before": now + _LOOK_AGAIN}),
                 (open_already, {"not_before": now + _OPEN_RUN_PAUSE}),
@@ -161,12 +167,13 @@ class WatchRepository:
                 if numbers:
                     await connection.execute(
                         update(watches)
-                        .where(watches.c.process_number.in_(numbers), watches.c.next_look_at <= now)
+                        .where(watches.c.process_number.in_(numbers), _is_due(due_at))
                         .values(values)
                     )
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
+    # A look that has failed since then has set `not_before`.
     return and_(watches.c.next_look_at <= now, or_(watches.c.not_before.is_(None), watches.c.not_before <= now))
 
 
@@ -176,11 +183,11 @@ def _state(now: datetime) -> ColumnElement[str]:
     return case((watches.c.late_at <= now, literal(WatchState.LATE)), *answers, else_=literal(WatchState.ACTIVE))
 
 
-async def _lock_due(connection: AsyncConnection, numbers: Sequence[str], now: datetime) -> None:
+async def _lock_due(connection: AsyncConnection, numbers: Sequence[str], due_at: datetime) -> None:
     """Lock watches in the order in which everybody locks them."""
     await connection.execute(
         select(watches.c.client)
-        .where(watches.c.process_number.in_(numbers), watches.c.next_look_at <= now)
+        .where(watches.c.process_number.in_(numbers), _is_due(due_at))
         .order_by(watches.c.process_number, watches.c.client)
         .with_for_update()
     )

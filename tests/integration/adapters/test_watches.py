@@ -392,9 +392,25 @@ async def test_one_look_serves_all_who_watch(catalog: Catalog, database: Databas
     await watch(catalog, number, "firm-c")
     due = [one for one in await catalog.watches.list_due(limit=10_000) if one.process_number == number]
     assert [one.download for one in due] == [True]
-    await catalog.watches.mark_looks([number], [])
+    await catalog.watches.mark_looks([number], [], due_at=datetime.now(UTC))
     assert number not in {one.process_number for one in await catalog.watches.list_due(limit=10_000)}
     assert await catalog.watches.count_open_looks() >= 1
     await look(catalog, number, document_ids(1))
     for client in ("firm-a", "firm-b", "firm-c"):
         assert (await get_watch(catalog, number, client)).last_checked_at is not None
+
+
+async def test_a_look_that_fails_before_it_is_marked_is_not_under_way(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    await watch(catalog, number)
+    await make_due(database, number)
+    due_at = datetime.now(UTC)
+    assert number in {one.process_number for one in await catalog.watches.list_due(limit=10_000, at=due_at)}
+    before = await catalog.watches.count_open_looks()
+    await look(catalog, number, ending=RunEnding(Outcome.FAILED, FailureCode.COURT_UNAVAILABLE, "HTTP 503"))
+    await catalog.watches.mark_looks([number], [], due_at=due_at)
+    assert await catalog.watches.count_open_looks() == before
+    # After the pause of a failed look, and not only after that of one whose end is not recorded.
+    soon = datetime.now(UTC) + timedelta(minutes=16)
+    assert number in {one.process_number for one in await catalog.watches.list_due(limit=10_000, at=soon)}
