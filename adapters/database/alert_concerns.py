@@ -12,6 +12,7 @@ from adapters.database.deployment_tables import court, store_circuit
 from adapters.database.store_circuit import to_store_circuit
 from adapters.database.tables import runs
 from adapters.database.watch_tables import watches
+from adapters.database.watches import is_kept_up
 from adapters.database.webhook_tables import alerts, failing_endpoints
 from domain.alerts import (
     MAX_RUN_AGE,
@@ -90,7 +91,7 @@ async def _find_store_concerns(connection: AsyncConnection, now: datetime) -> li
 
 
 async def _find_watch_concerns(connection: AsyncConnection, now: datetime) -> list[Concern]:
-    late = select(func.count(), func.min(watches.c.late_at)).where(watches.c.late_at <= now)
+    late = select(func.count(), func.min(watches.c.late_at)).where(watches.c.late_at <= now, is_kept_up(now))
     count, since = (await connection.execute(late)).one()
     concern = watch_concern(count, since)
     return [] if concern is None else [concern]

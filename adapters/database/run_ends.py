@@ -71,9 +71,7 @@ async def announce_ends(connection: AsyncConnection, ended: Sequence[Row[Any]]) 
     await publish(connection, new)
 
 
-async def reopen_if_reset(
-    connection: AsyncConnection, run: Row[Any], execution: str
-) -> Sequence[Row[Any]] | None:
+async def reopen_if_reset(connection: AsyncConnection, run: Row[Any], execution: str) -> Sequence[Row[Any]] | None:
     """Remove the end of a run if another execution works on it than the one that recorded the end.
 
     Args:

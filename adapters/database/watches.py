@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.changes import last_sequence
 from adapters.database.engine import Database
+from adapters.database.lost_clients import select_lost_clients
 from adapters.database.tables import UtcDateTime, processes
 from adapters.database.tombstones import claim_process, is_blocked, refuse_erased
 from adapters.database.upserts import insert_into
@@ -103,10 +104,10 @@ class WatchRepository:
         return [_to_watch(row) for row in rows]
 
     async def count_by_state(self) -> dict[WatchState, int]:
-        """Count the watches in each state. States without one are included."""
+        """Count the watches in each state, but for paused ones. States without one are included."""
         now = datetime.now(UTC)
         state = _state(now).label("state")
-        counted = select(state, func.count()).group_by(state)
+        counted = select(state, func.count()).where(is_kept_up(now)).group_by(state)
         async with self._database.reading() as connection:
             result = await connection.execute(counted)
             counts = {WatchState(found): count for found, count in result}
@@ -134,7 +135,7 @@ class WatchRepository:
             downloads = set(
                 await connection.scalars(
                     select(watches.c.process_number).where(
-                        watches.c.process_number.in_(clients), watches.c.download.is_(True)
+                        watches.c.process_number.in_(clients), watches.c.download.is_(True), is_kept_up(now)
                     )
                 )
             )
@@ -167,12 +168,21 @@ class WatchRepository:
                 if numbers:
                     await connection.execute(
                         update(watches)
-                        .where(watches.c.process_number.in_(numbers), _is_due(due_at))
+                        .where(watches.c.process_number.in_(numbers), _is_waiting(due_at))
                         .values(values)
                     )
 
 
+def is_kept_up(now: datetime) -> ColumnElement[bool]:
+    """Return the condition for watches that are not paused, because their client has no key that works."""
+    return watches.c.client.not_in(select_lost_clients(now))
+
+
 def _is_due(now: datetime) -> ColumnElement[bool]:
+    return and_(_is_waiting(now), is_kept_up(now))
+
+
+def _is_waiting(now: datetime) -> ColumnElement[bool]:
     # A look that has failed since then has set `not_before`.
     return and_(watches.c.next_look_at <= now, or_(watches.c.not_before.is_(None), watches.c.not_before <= now))
 
@@ -187,7 +197,7 @@ async def _lock_due(connection: AsyncConnection, numbers: Sequence[str], due_at:
     """Lock watches in the order in which everybody locks them."""
     await connection.execute(
         select(watches.c.client)
-        .where(watches.c.process_number.in_(numbers), _is_due(due_at))
+        .where(watches.c.process_number.in_(numbers), _is_waiting(due_at))
         .order_by(watches.c.process_number, watches.c.client)
         .with_for_update()
     )

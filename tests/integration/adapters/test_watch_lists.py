@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import update
 
 from adapters.database import Catalog, Database
+from adapters.database.client_tables import api_keys, clients
 from adapters.database.watch_tables import watches
 from domain.erasure import Author
 from domain.errors import FailureCode, ProcessErased
+from domain.watch_messages import DueLook
 from domain.watches import WatchNotify, WatchState, WatchWish
 from tests.integration.adapters.test_watches import HOUR, look, make_due, read_events, watch
 from tests.support.listings import document_ids
@@ -71,6 +73,51 @@ async def test_an_erasure_takes_watches_and_events_and_they_do_not_bring_the_pro
         await catalog.watches.get(number, "local")
     with pytest.raises(ProcessErased):
         await catalog.watches.put_all([number, fresh_number()], "local", WatchWish())
+
+
+async def add_key(database: Database, client: str) -> str:
+    """Create a key of a client. Returns its id."""
+    key_id = uuid4().hex[:8]
+    key = {"id": key_id, "client": client, "digest": "-", "scopes": ["read"], "created_at": datetime.now(UTC)}
+    async with database.writing() as connection:
+        await connection.execute(api_keys.insert().values(**key))
+    return key_id
+
+
+async def test_watches_of_a_client_without_a_usable_key_pause(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    lost, careful = f"lost-{uuid4().hex[:8]}", f"careful-{uuid4().hex[:8]}"
+    now = datetime.now(UTC)
+    async with database.writing() as connection:
+        await connection.execute(clients.insert().values(name=lost, webhook_secret="-", created_at=now))
+    first, second = [await add_key(database, lost) for _ in range(2)]
+    await watch(catalog, number, lost)
+    await make_due(database, number)
+
+    async def list_due() -> list[DueLook]:
+        due = await catalog.watches.list_due(limit=10_000)
+        return [one for one in due if one.process_number == number]
+
+    async def count_late() -> int:
+        return (await catalog.watches.count_by_state())[WatchState.LATE]
+
+    await catalog.clients.revoke_key(first)
+    assert await list_due() == [DueLook(number, lost, download=True)]
+    async with database.writing() as connection:
+        await connection.execute(update(watches).where(watches.c.client == lost).values(late_at=now - HOUR))
+    late = await count_late()
+    async with database.writing() as connection:
+        await connection.execute(update(api_keys).where(api_keys.c.id == second).values(expires_at=now))
+    assert await list_due() == []
+    assert await count_late() == late - 1
+    # Nobody could read what it would have downloaded, and the other client wants nothing opened.
+    await watch(catalog, number, careful, download=False)
+    await make_due(database, number)
+    assert await list_due() == [DueLook(number, careful, download=False)]
+    await catalog.watches.remove(number, careful)
+    await add_key(database, lost)
+    assert await list_due() == [DueLook(number, lost, download=True)]
 
 
 async def test_what_is_due_is_found_by_an_index(catalog: Catalog, database: Database, number: str) -> None:
