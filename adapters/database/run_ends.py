@@ -100,4 +100,5 @@ async def _close_as_cancelled(connection: AsyncConnection, condition: ColumnElem
         .values(outcome=Outcome.CANCELLED, ended_at=datetime.now(UTC), end_count=runs.c.end_count + 1)
         .returning(runs)
     )
-    return closed.all()
+    killed: Sequence[Row[Any]] = closed.all()
+    return killed
