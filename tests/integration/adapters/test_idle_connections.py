@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from adapters.database import Database, connections
 from tests.support.conditions import eventually
@@ -53,7 +56,7 @@ async def test_a_connection_is_pinged_after_a_pause(database: Database, monkeypa
     monkeypatch.setattr(connections, "_PING_AFTER_IDLE_SECONDS", 0.0)
     sent.clear()
     await read_pid(database)
-    assert ";" in sent
+    assert "SELECT 1" in sent
 
 
 async def test_a_connection_that_the_server_has_closed_is_replaced(database: Database, postgres: str) -> None:
@@ -70,3 +73,71 @@ async def test_a_connection_that_the_server_has_closed_is_replaced(database: Dat
     await eventually(is_gone, "the connection is gone")
     await other.close()
     assert await read_pid(database) != before
+
+
+class ForgetfulNetwork:
+    """A way to a server on which connections can be forgotten: what is sent is lost, and neither end is told.
+
+    Args:
+        socket: The server's Unix socket.
+    """
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self._writers: list[asyncio.StreamWriter] = []
+        self._forgotten = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry a connection."""
+        there, back = await asyncio.open_unix_connection(self._socket)
+        place = len(self._writers) // 2
+        self._writers += [writer, back]
+
+        async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while sent := await source.read(2**16):
+                    if place >= self._forgotten:
+                        target.write(sent)
+
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(carry(reader, back), carry(there, writer))
+
+    def forget(self) -> None:
+        """Forget all connections of now."""
+        self._forgotten = len(self._writers) // 2
+
+    def close(self) -> None:
+        """Close all connections."""
+        for writer in self._writers:
+            writer.close()
+
+
+@asynccontextmanager
+async def forgetful_network(url: str) -> AsyncIterator[tuple[ForgetfulNetwork, str]]:
+    """Carry connections to a server for as long as the block lasts. Yields the database's URL through it, too."""
+    to_server = make_url(url)
+    network = ForgetfulNetwork(f"{to_server.query['host']}/.s.PGSQL.{to_server.query.get('port', 5432)}")
+    listening = await asyncio.start_server(network.serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    through = to_server.set(host="127.0.0.1", port=port).difference_update_query(["host", "port"])
+    yield network, through.render_as_string(hide_password=False)
+    listening.close()
+    network.close()
+
+
+async def test_connections_that_the_network_has_forgotten_are_replaced(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await create_database(postgres, f"idle_{next(_COUNTER)}")
+    async with forgetful_network(url) as (network, through):
+        database = Database(f"{through}?command_timeout=3", pool_size=2)
+        before = set(await asyncio.gather(*(read_pid(database) for _ in range(2))))
+        monkeypatch.setattr(connections, "_PING_AFTER_IDLE_SECONDS", 0.0)
+        monkeypatch.setattr(connections, "_PING_SECONDS", 0.2)
+        network.forget()
+        assert await read_pid(database) not in before
+        # The others are not waited for, one after the other.
+        monkeypatch.setattr(connections, "_PING_SECONDS", 60.0)
+        after = await asyncio.wait_for(asyncio.gather(*(read_pid(database) for _ in range(2))), 30)
+        assert before.isdisjoint(after)
+        await database.close()
