@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select, update
@@ -54,9 +55,9 @@ async def look(
     return await catalog.runs.close(RunClosing(number, run_id, ending))
 
 
-async def watch(catalog: Catalog, number: str, client: str = "local", **wish: object) -> Watch:
+async def watch(catalog: Catalog, number: str, client: str = "local", **wish: Any) -> Watch:
     """Watch a process whose documents are listed and stored already."""
-    return await catalog.watches.put(number, client, replace(WatchWish(), **wish))  # type: ignore[arg-type]
+    return await catalog.watches.put(number, client, replace(WatchWish(), **wish))
 
 
 async def get_watch(catalog: Catalog, number: str, client: str = "local") -> Watch:
