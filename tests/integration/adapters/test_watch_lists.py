@@ -13,8 +13,8 @@ from adapters.database.watch_tables import watches
 from domain.erasure import Author
 from domain.errors import FailureCode, ProcessErased
 from domain.watches import WatchNotify, WatchState, WatchWish
-from tests.integration.adapters.test_watches import HOUR, look, make_due, read_events, watch
 from tests.support.listings import document_ids
+from tests.support.looks import HOUR, look, make_due, read_events, watch
 from tests.support.numbers import fresh_number
 from tests.support.statements import plan, statements
 
