@@ -12,14 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.case_tables import movements, parties, related_processes
 from adapters.database.engine import Database
 from adapters.database.movement_rows import (
-    DOCUMENT_COLUMNS,
     DOCUMENT_IS_OPEN,
-    MOVEMENT_COLUMNS,
     MOVEMENT_IS_OPEN,
-    PROCESS_COLUMNS,
     PROCESS_IS_OPEN,
-    join_document_parts,
-    join_movement_parts,
+    SELECT_DOCUMENTS,
+    SELECT_MOVEMENTS,
     read_open_ids,
     to_document_summary,
     to_movement,
@@ -31,15 +28,8 @@ from domain.cases import CaseData, CaseInstance, TimelineEntry, TimelineKey
 from domain.listings import Instance, Lawyer, Party, RelatedProcess
 from domain.secrecy import Secrecy, strictest
 
-_SELECT_MOVEMENTS = select(*MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
-)
-_SELECT_DOCUMENTS = (
-    select(*DOCUMENT_COLUMNS, *PROCESS_COLUMNS)
-    .select_from(join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number)))
-    # A paper that is listed under another id now is in the timeline once.
-    .where(IS_COUNTED, documents.c.replaced_by.is_(None))
-)
+# A paper that is listed under another id now is in the timeline once.
+_SELECT_DOCUMENTS = SELECT_DOCUMENTS.where(IS_COUNTED, documents.c.replaced_by.is_(None))
 _SELECT_INSTANCES = (
     select(instances)
     .where(instances.c.process_number == OF_PROCESS)
@@ -160,7 +150,7 @@ class _Part:
 
 async def _read_movements(connection: AsyncConnection, part: _Part) -> list[TimelineEntry]:
     statement = part.select_from(
-        _SELECT_MOVEMENTS.where(movements.c.process_number == part.number),
+        SELECT_MOVEMENTS.where(movements.c.process_number == part.number),
         *(movements.c.occurred_at, movements.c.key),
         is_movement=True,
         is_open=MOVEMENT_IS_OPEN,
