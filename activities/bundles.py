@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
 from activities.bundle_pieces import PieceSource, read_file
-from activities.errors import at_capacity, giving_up_on_defects, translating_infrastructure_errors
+from activities.errors import at_capacity, giving_up_on_defects, refusal, translating_infrastructure_errors
 from activities.heartbeats import heartbeating, seconds_at_work
 from domain.bundle_contents import BuiltPdf, CoverFacts, Omission, Piece
 from domain.bundle_messages import (
@@ -278,12 +278,6 @@ def _translating_failures() -> Iterator[None]:
         try:
             yield
         except BundleRefused as error:
-            raise ApplicationError(
-                str(error),
-                error.answer,
-                type=error.code.value,
-                non_retryable=True,
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
+            raise refusal(error) from None
         except (StoreUnavailable, BundleNotBuilt) as error:
             raise ApplicationError(str(error), type=type(error).__name__) from None

@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from domain.errors import (
+    BundleRefused,
     CourtError,
     CourtFailure,
     DependencyUnavailable,
@@ -58,6 +59,20 @@ def at_capacity(why: str, *, retry_in: timedelta) -> ApplicationError:
     """Return an error for an activity that did nothing because a limit is reached. It is not a failure."""
     return ApplicationError(
         why, type="Crowded", next_retry_delay=retry_in, category=ApplicationErrorCategory.BENIGN
+    )
+
+
+def refusal(error: StoreUnavailable | BundleRefused) -> ApplicationError:
+    """Return an error that Temporal does not retry. Its type is the code, its detail the answer.
+
+    It is benign, so that it stays out of our error metrics.
+    """
+    return ApplicationError(
+        str(error),
+        error.answer,
+        type=error.code.value,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
     )
 
 
@@ -109,13 +124,7 @@ def translating_infrastructure_errors() -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise ApplicationError(
-            str(error),
-            error.answer,
-            type=error.code.value,
-            non_retryable=True,
-            category=ApplicationErrorCategory.BENIGN,
-        ) from None
+        raise refusal(error) from None
     except ProcessErased as error:
         raise ApplicationError(
             str(error), type=error.code, non_retryable=True, category=ApplicationErrorCategory.BENIGN

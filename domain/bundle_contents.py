@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from domain.media_types import bare_media_type
+
 # Part of a bundle's identity. Raise it whenever the same pieces would become other bytes: another cover, another
 # footer, another order of members, another version of the library that writes PDFs.
 RECIPE_VERSION = 1
@@ -65,7 +67,7 @@ CONVERTIBLE_TYPES = frozenset(
 
 def omitted_from_pdf(media_type: str) -> OmissionReason | None:
     """Return why a document of this media type cannot become pages. None if it can: its bytes are needed."""
-    kind = media_type.partition(";")[0].strip().lower()
+    kind = bare_media_type(media_type)
     if kind == _PDF or kind in CONVERTIBLE_TYPES:
         return None
     if kind.startswith("video/"):
@@ -77,7 +79,7 @@ def omitted_from_pdf(media_type: str) -> OmissionReason | None:
 
 def needs_conversion(media_type: str) -> bool:
     """Return whether a document of this media type must be converted before it is merged into a PDF."""
-    return media_type.partition(";")[0].strip().lower() in CONVERTIBLE_TYPES
+    return bare_media_type(media_type) in CONVERTIBLE_TYPES
 
 
 @dataclass(frozen=True, slots=True)

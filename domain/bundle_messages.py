@@ -61,7 +61,7 @@ class BundleFailing:
     """A request to record that a bundle is not built.
 
     Attributes:
-        code: One of ``domain.bundles.BundleFailureCode``.
+        code: One of ``domain.errors.BundleFailureCode``.
         answer: Why, for people.
     """
 

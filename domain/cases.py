@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from domain.listings import Instance, Party, RelatedProcess
-from domain.secrecy import Secrecy
+from domain.secrecy import Secrecy, Unlistable
 
 # Two listings without a document say that it is unlisted if there is as much time between them: the court's data
 # lake is late and incomplete at times.
@@ -30,7 +30,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentSummary:
+class DocumentSummary(Unlistable):
     """What the timeline and the log of changes say of a document.
 
     Attributes:
@@ -46,14 +46,9 @@ class DocumentSummary:
     secrecy: Secrecy
     unlisted_at: datetime | None = None
 
-    @property
-    def listed(self) -> bool:
-        """Whether the court still shows it."""
-        return self.unlisted_at is None
-
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Unlistable):
     """One movement (*movimento*) of a case.
 
     Attributes:
@@ -75,11 +70,6 @@ class Movement:
     document_is_open: bool
     secrecy: Secrecy
     unlisted_at: datetime | None = None
-
-    @property
-    def listed(self) -> bool:
-        """Whether the court still shows it."""
-        return self.unlisted_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +142,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseInstance:
-    """An instance with its basic data, and whether a reader may see more of it than that it exists.
+class CaseInstance(Unlistable):
+    """An instance with its basic data, and what decides whether a reader may see more than that it exists.
 
     Attributes:
-        value: The value in dispute (*valor da causa*).
         secrecy: The strictest level of the process and the instance.
+        unlisted_at: Since when the court no longer shows it, or its whole process. None while the court shows it.
     """
 
     instance: Instance
     secrecy: Secrecy
     unlisted_at: datetime | None = None
 
-    @property
-    def listed(self) -> bool:
-        """Whether the court still shows its process."""
-        return self.unlisted_at is None
-
 
 @dataclass(frozen=True, slots=True)
-class CaseData:
+class CaseData(Unlistable):
     """What the last listing says of a case besides its documents and movements.
 
     Attributes:
@@ -192,11 +177,6 @@ class CaseData:
     instances: tuple[CaseInstance, ...]
     parties: tuple[Party, ...]
     related: tuple[RelatedProcess, ...]
-
-    @property
-    def listed(self) -> bool:
-        """Whether the court still shows it."""
-        return self.unlisted_at is None
 
 
 def movement_key(scope: str, occurred_at: datetime | None, code: int | None, text: str | None, ordinal: int) -> str:

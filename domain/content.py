@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import IO
 
 from domain.errors import DocumentFailure, FailureCode
+from domain.media_types import bare_media_type
 
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1024
@@ -87,7 +88,7 @@ class Expected:
     @property
     def stated_type(self) -> str | None:
         """The stated media type or, if it is unspecific, the one of the name's extension."""
-        media_type = (self.media_type or "").partition(";")[0].strip().lower()
+        media_type = bare_media_type(self.media_type or "")
         if media_type not in _UNSPECIFIC_TYPES:
             return media_type
         name = (self.name or "").strip().lower()
@@ -193,7 +194,7 @@ class DocumentContent:
             return
         # The listing states no media type for the court's text.
         stated = None if self._expected.is_text else self._expected.stated_type
-        served = (self._served_type() or "").partition(";")[0].strip().lower()
+        served = bare_media_type(self._served_type() or "")
         if _JSON.match(start):
             if stated not in (_JSON_TYPE, "text/plain") or served not in (_UNSPECIFIC_TYPES | {stated}):
                 raise DocumentFailure(

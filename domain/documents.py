@@ -10,7 +10,7 @@ from enum import StrEnum
 from domain.content import Expected
 from domain.errors import FailureCode
 from domain.listings import DocumentOrigin, Instance
-from domain.secrecy import Secrecy
+from domain.secrecy import Secrecy, Unlistable
 
 
 class DocumentStatus(StrEnum):
@@ -170,7 +170,7 @@ def version_id(document_id: str, version: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Document(Unlistable):
     """A document as the catalog knows it.
 
     Attributes:
@@ -211,8 +211,3 @@ class Document:
                 stored=former.stored,
                 versions=(),
             )
-
-    @property
-    def listed(self) -> bool:
-        """Whether the court still shows it."""
-        return self.unlisted_at is None

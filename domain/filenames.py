@@ -8,6 +8,8 @@ import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from domain.media_types import bare_media_type
+
 _EXTENSIONS = {
     "application/gzip": ".gz",
     "application/json": ".json",
@@ -97,7 +99,7 @@ for _type in (
 
 def file_extension(media_type: str) -> str:
     """Return the file extension of a media type with its dot. ``.bin`` for a type that is not in our table."""
-    return _EXTENSIONS.get(media_type.partition(";")[0].strip().lower(), ".bin")
+    return _EXTENSIONS.get(bare_media_type(media_type), ".bin")
 
 
 def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
@@ -114,7 +116,7 @@ def safe_filename(name: str | None, *, fallback: str, media_type: str) -> str:
     text = _visible(name or "")
     ending = file_extension(media_type)
     stem, dot, suffix = text.rpartition(".")
-    if stem and _extension_fits(f"{dot}{suffix}".lower(), media_type.partition(";")[0].strip().lower()):
+    if stem and _extension_fits(f"{dot}{suffix}".lower(), bare_media_type(media_type)):
         text, ending = stem.rstrip(". "), f"{dot}{suffix}"
     text = text.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
     if not text:
@@ -144,7 +146,7 @@ def numbered_filename(
         digits: The width of the number, padded with zeros.
     """
     text = _visible(name or type_name or "")
-    stem, ending = _split_extension(text, media_type.partition(";")[0].strip().lower())
+    stem, ending = _split_extension(text, bare_media_type(media_type))
     stem = stem.encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(". ")
     return f"{number:0{digits}d} - {stem or 'document'}{ending}"
 

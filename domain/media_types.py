@@ -8,13 +8,18 @@ import re
 _ENUM_STYLE = re.compile(r"(APPLICATION|AUDIO|IMAGE|TEXT|VIDEO)_([A-Z0-9_]+)")
 
 
+def bare_media_type(media_type: str) -> str:
+    """Return a media type in lower case, without its parameters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
 def normalize_media_type(declared: str | None) -> str | None:
     """Return a stated media type in its standard form. None if it is not a media type."""
     if not declared:
         return None
     match = _ENUM_STYLE.fullmatch(declared)
     text = f"{match[1]}/{match[2]}" if match else declared
-    text = text.partition(";")[0].strip().lower()
+    text = bare_media_type(text)
     if text == "text/richtext":
         return "application/rtf"
     return text if re.fullmatch(r"[a-z0-9.+-]+/[a-z0-9.+-]+", text) else None

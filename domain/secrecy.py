@@ -7,6 +7,7 @@ longer shows is shown only to keys with the scope ``sealed``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -60,6 +61,23 @@ class Guarded(Protocol):
     @property
     def listed(self) -> bool:
         """Whether the court still shows it."""
+
+
+class Unlistable:
+    """What the court may cease to show: a base of frozen dataclasses.
+
+    Attributes:
+        unlisted_at: Since when the court no longer shows it. None while the court shows it.
+    """
+
+    __slots__ = ()
+
+    unlisted_at: datetime | None
+
+    @property
+    def listed(self) -> bool:
+        """Whether the court still shows it."""
+        return self.unlisted_at is None
 
 
 GuardedT = TypeVar("GuardedT", bound=Guarded)

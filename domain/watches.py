@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from domain.brasilia import BRASILIA
 from domain.errors import FailureCode
 
 MIN_EVERY_SECONDS = 3600
@@ -19,7 +19,7 @@ MAX_WATCHED_AT_ONCE = 1000
 SWEEP_SECONDS = 60
 
 _DAY = timedelta(days=1)
-# Looks at intervals of a day and more are spread over these hours of São Paulo.
+# Looks at intervals of a day and more are spread over these hours of Brasília.
 _OPENS = time(6)
 _OPEN_SECONDS = 16 * 3600
 # How much later than planned a look may be before the watch is late: a quarter of its interval, within these.
@@ -27,17 +27,6 @@ _LEAST_TOLERANCE = timedelta(minutes=30)
 _MOST_TOLERANCE = timedelta(hours=6)
 # A listing that is this little older than the planned look counts as the look: clocks differ.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
-
-
-def _load_zone() -> tzinfo:
-    try:
-        return ZoneInfo("America/Sao_Paulo")
-    except ZoneInfoNotFoundError:
-        # A machine without a time zone database. There has been no daylight saving time there since 2019.
-        return timezone(timedelta(hours=-3))
-
-
-SAO_PAULO = _load_zone()
 
 
 class WatchNotify(StrEnum):
@@ -127,7 +116,7 @@ class Watch:
 def next_look(number: str, every: timedelta, due: datetime) -> datetime:
     """Return when a process is looked at after a look that was due at a time.
 
-    At intervals of a day and more, every process has its own time of day between 06 and 22 h in São Paulo, and the
+    At intervals of a day and more, every process has its own time of day between 06 and 22 h in Brasília, and the
     look is on the last day on which no more than the interval has passed on the clocks there. At shorter ones, it
     is the interval later.
 
@@ -139,11 +128,11 @@ def next_look(number: str, every: timedelta, due: datetime) -> datetime:
     if every < _DAY:
         return due + every
     # By the clock on the wall, so that a change to daylight saving time moves nothing.
-    latest = due.astimezone(SAO_PAULO).replace(tzinfo=None) + every
+    latest = due.astimezone(BRASILIA).replace(tzinfo=None) + every
     slot = datetime.combine(latest.date(), _OPENS) + timedelta(seconds=_seconds_of_slot(number))
     if slot > latest:
         slot -= _DAY
-    return slot.replace(tzinfo=SAO_PAULO).astimezone(UTC)
+    return slot.replace(tzinfo=BRASILIA).astimezone(UTC)
 
 
 def following_look(number: str, every: timedelta, due: datetime, now: datetime) -> datetime:

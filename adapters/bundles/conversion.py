@@ -14,6 +14,7 @@ import structlog
 from adapters.sandbox import Limits, run_in_sandbox
 from domain.bundle_contents import OmissionReason
 from domain.errors import BundleNotBuilt
+from domain.media_types import bare_media_type
 
 _PROGRAM = "adapters.bundles.conversion_program"
 _MIB = 1024**2
@@ -91,7 +92,7 @@ async def _convert(source: Path, method: Method, output: Path, scratch: Path) ->
 
 def _methods(media_type: str) -> tuple[Method, ...]:
     """Return the ways to convert a media type, the best one first."""
-    kind = media_type.partition(";")[0].strip().lower()
+    kind = bare_media_type(media_type)
     if kind in ("text/html", "application/xhtml+xml"):
         # The text alone, where WeasyPrint's libraries are missing or the page exceeds the limits.
         return Method.HTML, Method.HTML_TEXT

@@ -59,17 +59,12 @@ def omission_of(piece: Piece, reason: OmissionReason) -> Omission:
 
 def day(moment: datetime | None) -> str:
     """Return the day of a moment in Brasília. Empty without one."""
-    return local_time(moment).strftime("%d/%m/%Y") if moment else ""
+    return in_brasilia(moment).strftime("%d/%m/%Y") if moment else ""
 
 
 def day_and_time(moment: datetime | None) -> str:
     """Return a moment in Brasília's time."""
-    return local_time(moment).strftime("%d/%m/%Y às %H:%M") if moment else "data desconhecida"
-
-
-def local_time(moment: datetime) -> datetime:
-    """Return a moment in Brasília's time, as the pages show it."""
-    return in_brasilia(moment)
+    return in_brasilia(moment).strftime("%d/%m/%Y às %H:%M") if moment else "data desconhecida"
 
 
 def size(size_bytes: int) -> str:

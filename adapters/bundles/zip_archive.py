@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.bundles.manifest import MANIFEST_NAME, Inside, write_manifest
-from adapters.bundles.texts import local_time, omission_of
+from adapters.bundles.texts import omission_of
+from domain.brasilia import in_brasilia
 from domain.bundle_contents import BuiltZip, CoverFacts, Piece
 from domain.errors import BundleNotBuilt
 from domain.filenames import number_width, numbered_filename
@@ -77,12 +78,12 @@ def _member_name(piece: Piece, digits: int) -> str:
     """Return ``NNN - date - name.ext``, without a date if there is none."""
     name = piece.title or _UNNAMED
     if piece.filed_at:
-        name = f"{local_time(piece.filed_at):%Y-%m-%d} - {name}"
+        name = f"{in_brasilia(piece.filed_at):%Y-%m-%d} - {name}"
     return numbered_filename(piece.position, name, None, piece.media_type or "", digits=digits)
 
 
 def _document_entry(piece: Piece, name: str) -> ZipEntry:
-    moment = local_time(piece.filed_at) if piece.filed_at else _UNDATED
+    moment = in_brasilia(piece.filed_at) if piece.filed_at else _UNDATED
     return ZipEntry(name, piece.size_bytes or 0, moment)
 
 

@@ -7,12 +7,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from domain.brasilia import BRASILIA
 from domain.text import printable
 
-# The portal writes local times without a zone.
-_COURT_ZONE = ZoneInfo("America/Sao_Paulo")
 _ZONE_NAME = re.compile(r"\[[A-Za-z_/+-]+\]$")
 _DAY_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?", re.ASCII)
 _COMPACT_DATETIME = re.compile(r"\d{14}", re.ASCII)
@@ -56,7 +54,8 @@ def _since_epoch(number: int) -> datetime | None:
 
 
 def _in_utc(parsed: datetime) -> datetime:
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=_COURT_ZONE)
+    # The portal writes local times without a zone.
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=BRASILIA)
     try:
         return aware.astimezone(UTC)
     except OverflowError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.case_tables import movements, parties, related_processes
 from adapters.database.engine import Database
 from adapters.database.movement_rows import (
-    DOCUMENT_COLUMNS,
     DOCUMENT_IS_OPEN,
-    MOVEMENT_COLUMNS,
     MOVEMENT_IS_OPEN,
-    PROCESS_COLUMNS,
     PROCESS_IS_OPEN,
-    join_document_parts,
-    join_movement_parts,
+    SELECT_DOCUMENTS,
+    SELECT_MOVEMENTS,
     read_open_ids,
     to_document_summary,
     to_movement,
@@ -30,17 +28,8 @@ from domain.cases import CaseData, CaseInstance, TimelineEntry, TimelineKey
 from domain.listings import Instance, Lawyer, Party, RelatedProcess
 from domain.secrecy import Secrecy, strictest
 
-_SELECT_MOVEMENTS = select(*MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
-)
-_SELECT_DOCUMENTS = (
-    select(*DOCUMENT_COLUMNS, *PROCESS_COLUMNS)
-    .select_from(join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number)))
-    # A paper that is listed under another id now is in the timeline once.
-    .where(IS_COUNTED, documents.c.replaced_by.is_(None))
-)
-
-
+# A paper that is listed under another id now is in the timeline once.
+_SELECT_DOCUMENTS = SELECT_DOCUMENTS.where(IS_COUNTED, documents.c.replaced_by.is_(None))
 _SELECT_INSTANCES = (
     select(instances)
     .where(instances.c.process_number == OF_PROCESS)
@@ -98,12 +87,9 @@ class CaseRepository:
         async with self._database.reading() as connection:
             for is_dated in (True, False):
                 if len(entries) < limit and (is_dated is False or after is None or after.at is not None):
-                    left = limit - len(entries)
-                    part = [
-                        *await _read_movements(connection, number, after, left, open_only, is_dated=is_dated),
-                        *await _read_documents(connection, number, after, left, open_only, is_dated=is_dated),
-                    ]
-                    entries += sorted(part, key=_sort_key, reverse=True)[:left]
+                    part = _Part(number, after, limit - len(entries), open_only, is_dated)
+                    found = [*await _read_movements(connection, part), *await _read_documents(connection, part)]
+                    entries += sorted(found, key=_sort_key, reverse=True)[: part.limit]
         return entries
 
 
@@ -112,77 +98,76 @@ def _sort_key(entry: TimelineEntry) -> tuple[datetime, bool, str]:
     return key.at or _BEGINNING, key.is_movement, key.id
 
 
-async def _read_movements(
-    connection: AsyncConnection,
-    number: str,
-    after: TimelineKey | None,
-    limit: int,
-    open_only: bool,
-    *,
-    is_dated: bool,
-) -> list[TimelineEntry]:
-    columns = movements.c.occurred_at, movements.c.key
-    statement = _SELECT_MOVEMENTS.where(
-        movements.c.process_number == number, _is_after(*columns, after, is_movement=True, is_dated=is_dated)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a page of the timeline: the entries that have a time, or those without one.
+
+    Attributes:
+        after: The place of the last entry of the page before. None for the first page.
+        limit: Maximum number of entries.
+        open_only: Leave out what a key without the scope ``sealed`` may not read.
+    """
+
+    number: str
+    after: TimelineKey | None
+    limit: int
+    open_only: bool
+    is_dated: bool
+
+    def select_from(
+        self,
+        statement: Select[*tuple[Any, ...]],
+        at: ColumnElement[datetime],
+        entry_id: ColumnElement[str],
+        *,
+        is_movement: bool,
+        is_open: ColumnElement[bool],
+    ) -> Select[*tuple[Any, ...]]:
+        """Return the SELECT for this part of a table, in order."""
+        statement = statement.where(self._is_after(at, entry_id, is_movement=is_movement))
+        if self.open_only:
+            statement = statement.where(PROCESS_IS_OPEN, is_open)
+        order = (at.desc(), entry_id.desc()) if self.is_dated else (entry_id.desc(),)
+        return statement.order_by(*order).limit(self.limit)
+
+    def _is_after(
+        self, at: ColumnElement[datetime], entry_id: ColumnElement[str], *, is_movement: bool
+    ) -> ColumnElement[bool]:
+        has_date = at.is_not(None) if self.is_dated else at.is_(None)
+        after = self.after
+        if after is None or (after.at is not None and not self.is_dated):
+            return has_date
+        # At one moment, movements come before documents.
+        same_moment: ColumnElement[bool] = false()
+        if is_movement is after.is_movement:
+            same_moment = entry_id < after.id
+        elif after.is_movement:
+            same_moment = true()
+        if after.at is None:
+            return and_(has_date, same_moment)
+        return and_(at <= after.at, or_(at < after.at, same_moment))
+
+
+async def _read_movements(connection: AsyncConnection, part: _Part) -> list[TimelineEntry]:
+    statement = part.select_from(
+        SELECT_MOVEMENTS.where(movements.c.process_number == part.number),
+        *(movements.c.occurred_at, movements.c.key),
+        is_movement=True,
+        is_open=MOVEMENT_IS_OPEN,
     )
-    if open_only:
-        statement = statement.where(PROCESS_IS_OPEN, MOVEMENT_IS_OPEN)
-    result = await connection.execute(_in_order(statement, *columns, is_dated=is_dated).limit(limit))
-    rows = result.all()
-    open_ids = await read_open_ids(connection, number, (row.named_id for row in rows))
+    rows = (await connection.execute(statement)).all()
+    open_ids = await read_open_ids(connection, part.number, (row.named_id for row in rows))
     return [TimelineEntry(to_movement(row, open_ids)) for row in rows]
 
 
-async def _read_documents(
-    connection: AsyncConnection,
-    number: str,
-    after: TimelineKey | None,
-    limit: int,
-    open_only: bool,
-    *,
-    is_dated: bool,
-) -> list[TimelineEntry]:
-    columns = documents.c.filed_at, documents.c.id
-    statement = _SELECT_DOCUMENTS.where(
-        documents.c.process_number == number, _is_after(*columns, after, is_movement=False, is_dated=is_dated)
+async def _read_documents(connection: AsyncConnection, part: _Part) -> list[TimelineEntry]:
+    statement = part.select_from(
+        _SELECT_DOCUMENTS.where(documents.c.process_number == part.number),
+        *(documents.c.filed_at, documents.c.id),
+        is_movement=False,
+        is_open=DOCUMENT_IS_OPEN,
     )
-    if open_only:
-        statement = statement.where(PROCESS_IS_OPEN, DOCUMENT_IS_OPEN)
-    rows = await connection.execute(_in_order(statement, *columns, is_dated=is_dated).limit(limit))
-    return [TimelineEntry(to_document_summary(row)) for row in rows]
-
-
-def _is_after(
-    at: ColumnElement[datetime],
-    entry_id: ColumnElement[str],
-    after: TimelineKey | None,
-    *,
-    is_movement: bool,
-    is_dated: bool,
-) -> ColumnElement[bool]:
-    """Return the condition for the entries of a table that come after a place, dated or not."""
-    has_date = at.is_not(None) if is_dated else at.is_(None)
-    if after is None or (after.at is not None and not is_dated):
-        return has_date
-    # At one moment, movements come before documents.
-    same_moment: ColumnElement[bool] = false()
-    if is_movement is after.is_movement:
-        same_moment = entry_id < after.id
-    elif after.is_movement:
-        same_moment = true()
-    if after.at is None:
-        return and_(has_date, same_moment)
-    return and_(at <= after.at, or_(at < after.at, same_moment))
-
-
-def _in_order(
-    statement: Select[*tuple[Any, ...]],
-    at: ColumnElement[datetime],
-    entry_id: ColumnElement[str],
-    *,
-    is_dated: bool,
-) -> Select[*tuple[Any, ...]]:
-    return statement.order_by(*((at.desc(),) if is_dated else ()), entry_id.desc())
+    return [TimelineEntry(to_document_summary(row)) for row in await connection.execute(statement)]
 
 
 async def _read_case(connection: AsyncConnection, row: Row[*tuple[Any, ...]]) -> CaseData:

@@ -10,11 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.case_tables import changes, movements
 from adapters.database.movement_rows import (
-    DOCUMENT_COLUMNS,
-    MOVEMENT_COLUMNS,
-    PROCESS_COLUMNS,
-    join_document_parts,
-    join_movement_parts,
+    SELECT_DOCUMENTS,
+    SELECT_MOVEMENTS,
     to_document_summary,
     to_movement,
 )
@@ -24,12 +21,6 @@ from domain.secrecy import is_withheld
 
 # How many changes of a process are looked at, the latest first, for one that a key without `sealed` may read.
 _LOOKED_AT = 10
-_SELECT_DOCUMENTS = select(documents.c.process_number, *DOCUMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number))
-)
-_SELECT_MOVEMENTS = select(movements.c.process_number, *MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
-)
 
 
 async def find_changed(connection: AsyncConnection, after: Mapping[str, int], *, open_only: bool) -> frozenset[str]:
@@ -69,14 +60,14 @@ async def _describe(
     numbers = {row.process_number for row in rows}
     of_numbers = select(processes.c.number, processes.c.unlisted_at).where(processes.c.number.in_(numbers))
     unlisted_at = {row.number: row.unlisted_at for row in await connection.execute(of_numbers)}
-    of_documents = _SELECT_DOCUMENTS.where(
+    of_documents = SELECT_DOCUMENTS.where(
         documents.c.process_number.in_(numbers), documents.c.id.in_({row.document_id for row in rows} - {None})
     )
     summaries = {
         (row.process_number, row.document_id): to_document_summary(row)
         for row in await connection.execute(of_documents)
     }
-    of_movements = _SELECT_MOVEMENTS.where(
+    of_movements = SELECT_MOVEMENTS.where(
         movements.c.process_number.in_(numbers), movements.c.key.in_({row.movement_key for row in rows} - {None})
     )
     moved = {

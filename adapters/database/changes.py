@@ -14,11 +14,8 @@ from adapters.database.case_tables import changes, movements
 from adapters.database.changed_processes import find_changed
 from adapters.database.engine import Database
 from adapters.database.movement_rows import (
-    DOCUMENT_COLUMNS,
-    MOVEMENT_COLUMNS,
-    PROCESS_COLUMNS,
-    join_document_parts,
-    join_movement_parts,
+    SELECT_DOCUMENTS,
+    SELECT_MOVEMENTS,
     read_open_ids,
     to_document_summary,
     to_movement,
@@ -31,12 +28,6 @@ from domain.secrecy import Secrecy, readable
 _CHUNK_SIZE = 500
 # A document that turned out to be a known one under another id is no change.
 _IS_SHOWN = changes.c.same_as.is_(None)
-_SELECT_DOCUMENTS = select(*DOCUMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number))
-)
-_SELECT_MOVEMENTS = select(*MOVEMENT_COLUMNS, *PROCESS_COLUMNS).select_from(
-    join_movement_parts(movements.join(processes, movements.c.process_number == processes.c.number))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +78,7 @@ class ChangeRepository:
             )
 
     async def find_changed(self, after: Mapping[str, int], *, open_only: bool = False) -> frozenset[str]:
-        """Return which processes have a change after a sequence number. See `find_changed`."""
+        """Return which processes have a change after a sequence number. See `changed_processes.find_changed`."""
         async with self._database.reading() as connection:
             return await find_changed(connection, after, open_only=open_only)
 
@@ -171,11 +162,11 @@ async def _describe(
     moved: dict[str, Movement] = {}
     if document_ids:
         condition = (documents.c.process_number == number) & documents.c.id.in_(document_ids)
-        for row in await connection.execute(_SELECT_DOCUMENTS.where(condition)):
+        for row in await connection.execute(SELECT_DOCUMENTS.where(condition)):
             summaries[row.document_id] = to_document_summary(row)
     if keys:
         is_moved = (movements.c.process_number == number) & movements.c.key.in_(keys)
-        rows = (await connection.execute(_SELECT_MOVEMENTS.where(is_moved))).all()
+        rows = (await connection.execute(SELECT_MOVEMENTS.where(is_moved))).all()
         open_ids = await read_open_ids(connection, number, (row.named_id for row in rows))
         moved = {row.movement_key: to_movement(row, open_ids) for row in rows}
     return [

@@ -23,7 +23,7 @@ def _instance_columns(table: FromClause, prefix: str) -> list[ColumnElement[Any]
     return [table.c[name].label(f"{prefix}_instance_{name}") for name in _INSTANCE_COLUMNS]
 
 
-MOVEMENT_COLUMNS = (
+_MOVEMENT_COLUMNS = (
     movements.c.key.label("movement_key"),
     movements.c.occurred_at.label("movement_at"),
     movements.c.code.label("movement_code"),
@@ -33,7 +33,7 @@ MOVEMENT_COLUMNS = (
     movements.c.document_id.label("named_id"),
     *_instance_columns(_MOVEMENT_INSTANCES, "movement"),
 )
-DOCUMENT_COLUMNS = (
+_DOCUMENT_COLUMNS = (
     documents.c.id.label("document_id"),
     documents.c.name.label("document_name"),
     documents.c.type_name.label("document_type"),
@@ -42,7 +42,7 @@ DOCUMENT_COLUMNS = (
     documents.c.unlisted_at.label("document_unlisted_at"),
     *_instance_columns(_DOCUMENT_INSTANCES, "document"),
 )
-PROCESS_COLUMNS = (
+_PROCESS_COLUMNS = (
     processes.c.secrecy.label("process_secrecy"),
     processes.c.unlisted_at.label("process_unlisted_at"),
 )
@@ -53,18 +53,25 @@ MOVEMENT_IS_OPEN = and_(
     _MOVEMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS),
     movements.c.unlisted_at.is_(None),
 )
-DOCUMENT_LEVEL_IS_OPEN = and_(documents.c.secrecy.in_(OPEN_LEVELS), _DOCUMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS))
-DOCUMENT_IS_OPEN = and_(DOCUMENT_LEVEL_IS_OPEN, documents.c.unlisted_at.is_(None))
+DOCUMENT_IS_OPEN = and_(
+    documents.c.secrecy.in_(OPEN_LEVELS),
+    _DOCUMENT_INSTANCES.c.secrecy.in_(OPEN_LEVELS),
+    documents.c.unlisted_at.is_(None),
+)
 
-
-def join_movement_parts(left: FromClause) -> FromClause:
-    """Join movements in ``left`` with their instances."""
-    return left.join(_MOVEMENT_INSTANCES, movements.c.instance_id == _MOVEMENT_INSTANCES.c.id)
-
-
-def join_document_parts(left: FromClause) -> FromClause:
-    """Join documents in ``left`` with their instances."""
-    return left.join(_DOCUMENT_INSTANCES, documents.c.instance_id == _DOCUMENT_INSTANCES.c.id)
+_JOINED_DOCUMENTS = documents.join(processes, documents.c.process_number == processes.c.number).join(
+    _DOCUMENT_INSTANCES, documents.c.instance_id == _DOCUMENT_INSTANCES.c.id
+)
+_JOINED_MOVEMENTS = movements.join(processes, movements.c.process_number == processes.c.number).join(
+    _MOVEMENT_INSTANCES, movements.c.instance_id == _MOVEMENT_INSTANCES.c.id
+)
+# For `to_document_summary` and `to_movement`.
+SELECT_DOCUMENTS = select(documents.c.process_number, *_DOCUMENT_COLUMNS, *_PROCESS_COLUMNS).select_from(
+    _JOINED_DOCUMENTS
+)
+SELECT_MOVEMENTS = select(movements.c.process_number, *_MOVEMENT_COLUMNS, *_PROCESS_COLUMNS).select_from(
+    _JOINED_MOVEMENTS
+)
 
 
 async def read_open_ids(connection: AsyncConnection, number: str, document_ids: Iterable[str | None]) -> set[str]:
@@ -75,17 +82,16 @@ async def read_open_ids(connection: AsyncConnection, number: str, document_ids: 
     ids = {document_id for document_id in document_ids if document_id is not None}
     if not ids:
         return set()
-    source = join_document_parts(documents.join(processes, documents.c.process_number == processes.c.number))
     result = await connection.scalars(
         select(documents.c.id)
-        .select_from(source)
+        .select_from(_JOINED_DOCUMENTS)
         .where(documents.c.process_number == number, documents.c.id.in_(ids), PROCESS_IS_OPEN, DOCUMENT_IS_OPEN)
     )
     return set(result)
 
 
 def to_movement(row: Row[*tuple[Any, ...]], open_ids: Collection[str]) -> Movement:
-    """Convert a row with ``MOVEMENT_COLUMNS`` and ``PROCESS_COLUMNS``.
+    """Convert a row of ``SELECT_MOVEMENTS``.
 
     Args:
         row: The row.
@@ -105,7 +111,7 @@ def to_movement(row: Row[*tuple[Any, ...]], open_ids: Collection[str]) -> Moveme
 
 
 def to_document_summary(row: Row[*tuple[Any, ...]]) -> DocumentSummary:
-    """Convert a row with ``DOCUMENT_COLUMNS`` and ``PROCESS_COLUMNS``."""
+    """Convert a row of ``SELECT_DOCUMENTS``."""
     return DocumentSummary(
         id=row.document_id,
         instance=_to_instance(row, "document"),

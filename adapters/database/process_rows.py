@@ -32,7 +32,7 @@ def is_counted_in(number: str | ColumnElement[str]) -> ColumnElement[bool]:
 
 OF_PROCESS = bindparam("of_process", type_=processes.c.number.type)
 
-_RunRow = namedtuple("_RunRow", [column.name for column in runs.c])  # type: ignore[misc]
+_RunRow = namedtuple("_RunRow", [column.name for column in runs.c])  # type: ignore[misc]  # mypy wants literal names.
 _KIND = case(
     (documents.c.failure_code.in_(RETRYABLE_CODES), "failed_retryable"),
     (documents.c.failure_code == FailureCode.NO_CONTENT, "no_content"),

@@ -40,19 +40,16 @@ _REPLACE = (
 )
 
 
-async def settle_added(connection: AsyncConnection, number: str) -> int:
+async def settle_added(connection: AsyncConnection, number: str) -> None:
     """Decide about the undecided documents of a process that are stored by now. Idempotent.
 
     A known paper is shown neither as added nor, under its former id, as unlisted.
-
-    Returns:
-        How many of them turned out to be known.
     """
     undecided = select(changes.c.sequence, changes.c.document_id).where(
         changes.c.process_number == number, changes.c.undecided
     )
     if (await connection.execute(undecided.limit(1))).first() is None:
-        return 0
+        return
     # The order in which recording a listing takes its locks.
     await connection.execute(
         select(processes.c.number).where(processes.c.number == number).with_for_update(key_share=True)
@@ -87,7 +84,6 @@ async def settle_added(connection: AsyncConnection, number: str) -> int:
         await connection.execute(_DECIDE, decisions)
     if replaced:
         await connection.execute(_REPLACE, replaced)
-    return len(replaced)
 
 
 def _is_replaced(vanished: Row[*tuple[Any, ...]], added: Row[*tuple[Any, ...]]) -> bool:

@@ -246,7 +246,7 @@ async def _tell(
     found = [(kind, log.news(kind, after, until)) for kind in _TYPES]
     told = [(kind, news) for kind, news in found if news.changes]
     is_fresh = moved["last_checked_at"] != watch.last_checked_at
-    # Somebody else's run between two looks is none.
+    # A run of somebody else between two looks is not one.
     is_counted = run.is_look or moved["next_look_at"] != watch.next_look_at
     if is_fresh and is_counted and watch.notify == WatchNotify.ALWAYS:
         told.append((EventType.WATCH_CHECKED, News()))

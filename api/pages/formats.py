@@ -8,7 +8,6 @@ from decimal import Decimal
 from api.pages.texts import Language
 from domain.brasilia import in_brasilia
 
-# The courts' time zone. Every page that shows a time names it.
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

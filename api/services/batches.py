@@ -14,8 +14,9 @@ from api.pagination import BATCH_CURSOR, page_url
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem
 from api.schemas.batches import BatchBody, BatchesBody, BatchesQuery, BatchSummaryBody, NewBatchBody
+from api.services.process_numbers import read_process_numbers
 from domain.batch_messages import BatchRequest
-from domain.batches import Batch, read_items
+from domain.batches import Batch
 from domain.clients import Client, Scope
 from domain.errors import DependencyUnavailable
 from domain.serializers import Json
@@ -52,16 +53,7 @@ class BatchService:
         """
         if request.webhook_url is not None:
             await self.address_guard.check(request.webhook_url)
-        items, duplicates = read_items(request.process_numbers)
-        if all(item.process_number is None for item in items):
-            raise Problem(
-                ProblemCode.NO_VALID_NUMBERS,
-                "None of these is a CNJ process number.",
-                errors=[
-                    {"parameter": f"process_numbers.{item.position - 1}", "detail": item.problem_detail}
-                    for item in items
-                ],
-            )
+        items, duplicates = read_process_numbers(request.process_numbers)
         batch = Batch(
             id=uuid4().hex,
             client=client.name,

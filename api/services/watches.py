@@ -21,7 +21,8 @@ from api.schemas.watches import (
     WatchItemState,
     WatchWishBody,
 )
-from domain.batches import ERASED_PROBLEM, ERASED_PROBLEM_DETAIL, BatchItem, read_items
+from api.services.process_numbers import read_process_numbers
+from domain.batches import ERASED_PROBLEM, ERASED_PROBLEM_DETAIL, BatchItem
 from domain.clients import Client, Scope
 from domain.errors import ProcessErased
 from domain.process_number import ProcessNumber
@@ -66,16 +67,7 @@ class WatchService:
             Problem: The request has no valid process number. Nothing was changed.
         """
         await self._check_address(body)
-        items, duplicates = read_items(body.process_numbers)
-        if all(item.process_number is None for item in items):
-            raise Problem(
-                ProblemCode.NO_VALID_NUMBERS,
-                "None of these is a CNJ process number.",
-                errors=[
-                    {"parameter": f"process_numbers.{item.position - 1}", "detail": item.problem_detail}
-                    for item in items
-                ],
-            )
+        items, duplicates = read_process_numbers(body.process_numbers)
         numbers = [item.process_number for item in items if item.process_number is not None]
         erased: set[str] = set()
         for start in range(0, len(numbers), _NUMBERS_PER_TRANSACTION):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -66,10 +67,10 @@ def make_form(path: Path, value: str) -> Path:
     return path
 
 
-def piece_of(path: Path, position: int, name: str | None, **facts: object) -> Piece:
+def piece_of(path: Path, position: int, name: str | None, **facts: Any) -> Piece:
     """Return the piece of a file."""
     body = path.read_bytes()
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "document_id": f"00000000-0000-4000-8000-{position:012d}",
         "position": position,
         "instance": "1° Grau",
@@ -81,7 +82,7 @@ def piece_of(path: Path, position: int, name: str | None, **facts: object) -> Pi
         "sha256": hashlib.sha256(body).hexdigest(),
         "path": path,
     }
-    return Piece(**{**known, **facts})  # type: ignore[arg-type]
+    return Piece(**{**known, **facts})
 
 
 def read_pages(path: Path) -> list[str]:

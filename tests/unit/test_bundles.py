@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,9 +27,13 @@ READER = frozenset({Scope.READ})
 PDF = BundleOptions(BundleFormat.PDF)
 
 
-def document(position: int, **changes: object) -> Document:
+def stored_pdf(position: int) -> StoredObject:
+    """Return the content of the document at a position of the process."""
+    return StoredObject(f"processes/{NUMBER}/{position}.pdf", 1000, f"{position:064x}", "application/pdf")
+
+
+def document(position: int, **changes: Any) -> Document:
     """Return a stored PDF at a position of the process."""
-    stored = StoredObject(f"processes/{NUMBER}/{position}.pdf", 1000, f"{position:064x}", "application/pdf")
     made = Document(
         id=str(UUID(int=position)),
         position=position,
@@ -39,9 +44,9 @@ def document(position: int, **changes: object) -> Document:
         instance=FIRST,
         secrecy=Secrecy.PUBLIC,
         pages=1,
-        stored=stored,
+        stored=stored_pdf(position),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]  # Any field of a document.
+    return replace(made, **changes)
 
 
 def select(
@@ -96,13 +101,13 @@ def test_another_option_is_another_bundle(options: BundleOptions) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"stored": replace(document(1).stored, sha256="ab" * 32)},  # type: ignore[type-var]  # It is stored.
+        {"stored": replace(stored_pdf(1), sha256="ab" * 32)},
         {"id": str(UUID(int=9))},
         {"status": DocumentStatus.PENDING, "stored": None},
         {"secrecy": Secrecy.MEDIUM},
     ],
 )
-def test_other_content_is_another_bundle(change: dict[str, object]) -> None:
+def test_other_content_is_another_bundle(change: dict[str, Any]) -> None:
     assert select([document(1, **change), document(2)]).id != select([document(1), document(2)]).id
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.brasilia import BRASILIA
 from domain.errors import FailureCode
 from domain.watches import (
-    SAO_PAULO,
     Watch,
     WatchState,
     WatchWish,
@@ -35,11 +35,9 @@ def test_looks_at_long_intervals_are_in_the_open_hours_and_never_later_than_aske
     number: str, every: timedelta, due: datetime
 ) -> None:
     planned = next_look(number, every, due)
-    assert 6 <= planned.astimezone(SAO_PAULO).hour < 22
+    assert 6 <= planned.astimezone(BRASILIA).hour < 22
     # On the clock on the wall. An hour more or less has passed where daylight saving time begins or ends.
-    on_the_wall = planned.astimezone(SAO_PAULO).replace(tzinfo=None) - due.astimezone(SAO_PAULO).replace(
-        tzinfo=None
-    )
+    on_the_wall = planned.astimezone(BRASILIA).replace(tzinfo=None) - due.astimezone(BRASILIA).replace(tzinfo=None)
     assert timedelta(0) < on_the_wall <= every
     assert timedelta(0) < planned - due <= every + timedelta(hours=1)
 
@@ -51,7 +49,7 @@ def test_daily_looks_keep_their_time_of_day_over_a_year_with_daylight_saving_tim
     looks = [next_look(number, DAY, due)]
     while len(looks) < 400:
         looks.append(next_look(number, DAY, looks[-1]))
-    on_the_wall = [look.astimezone(SAO_PAULO) for look in looks]
+    on_the_wall = [look.astimezone(BRASILIA) for look in looks]
     assert len({moment.time() for moment in on_the_wall}) == 1
     days = [moment.date() for moment in on_the_wall]
     assert all(later - earlier == DAY for earlier, later in pairwise(days))
@@ -63,7 +61,7 @@ def test_daylight_saving_time_moves_no_look() -> None:
         number = fresh_number()
         before = next_look(number, DAY, noon - 2 * DAY)
         after = next_look(number, DAY, next_look(number, DAY, before))
-        assert before.astimezone(SAO_PAULO).time() == after.astimezone(SAO_PAULO).time()
+        assert before.astimezone(BRASILIA).time() == after.astimezone(BRASILIA).time()
         assert abs((after - before) - 2 * DAY) == timedelta(hours=1)
 
 
@@ -89,7 +87,7 @@ def test_a_look_that_was_made_after_midnight_leaves_out_no_day() -> None:
 
 def test_daily_looks_are_spread_over_the_open_hours() -> None:
     due = datetime(2026, 3, 2, tzinfo=UTC)
-    hours = [next_look(fresh_number(), DAY, due).astimezone(SAO_PAULO).hour for _ in range(1600)]
+    hours = [next_look(fresh_number(), DAY, due).astimezone(BRASILIA).hour for _ in range(1600)]
     assert set(hours) == set(range(6, 22))
     assert max(hours.count(hour) for hour in range(6, 22)) < 200
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, delete, select, update
 
 from adapters.database import Catalog, Database
 from adapters.database.tables import documents, instances, processes
@@ -103,7 +103,7 @@ async def test_a_failed_bundle_is_to_be_built_again_when_it_is_requested(catalog
 @pytest.mark.parametrize("level", list(Secrecy))
 @pytest.mark.parametrize("table", [documents, instances, processes])
 async def test_a_bundle_is_as_secret_as_its_strictest_document_is_now(
-    catalog: Catalog, database: Database, number: str, table: object, level: Secrecy, listed: bool
+    catalog: Catalog, database: Database, number: str, table: Table, level: Secrecy, listed: bool
 ) -> None:
     selection = await create_selection(catalog, number)
     await catalog.bundles.request(selection, "local")
@@ -114,8 +114,8 @@ async def test_a_bundle_is_as_secret_as_its_strictest_document_is_now(
             documents.name: documents.c.id == named,
             instances.name: instances.c.process_number == number,
             processes.name: processes.c.number == number,
-        }[table.name]  # type: ignore[attr-defined]
-        await connection.execute(update(table).where(where).values(secrecy=level))  # type: ignore[arg-type]
+        }[table.name]
+        await connection.execute(update(table).where(where).values(secrecy=level))
         if not listed:
             now = await catalog.bundle_builds.now()
             # Also the document that the bundle only names.

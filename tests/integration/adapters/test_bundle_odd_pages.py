@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -15,7 +16,7 @@ from tests.support.bundle_pieces import make_pdf
 
 FOOTER = FooterText("Autos 1 · Petição (ação) \\ — “x”", "p. 3/9")
 # The bottom of the page as it is shown, and the text that it must show above the strip.
-CASES: dict[str, dict[str, object]] = {
+CASES: dict[str, dict[str, Any]] = {
     "upright": {},
     "turned right": {"rotate": 90},
     "upside down": {"rotate": 180},
@@ -46,8 +47,8 @@ def stamp(path: Path, count: int = 1) -> Path:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_footer_is_in_a_strip_below_what_was_shown(case: dict[str, object], tmp_path: Path) -> None:
-    source = make_pdf(tmp_path / "a.pdf", "folha", **case)  # type: ignore[arg-type]
+def test_footer_is_in_a_strip_below_what_was_shown(case: dict[str, Any], tmp_path: Path) -> None:
+    source = make_pdf(tmp_path / "a.pdf", "folha", **case)
     with pypdfium2.PdfDocument(source) as before, pypdfium2.PdfDocument(stamp(source)) as after:
         old, new = before[0], after[0]
         width, height = new.get_size()

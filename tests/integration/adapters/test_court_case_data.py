@@ -56,7 +56,7 @@ def test_a_movement_is_parsed_with_its_code_level_and_document() -> None:
 @pytest.mark.parametrize(
     ("written", "utc"),
     [
-        # A day without a time is midnight in São Paulo, not in Greenwich.
+        # A day without a time is midnight in Brasília, not in Greenwich.
         ("2026-03-02", "2026-03-02T03:00:00"),
         ("02/03/2026", "2026-03-02T03:00:00"),
         ("2026-03-02T23:59:59.999", "2026-03-03T02:59:59.999000"),

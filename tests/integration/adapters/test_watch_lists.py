@@ -15,8 +15,8 @@ from domain.erasure import Author
 from domain.errors import FailureCode, ProcessErased
 from domain.watch_messages import DueLook
 from domain.watches import WatchNotify, WatchState, WatchWish
-from tests.integration.adapters.test_watches import HOUR, look, make_due, read_events, watch
 from tests.support.listings import document_ids
+from tests.support.looks import HOUR, look, make_due, read_events, watch
 from tests.support.numbers import fresh_number
 from tests.support.statements import plan, statements
 

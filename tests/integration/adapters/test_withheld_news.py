@@ -17,9 +17,9 @@ from domain.clients import Scope
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.secrecy import Secrecy
 from domain.webhooks import NOTHING_TO_SHOW, DeliveryStatus
-from tests.integration.adapters.test_watches import look, watch
 from tests.integration.adapters.test_webhook_sender import EVERYWHERE, SECRET
 from tests.support.listings import document_ids, listed, listing_of
+from tests.support.looks import look, watch
 from tests.support.scripted_server import always, answer, scripted
 
 if TYPE_CHECKING:
