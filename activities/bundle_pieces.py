@@ -58,16 +58,17 @@ class PieceSource:
         """
         pieces: list[Piece] = []
         # The court may list the same bytes twice.
-        known: dict[str, tuple[Path | None, OmissionReason | None]] = {}
+        known: dict[tuple[str, str], tuple[Path | None, OmissionReason | None]] = {}
         done, done_bytes = 0, 0
         for member in build.members:
             stored = member.stored
             if stored is None or member.omitted is not None:
                 pieces.append(member.piece(None, member.omitted))
                 continue
-            if stored.sha256 not in known:
-                known[stored.sha256] = await self._fetch(build, stored, folder / f"{member.place}")
-            pieces.append(member.piece(*known[stored.sha256]))
+            content = stored.sha256, stored.media_type
+            if content not in known:
+                known[content] = await self._fetch(build, stored, folder / f"{member.place}")
+            pieces.append(member.piece(*known[content]))
             done, done_bytes = done + 1, done_bytes + stored.size_bytes
             await report(BundleProgress(done, 0, done_bytes))
         return pieces
@@ -88,7 +89,7 @@ class PieceSource:
         if build.bundle.format is BundleFormat.ZIP or not needs_conversion(stored.media_type):
             await self._read(stored, path)
             return path, None
-        key = converted_key(build.bundle.process_number, stored.sha256, RECIPE_VERSION)
+        key = converted_key(build.bundle.process_number, stored.sha256, stored.media_type, RECIPE_VERSION)
         with path.open("wb") as file:
             if await self._derived.read_to(key, file) is not None:
                 return path, None

@@ -36,6 +36,7 @@ from domain.erasure import Author
 from domain.errors import BundleFailureCode, FailureCode
 from domain.filenames import file_extension
 from domain.storage import StorageAddress
+from tests.support.bundle_pieces import read_pages
 from tests.support.listings import document_ids, listing_of
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ class Builds:
             after = (await run(self.activities.convert_lot, ConversionLot(request, after))).following
         return await run(self.activities.assemble_bundle, request)
 
+    async def read_texts(self, number: str, request: BundleRequest) -> list[str]:
+        """Return the text of each page of a bundle that is ready."""
+        bundle = await self.catalog.bundles.get(number, request.bundle_id)
+        assert bundle is not None
+        assert bundle.stored is not None
+        body = await self.client.get_object(Bucket=self.bucket, Key=bundle.stored.key)
+        file = self.scratch / "read.pdf"
+        file.write_bytes(await body["Body"].read())
+        return read_pages(file)
+
     async def list_keys(self, number: str) -> list[str]:
         """Return the keys of a process's bundles and of what was converted for them."""
         listed = await self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"bundles/{number}/")
@@ -160,6 +171,15 @@ async def test_files_of_every_kind_end_in_one_pdf_that_says_what_is_not_inside(b
     # Converted once, also what cannot be converted.
     converted = [key for key in await builds.list_keys(number) if "/converted/" in key]
     assert sorted(key.rpartition("-")[2] for key in converted) == ["1.pdf", "1.pdf", "1.pdf.txt"]
+
+
+async def test_the_same_bytes_with_two_media_types_are_converted_twice(builds: Builds, number: str) -> None:
+    page = b"<html><body><p>Vistos.</p></body></html>"
+    files: Files = {"HTML": (page, "text/html", None), "a text": (page, "text/plain", None)}
+    request = await builds.create_bundle(number, files, BundleFormat.PDF)
+    assert await builds.build(request)
+    html, text = [line for line in await builds.read_texts(number, request) if "Vistos." in line]
+    assert ("<p>" in html, "<p>" in text) == (False, True)
 
 
 async def test_a_zip_has_files_of_every_kind_as_they_are(builds: Builds, number: str) -> None:
