@@ -182,6 +182,26 @@ async def test_the_same_bytes_with_two_media_types_are_converted_twice(builds: B
     assert ("<p>" in html, "<p>" in text) == (False, True)
 
 
+@pytest.mark.parametrize("ending", [".pdf", ".pdf.txt"])
+async def test_a_kept_conversion_that_is_damaged_is_made_again(builds: Builds, number: str, ending: str) -> None:
+    files = {name: ODD_FILES[name] for name in ("HTML", "a broken image")}
+    request = await builds.create_bundle(number, files, BundleFormat.PDF)
+    await run(builds.activities.convert_lot, ConversionLot(request))
+    [kept] = [key for key in await builds.list_keys(number) if key.endswith(ending)]
+    whole = await builds.client.head_object(Bucket=builds.bucket, Key=kept)
+    await builds.client.put_object(
+        Bucket=builds.bucket, Key=kept, Body=bytes(whole["ContentLength"]), Metadata=whole["Metadata"]
+    )
+    assert await run(builds.activities.assemble_bundle, request)
+    assert any("Vistos." in line for line in await builds.read_texts(number, request))
+    bundle = await builds.catalog.bundles.get(number, request.bundle_id)
+    assert bundle is not None
+    assert [omission.reason for omission in bundle.omitted] == [OmissionReason.DAMAGED, OmissionReason.FAILED]
+    repaired = await builds.client.head_object(Bucket=builds.bucket, Key=kept)
+    body = await builds.client.get_object(Bucket=builds.bucket, Key=kept)
+    assert hashlib.sha256(await body["Body"].read()).hexdigest() == repaired["Metadata"]["sha256"]
+
+
 async def test_a_zip_has_files_of_every_kind_as_they_are(builds: Builds, number: str) -> None:
     request = await builds.create_bundle(number, ODD_FILES, BundleFormat.ZIP)
     assert await builds.build(request)
