@@ -64,9 +64,18 @@ def bundles_prefix(process_number: str) -> str:
     return f"{BUNDLES_PREFIX}{process_number}/"
 
 
-def bundle_key(process_number: str, bundle_id: str, extension: str) -> str:
-    """Return the key of a bundle's file."""
-    return f"{bundles_prefix(process_number)}{bundle_id}.{extension}"
+def bundle_prefix(process_number: str, bundle_id: str) -> str:
+    """Return the prefix of the files that attempts to build a bundle have stored."""
+    return f"{bundles_prefix(process_number)}{bundle_id}."
+
+
+def bundle_key(process_number: str, bundle_id: str, attempt: str, extension: str) -> str:
+    """Return the key of a file of a bundle.
+
+    Args:
+        attempt: A token of the attempt that stores it, so that no attempt overwrites the file of another.
+    """
+    return f"{bundle_prefix(process_number, bundle_id)}{attempt}.{extension}"
 
 
 def converted_key(process_number: str, sha256: str, media_type: str, recipe: int) -> str:

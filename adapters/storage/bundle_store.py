@@ -112,6 +112,16 @@ class BundleStore:
             raise ObjectDamaged(f"The store returned {key} with other bytes than were written.")
         return size_bytes
 
+    async def list_keys(self, prefix: str) -> list[str]:
+        """Return the keys of the objects under a prefix.
+
+        Raises:
+            StorageFailure: The store refused or lost a request.
+        """
+        async with self._request_scope(f"The store did not list {prefix}", right="s3:ListBucket"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [item["Key"] async for page in pages for item in page.get("Contents", [])]
+
     async def _verify(self, stored: StoredObject) -> None:
         digest = hashlib.sha256()
         async with self._request_scope(f"The store did not return {stored.key}", right="s3:GetObject"):
