@@ -26,12 +26,16 @@ _OFFICE_FOLDERS = {
 }
 _UNKNOWN = "application/octet-stream"
 _PDF = "application/pdf"
+_TEXT = "text/plain"
+# The binary data bytes of the MIME Sniffing Standard of WHATWG, section 3. Text of any usual encoding has none.
+_BINARY_BYTES = frozenset({*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)})
 
 
 def choose_media_type(head: bytes, declared: str | None, is_text: bool) -> str:
     """Return the media type of a document: the one of its bytes or, if unknown, the one that the court declared.
 
-    Only bytes with a PDF header are a PDF.
+    Only bytes with a PDF header are a PDF. What is declared as nothing and has no binary byte is plain text, as in
+    the MIME Sniffing Standard of WHATWG.
 
     Args:
         head: The first bytes, a few kilobytes.
@@ -39,14 +43,14 @@ def choose_media_type(head: bytes, declared: str | None, is_text: bool) -> str:
         is_text: The bytes come from the court's plain text of the document.
     """
     if is_text:
-        return "text/plain"
+        return _TEXT
     if head.startswith(b"PK\x03\x04"):
         return _archive_type(head, declared)
     detected, stated = detect_media_type(head), normalize_media_type(declared)
     if detected is None and stated == _PDF:
         # A PDF is known by its header alone, because browsers open what we call one.
         return _UNKNOWN
-    return detected or stated or _UNKNOWN
+    return detected or stated or (_TEXT if head and _BINARY_BYTES.isdisjoint(head) else _UNKNOWN)
 
 
 def detect_media_type(head: bytes) -> str | None:

@@ -68,16 +68,26 @@ def test_media_type_of_the_bytes_takes_precedence(head: bytes, media_type: str, 
         ("APPLICATION_PDF", "application/octet-stream"),
         ("TEXT_HTML", "text/html"),
         ("application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text"),
-        (None, "application/octet-stream"),
-        ("", "application/octet-stream"),
-        ("NAO_IDENTIFICADO", "application/octet-stream"),
-        ("nonsense", "application/octet-stream"),
-        ("text/plain\r\nX-Evil: 1", "application/octet-stream"),
-        ("text/plain/x", "application/octet-stream"),
     ],
 )
 def test_declared_media_type_is_the_fallback(declared: str | None, media_type: str) -> None:
     assert choose_media_type(b"Vistos etc. Nada mais.", declared, False) == media_type
+
+
+UNDECLARED = [None, "", "NAO_IDENTIFICADO", "nonsense", "text/plain\r\nX-Evil: 1", "text/plain/x"]
+
+
+@pytest.mark.parametrize("declared", UNDECLARED)
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "windows-1252"])
+def test_bytes_of_no_declared_type_that_could_be_text_are_text(declared: str | None, encoding: str) -> None:
+    head = "Vistos etc. “Não” há mais.\r\n\tCuiabá\x0c".encode(encoding, errors="replace")
+    assert choose_media_type(head, declared, False) == "text/plain"
+
+
+@pytest.mark.parametrize("declared", UNDECLARED)
+@pytest.mark.parametrize("head", [b"", b"\x00", b"Vistos\x00", b"\x8d\x01\xfe", b"a" * 4095 + b"\x1f"])
+def test_other_bytes_of_no_declared_type_are_unknown(declared: str | None, head: bytes) -> None:
+    assert choose_media_type(head, declared, False) == "application/octet-stream"
 
 
 def test_declared_pdf_may_have_a_line_before_its_header() -> None:
