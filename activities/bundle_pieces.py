@@ -9,11 +9,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import structlog
+
 from domain.bundle_contents import RECIPE_VERSION, OmissionReason, Piece, needs_conversion
 from domain.bundle_selection import BundleFormat
 from domain.bundles import BundleBuild, BundleMember, BundleProgress
 from domain.documents import StoredObject
-from domain.errors import BundleFailureCode, BundleRefused, StorageFailure
+from domain.errors import BundleFailureCode, BundleRefused, ObjectDamaged, StorageFailure
 from domain.storage import converted_key
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ _PDF = "application/pdf"
 _TEXT = "text/plain"
 _CHUNK_BYTES = 256 * 1024
 
+_log = structlog.get_logger()
+
 
 class PieceSource:
     """Puts the documents of a bundle on the scratch disk.
 
     Args:
-        documents: Has the documents.
+        documents: Has the documents, and erases what was converted and is damaged.
         derived: Has what was converted before.
         convert: Converts a document.
     """
@@ -58,16 +62,17 @@ class PieceSource:
         """
         pieces: list[Piece] = []
         # The court may list the same bytes twice.
-        known: dict[str, tuple[Path | None, OmissionReason | None]] = {}
+        known: dict[tuple[str, str], tuple[Path | None, OmissionReason | None]] = {}
         done, done_bytes = 0, 0
         for member in build.members:
             stored = member.stored
             if stored is None or member.omitted is not None:
                 pieces.append(member.piece(None, member.omitted))
                 continue
-            if stored.sha256 not in known:
-                known[stored.sha256] = await self._fetch(build, stored, folder / f"{member.place}")
-            pieces.append(member.piece(*known[stored.sha256]))
+            content = stored.sha256, stored.media_type
+            if content not in known:
+                known[content] = await self._fetch(build, stored, folder / f"{member.place}")
+            pieces.append(member.piece(*known[content]))
             done, done_bytes = done + 1, done_bytes + stored.size_bytes
             await report(BundleProgress(done, 0, done_bytes))
         return pieces
@@ -88,14 +93,25 @@ class PieceSource:
         if build.bundle.format is BundleFormat.ZIP or not needs_conversion(stored.media_type):
             await self._read(stored, path)
             return path, None
-        key = converted_key(build.bundle.process_number, stored.sha256, RECIPE_VERSION)
-        with path.open("wb") as file:
-            if await self._derived.read_to(key, file) is not None:
-                return path, None
-        reason = await self._read_reason(key)
-        if reason is None:
+        key = converted_key(build.bundle.process_number, stored.sha256, stored.media_type, RECIPE_VERSION)
+        try:
+            is_kept, reason = await self._read_kept(key, path)
+        except ObjectDamaged as error:
+            # It can be made again. Kept, it would end every build.
+            _log.warning("damaged conversion deleted", key=key, detail=str(error))
+            await self._documents.erase(key)
+            is_kept, reason = False, None
+        if not is_kept:
             reason = await self._convert_and_keep(stored, key, path)
         return (path, None) if reason is None else (None, reason)
+
+    async def _read_kept(self, key: str, path: Path) -> tuple[bool, OmissionReason | None]:
+        """Return whether the store has a conversion, which is in the file then, or why there is none."""
+        with path.open("wb") as file:
+            if await self._derived.read_to(key, file) is not None:
+                return True, None
+        reason = await self._read_reason(key)
+        return reason is not None, reason
 
     async def _convert_and_keep(self, stored: StoredObject, key: str, path: Path) -> OmissionReason | None:
         source, scratch = path.with_suffix(".source"), path.with_suffix(".work")

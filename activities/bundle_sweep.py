@@ -13,7 +13,7 @@ from activities.errors import translating_infrastructure_errors
 from activities.heartbeats import heartbeating
 from domain.audit import is_old
 from domain.bundle_messages import BundleSweepProgress, SweptBundles
-from domain.storage import BUNDLES_PREFIX, bundles_prefix, process_of_bundle_key
+from domain.storage import BUNDLES_PREFIX, bundle_prefix, bundles_prefix, process_of_bundle_key
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -74,7 +74,7 @@ class BundleSweepActivities:
             # The row first: nobody is handed a link to a file that is about to go.
             await self._catalog.bundles.delete(bundle.id)
             if await self._catalog.bundle_builds.has_any(bundle.process_number):
-                await self._store.erase(f"{bundles_prefix(bundle.process_number)}{bundle.id}.")
+                await self._store.erase(bundle_prefix(bundle.process_number, bundle.id))
             else:
                 # What was converted goes with the last bundle of a process.
                 await self._store.erase(bundles_prefix(bundle.process_number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -28,7 +29,7 @@ from domain.bundle_messages import (
     NotifyRequest,
 )
 from domain.bundle_selection import BundleFormat
-from domain.bundles import BundleBuild, BundleFailure, BundleMember, BundleProgress
+from domain.bundles import Bundle, BundleBuild, BundleFailure, BundleMember, BundleProgress, BundleState
 from domain.documents import StoredObject
 from domain.errors import (
     BundleFailureCode,
@@ -37,7 +38,7 @@ from domain.errors import (
     StorageFailure,
     StoreUnavailable,
 )
-from domain.storage import bundle_key, bundles_prefix
+from domain.storage import bundle_key, bundle_prefix, bundles_prefix
 
 if TYPE_CHECKING:
     from activities.store_circuit import StoreCircuitBreaker
@@ -56,6 +57,7 @@ _SCRATCH_FACTOR = {BundleFormat.PDF: 3, BundleFormat.ZIP: 1}
 _SCRATCH_EXTRA_BYTES = 16 * 1024**2
 _DOCUMENTS_PER_LOT = 20
 _REPORT_SECONDS = 1.0
+_TOKEN_BYTES = 8
 # A defect, or a builder that fails, is tried so often.
 _MAX_ATTEMPTS = 3
 # All attempts together. A bundle that kills its worker each time is given up after this.
@@ -149,7 +151,7 @@ class BundleActivities:
 
     @activity.defn
     async def assemble_bundle(self, request: BundleRequest) -> bool:
-        """Make one file of the documents and store it. Returns False if the bundle is gone, or has ended.
+        """Make one file of the documents and store it. Returns whether the bundle is ready.
 
         Nothing stays on the scratch disk, and no part of an upload in the store, however this ends.
         """
@@ -160,7 +162,9 @@ class BundleActivities:
             async with heartbeating(), self._guarding(number):
                 build = await self._catalog.bundle_builds.read(request.bundle_id)
                 if build is None:
-                    return False
+                    # An attempt before may have died after it was recorded.
+                    ended = await self._catalog.bundles.get(number, request.bundle_id)
+                    return ended is not None and ended.state is BundleState.READY
                 needed = _SCRATCH_FACTOR[build.bundle.format] * build.bundle.total_bytes + _SCRATCH_EXTRA_BYTES
                 with self._scratch.folder(needed) as folder:
                     return await self._assemble(build, folder)
@@ -176,6 +180,10 @@ class BundleActivities:
         bundle = build.bundle
         report = _Report(self._catalog, bundle.id)
         async with self._writing():
+            # What killed attempts have left behind.
+            await self._store.abort_uploads(
+                bundle_prefix(bundle.process_number, bundle.id), older_than=timedelta(0)
+            )
             pieces = await self._pieces.fetch_all(build, folder, report.send)
             try:
                 stored, pages, omissions = await self._build_and_store(build, pieces, folder)
@@ -186,28 +194,38 @@ class BundleActivities:
                     raise
                 raise BundleRefused(BundleFailureCode.NOT_BUILT, str(error)) from None
         progress = BundleProgress(bundle.total_documents, pages or 0, bundle.total_bytes)
-        if await self._catalog.bundles.record_ready(
+        kept_key = await self._catalog.bundles.record_ready(
             *(bundle.id, bundle.process_number, stored, progress, omissions), pages=pages
-        ):
-            _log.info(
-                "bundle ready",
-                process=bundle.process_number,
-                bundle=bundle.id,
-                documents=bundle.total_documents,
-                pages=pages,
-                bytes=stored.size_bytes,
-            )
-            return True
-        await self._store.erase(stored.key)
-        return False
+        )
+        if kept_key != stored.key:
+            await self._store.erase(stored.key)
+            return kept_key is not None
+        _log.info(
+            "bundle ready",
+            process=bundle.process_number,
+            bundle=bundle.id,
+            documents=bundle.total_documents,
+            pages=pages,
+            bytes=stored.size_bytes,
+        )
+        await self._delete_other_files(bundle, stored.key)
+        return True
+
+    async def _delete_other_files(self, bundle: Bundle, kept_key: str) -> None:
+        """Delete what other attempts have stored. None of them can be recorded any more."""
+        try:
+            for key in await self._bundles.list_keys(bundle_prefix(bundle.process_number, bundle.id)):
+                if key != kept_key:
+                    await self._store.erase(key)
+        except StorageFailure as failure:
+            # The sweep does it, a day later.
+            _log.warning("files of other attempts not deleted", bundle=bundle.id, detail=str(failure))
 
     async def _build_and_store(
         self, build: BundleBuild, pieces: Sequence[Piece], folder: Path
     ) -> tuple[StoredObject, int | None, tuple[Omission, ...]]:
         bundle = build.bundle
-        key = bundle_key(bundle.process_number, bundle.id, bundle.format)
-        # What a killed attempt has left behind.
-        await self._store.abort_uploads(key, older_than=timedelta(0))
+        key = bundle_key(bundle.process_number, bundle.id, secrets.token_hex(_TOKEN_BYTES), bundle.format)
         if bundle.format is BundleFormat.ZIP:
             archive = self._build_zip(build.facts, pieces)
             stored = await self._bundles.write(key, archive, bundle.format.media_type)

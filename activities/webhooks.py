@@ -198,10 +198,11 @@ class WebhookActivities:
         return {"client": delivery.client}
 
     async def _build_bundle_data(self, number: str, details: Json, recipient: Recipient) -> Json:
+        document_ids = await self._catalog.bundles.list_document_ids(details["bundle_id"])
+        # Last: a document may be sealed at any moment.
         bundle = await self._catalog.bundles.get(number, details["bundle_id"])
         bundle, link = show_bundle(bundle, recipient.client.scopes), None
         if bundle is not None:
-            document_ids = await self._catalog.bundles.list_document_ids(bundle.id)
             # At every attempt: an endpoint that fails may have read the link.
             link = await self._links.issue_bundle(bundle, document_ids, recipient)
         return bundle_ready_data(number, details, bundle, link, self._public_url)

@@ -203,6 +203,13 @@ class StorageFailure(AutosError):
         self.advice = advice
 
 
+class ObjectDamaged(StorageFailure):
+    """The object store has other bytes under a key than were written. They are the same at each further request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)
+
+
 class StoreUnavailable(AutosError):
     """The object store takes no writes. The court is not asked for bytes that could not be stored.
 

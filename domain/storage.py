@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -49,6 +50,9 @@ WRITE_CHECK_KEY = f"{DOCUMENTS_PREFIX}write-check"
 # The keys of the objects that `autos doctor` writes and deletes again.
 PROBE_PREFIX = f"{DOCUMENTS_PREFIX}doctor-"
 
+# Of the digest of a media type. There are few of them.
+_KIND_LETTERS = 16
+
 
 def process_prefixes(process_number: str) -> tuple[str, ...]:
     """Return every prefix under which objects of a process are stored. An erasure empties all of them."""
@@ -60,20 +64,33 @@ def bundles_prefix(process_number: str) -> str:
     return f"{BUNDLES_PREFIX}{process_number}/"
 
 
-def bundle_key(process_number: str, bundle_id: str, extension: str) -> str:
-    """Return the key of a bundle's file."""
-    return f"{bundles_prefix(process_number)}{bundle_id}.{extension}"
+def bundle_prefix(process_number: str, bundle_id: str) -> str:
+    """Return the prefix of the files that attempts to build a bundle have stored."""
+    return f"{bundles_prefix(process_number)}{bundle_id}."
 
 
-def converted_key(process_number: str, sha256: str, recipe: int) -> str:
+def bundle_key(process_number: str, bundle_id: str, attempt: str, extension: str) -> str:
+    """Return the key of a file of a bundle.
+
+    Args:
+        attempt: A token of the attempt that stores it, so that no attempt overwrites the file of another.
+    """
+    return f"{bundle_prefix(process_number, bundle_id)}{attempt}.{extension}"
+
+
+def converted_key(process_number: str, sha256: str, media_type: str, recipe: int) -> str:
     """Return the key of the PDF that a document was converted to.
+
+    The same bytes, listed with another media type, are converted in another way.
 
     Args:
         process_number: The process of the document. Each has its own, so that an erasure leaves nothing behind.
         sha256: The digest of the document's bytes.
+        media_type: Their media type. It may have characters that keys should not have, so its digest is in the key.
         recipe: The version of the conversion.
     """
-    return f"{bundles_prefix(process_number)}converted/{sha256}-{recipe}.pdf"
+    kind = hashlib.sha256(media_type.encode()).hexdigest()[:_KIND_LETTERS]
+    return f"{bundles_prefix(process_number)}converted/{sha256}-{kind}-{recipe}.pdf"
 
 
 def object_prefix(process_number: str, document_id: str, version: int = 1) -> str:

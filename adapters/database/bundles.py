@@ -169,8 +169,10 @@ class BundleRepository:
         omitted: Sequence[Omission],
         *,
         pages: int | None,
-    ) -> bool:
+    ) -> str | None:
         """Record that a bundle is built, and write the events that announce it. Idempotent.
+
+        Of several attempts, which know nothing of each other, the first one is recorded.
 
         Args:
             bundle_id: The bundle.
@@ -181,7 +183,9 @@ class BundleRepository:
             pages: Pages of the PDF. None for a ZIP.
 
         Returns:
-            False if the bundle is gone: it was deleted meanwhile. The caller has to delete the file.
+            The key of the bundle's file. If it is another one, another attempt was recorded. None if the bundle is
+            not to be built: it has failed, or was deleted meanwhile. In both cases the caller has to delete its
+            file.
 
         Raises:
             ProcessErased: The process was erased meanwhile. The caller has to delete the file.
@@ -190,8 +194,11 @@ class BundleRepository:
             # Not claimed: a bundle's process is in the catalog, and must not come back by this.
             await lock_process(connection, number)
             await refuse_erased(connection, number)
-            if await _lock(connection, bundle_id) is None:
-                return False
+            row = await _lock(connection, bundle_id)
+            if row is None or row.state == BundleState.FAILED:
+                return None
+            if row.state == BundleState.READY:
+                return str(row.object_key)
             updated = await connection.execute(
                 update(bundles)
                 .where(bundles.c.id == bundle_id)
@@ -201,8 +208,6 @@ class BundleRepository:
                     done_pages=progress.pages,
                     done_bytes=progress.bytes,
                     ended_at=datetime.now(UTC),
-                    failure_code=None,
-                    failure_answer=None,
                     object_key=stored.key,
                     size_bytes=stored.size_bytes,
                     sha256=stored.sha256,
@@ -212,7 +217,7 @@ class BundleRepository:
                 .returning(bundles)
             )
             await tell_of_bundle(connection, updated.one())
-        return True
+        return stored.key
 
     async def record_failure(self, bundle_id: str, failure: BundleFailure) -> None:
         """Record that a bundle is not built. No effect if it is ready."""

@@ -21,7 +21,7 @@ from adapters.storage.uploads import (
 )
 from domain.chunking import split_into_parts
 from domain.documents import StoredObject
-from domain.errors import StorageFailure
+from domain.errors import ObjectDamaged, StorageFailure
 from domain.storage import BUNDLES_PREFIX, StorageAddress
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class BundleStore:
         """Write an object's bytes to a file. Returns their number, or None if there is no such object.
 
         Raises:
-            StorageFailure: The store refused or lost a request, or has other bytes than were written.
+            ObjectDamaged: The store has other bytes than were written. They are in the file.
+            StorageFailure: The store refused or lost a request.
         """
         digest, size_bytes = hashlib.sha256(), 0
         async with self._request_scope(f"The store did not return {key}", right="s3:GetObject"):
@@ -108,8 +109,18 @@ class BundleStore:
                     size_bytes += len(chunk)
         recorded = response["Metadata"].get(_SHA256)
         if size_bytes != response["ContentLength"] or recorded not in (None, digest.hexdigest()):
-            raise StorageFailure(f"The store returned {key} with other bytes than were written.", permanent=True)
+            raise ObjectDamaged(f"The store returned {key} with other bytes than were written.")
         return size_bytes
+
+    async def list_keys(self, prefix: str) -> list[str]:
+        """Return the keys of the objects under a prefix.
+
+        Raises:
+            StorageFailure: The store refused or lost a request.
+        """
+        async with self._request_scope(f"The store did not list {prefix}", right="s3:ListBucket"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [item["Key"] async for page in pages for item in page.get("Contents", [])]
 
     async def _verify(self, stored: StoredObject) -> None:
         digest = hashlib.sha256()

@@ -83,11 +83,11 @@ class BundleService:
         Raises:
             Problem: 403, the client may not have it. 404, there is no such bundle.
         """
-        bundle = await self._read(number, bundle_id, client)
+        bundle = await self._read(number.canonical, bundle_id, client)
         if bundle.state is not BundleState.BUILDING or await self.builds.is_open(bundle_id):
             return bundle
         # It has ended after the catalog was read, and wrote that there first; or it was ended from outside.
-        bundle = await self._read(number, bundle_id, client)
+        bundle = await self._read(number.canonical, bundle_id, client)
         if bundle.state is BundleState.BUILDING:
             return replace(bundle, state=BundleState.FAILED, failure=_INTERRUPTED)
         return bundle
@@ -109,18 +109,28 @@ class BundleService:
         return await self.get(number, selection.id, client)
 
     async def issue_link(self, bundle: Bundle, recipient: Recipient) -> Link | None:
-        """Return a new link to a bundle that the recipient may have. None if it is not ready."""
+        """Return a new link to a bundle. None if it is not ready.
+
+        Raises:
+            Problem: 403, the recipient may not have it, as its documents are now. 404, it was deleted meanwhile.
+        """
         if bundle.stored is None:
             return None
         document_ids = await self.catalog.bundles.list_document_ids(bundle.id)
-        return await self.links.issue_bundle(bundle, document_ids, recipient)
+        # Last: a document may have been sealed since the bundle was selected or read.
+        latest = await self._read(bundle.process_number, bundle.id, recipient.client)
+        return await self.links.issue_bundle(latest, document_ids, recipient)
 
     async def body(self, bundle: Bundle, recipient: Recipient) -> Json:
-        """Return the body of a bundle with a fresh link, if it is ready."""
+        """Return the body of a bundle with a fresh link, if it is ready.
+
+        Raises:
+            Problem: As `issue_link` does.
+        """
         return bundle_body(bundle, await self.issue_link(bundle, recipient))
 
-    async def _read(self, number: ProcessNumber, bundle_id: str, client: Client) -> Bundle:
-        bundle = await self.catalog.bundles.get(number.canonical, bundle_id)
+    async def _read(self, number: str, bundle_id: str, client: Client) -> Bundle:
+        bundle = await self.catalog.bundles.get(number, bundle_id)
         if bundle is None:
             raise Problem(
                 ProblemCode.BUNDLE_UNKNOWN,

@@ -101,13 +101,15 @@ class EventService:
         return run_end_data(number, run, documents, links, scopes, self.public_url)
 
     async def _read_bundle(self, event: ClientEvent, number: str, recipient: Recipient) -> Json | None:
+        bundle_id = event.details["bundle_id"]
+        document_ids = await self.catalog.bundles.list_document_ids(bundle_id)
         try:
-            bundle = await self.catalog.bundles.get(number, event.details["bundle_id"])
+            # Last: a document may be sealed at any moment.
+            bundle = await self.catalog.bundles.get(number, bundle_id)
         except ProcessErased:
             # Since the page was read.
             return None
         bundle, link = show_bundle(bundle, recipient.client.scopes), None
         if bundle is not None:
-            document_ids = await self.catalog.bundles.list_document_ids(bundle.id)
             link = await self.links.issue_bundle(bundle, document_ids, replace(recipient, event_id=event.id))
         return bundle_ready_data(number, event.details, bundle, link, self.public_url)

@@ -78,7 +78,8 @@ async def test_a_bundle_is_built_although_its_worker_is_killed(
     assert len(await list_builds(stack, bundle["id"])) == 1
     assert await bucket.list_uploads_under(f"bundles/{number}/") == []
     keys = await bucket.list_keys_under(f"bundles/{number}/")
-    assert [key for key in keys if "/converted/" not in key] == [f"bundles/{number}/{bundle['id']}.pdf"]
+    [file] = [key for key in keys if "/converted/" not in key]
+    assert file.startswith(f"bundles/{number}/{bundle['id']}.")
     # The next attempt has removed what the killed one had left on the disk.
     assert scratch_folders(stack) == []
 
@@ -100,8 +101,7 @@ async def test_a_cancelled_build_leaves_nothing_and_can_be_requested_again(
     assert is_too_late or (bundle["state"], bundle["failure"]["code"]) == ("failed", "cancelled")
     assert scratch_folders(stack) == []
     assert await bucket.list_uploads_under(f"bundles/{number}/") == []
-    file = f"bundles/{number}/{bundle['id']}.pdf"
-    assert (file in await bucket.list_keys_under(f"bundles/{number}/")) is is_too_late
+    assert len(await bucket.list_keys_under(f"bundles/{number}/{bundle['id']}.")) == is_too_late
     assert (await create_bundle(stack, number))["id"] == bundle["id"]
 
 

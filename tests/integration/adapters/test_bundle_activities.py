@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from adapters.database import Catalog
 from adapters.scratch import ScratchDisk
 from adapters.storage import ObjectStore
 from adapters.storage.bundle_store import BundleStore
-from domain.bundle_contents import OmissionReason
+from domain.bundle_contents import BuiltPdf, CoverFacts, OmissionReason, Piece
 from domain.bundle_messages import BundleRequest, ConversionLot
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder, select_documents
 from domain.bundles import BundleState
@@ -36,6 +36,7 @@ from domain.erasure import Author
 from domain.errors import BundleFailureCode, FailureCode
 from domain.filenames import file_extension
 from domain.storage import StorageAddress
+from tests.support.bundle_pieces import read_pages
 from tests.support.listings import document_ids, listing_of
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ class Builds:
             after = (await run(self.activities.convert_lot, ConversionLot(request, after))).following
         return await run(self.activities.assemble_bundle, request)
 
+    async def read_texts(self, number: str, request: BundleRequest) -> list[str]:
+        """Return the text of each page of a bundle that is ready."""
+        bundle = await self.catalog.bundles.get(number, request.bundle_id)
+        assert bundle is not None
+        assert bundle.stored is not None
+        body = await self.client.get_object(Bucket=self.bucket, Key=bundle.stored.key)
+        file = self.scratch / "read.pdf"
+        file.write_bytes(await body["Body"].read())
+        return read_pages(file)
+
     async def list_keys(self, number: str) -> list[str]:
         """Return the keys of a process's bundles and of what was converted for them."""
         listed = await self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"bundles/{number}/")
@@ -160,6 +171,35 @@ async def test_files_of_every_kind_end_in_one_pdf_that_says_what_is_not_inside(b
     # Converted once, also what cannot be converted.
     converted = [key for key in await builds.list_keys(number) if "/converted/" in key]
     assert sorted(key.rpartition("-")[2] for key in converted) == ["1.pdf", "1.pdf", "1.pdf.txt"]
+
+
+async def test_the_same_bytes_with_two_media_types_are_converted_twice(builds: Builds, number: str) -> None:
+    page = b"<html><body><p>Vistos.</p></body></html>"
+    files: Files = {"HTML": (page, "text/html", None), "a text": (page, "text/plain", None)}
+    request = await builds.create_bundle(number, files, BundleFormat.PDF)
+    assert await builds.build(request)
+    html, text = [line for line in await builds.read_texts(number, request) if "Vistos." in line]
+    assert ("<p>" in html, "<p>" in text) == (False, True)
+
+
+@pytest.mark.parametrize("ending", [".pdf", ".pdf.txt"])
+async def test_a_kept_conversion_that_is_damaged_is_made_again(builds: Builds, number: str, ending: str) -> None:
+    files = {name: ODD_FILES[name] for name in ("HTML", "a broken image")}
+    request = await builds.create_bundle(number, files, BundleFormat.PDF)
+    await run(builds.activities.convert_lot, ConversionLot(request))
+    [kept] = [key for key in await builds.list_keys(number) if key.endswith(ending)]
+    whole = await builds.client.head_object(Bucket=builds.bucket, Key=kept)
+    await builds.client.put_object(
+        Bucket=builds.bucket, Key=kept, Body=bytes(whole["ContentLength"]), Metadata=whole["Metadata"]
+    )
+    assert await run(builds.activities.assemble_bundle, request)
+    assert any("Vistos." in line for line in await builds.read_texts(number, request))
+    bundle = await builds.catalog.bundles.get(number, request.bundle_id)
+    assert bundle is not None
+    assert [omission.reason for omission in bundle.omitted] == [OmissionReason.DAMAGED, OmissionReason.FAILED]
+    repaired = await builds.client.head_object(Bucket=builds.bucket, Key=kept)
+    body = await builds.client.get_object(Bucket=builds.bucket, Key=kept)
+    assert hashlib.sha256(await body["Body"].read()).hexdigest() == repaired["Metadata"]["sha256"]
 
 
 async def test_a_zip_has_files_of_every_kind_as_they_are(builds: Builds, number: str) -> None:
@@ -213,6 +253,81 @@ async def test_an_erasure_that_takes_a_document_from_a_build_leaves_nothing_of_i
             await run(activities.convert_lot, ConversionLot(request))
     assert failed.value.type == BundleFailureCode.SOURCE_DAMAGED
     assert await builds.list_keys(number) == []
+
+
+class StallingStore(BundleStore):
+    """A store whose caller stalls after each bundle that it has uploaded, until it is let go on."""
+
+    def __init__(self, client: S3Client, address: StorageAddress) -> None:
+        super().__init__(client, address)
+        self.uploaded, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def write(self, key: str, chunks: AsyncIterable[bytes], media_type: str) -> StoredObject:
+        """Store bytes, then stall."""
+        stored = await super().write(key, chunks, media_type)
+        self.uploaded.set()
+        await self.goes_on.wait()
+        return stored
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_the_file_of_a_bundle_is_that_of_the_attempt_that_was_recorded(
+    builds: Builds, store: ObjectStore, s3: StorageAddress, number: str, order: tuple[int, int]
+) -> None:
+    request = await builds.create_bundle(number, {"a PDF": ODD_FILES["a PDF"]}, BundleFormat.PDF)
+
+    async def build_other(facts: CoverFacts, pieces: Sequence[Piece], output: Path, scratch: Path) -> BuiltPdf:
+        built = await build_pdf(facts, pieces, output, scratch)
+        with output.open("ab") as file:
+            file.write(b"%another attempt\n")
+        return built
+
+    async with AsyncExitStack() as stack:
+        stores = [await StallingStore.open(stack, s3) for _ in range(2)]
+        attempts = []
+        for bundles, build in zip(stores, (build_pdf, build_other), strict=True):
+            activities = BundleActivities(
+                *(builds.catalog, store, bundles, PieceSource(store, bundles, convert)),
+                *(StoreCircuitBreaker(builds.catalog.store_circuit, store), ScratchDisk(builds.scratch)),
+                build_pdf=build,
+                build_zip=ZipBundle,
+            )
+            attempts.append(asyncio.ensure_future(run(activities.assemble_bundle, request)))
+            await asyncio.wait_for(bundles.uploaded.wait(), 60)
+        for index in order:
+            stores[index].goes_on.set()
+            # Also for the one whose file is not taken, the bundle is ready.
+            assert await attempts[index]
+    bundle = await builds.catalog.bundles.get(number, request.bundle_id)
+    assert bundle is not None
+    assert bundle.stored is not None
+    body = await builds.client.get_object(Bucket=builds.bucket, Key=bundle.stored.key)
+    content = await body["Body"].read()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (bundle.stored.size_bytes, bundle.stored.sha256)
+    assert content.endswith(b"%another attempt\n") is (order[0] == 1)
+    assert await builds.list_keys(number) == [bundle.stored.key]
+
+
+async def test_an_attempt_after_one_that_was_recorded_is_ready(builds: Builds, number: str) -> None:
+    request = await builds.create_bundle(number, {"a PDF": ODD_FILES["a PDF"]}, BundleFormat.PDF)
+    # Its worker dies before it tells Temporal.
+    assert await run(builds.activities.assemble_bundle, request)
+    kept = await builds.list_keys(number)
+    assert await run(builds.activities.assemble_bundle, request)
+    assert await builds.list_keys(number) == kept
+
+
+async def test_what_a_killed_attempt_has_stored_goes_with_the_next(builds: Builds, number: str) -> None:
+    request = await builds.create_bundle(number, {"a PDF": ODD_FILES["a PDF"]}, BundleFormat.PDF)
+    left = f"bundles/{number}/{request.bundle_id}.killed.pdf"
+    await builds.client.put_object(Bucket=builds.bucket, Key=left, Body=b"%PDF")
+    await builds.client.create_multipart_upload(Bucket=builds.bucket, Key=left)
+    assert await run(builds.activities.assemble_bundle, request)
+    bundle = await builds.catalog.bundles.get(number, request.bundle_id)
+    assert bundle is not None
+    assert bundle.stored is not None
+    assert await builds.list_keys(number) == [bundle.stored.key]
+    assert await uploads(builds, number) == []
 
 
 async def test_a_build_that_is_cut_off_leaves_no_folder_and_no_upload(builds: Builds, number: str) -> None:

@@ -45,17 +45,19 @@ async def create_selection(catalog: Catalog, number: str) -> BundleSelection:
     return select_documents(number, known, OPTIONS, READER)
 
 
-def stored_file(selection: BundleSelection) -> StoredObject:
-    """Return the file of a bundle."""
-    key = f"bundles/{selection.process_number}/{selection.id}.pdf"
-    return StoredObject(key, 5000, "cd" * 32, "application/pdf")
+def stored_file(selection: BundleSelection, token: str = "a", digest: str = "cd") -> StoredObject:
+    """Return the file of a bundle, as one attempt has stored it."""
+    key = f"bundles/{selection.process_number}/{selection.id}.{token}.pdf"
+    return StoredObject(key, 5000, digest * 32, "application/pdf")
 
 
-async def record_ready(catalog: Catalog, selection: BundleSelection) -> bool:
-    """Record that a bundle is built."""
+async def record_ready(
+    catalog: Catalog, selection: BundleSelection, file: StoredObject | None = None
+) -> str | None:
+    """Record that a bundle is built. Returns the key of its file."""
+    file = file or stored_file(selection)
     return await catalog.bundles.record_ready(
-        *(selection.id, selection.process_number, stored_file(selection), BundleProgress(1, 7, 1000), (OMITTED,)),
-        pages=7,
+        *(selection.id, selection.process_number, file, BundleProgress(1, 7, 1000), (OMITTED,)), pages=7
     )
 
 
@@ -97,6 +99,41 @@ async def test_a_failed_bundle_is_to_be_built_again_when_it_is_requested(catalog
     assert (failed.state, failed.failure) == (BundleState.FAILED, failure)
     again, had_failed = await catalog.bundles.request(selection, "local")
     assert (again.state, again.failure, had_failed) == (BundleState.BUILDING, None, True)
+
+
+async def test_only_a_bundle_that_is_being_built_takes_a_file(catalog: Catalog, number: str) -> None:
+    selection, client = await create_selection(catalog, number), new_client()
+    first, second = stored_file(selection), stored_file(selection, "b", "ef")
+    await catalog.bundles.request(selection, client)
+    await catalog.bundles.subscribe(selection.id, number, client, None)
+    kept = {await record_ready(catalog, selection, file) for file in (first, second, first)}
+    assert kept == {first.key}
+    bundle = await catalog.bundles.get(number, selection.id)
+    assert bundle is not None
+    assert bundle.stored == first
+    assert len(await read_events(catalog, client)) == 1
+
+
+async def test_one_of_many_attempts_at_once_is_recorded(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    files = [stored_file(selection, str(token), f"{token:02x}") for token in range(8)]
+    kept = await asyncio.gather(*(record_ready(catalog, selection, file) for file in files))
+    bundle = await catalog.bundles.get(number, selection.id)
+    assert bundle is not None
+    assert bundle.stored in files
+    assert set(kept) == {bundle.stored.key}
+
+
+async def test_a_bundle_that_has_failed_or_is_gone_takes_no_file(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    assert await record_ready(catalog, selection) is None
+    await catalog.bundles.request(selection, "local")
+    await catalog.bundles.record_failure(selection.id, BundleFailure(BundleFailureCode.CANCELLED, ""))
+    assert await record_ready(catalog, selection) is None
+    bundle = await catalog.bundles.get(number, selection.id)
+    assert bundle is not None
+    assert (bundle.state, bundle.stored) == (BundleState.FAILED, None)
 
 
 @pytest.mark.parametrize("listed", [True, False])
