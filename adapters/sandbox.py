@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 _PROGRAM = "adapters.sandbox_program"
 _READ_BYTES = 64 * 1024
 _MAX_OUTPUT_BYTES = 16 * 1024**2
-# A service manager or a terminal sends them to all processes of a service.
+# A service manager sends them to all processes of a service.
 _STOPPING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
 
 
@@ -54,7 +55,7 @@ class Ended:
 async def run_in_sandbox(
     module: str, *arguments: str, limits: Limits, folder: Path | None = None, stdin: int | None = None
 ) -> Ended:
-    """Run the ``main`` of a module in a process of its own. Cancelling kills it.
+    """Run the ``main`` of a module in a process of its own. Cancelling kills it, as does the end of this process.
 
     Args:
         module: Its name. ``main`` is called with the arguments.
@@ -65,11 +66,15 @@ async def run_in_sandbox(
     """
     program = await asyncio.create_subprocess_exec(
         # -B: with its limits, or on a full disk, Python would leave cut-off bytecode for all programs to come.
-        *(sys.executable, "-I", "-B", "-X", "utf8", "-m", _PROGRAM, json.dumps(asdict(limits)), module, *arguments),
+        *(sys.executable, "-I", "-B", "-X", "utf8", "-m", _PROGRAM),
+        *(str(os.getpid()), json.dumps(asdict(limits)), module, *arguments),
         stdin=asyncio.subprocess.DEVNULL if stdin is None else stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder or "/",
+        # A terminal's Ctrl-C is for the service, which ends the program by itself. Python that is still starting
+        # would end with 1, as if the input were to blame.
+        start_new_session=True,
         # No secret of this process is inherited.
         env={} if folder is None else {"HOME": str(folder), "TMPDIR": str(folder), "XDG_CACHE_HOME": str(folder)},
     )

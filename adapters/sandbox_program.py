@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import importlib
 import json
+import os
 import resource
+import signal
 import sys
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1
 _CLONE_NEWNET, _CLONE_NEWUSER = 0x4000_0000, 0x1000_0000
 # Audit events of Python that lead out of the process.
 _REFUSED = (
@@ -18,12 +21,25 @@ _REFUSED = (
 
 
 def main() -> None:
-    """Apply the limits of the first argument, then run the module of the second one."""
-    limits, module, *arguments = sys.argv[1:]
+    """Run a module's ``main``, after the process that started this one and the limits: the first two arguments."""
+    parent, limits, module, *arguments = sys.argv[1:]
+    _end_with(int(parent))
     _limit(json.loads(limits))
     _leave_network()
     sys.addaudithook(_refuse)
     importlib.import_module(module).main(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the process that started this one ends, however that happens. Linux alone knows a way.
+
+    Linux means the thread that started it, which is the main one where an event loop runs.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have ended before.
+    if os.getppid() != parent:
+        sys.exit(1)
 
 
 def _limit(limits: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ def main(action: str, *arguments: str) -> None:
     """Do what no program should, or say what is known of the outside."""
     if action == "tell":
         told = {"environment": dict(os.environ), "folder": str(Path.cwd()), "arguments": arguments}
-        _say(json.dumps(told | {"writes_bytecode": not sys.dont_write_bytecode}))
+        _say(json.dumps(told | {"writes_bytecode": not sys.dont_write_bytecode, "session": os.getsid(0)}))
     elif action == "connect":
         _say(_outcome(lambda: socket.create_connection(("127.0.0.1", int(arguments[0])), timeout=5)))
     elif action == "start":

@@ -183,7 +183,7 @@ async def test_exhausting_html_is_bounded_and_its_text_is_kept(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the program in /proc")
-@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stopped_by", [signal.SIGHUP, signal.SIGTERM])
 async def test_a_conversion_that_is_interrupted_says_nothing_about_the_document(
     stopped_by: signal.Signals, tmp_path: Path
 ) -> None:

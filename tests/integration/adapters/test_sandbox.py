@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import sys
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ import pytest
 from adapters.sandbox import Ended, Limits, run_in_sandbox
 from tests.support.conditions import eventually
 
+ROOT = Path(__file__).parents[3]
 PROGRAM = "tests.support.sandboxed_program"
 LIMITS = Limits(memory_bytes=1024**3, cpu_seconds=20, wall_seconds=60, file_bytes=1024**2)
 
@@ -55,6 +58,10 @@ async def test_a_program_that_never_ends_is_killed_and_its_output_kept() -> None
     assert "still running" in ended.reason
 
 
+async def test_what_a_terminal_sends_does_not_reach_the_program() -> None:
+    assert json.loads((await run("tell")).output)["session"] != os.getsid(0)
+
+
 async def test_cancelling_kills_the_program() -> None:
     before = set(psutil.Process().children())
     running = asyncio.create_task(run("sleep"))
@@ -67,3 +74,24 @@ async def test_cancelling_kills_the_program() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert not any(child.is_running() for child in started)
+
+
+async def test_the_program_ends_with_a_process_that_is_killed() -> None:
+    starting = (
+        "import asyncio; from adapters.sandbox import Limits, run_in_sandbox;"
+        f"asyncio.run(run_in_sandbox({PROGRAM!r}, 'sleep', limits=Limits(1024**3, 20, 600)))"
+    )
+    starter = await asyncio.create_subprocess_exec(sys.executable, "-c", starting, cwd=ROOT)
+    process = psutil.Process(starter.pid)
+
+    async def sleeping() -> psutil.Process | None:
+        return next((child for child in process.children() if child.status() == psutil.STATUS_SLEEPING), None)
+
+    child = await eventually(sleeping, "the program in the sandbox")
+    starter.kill()
+    await starter.wait()
+
+    async def ended() -> bool:
+        return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+    await eventually(ended, "the end of the program in the sandbox")
