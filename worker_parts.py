@@ -113,6 +113,12 @@ async def open_adapters(
     )
     stack.push_async_callback(sender.close)
     tokens = create_court_tokens(catalog, settings)
+    pace = CourtRateLimiter(
+        catalog.court_rate_limit,
+        settings.court_requests_per_second,
+        partial(read_queue_rate_limit, client, COURT_QUEUE),
+    )
+    stack.push_async_callback(pace.close)
     return Adapters(
         catalog,
         store,
@@ -127,11 +133,7 @@ async def open_adapters(
         MonitorClient(client),
         tokens,
         CourtCircuitBreaker(catalog.court_state, tokens),
-        CourtRateLimiter(
-            catalog.court_rate_limit,
-            settings.court_requests_per_second,
-            partial(read_queue_rate_limit, client, COURT_QUEUE),
-        ),
+        pace,
         StoreCircuitBreaker(catalog.store_circuit, store),
         WorkerMetrics(_meter_of(client)),
         tracer,

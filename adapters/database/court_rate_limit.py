@@ -37,7 +37,7 @@ class CourtRateLimitRepository:
             Seconds from now to the first slot. None if it is beyond the horizon: then nothing is reserved.
         """
         duration = slots * interval
-        async with self._database.writing() as connection:
+        async with self._database.writing(one_statement=True) as connection:
             now = _now(connection)
             next_slot = court_pace.c.next_slot
             # No reservation reaches further ahead, so one that does is from before the clock was set back.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +16,16 @@ from domain.documents import Document, DocumentStatus, FormerVersion, StoredObje
 from domain.listings import DocumentOrigin, ListedDocument, Listing
 from domain.secrecy import Secrecy
 
+_ORIGIN_FIELDS = tuple(field.name for field in fields(DocumentOrigin))
 _COPIED_COLUMNS = ("name", "filed_at", "object_key", "size_bytes", "sha256", "media_type", "stored_at")
 
 
 def write_origin(origin: DocumentOrigin, secrecy: Secrecy) -> dict[str, Any]:
     """Convert a source to JSON for a document's row."""
     filed_at = origin.filed_at.isoformat() if origin.filed_at else None
-    return {**asdict(origin), "secrecy": origin.secrecy or secrecy, "filed_at": filed_at}
+    # `asdict` would copy each value.
+    values = {name: getattr(origin, name) for name in _ORIGIN_FIELDS}
+    return {**values, "secrecy": origin.secrecy or secrecy, "filed_at": filed_at}
 
 
 def read_origin(stored: Mapping[str, Any]) -> DocumentOrigin:

@@ -70,6 +70,7 @@ async def check_court(parts: Parts) -> Finding:
         return operators_rate
 
     limiter = CourtRateLimiter(parts.catalog.court_rate_limit, parts.settings.court_requests_per_second, rate)
+    parts.stack.push_async_callback(limiter.close)
     parts.court = court = await open_court(parts.stack, parts.settings, tokens, limiter, concurrency=1)
     try:
         await court.probe(NONEXISTENT_PROCESS)

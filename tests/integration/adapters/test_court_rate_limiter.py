@@ -122,6 +122,35 @@ async def test_a_high_rate_costs_few_transactions(slots: CourtRateLimitRepositor
     assert database.transactions - before <= 40
 
 
+async def test_requests_that_begin_together_again_and_again_do_not_wait_for_the_database(
+    slots: CourtRateLimitRepository, database: Database
+) -> None:
+    rate_limiter = CourtRateLimiter(slots, 2000, no_operators_rate)
+    waits: list[int] = []
+    for _ in range(4):
+        before = database.transactions
+        await rate_limiter.acquire()
+        waits.append(database.transactions - before)
+        await asyncio.gather(*(rate_limiter.acquire() for _ in range(15)))
+        # A court that answers all of them after this time.
+        await asyncio.sleep(0.3)
+    await rate_limiter.close()
+    # The first two find nothing that was reserved for them.
+    assert waits[2:] == [0, 0]
+
+
+async def test_what_is_being_reserved_in_advance_ends_with_the_rate_limiter(
+    slots: CourtRateLimitRepository,
+) -> None:
+    rate_limiter = CourtRateLimiter(slots, 2000, no_operators_rate)
+    await rate_limiter.close()
+    tasks = asyncio.all_tasks()
+    await rate_limiter.acquire()
+    assert len(asyncio.all_tasks() - tasks) == 1
+    await rate_limiter.close()
+    assert asyncio.all_tasks() == tasks
+
+
 async def test_missed_slots_are_not_made_up_for_in_a_burst(slots: CourtRateLimitRepository) -> None:
     rate_limiter = CourtRateLimiter(slots, 200, no_operators_rate)
     await acquire_one_after_another(rate_limiter, 30)
