@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,59 +12,17 @@ from sqlalchemy import text
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
-from domain.cases import ChangeKind, movement_key
+from domain.cases import ChangeKind
 from domain.completeness import Outcome
 from domain.documents import StoredObject
 from domain.errors import FailureCode
-from domain.listings import DocumentOrigin, ListedDocument, ListedMovement, Listing
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from domain.secrecy import Secrecy
 from tests.integration.adapters.conftest import NewDatabase
-from tests.support.listings import FIRST_DEGREE, document_ids, listing_of
+from tests.support.case_listings import FILED, create_documents, list_case
+from tests.support.listings import FIRST_DEGREE
 from tests.support.numbers import fresh_number
 from tests.support.statements import statements
-
-FILED = datetime(2026, 3, 2, 13, tzinfo=UTC)
-
-
-def create_documents(count: int, *, origins: bool = True, source: int = 45, **changes: Any) -> list[ListedDocument]:
-    """Return documents with new ids, the same ones at every call but for the ids."""
-    return [
-        ListedDocument(
-            id=document_id,
-            instance_key=FIRST_DEGREE.key,
-            name=f"Petição {place}.pdf",
-            filed_at=FILED + timedelta(hours=place),
-            origin_id=f"19{place}" if origins else None,
-            binary_href=f"/processos/0/documentos/{document_id}/binario",
-            sources=(DocumentOrigin(document_id, source),),
-            **changes,
-        )
-        for place, document_id in enumerate(document_ids(count))
-    ]
-
-
-def create_movements(count: int, **changes: Any) -> tuple[ListedMovement, ...]:
-    """Return movements, the same ones at every call."""
-    return tuple(
-        ListedMovement(
-            movement_key("G1", FILED + timedelta(hours=place), 60, "Juntada", 0),
-            FIRST_DEGREE.key,
-            FILED + timedelta(hours=place),
-            60,
-            "Juntada",
-            **changes,
-        )
-        for place in range(count)
-    )
-
-
-def list_case(
-    number: str, documents: Sequence[ListedDocument], movements: int = 0, *, hour: int = 0, **changes: Any
-) -> Listing:
-    """Return a listing of documents and movements, so many hours after the first."""
-    listing = listing_of(number, documents, hour=hour)
-    return replace(listing, movements=create_movements(movements), **changes)
 
 
 async def read_kinds(catalog: Catalog, number: str) -> list[str]:
