@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, tuple_, update
 
 from adapters.database.audit_tables import audits
 from adapters.database.engine import Database
@@ -75,7 +75,10 @@ class AuditRepository:
         self, *, after: tuple[str, str] = ("", ""), process_number: str | None = None, limit: int = _ROWS_PER_PAGE
     ) -> list[AuditedDocument]:
         """Return the next documents after a process number and an id."""
-        condition: ColumnElement[bool] = tuple_(documents.c.process_number, documents.c.id) > after
+        # The second condition follows from the first. Without it, Postgres merges from the first process of all.
+        condition: ColumnElement[bool] = and_(
+            tuple_(documents.c.process_number, documents.c.id) > after, processes.c.number >= after[0]
+        )
         if process_number is not None:
             condition = (documents.c.process_number == process_number) & (documents.c.id > after[1])
         async with self._database.reading() as connection:

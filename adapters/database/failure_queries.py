@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, literal, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, and_, literal, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database.process_rows import to_failure
@@ -78,6 +78,21 @@ async def list_failures(
 async def _list_failed_documents(
     connection: AsyncConnection, after: tuple[datetime, str, str] | None, limit: int, code: FailureCode | None
 ) -> list[FailureEntry]:
+    key = documents.c.failed_at, documents.c.process_number, documents.c.id
+    newest_first = [column.desc() for column in key]
+    page = (
+        select(documents.c.process_number, documents.c.id)
+        .where(_IS_FAILED, documents.c.withdrawn.is_(False), ~is_blocked(documents.c.process_number))
+        .order_by(*newest_first)
+        .limit(limit)
+    )
+    if code is not None:
+        page = page.where(documents.c.failure_code == code)
+    if after is not None:
+        failed_at, number, document_id = after
+        page = page.where(tuple_(*key) < tuple_(_bind_datetime(failed_at), literal(number), literal(document_id)))
+    # Joined only then: Postgres would make room for the processes and instances of all failed documents.
+    chosen = page.subquery("chosen")
     statement = (
         select(
             documents.c.process_number,
@@ -94,22 +109,16 @@ async def _list_failed_documents(
             *LEVELS,
             UNLISTED_AT,
         )
-        # LEFT JOINs although every document has both, so that the planner does not start from them and sort.
         .select_from(
-            documents.outerjoin(processes, documents.c.process_number == processes.c.number).outerjoin(
-                instances, documents.c.instance_id == instances.c.id
+            chosen.join(
+                documents,
+                and_(documents.c.process_number == chosen.c.process_number, documents.c.id == chosen.c.id),
             )
+            .join(processes, documents.c.process_number == processes.c.number)
+            .join(instances, documents.c.instance_id == instances.c.id)
         )
-        .where(_IS_FAILED, documents.c.withdrawn.is_(False), ~is_blocked(documents.c.process_number))
-        .order_by(documents.c.failed_at.desc(), documents.c.process_number.desc(), documents.c.id.desc())
-        .limit(limit)
+        .order_by(*newest_first)
     )
-    if code is not None:
-        statement = statement.where(documents.c.failure_code == code)
-    if after is not None:
-        failed_at, number, document_id = after
-        key = tuple_(documents.c.failed_at, documents.c.process_number, documents.c.id)
-        statement = statement.where(key < tuple_(_bind_datetime(failed_at), literal(number), literal(document_id)))
     return [
         FailureEntry(
             process_number=row.process_number,
