@@ -67,8 +67,8 @@ def _temporal(environment: Environment, environ: Mapping[str, str], probe: Tempo
         "matching.numTaskqueueWritePartitions": "1",
         # Clients whose tasks have the same priority take turns.
         "matching.enableFairness": "true",
-        # A new task waits for the next read of its shard's queue, of which there are 20 a second by default. The dev
-        # server has one shard.
+        # A new task waits for the next read of its shard's queue, of which there are 20 a second by default. The
+        # dev server has one shard.
         "history.transferProcessorMaxPollRPS": "200",
         "frontend.enableServerVersionCheck": "false",
         # The dev server cannot be started without its HTTP API, which accepts requests from any web page that the

@@ -69,7 +69,9 @@ async def test_a_subscriber_with_notify_always_gets_the_event_of_the_open_run(
         status = await stack.get_status(number)
         if status["available_documents"] == 0 and status["phase"] == "paused":
             (await stack.api.post(f"/processes/{number}/resume")).raise_for_status()
-            (await stack.api.post(f"/processes/{number}/pause")).raise_for_status()
+            paused = await stack.api.post(f"/processes/{number}/pause")
+            # It may have ended meanwhile.
+            assert paused.is_success or paused.json()["code"] == "no_open_run", paused.text
         return bool(status["available_documents"] == 2 or status["status"] == "completed")
 
     await eventually(both_available, "both documents")
