@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from domain.process_number import ProcessNumber
-from simulator.case import Shape, build_case
+from simulator.case import Case, Shape, build_case
 
 _random = random.SystemRandom()
 
@@ -17,13 +18,17 @@ def fresh_number() -> str:
     return f"{sequence}-{check:02}.2026.8.11.{unit}"
 
 
-def number_with_listed_sizes(documents: int) -> str:
-    """Return a fresh number of a process whose listing states each document's size, as most listings do.
+def number_of_case(documents: int, is_wanted: Callable[[Case], bool]) -> str:
+    """Return a fresh number whose process at the simulated court, with so many documents, is as wanted.
 
-    Only a size or a filing time that differs tells that the court has replaced a content.
+    What kinds of documents it has, and what their listing states of them, depends on the number.
     """
     while True:
         number = fresh_number()
-        case = build_case(ProcessNumber.parse(number), Shape(documents=documents))
-        if all(document.described for document in case.documents):
+        if is_wanted(build_case(ProcessNumber.parse(number), Shape(documents=documents))):
             return number
+
+
+def states_each_size(case: Case) -> bool:
+    """Whether the listing states the size of each document, so that it tells when the court replaces one."""
+    return all(document.described for document in case.documents)

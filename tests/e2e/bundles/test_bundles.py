@@ -205,7 +205,8 @@ async def test_a_bundle_without_its_file_is_built_again(bundle_stack: RunningSta
     stack = bundle_stack
     number = await stack.create_ended_run(3)
     bundle = await create_bundle(stack, number)
-    await bucket.delete(f"bundles/{number}/{bundle['id']}.pdf")
+    [key] = await bucket.list_keys_under(f"bundles/{number}/{bundle['id']}.")
+    await bucket.delete(key)
     audit = await run_autos(stack, "audit", number, "--json")
     assert "orphan" not in audit.stdout.replace('"orphan": 0', "")
     await sweep(stack)

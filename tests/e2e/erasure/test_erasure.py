@@ -13,7 +13,7 @@ from domain.run_messages import DownloadRequest
 from domain.storage import DOCUMENTS_PREFIX
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
-from tests.support.numbers import fresh_number, number_with_listed_sizes
+from tests.support.numbers import fresh_number, number_of_case, states_each_size
 from tests.support.process_traces import (
     find_in_bucket,
     find_in_database,
@@ -84,7 +84,7 @@ async def create_process_with_everything(
 async def test_after_an_erasure_only_the_receipt_has_the_number(
     erasure_stack: RunningStack, receiver: Receiver, s3: S3Client, database: Database
 ) -> None:
-    stack, number = erasure_stack, number_with_listed_sizes(5)
+    stack, number = erasure_stack, number_of_case(5, states_each_size)
     bucket = stack.addresses["bucket"]
     batch, secrets = await create_process_with_everything(stack, receiver, s3, number)
     # The search finds what is there.

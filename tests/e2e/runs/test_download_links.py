@@ -6,9 +6,10 @@ import hashlib
 
 import httpx2
 
+from simulator.files import HTML
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
-from tests.support.numbers import fresh_number
+from tests.support.numbers import fresh_number, number_of_case
 from tests.support.stack import RunningStack
 
 
@@ -53,7 +54,10 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
 
 
 async def test_a_pdf_is_shown_inline_on_the_stores_origin_and_all_else_is_saved(stack: RunningStack) -> None:
-    number = await stack.create_ended_run(12)
+    number = number_of_case(12, lambda case: any(each.media_type == HTML for each in case.documents))
+    await stack.create_process(number, 12)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
     documents = await stack.list_documents(number)
     # The names of the simulated court's documents say what they are.
     assert {document["media_type"] for document in documents} >= {"application/pdf", "text/html"}
