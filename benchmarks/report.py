@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,12 +35,18 @@ def merge(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def render(report: dict[str, Any], words: Words = ENGLISH) -> str:
-    """Return a report as Markdown: the table of budgets, the tables of parts, and the machine."""
+def render(report: dict[str, Any], words: Words = ENGLISH, *, most_parts: float = math.inf) -> str:
+    """Return a report as Markdown: the table of budgets, the tables of parts, and the machine.
+
+    Args:
+        report: What ``--json`` prints.
+        words: Its language.
+        most_parts: Leave out tables of more parts than this.
+    """
     rows = [[words.row(row["name"], row["what"]), *_cells(row, words)] for row in report["rows"]]
     blocks = [_table(words.headings, rows)]
     for row in report["rows"]:
-        if row["measured"] and row["parts_are"]:
+        if row["measured"] and row["parts_are"] and len(row["parts"]) <= most_parts:
             blocks.append(f"{words.row(row['name'], row['what'])}, {words.parts(row['parts_are'])}:")
             blocks.append(_table(words.part_headings, [_part_cells(part, words) for part in row["parts"]]))
     blocks.append(words.footer.format(rounds=report["rounds"], machine=machine_text(report["machine"])))
