@@ -21,7 +21,10 @@ _REFUSED = (
 
 
 def main() -> None:
-    """Run a module's ``main``, after the process that started this one and the limits: the first two arguments."""
+    """Take on the limits, then run a module's ``main``.
+
+    The arguments are the id of the process that starts this one, the limits, the module, and its own arguments.
+    """
     parent, limits, module, *arguments = sys.argv[1:]
     _end_with(int(parent))
     _limit(json.loads(limits))

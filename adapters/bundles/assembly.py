@@ -11,18 +11,20 @@ import pikepdf
 from pikepdf import Array, AttachedFileSpec, Dictionary, Name, OutlineItem, Pdf, String
 
 from adapters.bundles import texts
-from adapters.bundles.entries import Entry, first_pages, list_omissions
+from adapters.bundles.entries import Entry, Finding, first_pages, list_omissions
 from adapters.bundles.footers import FooterText, add_footers
 from adapters.bundles.front_matter import FrontMatter, write_front_matter, write_placeholders
 from adapters.bundles.manifest import MANIFEST_NAME, Inside, write_manifest
 from adapters.bundles.merging import UnmergeableFiles, merge
 from adapters.bundles.sealing import sealed_file
-from domain.bundle_contents import BuiltPdf, CoverFacts, PageRange
+from domain.bundle_contents import BuiltPdf, CoverFacts, OmissionReason, PageRange
 from domain.text import printable
 
 _MAX_BOOKMARK_LETTERS = 200
 # What documents of courts may need. qpdf begins an empty file with 1.3.
 _PDF_VERSION = "1.7"
+# In qpdf's warnings.
+_NO_MEMORY = "std::bad_alloc"
 
 
 def assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch: Path) -> BuiltPdf:
@@ -71,7 +73,26 @@ def _assemble(facts: CoverFacts, entries: Sequence[Entry], output: Path, scratch
             object_stream_mode=pikepdf.ObjectStreamMode.disable,
             fix_metadata_version=False,
         )
+    if starved := _find_starved(pdf, entries):
+        raise UnmergeableFiles(starved)
     return BuiltPdf(pages, output.stat().st_size, ranges, list_omissions(entries))
+
+
+def _find_starved(pdf: Pdf, entries: Sequence[Entry]) -> dict[int, Finding]:
+    """Return the files of which a stream did not fit into the memory: qpdf only warns, and leaves its bytes out.
+
+    Raises:
+        MemoryError: It is a stream of no entry.
+    """
+    warnings = [warning for warning in map(str, pdf.get_warnings()) if _NO_MEMORY in warning]
+    starved = {
+        index: Finding(reason=OmissionReason.TOO_LARGE)
+        for index, entry in enumerate(entries)
+        if entry.piece.path is not None and any(warning.startswith(f"{entry.piece.path} ") for warning in warnings)
+    }
+    if warnings and not starved:
+        raise MemoryError(warnings[0])
+    return starved
 
 
 def _write_manifest(facts: CoverFacts, entries: Sequence[Entry], ranges: Sequence[PageRange]) -> bytes:

@@ -18,6 +18,7 @@ from adapters.sandbox import Limits
 from domain.bundle_contents import RECIPE_VERSION, BuiltPdf, OmissionReason, Piece
 from domain.errors import BundleNotBuilt
 from tests.support.bundle_pieces import cover_facts, make_form, make_pdf, piece_of, read_bookmarks, read_pages
+from tests.support.large_pdfs import count_image_bytes, write_large_pdf
 
 
 @pytest.fixture
@@ -159,6 +160,20 @@ async def test_a_file_that_stops_the_program_is_damaged_and_the_others_go_on(
     monkeypatch.setattr(pdf, "_limits", lambda _: Limits(2 * 1024**3, 60, 20, 1024**3))
     built = await build(pieces, scratch)
     assert [(omission.position, omission.reason) for omission in built.omissions] == [(2, "damaged")]
+
+
+@pytest.mark.thorough
+async def test_an_image_that_does_not_fit_into_the_memory_is_never_left_out_silently(
+    scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf, "_MEMORY_BYTES", 512 * 1024**2)
+    sources = [tmp_path / "0.pdf", tmp_path / "1.pdf", tmp_path / "2.pdf"]
+    for source, size_bytes in zip(sources, (1_000_000, 300_000_000, 1_000_000), strict=True):
+        write_large_pdf(source, 1, size_bytes)
+    pieces = [piece_of(source, position, "Prova") for position, source in enumerate(sources, start=1)]
+    built = await build_pdf(cover_facts(3), pieces, tmp_path / "autos.pdf", scratch)
+    assert [(each.position, each.reason) for each in built.omissions] == [(2, OmissionReason.TOO_LARGE)]
+    assert count_image_bytes(tmp_path / "autos.pdf") == 2_000_000
 
 
 async def test_a_program_that_fails_blames_no_file(scratch: Path, tmp_path: Path) -> None:
