@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -28,26 +26,32 @@ class BundleClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def start(self, request: BundleRequest, client: str, *, again: bool = False) -> None:
-        """Start the build of a bundle. No effect while it is open.
+    async def start(self, request: BundleRequest, client: str) -> bool:
+        """Start the build of a bundle, unless one is open or has ended without an error.
 
         Args:
             request: The workflow's argument.
             client: Who asks for it.
-            again: The build before has recorded its failure, and has nothing left to do. If it is still open, it is
-                ended.
+
+        Returns:
+            Whether the bundle is being built, or will be. False if a build has ended: it was built since the caller
+            read the catalog, or it was built before and its file has been lost.
         """
-        conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if again else WorkflowIDConflictPolicy.FAIL
-        async with translating_temporal_errors():
-            with suppress(WorkflowAlreadyStartedError):
-                await self._client.start_workflow(
-                    BuildBundle.run,
-                    request,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    id_conflict_policy=conflict,
-                    rpc_timeout=CALL_TIMEOUT,
-                    **build_bundle_options(request, client),
-                )
+        if await self._start(request, client, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY):
+            return True
+        return await self.is_open(request.bundle_id)
+
+    async def start_again(self, request: BundleRequest, client: str, *, replace: bool = False) -> None:
+        """Start another build of a bundle. No effect while one is open.
+
+        Args:
+            request: The workflow's argument.
+            client: Who asks for it.
+            replace: The build before has recorded its failure, and has nothing left to do. If it is still open, it
+                is ended.
+        """
+        conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replace else WorkflowIDConflictPolicy.FAIL
+        await self._start(request, client, WorkflowIDReusePolicy.ALLOW_DUPLICATE, conflict)
 
     async def is_open(self, bundle_id: str) -> bool:
         """Return whether somebody works on a bundle, or will."""
@@ -60,3 +64,25 @@ class BundleClient:
                 raise
             return False
         return execution.status is WorkflowExecutionStatus.RUNNING
+
+    async def _start(
+        self,
+        request: BundleRequest,
+        client: str,
+        reuse: WorkflowIDReusePolicy,
+        conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.FAIL,
+    ) -> bool:
+        """Return whether an execution was started."""
+        async with translating_temporal_errors():
+            try:
+                await self._client.start_workflow(
+                    BuildBundle.run,
+                    request,
+                    id_reuse_policy=reuse,
+                    id_conflict_policy=conflict,
+                    rpc_timeout=CALL_TIMEOUT,
+                    **build_bundle_options(request, client),
+                )
+            except WorkflowAlreadyStartedError:
+                return False
+        return True

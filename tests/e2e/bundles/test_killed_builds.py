@@ -11,6 +11,8 @@ from pathlib import Path
 import pikepdf
 import pytest
 
+from adapters.temporal.bundle_client import BundleClient
+from domain.bundle_messages import BundleRequest
 from tests.e2e.bundles.conftest import (
     create_bundle,
     download,
@@ -127,3 +129,15 @@ async def test_a_hundred_requests_at_once_are_one_build(bundle_stack: RunningSta
     bundle = await wait_until_built(stack, answers[0].json())
     assert bundle["state"] == "ready"
     assert len(await list_builds(stack, bundle_id)) == 1
+
+
+async def test_a_request_that_its_build_has_overtaken_starts_no_other(bundle_stack: RunningStack) -> None:
+    stack = bundle_stack
+    number = await stack.create_ended_run(2)
+    bundle = await create_bundle(stack, number)
+
+    # As a request does that has read that the bundle is not built, before it was.
+    is_built_again = await BundleClient(stack.temporal).start(BundleRequest(bundle["id"], number), "someone")
+
+    assert not is_built_again
+    assert len(await list_builds(stack, bundle["id"])) == 1
