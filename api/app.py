@@ -230,7 +230,7 @@ async def _open_services(
     stack.callback(address_guard.close)
     presence = WorkerPresence(WorkerCountClient(temporal).count)
     presenter = ProcessPresenter(catalog, links, runs, presence.warnings)
-    broadcaster = StatusBroadcaster(presenter)
+    broadcaster = StatusBroadcaster()
     stack.push_async_callback(broadcaster.aclose)
     downloads = DownloadService(catalog, runs, address_guard, settings.listing_max_age)
     app.state.presenter = presenter

@@ -1,4 +1,4 @@
-"""A process's status at one moment, serialized once for all clients, with its ETag and event id."""
+"""A followed state at one moment, serialized once for all clients, with its ETag and event id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Self
 
 from fastapi.sse import ServerSentEvent
 
-from domain.completeness import ProcessStatus
 from domain.serializers import Json
 
 RECONNECT_MILLISECONDS = 2_000
@@ -23,12 +22,12 @@ _EVENT_ID = re.compile(r"[0-9]{1,20}-([0-9a-f]{32})")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A process's status at one moment, serialized once for all clients.
+    """A followed state at one moment, serialized once for all clients.
 
     Attributes:
-        body: The ``StatusBody`` as JSON.
+        body: The body of an answer as JSON.
         digest: Digest of the body: snapshots with the same digest have the same content.
-        ended: Whether no run is open.
+        ended: Whether nothing works on it: no run is open, or the bundle is not being built.
         event: The snapshot as a server-sent event.
     """
 
@@ -38,11 +37,10 @@ class Snapshot:
     event: ServerSentEvent
 
     @classmethod
-    def of(cls, status: Json) -> Self:
-        """Serialize a status body."""
-        body = json.dumps(status, ensure_ascii=False, separators=(",", ":"))
+    def of(cls, state: Json, *, ended: bool) -> Self:
+        """Serialize a state."""
+        body = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
         digest = hashlib.sha256(body.encode()).hexdigest()[:_DIGEST_DIGITS]
-        ended = status["status"] != ProcessStatus.PROCESSING
         event = ServerSentEvent(
             raw_data=body,
             event="ended" if ended else "progress",

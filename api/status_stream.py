@@ -1,4 +1,4 @@
-"""Fan-out of status changes: one poller per subscribed process, however many clients follow it."""
+"""Fan-out of changes of a state: one poller per followed subject, however many clients follow it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import Context
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
-from api.presenters import ProcessPresenter, process_unknown
+from api.problems.problem import Problem
 from api.status_snapshot import Snapshot
 from domain.background_tasks import cancel_and_wait
 from domain.clients import Client
 from domain.errors import DependencyUnavailable, ProcessErased
-from domain.process_number import ProcessNumber
 
 POLL_SECONDS = 0.5
-# Each slot holds a socket and keeps a process polled for as long as the client likes, at the price of one request.
+# Each slot holds a socket and keeps a subject polled for as long as the client likes, at the price of one request.
 MAX_SLOTS_PER_CLIENT = 200
 # A new subscriber triggers a read at once, but subscribers that arrive one by one share a read.
 _MIN_POLL_SECONDS = 0.05
@@ -29,14 +28,32 @@ _MAX_BACKOFF_SECONDS = 5.0
 _log = structlog.get_logger()
 
 
+class Subject(Protocol):
+    """What clients follow: a process, or a bundle as some of them may see it."""
+
+    @property
+    def key(self) -> str:
+        """What it is, the same for all clients that may share a poller."""
+
+    async def read(self) -> Snapshot:
+        """Return its state now.
+
+        Raises:
+            Problem: It does not exist, or the client may not see it.
+            ProcessErased: Its process was erased, or is being erased.
+            DependencyUnavailable: The database or Temporal does not answer.
+        """
+
+
 class StatusSubscription:
-    """One subscriber's view of a process: an endless async iterator over its states, the current one first.
+    """One subscriber's view of a subject: an endless async iterator over its states, the current one first.
 
     The first state was read after the subscription began. A slow subscriber misses states in between, but never the
-    last one. The iterator ends only when the service stops or the subscription is closed.
+    last one. The iterator ends when the service stops, the subscription is closed, or the subject can no longer be
+    read, because it is gone or withheld.
 
     Raises:
-        Problem: 404, the process is unknown.
+        Problem: The first state cannot be read: as `Subject.read` says.
         DependencyUnavailable: The first state cannot be read. Later failures are waited out.
     """
 
@@ -61,9 +78,11 @@ class StatusSubscription:
             if self._last is None and poller.read_started_at < self._subscribed_at:
                 await read_done.wait()
                 continue
-            if poller.snapshot is None:
-                raise process_unknown(poller.number)
-            if poller.snapshot is not self._last:
+            if poller.refusal is not None:
+                if self._last is None:
+                    raise poller.refusal.with_traceback(None)
+                break
+            if poller.snapshot is not None and poller.snapshot is not self._last:
                 self._last = poller.snapshot
                 return self._last
             await changed.wait()
@@ -72,18 +91,19 @@ class StatusSubscription:
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """End the subscription, so that the process is no longer polled for it. Idempotent."""
+        """End the subscription, so that the subject is no longer polled for it. Idempotent."""
         self._closed = True
         self._poller.unsubscribe(self)
 
 
 class _Poller:
-    """Polls one process while it has subscribers, and notifies them of changes.
+    """Polls one subject while it has subscribers, and notifies them of changes.
 
     Attributes:
-        read_started_at: When the latest successful read began, on the monotonic clock.
-        snapshot: The result of that read. None if the process is unknown.
-        failure: Why the latest read failed. None if it succeeded.
+        read_started_at: When the latest read that was answered began, on the monotonic clock.
+        snapshot: The result of that read. None if it was refused.
+        refusal: Why it was refused. None if it was not.
+        failure: Why the latest read was not answered. None if it was.
         task: Polls until it is cancelled.
         changed: Set when there is a new snapshot, then replaced by a new event.
         read_done: Set when a read has ended, successful or not, then replaced by a new event.
@@ -91,19 +111,19 @@ class _Poller:
         subscriptions: The subscriptions that are not closed.
     """
 
-    def __init__(self, number: ProcessNumber, presenter: ProcessPresenter, poll_seconds: float) -> None:
-        self.number = number
+    def __init__(self, subject: Subject, poll_seconds: float) -> None:
         self.read_started_at = float("-inf")
         self.snapshot: Snapshot | None = None
+        self.refusal: Problem | None = None
         self.failure: DependencyUnavailable | None = None
         self.changed, self.read_done = asyncio.Event(), asyncio.Event()
         self.stopped = False
         self.subscriptions: set[StatusSubscription] = set()
-        self._presenter = presenter
+        self._subject = subject
         self._poll_seconds = poll_seconds
         self._new_subscriber = asyncio.Event()
         # An empty context: what the poller logs does not belong to the first subscriber's request.
-        self.task = asyncio.create_task(self._run(), name=f"polling {number}", context=Context())
+        self.task = asyncio.create_task(self._run(), name=f"polling {subject.key}", context=Context())
         self.task.add_done_callback(self._on_task_done)
 
     def subscribe(self) -> StatusSubscription:
@@ -135,13 +155,14 @@ class _Poller:
         while True:
             self._new_subscriber.clear()
             started_at = time.monotonic()
+            snapshot = refusal = None
             try:
-                snapshot = await _read_snapshot(self._presenter, self.number)
+                snapshot = await self._subject.read()
+            except Problem as problem:
+                refusal = problem
             except DependencyUnavailable as error:
                 if self.failure is None:
-                    _log.warning(
-                        "status polling failed", process=self.number.canonical, dependency=error.dependency
-                    )
+                    _log.warning("status polling failed", subject=self._subject.key, dependency=error.dependency)
                 # A new error without a traceback, which would keep the frames of the failed read alive.
                 self.failure = DependencyUnavailable(error.dependency, str(error))
                 self._notify(changed=False)
@@ -149,9 +170,10 @@ class _Poller:
                 await asyncio.sleep(backoff)
                 continue
             if self.failure is not None:
-                _log.info("status polling recovered", process=self.number.canonical)
+                _log.info("status polling recovered", subject=self._subject.key)
                 self.failure, backoff = None, self._poll_seconds
             self.read_started_at = started_at
+            self.refusal = refusal
             changed = snapshot is None or self.snapshot is None or snapshot.digest != self.snapshot.digest
             if changed:
                 self.snapshot = snapshot
@@ -176,24 +198,22 @@ class _Poller:
         error = None if task.cancelled() else task.exception()
         # An erased process ends its streams. A subscriber without a snapshot gets the error itself.
         if error is not None and not isinstance(error, ProcessErased):
-            _log.error("unexpected error", process=self.number.canonical, exc_info=error)
+            _log.error("unexpected error", subject=self._subject.key, exc_info=error)
         self.stopped = True
         self._notify()
 
 
 class StatusBroadcaster:
-    """Lets any number of clients follow processes with one poller per process.
+    """Lets any number of clients follow subjects with one poller per subject.
 
     Args:
-        presenter: Reads a process's status.
-        poll_seconds: Interval between two reads of a process that has subscribers.
+        poll_seconds: Interval between two reads of a subject that has subscribers.
 
     Attributes:
         slots: Open streams and waiting requests of each client, by the client's name.
     """
 
-    def __init__(self, presenter: ProcessPresenter, *, poll_seconds: float = POLL_SECONDS) -> None:
-        self._presenter = presenter
+    def __init__(self, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._poll_seconds = poll_seconds
         self._pollers: dict[str, _Poller] = {}
         # Those of pollers that were stopped too, until they have ended.
@@ -203,8 +223,8 @@ class StatusBroadcaster:
 
     @property
     def subscriber_counts(self) -> dict[str, int]:
-        """Number of subscribers of each polled process, by its number."""
-        return {number: len(poller.subscriptions) for number, poller in self._pollers.items() if not poller.stopped}
+        """Number of subscribers of each polled subject, by its key."""
+        return {key: len(poller.subscriptions) for key, poller in self._pollers.items() if not poller.stopped}
 
     @contextmanager
     def reserve_slot(self, client: Client) -> Iterator[bool]:
@@ -220,24 +240,12 @@ class StatusBroadcaster:
             if not self.slots[client.name]:
                 del self.slots[client.name]
 
-    async def read(self, number: ProcessNumber) -> Snapshot:
-        """Read a process's status now, for this call alone.
-
-        Raises:
-            Problem: 404, the process is unknown.
-            DependencyUnavailable: The database or Temporal does not answer.
-        """
-        snapshot = await _read_snapshot(self._presenter, number)
-        if snapshot is None:
-            raise process_unknown(number)
-        return snapshot
-
     @asynccontextmanager
-    async def subscribe(self, number: ProcessNumber) -> AsyncIterator[StatusSubscription]:
-        """Subscribe to a process until the block ends."""
-        poller = self._pollers.get(number.canonical)
+    async def subscribe(self, subject: Subject) -> AsyncIterator[StatusSubscription]:
+        """Subscribe to a subject until the block ends."""
+        poller = self._pollers.get(subject.key)
         if poller is None or poller.stopped:
-            poller = self._pollers[number.canonical] = _Poller(number, self._presenter, self._poll_seconds)
+            poller = self._pollers[subject.key] = _Poller(subject, self._poll_seconds)
             self._polling.add(poller.task)
             poller.task.add_done_callback(self._polling.discard)
             if self._closed:
@@ -247,37 +255,37 @@ class StatusBroadcaster:
             yield subscription
         finally:
             subscription.close()
-            if poller.stopped and self._pollers.get(number.canonical) is poller:
-                del self._pollers[number.canonical]
+            if poller.stopped and self._pollers.get(subject.key) is poller:
+                del self._pollers[subject.key]
 
     async def wait_until(
-        self, number: ProcessNumber, seconds: float, is_reached: Callable[[Snapshot], bool]
+        self, subject: Subject, seconds: float, is_reached: Callable[[Snapshot], bool]
     ) -> Snapshot | None:
-        """Wait until a process has reached a state, at most this many seconds.
+        """Wait until a subject has reached a state, at most this many seconds.
 
         Returns:
             The latest state. None if none could be read in that time.
 
         Raises:
-            Problem: 404, the process is unknown.
+            Problem: As `Subject.read` says.
             DependencyUnavailable: The database or Temporal does not answer.
         """
         latest: Snapshot | None = None
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self.subscribe(number) as subscription:
+            async with asyncio.timeout(seconds), self.subscribe(subject) as subscription:
                 async for latest in subscription:
                     if is_reached(latest):
                         break
         return latest
 
-    async def wait_until_ended(self, number: ProcessNumber, seconds: float) -> None:
-        """Wait until no run is open, at most this many seconds.
+    async def wait_until_ended(self, subject: Subject, seconds: float) -> None:
+        """Wait until nothing works on a subject, at most this many seconds.
 
         Raises:
-            Problem: 404, the process is unknown.
+            Problem: As `Subject.read` says.
             DependencyUnavailable: The database or Temporal does not answer.
         """
-        await self.wait_until(number, seconds, lambda snapshot: snapshot.ended)
+        await self.wait_until(subject, seconds, lambda snapshot: snapshot.ended)
 
     def close(self) -> None:
         """End every subscription, and let no new one begin: the service stops."""
@@ -289,8 +297,3 @@ class StatusBroadcaster:
         """Close, and wait for the reads under way: the database may be closed only then."""
         self.close()
         await cancel_and_wait(self._polling)
-
-
-async def _read_snapshot(presenter: ProcessPresenter, number: ProcessNumber) -> Snapshot | None:
-    state = await presenter.find_state(number)
-    return None if state is None else Snapshot.of(await presenter.status_body(*state))

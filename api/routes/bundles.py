@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from api.deps import BundleServiceDep, Reader, RecipientDep, StartingReader
+from api.deps import BroadcasterDep, BundleServiceDep, MetricsDep, Reader, RecipientDep, StartingReader
+from api.event_streams import RETRY_AFTER_SECONDS, STREAM_ENDED, LastEventId, OpenStream, open_stream, send_events
 from api.json_bodies import JsonRoute
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
 from api.schemas.bundles import BundleBody, BundleId, NewBundleBody
 from api.schemas.callbacks import bundle_ready_callback
 from api.schemas.parameters import NoQuery, Number
+from api.stream_subjects import FollowedBundle
 from domain.bundles import BundleState
-
-_RETRY_AFTER_SECONDS = "2"
 
 router = APIRouter(
     prefix="/processes/{number}/bundles",
@@ -49,7 +51,7 @@ async def post_bundle(
     location = f"/processes/{number}/bundles/{bundle.id}"
     if bundle.state is BundleState.READY:
         return JSONResponse(content, headers={"Location": location})
-    return JSONResponse(content, 202, headers={"Location": location, "Retry-After": _RETRY_AFTER_SECONDS})
+    return JSONResponse(content, 202, headers={"Location": location, "Retry-After": RETRY_AFTER_SECONDS})
 
 
 @router.get("/{bundle_id}", summary="Get a bundle", response_model=BundleBody)
@@ -63,8 +65,43 @@ async def get_bundle(
 ) -> Response:
     """The state and progress of a bundle, with a fresh link once it is ready."""
     bundle = await bundles.get(number, bundle_id, client)
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if bundle.state is BundleState.BUILDING else {}
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if bundle.state is BundleState.BUILDING else {}
     return JSONResponse(await bundles.body(bundle, recipient), headers=headers)
+
+
+async def _begin_stream(
+    request: Request,
+    response: Response,
+    number: Number,
+    bundle_id: BundleId,
+    client: Reader,
+    bundles: BundleServiceDep,
+    broadcaster: BroadcasterDep,
+    last_event_id: LastEventId = None,
+) -> AsyncIterator[OpenStream | None]:
+    subject = FollowedBundle(number, bundle_id, client, bundles)
+    async with open_stream(request, response, subject, client, broadcaster, last_event_id) as stream:
+        yield stream
+
+
+@router.get(
+    "/{bundle_id}/events",
+    summary="Stream a bundle's progress (SSE)",
+    response_class=EventSourceResponse,
+    responses={204: STREAM_ENDED, **documented_problems(429)},
+)
+async def get_bundle_events(
+    stream: Annotated[OpenStream | None, Depends(_begin_stream)],
+    query: Annotated[NoQuery, Query()],
+    metrics: MetricsDep,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `progress` events with the whole bundle, and a last event `ended`. None has a link.
+
+    It is a stream as that of a process's status. If the bundle is deleted, or withheld from the key, the stream
+    ends without `ended`.
+    """
+    async for event in send_events(stream, metrics):
+        yield event
 
 
 @router.get(

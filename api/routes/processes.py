@@ -32,6 +32,7 @@ from api.schemas.parameters import DocumentIdInPath, Number
 from api.schemas.processes import ProcessBody
 from api.services.downloads import DownloadDecision
 from api.status_stream import StatusBroadcaster
+from api.stream_subjects import FollowedProcess
 from domain.accesses import AccessKind, Recipient
 from domain.clients import Scope
 from domain.completeness import Decision
@@ -228,7 +229,9 @@ async def _answer_download(
     if preferences.wait:
         with broadcaster.reserve_slot(recipient.client) as is_reserved:
             if is_reserved:
-                await while_connected(request, broadcaster.wait_until_ended(number, preferences.wait))
+                await while_connected(
+                    request, broadcaster.wait_until_ended(FollowedProcess(number, presenter), preferences.wait)
+                )
         process, open_run = await presenter.find_state(number) or (process, open_run)
     body = await presenter.process_body(process, open_run, recipient, decided.decision)
     headers = {**preferences.response_headers, "Location": f"/processes/{number}/status"}

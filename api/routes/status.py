@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from api.deps import BroadcasterDep, MetricsDep, Reader
-from api.middleware.methods import is_head
+from api.deps import BroadcasterDep, MetricsDep, PresenterDep, Reader
+from api.event_streams import RETRY_AFTER_SECONDS, STREAM_ENDED, LastEventId, OpenStream, open_stream, send_events
 from api.preferences import Preferred, while_connected
-from api.problems.codes import ProblemCode
-from api.problems.problem import Problem, documented_problems
+from api.problems.problem import documented_problems
 from api.schemas.parameters import NoQuery, Number
 from api.schemas.processes import StatusBody
-from api.status_snapshot import Snapshot, digest_from_event_id, entity_tag, matches_etag
-from api.status_stream import MAX_SLOTS_PER_CLIENT, StatusSubscription
-
-_RETRY_AFTER_SECONDS = "2"
-# A key is checked only when a stream begins, so this is how long a revoked key can read on. Other clients reconnect
-# by themselves and continue where they were.
-MAX_STREAM_SECONDS = 15 * 60.0
+from api.status_snapshot import Snapshot, entity_tag, matches_etag
+from api.stream_subjects import FollowedProcess
 
 router = APIRouter(prefix="/processes/{number}", tags=["processes"], responses=documented_problems(404, 410))
 
@@ -34,12 +26,7 @@ _IfNoneMatch = Annotated[
         description="ETags of states that the client already has. If the state is one of them, the answer is 304."
     ),
 ]
-_LastEventId = Annotated[
-    str | None,
-    Header(description="Id of the last event received, as sent by an EventSource. Other values are ignored."),
-]
 _NOT_MODIFIED: dict[str, Any] = {"description": "The state has one of the ETags in If-None-Match."}
-_STREAM_ENDED: dict[str, Any] = {"description": "Last-Event-ID is the last event: no more events will come."}
 
 
 @router.get(
@@ -54,6 +41,7 @@ async def get_status(
     client: Reader,
     query: Annotated[NoQuery, Query()],
     preferences: Preferred,
+    presenter: PresenterDep,
     broadcaster: BroadcasterDep,
     if_none_match: _IfNoneMatch = None,
 ) -> Response:
@@ -64,6 +52,7 @@ async def get_status(
     """
     # The header may be sent in several lines.
     tags = request.headers.getlist("if-none-match")
+    subject = FollowedProcess(number, presenter)
 
     def is_reached(snapshot: Snapshot) -> bool:
         return not matches_etag(snapshot.digest, tags) if tags else snapshot.ended
@@ -73,17 +62,17 @@ async def get_status(
         with broadcaster.reserve_slot(client) as is_reserved:
             if is_reserved:
                 snapshot = await while_connected(
-                    request, broadcaster.wait_until(number, preferences.wait, is_reached)
+                    request, broadcaster.wait_until(subject, preferences.wait, is_reached)
                 )
     if snapshot is None:
-        snapshot = await broadcaster.read(number)
+        snapshot = await subject.read()
     headers = {
         "ETag": entity_tag(snapshot.digest),
         "Cache-Control": "no-cache",
         **preferences.response_headers,
     }
     if not snapshot.ended:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
     if matches_etag(snapshot.digest, tags):
         return Response(status_code=304, headers=headers)
     return Response(snapshot.body, media_type="application/json", headers=headers)
@@ -94,47 +83,23 @@ async def _begin_stream(
     response: Response,
     number: Number,
     client: Reader,
+    presenter: PresenterDep,
     broadcaster: BroadcasterDep,
-    last_event_id: _LastEventId = None,
-) -> AsyncIterator[tuple[StatusSubscription, Snapshot | None] | None]:
-    """Yield a subscription and the first snapshot to send, or None if the client has it already.
-
-    For HEAD, yield None: nothing is sent, so nothing is followed.
-
-    A dependency, because the status of the answer must be known before the stream begins.
-    """
-    if is_head(request):
-        snapshot = await broadcaster.read(number)
-        if snapshot.ended and snapshot.digest == digest_from_event_id(last_event_id):
-            response.status_code = 204
-        yield None
-        return
-    with broadcaster.reserve_slot(client) as is_reserved:
-        if not is_reserved:
-            raise Problem(
-                ProblemCode.RATE_LIMITED,
-                f"This client has {MAX_SLOTS_PER_CLIENT} streams and waiting requests open. Close some, or poll "
-                "/status.",
-                headers={"Retry-After": _RETRY_AFTER_SECONDS},
-            )
-        async with broadcaster.subscribe(number) as subscription:
-            first = await anext(subscription, None)
-            if first is not None and first.digest == digest_from_event_id(last_event_id):
-                if first.ended:
-                    response.status_code = 204
-                    subscription.close()
-                first = None
-            yield subscription, first
+    last_event_id: LastEventId = None,
+) -> AsyncIterator[OpenStream | None]:
+    subject = FollowedProcess(number, presenter)
+    async with open_stream(request, response, subject, client, broadcaster, last_event_id) as stream:
+        yield stream
 
 
 @router.get(
     "/events",
     summary="Stream status (SSE)",
     response_class=EventSourceResponse,
-    responses={204: _STREAM_ENDED},
+    responses={204: STREAM_ENDED},
 )
 async def get_events(
-    stream: Annotated[tuple[StatusSubscription, Snapshot | None] | None, Depends(_begin_stream)],
+    stream: Annotated[OpenStream | None, Depends(_begin_stream)],
     query: Annotated[NoQuery, Query()],
     metrics: MetricsDep,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -144,19 +109,5 @@ async def get_events(
     after `ended` gets 204 and stops. The service closes a stream after 15 minutes at most; then the client
     reconnects.
     """
-    if stream is None:
-        return
-    subscription, first = stream
-    deadline = asyncio.get_running_loop().time() + MAX_STREAM_SECONDS
-    if first is not None:
-        if first.ended:
-            subscription.close()
-        yield first.event
-    with metrics.track_stream(), suppress(TimeoutError, StopAsyncIteration):
-        while True:
-            async with asyncio.timeout_at(deadline):
-                snapshot = await anext(subscription)
-            if snapshot.ended:
-                # Closed before the event is sent, so that a slow client does not keep the process polled.
-                subscription.close()
-            yield snapshot.event
+    async for event in send_events(stream, metrics):
+        yield event

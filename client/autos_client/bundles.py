@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,8 @@ from autos_client.bundle_models import Bundle
 from autos_client.errors import AutosError, TookTooLong, Unavailable
 from autos_client.flows import Download, Flow, RunBlocking, Sleep, is_store_outage, send, store_refusal
 from autos_client.patience import Party, Patience, Retries
-from autos_client.requests import Call, _parse_as, _path_segment, _process_path
+from autos_client.requests import Call, _parse_as, _parse_text_as, _path_segment, _process_path, _stream
+from autos_client.streams import StatusStream
 from autos_client.waits import MAX_WAIT_SECONDS, backoff_seconds, with_jitter
 
 _POLL_SECONDS = 1.0
@@ -81,6 +83,12 @@ def request_call(number: str, options: BundleOptions, webhook_url: str | None = 
 def get_call(number: str, bundle_id: str) -> Call[Bundle]:
     """Get a bundle, with a fresh link if it is ready."""
     return Call("GET", _process_path(number, "bundles", _path_segment(bundle_id)), _parse_as(Bundle))
+
+
+def bundle_stream(bundle: Bundle) -> StatusStream[Bundle]:
+    """Return the stream of a build."""
+    path = _process_path(bundle.process_number, "bundles", _path_segment(bundle.id), "events")
+    return StatusStream(partial(_stream, path), partial(_parse_text_as, Bundle))
 
 
 def wait_until_ready(

@@ -14,18 +14,14 @@ from typing import Any, Protocol, TypeVar
 from autos_client import requests
 from autos_client.errors import AutosError, NotFound, RateLimited, TookTooLong, Unavailable, UnexpectedAnswer
 from autos_client.models import Status
-from autos_client.patience import MAX_ATTEMPTS, Party, Patience, Retries
+from autos_client.patience import Party, Patience, Retries
 from autos_client.requests import Answer, Call
-from autos_client.sse import EventParser
-from autos_client.waits import MAX_WAIT_SECONDS, backoff_seconds, with_jitter
+from autos_client.waits import MAX_WAIT_SECONDS, with_jitter
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 2.0
 _MIN_SECONDS_BETWEEN_POLLS = 1.0
-# Streams in a row that end soon and without an event.
-_MAX_EMPTY_STREAMS = 20
-_EMPTY_STREAM_SECONDS = 5.0
 # The service's default limit for a document.
 _MAX_IN_MEMORY_BYTES = 2 * 1024**3
 
@@ -166,76 +162,6 @@ def wait_until_ended(
         elif requested_hold and (rest := _MIN_SECONDS_BETWEEN_POLLS - (time.monotonic() - sent_at)) > 0:
             # The answer was held back, but only until something changed, which may be often.
             yield Sleep(rest)
-
-
-class StatusStream:
-    """The status stream of a process (server-sent events), over as many connections as it takes."""
-
-    def __init__(self, number: str) -> None:
-        """Start from the current status of the process."""
-        self._number = number
-        self._parser = EventParser()
-        self._last_id = ""
-        self._failed_attempts = 0
-        self._is_over = False
-        self._opened_at = 0.0
-        self._empty_streams = 0
-
-    def call(self) -> Call[None]:
-        """Return the request for the stream, resumed after the last event (``Last-Event-ID``)."""
-        self._parser = EventParser()
-        return requests.events(self._number, self._last_id)
-
-    def is_over(self) -> bool:
-        """Whether the run has ended."""
-        return self._is_over
-
-    def opened(self, answer: Answer) -> None:
-        """Check the answer before its stream is read.
-
-        Raises:
-            AutosError: The API refused.
-        """
-        self._opened_at = time.monotonic()
-        if answer.status == 204:
-            self._is_over = True
-        elif answer.status != 200:
-            raise answer.problem()
-        elif not answer.headers.get("content-type", "").startswith("text/event-stream"):
-            raise UnexpectedAnswer("The answer is no stream of events.")
-
-    def feed(self, piece: bytes) -> list[Status]:
-        """Return the statuses that are complete with these bytes."""
-        statuses = []
-        for event in self._parser.feed(piece):
-            self._last_id, self._failed_attempts, self._empty_streams = event.id, 0, 0
-            if event.type in ("progress", "ended"):
-                statuses.append(requests.read_status(event.data))
-                self._is_over = self._is_over or event.type == "ended"
-        return statuses
-
-    def reconnect_delay(self, problem: Unavailable | RateLimited | None) -> float:
-        """Return the seconds to wait before the next connection.
-
-        Args:
-            problem: What broke the connection. ``None`` if the stream ended normally.
-
-        Raises:
-            ApiProblem: Too many attempts have failed.
-            UnexpectedAnswer: Too many streams have ended at once, without an event.
-        """
-        self._failed_attempts += 1
-        if problem is None:
-            ended_at_once = time.monotonic() - self._opened_at < _EMPTY_STREAM_SECONDS
-            self._empty_streams = self._empty_streams + 1 if ended_at_once else 0
-            if self._empty_streams > _MAX_EMPTY_STREAMS:
-                raise UnexpectedAnswer("The streams of events end without an event.")
-        if problem is not None and self._failed_attempts >= MAX_ATTEMPTS:
-            raise problem
-        if problem is not None and problem.retry_after is not None:
-            return with_jitter(min(problem.retry_after, MAX_WAIT_SECONDS))
-        asked = min(self._parser.retry_seconds or 0.0, MAX_WAIT_SECONDS)
-        return max(backoff_seconds(self._failed_attempts), with_jitter(asked))
 
 
 def fetch_link(number: str, document_id: str, patience: Patience) -> Flow[str]:

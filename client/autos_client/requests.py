@@ -104,7 +104,11 @@ def read_link(answer: Answer) -> str:
 
 def read_status(text: str) -> Status:
     """Parse the status in the data of an event."""
-    return _validate(lambda: Status.model_validate_json(text))
+    return _parse_text_as(Status, text)
+
+
+def _parse_text_as(model: type[M], text: str) -> M:
+    return _validate(lambda: model.model_validate_json(text))
 
 
 def _parse_as(model: type[M]) -> Callable[[Answer], M]:
@@ -194,10 +198,14 @@ def status(number: str, *, wait: float | None = None, known: str = "") -> Call[S
 
 def events(number: str, last_id: str) -> Call[None]:
     """Stream the status of a process, after the event ``last_id`` if it is not empty."""
+    return _stream(_process_path(number, "events"), last_id)
+
+
+def _stream(path: str, last_id: str) -> Call[None]:
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if last_id:
         headers["Last-Event-ID"] = last_id
-    return Call("GET", _process_path(number, "events"), lambda _: None, headers=headers)
+    return Call("GET", path, lambda _: None, headers=headers)
 
 
 def documents(number: str, document_status: str | None, cursor: str | None) -> Call[DocumentPage]:

@@ -53,13 +53,22 @@ class EventStream:
 
 
 @asynccontextmanager
+async def open_stream_at(
+    client: httpx2.AsyncClient, path: str, last_event_id: str | None = None
+) -> AsyncIterator[EventStream]:
+    """Open the stream at a path."""
+    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+    async with client.stream("GET", path, headers=headers) as answer:
+        yield EventStream(answer)
+
+
+@asynccontextmanager
 async def open_event_stream(
     client: httpx2.AsyncClient, number: str, last_event_id: str | None = None
 ) -> AsyncIterator[EventStream]:
     """Open the status stream of a process."""
-    headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
-    async with client.stream("GET", f"/processes/{number}/events", headers=headers) as answer:
-        yield EventStream(answer)
+    async with open_stream_at(client, f"/processes/{number}/events", last_event_id) as stream:
+        yield stream
 
 
 async def read_all_events(client: httpx2.AsyncClient, number: str) -> list[Event]:

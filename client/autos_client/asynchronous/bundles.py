@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -45,6 +45,11 @@ class BundleMethods(Connection):
     ) -> Bundle:
         """See ``Autos.wait_for_bundle``."""
         return await self._run(bundles.wait_until_ready(bundle, self._patience, timeout=timeout))
+
+    async def watch_bundle(self, bundle: Bundle) -> AsyncIterator[Bundle]:
+        """See ``Autos.watch_bundle``."""
+        async for each in self._follow(bundles.bundle_stream(bundle)):
+            yield each
 
     async def save_bundle(
         self,

@@ -10,11 +10,12 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from autos_client import flows, transfers
-from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
-from autos_client.models import Status
+from autos_client.errors import RateLimited, Unavailable
+from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, Step
 from autos_client.paging import PageGuard
 from autos_client.patience import Patience, patience_of
 from autos_client.requests import Answer, Call
+from autos_client.streams import StatusStream
 
 T = TypeVar("T")
 
@@ -58,7 +59,19 @@ class Connection:
         await self._api.aclose()
         await self._store.aclose()
 
-    async def _open_stream(self, stream: StatusStream) -> AsyncIterator[Status]:
+    async def _follow(self, stream: StatusStream[T]) -> AsyncIterator[T]:
+        """Yield the states of a stream until the last one. Reconnects if the connection breaks."""
+        while not stream.is_over():
+            problem: Unavailable | RateLimited | None = None
+            try:
+                async for state in self._open_stream(stream):
+                    yield state
+            except (Unavailable, RateLimited) as error:
+                problem = error
+            if not stream.is_over():
+                await self._sleep(stream.reconnect_delay(problem))
+
+    async def _open_stream(self, stream: StatusStream[T]) -> AsyncIterator[T]:
         arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:
@@ -70,8 +83,8 @@ class Connection:
                 stream.opened(reader.answer())
                 if not stream.is_over():
                     async for piece in response.aiter_bytes():
-                        for status in stream.feed(piece):
-                            yield status
+                        for state in stream.feed(piece):
+                            yield state
                         if stream.is_over():
                             break
         except httpx2.HTTPError as error:

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 
 from autos_client import flows, requests
 from autos_client.asynchronous.connection import Connection
-from autos_client.errors import RateLimited, Unavailable
-from autos_client.flows import StatusStream
 from autos_client.models import Status
+from autos_client.streams import status_stream
 
 
 class RunMethods(Connection):
@@ -24,16 +23,8 @@ class RunMethods(Connection):
 
     async def watch(self, number: str) -> AsyncIterator[Status]:
         """See ``Autos.watch``."""
-        stream = StatusStream(number)
-        while not stream.is_over():
-            problem: Unavailable | RateLimited | None = None
-            try:
-                async for status in self._open_stream(stream):
-                    yield status
-            except (Unavailable, RateLimited) as error:
-                problem = error
-            if not stream.is_over():
-                await self._sleep(stream.reconnect_delay(problem))
+        async for status in self._follow(status_stream(number)):
+            yield status
 
     async def retry(self, number: str) -> Status:
         """See ``Autos.retry``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -61,6 +61,13 @@ class BundleMethods(Connection):
             TookTooLong: The time is over.
         """
         return self._run(bundles.wait_until_ready(bundle, self._patience, timeout=timeout))
+
+    def watch_bundle(self, bundle: Bundle) -> Iterator[Bundle]:
+        """Stream a bundle at each change, until it is ready or has failed. Reconnects if the stream breaks.
+
+        None of these has a link. ``bundle`` gets one.
+        """
+        yield from self._follow(bundles.bundle_stream(bundle))
 
     def save_bundle(
         self,

@@ -11,11 +11,12 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from autos_client import flows, transfers
-from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, StatusStream, Step
-from autos_client.models import Status
+from autos_client.errors import RateLimited, Unavailable
+from autos_client.flows import Download, Flow, Parallel, RunBlocking, Send, Sleep, Step
 from autos_client.paging import PageGuard
 from autos_client.patience import Patience, patience_of
 from autos_client.requests import Answer, Call
+from autos_client.streams import StatusStream
 
 T = TypeVar("T")
 
@@ -57,7 +58,18 @@ class Connection:
         self._api.close()
         self._store.close()
 
-    def _open_stream(self, stream: StatusStream) -> Iterator[Status]:
+    def _follow(self, stream: StatusStream[T]) -> Iterator[T]:
+        """Yield the states of a stream until the last one. Reconnects if the connection breaks."""
+        while not stream.is_over():
+            problem: Unavailable | RateLimited | None = None
+            try:
+                yield from self._open_stream(stream)
+            except (Unavailable, RateLimited) as error:
+                problem = error
+            if not stream.is_over():
+                self._sleep(stream.reconnect_delay(problem))
+
+    def _open_stream(self, stream: StatusStream[T]) -> Iterator[T]:
         arguments = transfers.stream_arguments(stream.call(), transfers.EVENTS_SECONDS)
         lost = None
         try:

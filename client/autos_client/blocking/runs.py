@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from autos_client import flows, requests
 from autos_client.blocking.connection import Connection
-from autos_client.errors import RateLimited, Unavailable
-from autos_client.flows import StatusStream
 from autos_client.models import Status
+from autos_client.streams import status_stream
 
 
 class RunMethods(Connection):
@@ -32,15 +31,7 @@ class RunMethods(Connection):
 
     def watch(self, number: str) -> Iterator[Status]:
         """Stream the status of a process at each change, until its run ends. Reconnects if the stream breaks."""
-        stream = StatusStream(number)
-        while not stream.is_over():
-            problem: Unavailable | RateLimited | None = None
-            try:
-                yield from self._open_stream(stream)
-            except (Unavailable, RateLimited) as error:
-                problem = error
-            if not stream.is_over():
-                self._sleep(stream.reconnect_delay(problem))
+        yield from self._follow(status_stream(number))
 
     def retry(self, number: str) -> Status:
         """Retry what failed."""

@@ -12,6 +12,10 @@ from tests.support.receiver import running_receiver
 
 Json = dict[str, Any]
 
+WAYS = ("", "/content", "/events")
+ALL_SEALED = [(403, "sealed")] * len(WAYS)
+ALL_OPEN = [(200, None), (307, None), (200, None)]
+
 
 async def download_process(keyed: KeyedStack, holder: KeyHolder, number: str) -> None:
     """Have a process downloaded to the end, with a new listing."""
@@ -36,7 +40,7 @@ async def create_bundle(holder: KeyHolder, number: str, **body: Any) -> Json:
 
 async def read_all(holder: KeyHolder, number: str, bundle_id: str) -> list[tuple[int, str | None]]:
     """Return the status and the problem of every way to a bundle."""
-    answers = [await holder.http.get(f"/processes/{number}/bundles/{bundle_id}{path}") for path in ("", "/content")]
+    answers = [await holder.http.get(f"/processes/{number}/bundles/{bundle_id}{path}") for path in WAYS]
     return [
         (answer.status_code, answer.json().get("code") if answer.status_code >= 400 else None) for answer in answers
     ]
@@ -56,8 +60,8 @@ async def test_a_key_without_sealed_gets_the_bundle_of_what_it_may_read(
     assert (whole["total_documents"], whole["withheld_documents"]) == (5, 0)
     assert [omitted["reason"] for omitted in open_bundle["omitted"]] == ["withheld", "withheld"]
     assert {(omitted["document_id"], omitted["name"]) for omitted in open_bundle["omitted"]} == {(None, None)}
-    assert await read_all(clients.desk, number, whole["id"]) == [(403, "sealed"), (403, "sealed")]
-    assert await read_all(clients.archive, number, open_bundle["id"]) == [(200, None), (307, None)]
+    assert await read_all(clients.desk, number, whole["id"]) == ALL_SEALED
+    assert await read_all(clients.archive, number, open_bundle["id"]) == ALL_OPEN
     # A filter says nothing about what is withheld.
     sealed = {each["id"] for each in await keyed.stack.list_documents(number)} - {
         each["id"]
@@ -79,7 +83,7 @@ async def test_a_document_that_becomes_sealed_closes_the_bundles_that_have_it(
     with running_receiver(clients.desk.secret) as receiver:
         receiver.planned_failures["/late"] = [503]
         bundle = await create_bundle(clients.desk, number, webhook_url=f"{receiver.url}/late")
-        assert await read_all(clients.desk, number, bundle["id"]) == [(200, None), (307, None)]
+        assert await read_all(clients.desk, number, bundle["id"]) == ALL_OPEN
 
         async def refused() -> bool:
             return bool(receiver.rejected)
@@ -88,8 +92,8 @@ async def test_a_document_that_becomes_sealed_closes_the_bundles_that_have_it(
         await keyed.stack.create_process(number, 4, secret_documents=1)
         await download_process(keyed, clients.archive, number)
 
-        assert await read_all(clients.desk, number, bundle["id"]) == [(403, "sealed"), (403, "sealed")]
-        assert await read_all(clients.archive, number, bundle["id"]) == [(200, None), (307, None)]
+        assert await read_all(clients.desk, number, bundle["id"]) == ALL_SEALED
+        assert await read_all(clients.archive, number, bundle["id"]) == ALL_OPEN
         assert (await create_bundle(clients.desk, number))["id"] != bundle["id"]
         # The event's next attempt, after the document was sealed.
         [late] = await receiver.wait_for_events("/late", seconds=60)
@@ -105,8 +109,8 @@ async def test_an_unlisted_process_closes_its_bundles(keyed: KeyedStack, clients
     bundle = await create_bundle(clients.desk, number)
     await keyed.stack.inject_fault("no_access", number)
     await download_process(keyed, clients.archive, number)
-    assert await read_all(clients.desk, number, bundle["id"]) == [(403, "sealed"), (403, "sealed")]
-    assert await read_all(clients.archive, number, bundle["id"]) == [(200, None), (307, None)]
+    assert await read_all(clients.desk, number, bundle["id"]) == ALL_SEALED
+    assert await read_all(clients.archive, number, bundle["id"]) == ALL_OPEN
     closed = await clients.desk.http.post(f"/processes/{number}/bundles", json={"format": "zip"})
     assert (closed.status_code, closed.json()["code"]) == (409, "nothing_to_bundle")
 

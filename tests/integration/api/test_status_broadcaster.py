@@ -14,6 +14,7 @@ from api.presenters import ProcessPresenter
 from api.problems.problem import Problem
 from api.status_snapshot import Snapshot
 from api.status_stream import StatusBroadcaster
+from api.stream_subjects import FollowedProcess
 from domain.errors import DependencyUnavailable
 from domain.process_number import ProcessNumber
 from domain.serializers import Json
@@ -32,6 +33,11 @@ class ScriptedPresenter:
         self.error: Exception | None = None
         self.reads = 0
         self.before_reading: Callable[[], Awaitable[None]] | None = None
+
+    @property
+    def process(self) -> FollowedProcess:
+        """The process, to be followed."""
+        return FollowedProcess(self.number, cast("ProcessPresenter", self))
 
     async def find_state(self, number: ProcessNumber) -> tuple[str, None] | None:
         """Return the state as the catalog and Temporal would at this moment."""
@@ -57,13 +63,13 @@ def presenter() -> ScriptedPresenter:
 @pytest.fixture
 def broadcaster(presenter: ScriptedPresenter) -> StatusBroadcaster:
     """A broadcaster that polls the process faster than the service does."""
-    return StatusBroadcaster(cast("ProcessPresenter", presenter), poll_seconds=POLL_SECONDS)
+    return StatusBroadcaster(poll_seconds=POLL_SECONDS)
 
 
 async def collect_snapshots(broadcaster: StatusBroadcaster, presenter: ScriptedPresenter) -> list[Snapshot]:
     """Return all snapshots that one subscriber receives until the end."""
     snapshots = []
-    async with broadcaster.subscribe(presenter.number) as subscription:
+    async with broadcaster.subscribe(presenter.process) as subscription:
         async for snapshot in subscription:
             snapshots.append(snapshot)
             if snapshot.ended:
@@ -108,7 +114,7 @@ async def test_new_subscriber_does_not_receive_an_end_read_before_it_subscribed(
 async def test_existing_subscribers_wait_through_read_errors(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
-    async with broadcaster.subscribe(presenter.number) as subscription:
+    async with broadcaster.subscribe(presenter.process) as subscription:
         assert not (await anext(subscription)).ended
         presenter.error = DependencyUnavailable("temporal", "Temporal does not answer.")
         following = asyncio.create_task(anext(subscription))
@@ -137,7 +143,7 @@ async def test_new_subscriber_gets_the_error_of_an_unavailable_database(
 async def test_unexpected_error_ends_all_subscriptions_and_is_raised_to_new_subscribers(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
-    async with broadcaster.subscribe(presenter.number) as subscription:
+    async with broadcaster.subscribe(presenter.process) as subscription:
         await anext(subscription)
         presenter.error = LookupError("a bug")
         with capture_logs() as lines:
@@ -149,14 +155,29 @@ async def test_unexpected_error_ends_all_subscriptions_and_is_raised_to_new_subs
     assert (await collect_snapshots(broadcaster, presenter))[-1].ended
 
 
+async def test_a_process_that_is_gone_ends_its_subscriptions_without_an_error(
+    presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
+) -> None:
+    async with broadcaster.subscribe(presenter.process) as subscription:
+        await anext(subscription)
+        presenter.state = None
+        with capture_logs() as lines:
+            assert await anext(subscription, None) is None
+        assert lines == []
+        with pytest.raises(Problem):
+            await collect_snapshots(broadcaster, presenter)
+    presenter.state = "completed"
+    assert (await collect_snapshots(broadcaster, presenter))[-1].ended
+
+
 async def test_unknown_process_raises_a_problem(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
     presenter.state = None
     for call in (
         collect_snapshots(broadcaster, presenter),
-        broadcaster.read(presenter.number),
-        broadcaster.wait_until_ended(presenter.number, 5),
+        presenter.process.read(),
+        broadcaster.wait_until_ended(presenter.process, 5),
     ):
         with pytest.raises(Problem, match="Nothing is known"):
             await call
@@ -175,9 +196,9 @@ async def test_wait_until_ended_returns_at_the_end_or_the_timeout(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
     began = time.monotonic()
-    await broadcaster.wait_until_ended(presenter.number, 0.2)
+    await broadcaster.wait_until_ended(presenter.process, 0.2)
     assert time.monotonic() - began >= 0.2
-    waiting = asyncio.create_task(broadcaster.wait_until_ended(presenter.number, 60))
+    waiting = asyncio.create_task(broadcaster.wait_until_ended(presenter.process, 60))
     await asyncio.sleep(0)
     presenter.state = "failed"
     await asyncio.wait_for(waiting, 5)
@@ -186,7 +207,7 @@ async def test_wait_until_ended_returns_at_the_end_or_the_timeout(
 async def test_cancelled_wait_removes_its_subscription_and_stops_the_poller(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
-    waiting = asyncio.create_task(broadcaster.wait_until_ended(presenter.number, 60))
+    waiting = asyncio.create_task(broadcaster.wait_until_ended(presenter.process, 60))
     await asyncio.sleep(2 * POLL_SECONDS)
     assert broadcaster.subscriber_counts == {presenter.number.canonical: 1}
     waiting.cancel()
@@ -216,7 +237,7 @@ async def test_closing_waits_for_the_reads_under_way(
             connections.append("closed")
 
     presenter.before_reading = read_slowly
-    async with broadcaster.subscribe(presenter.number):
+    async with broadcaster.subscribe(presenter.process):
         await reading.wait()
     assert connections == ["open"]
     await broadcaster.aclose()
