@@ -14,6 +14,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 from adapters.database.connections import IS_POOLED, open_engine
@@ -127,7 +128,8 @@ class Database:
             self._write_lock.release()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection: those in use, if a cancelled task has yet to give one back, when it does."""
+        event.listen(self._engine.sync_engine, "checkin", _close_returned)
         await self._engine.dispose()
 
 
@@ -160,6 +162,12 @@ def begin_explicitly(engine: AsyncEngine, *, pragmas: Sequence[str]) -> None:
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     event.listen(engine.sync_engine, "invalidate", _end_sqlite_transaction)
+
+
+def _close_returned(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    """Close a connection that comes back to a pool that is no longer used, and would forget it open."""
+    if record.dbapi_connection is not None:
+        record.invalidate()
 
 
 def _set_pragma(cursor: Any, pragma: str) -> None:

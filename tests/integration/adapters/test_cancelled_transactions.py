@@ -7,9 +7,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
+import pytest
 from sqlalchemy import text
 
 from adapters.database.engine import Database
+from tests.integration.adapters.conftest import NewDatabase
 
 # Some milliseconds in the driver's thread, and then a row that nobody has fetched yet.
 SLOW_SELECT = text(
@@ -54,3 +57,18 @@ async def test_a_cancelled_transaction_leaves_no_write_lock_behind(tmp_path: Pat
     # Each transaction is there as a whole or not at all.
     assert written % 2 == 0
     await database.close()
+
+
+async def test_a_connection_that_is_in_use_when_the_database_is_closed_is_closed_too(
+    new_database: NewDatabase,
+) -> None:
+    database = Database(await new_database())
+    async with database.reading() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await database.close()
+        # What is under way is done to its end.
+        assert await connection.scalar(text("SELECT 1")) == 1
+
+    assert driver is not None
+    with pytest.raises((ValueError, asyncpg.InterfaceError), match=r"no active connection|is closed"):
+        await driver.execute("SELECT 1")
