@@ -149,7 +149,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     """Return the activities of the queue ``processes``, except those of the court monitor."""
     catalog = CatalogActivities(adapters.catalog, adapters.metrics)
     runs = RunActivities(adapters.catalog, adapters.runs)
-    bundles = BundleCatalogActivities(adapters.catalog)
+    bundles = BundleCatalogActivities(adapters.catalog, adapters.metrics)
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
     webhooks = WebhookActivities(
@@ -238,6 +238,7 @@ async def build_bundle_activities(
         *(adapters.store_circuit, ScratchDisk(settings.effective_scratch_dir)),
         build_pdf=build_pdf,
         build_zip=ZipBundle,
+        metrics=adapters.metrics,
     )
     return [bundles.convert_lot, bundles.assemble_bundle]
 

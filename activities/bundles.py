@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.bundle_pieces import PieceSource, read_file
 from activities.errors import at_capacity, giving_up_on_defects, refusal, translating_infrastructure_errors
 from activities.heartbeats import heartbeating, seconds_at_work
+from activities.metrics import NO_METRICS, WorkerMetrics
 from domain.bundle_contents import BuiltPdf, CoverFacts, Omission, Piece
 from domain.bundle_messages import (
     BundleDeliveries,
@@ -67,10 +68,16 @@ _log = structlog.get_logger()
 
 
 class BundleCatalogActivities:
-    """The activities of bundles that only read and write the catalog. Each is idempotent."""
+    """The activities of bundles that only read and write the catalog. Each is idempotent.
 
-    def __init__(self, catalog: Catalog) -> None:
+    Args:
+        catalog: Has the bundles.
+        metrics: Counts builds that have failed.
+    """
+
+    def __init__(self, catalog: Catalog, metrics: WorkerMetrics = NO_METRICS) -> None:
         self._catalog = catalog
+        self._metrics = metrics
 
     @activity.defn
     async def plan_bundle(self, request: BundleRequest) -> BundlePlan:
@@ -85,6 +92,7 @@ class BundleCatalogActivities:
         with translating_infrastructure_errors():
             failure = BundleFailure(BundleFailureCode(failing.code), failing.answer)
             await self._catalog.bundles.record_failure(failing.request.bundle_id, failure)
+        self._metrics.count_bundle(failure.code)
         _log.warning(
             "bundle not built",
             process=failing.request.process_number,
@@ -113,6 +121,7 @@ class BundleActivities:
         scratch: Has the intermediate files.
         build_pdf: Makes a PDF of pieces.
         build_zip: Makes a ZIP of pieces.
+        metrics: Counts bundles that are ready.
     """
 
     def __init__(
@@ -126,6 +135,7 @@ class BundleActivities:
         *,
         build_pdf: BuildPdf,
         build_zip: BuildZip,
+        metrics: WorkerMetrics = NO_METRICS,
     ) -> None:
         self._catalog = catalog
         self._store = store
@@ -135,6 +145,7 @@ class BundleActivities:
         self._scratch = scratch
         self._build_pdf = build_pdf
         self._build_zip = build_zip
+        self._metrics = metrics
 
     @activity.defn
     async def convert_lot(self, lot: ConversionLot) -> ConvertedLot:
@@ -200,6 +211,7 @@ class BundleActivities:
         if kept_key != stored.key:
             await self._store.erase(stored.key)
             return kept_key is not None
+        self._metrics.count_bundle()
         _log.info(
             "bundle ready",
             process=bundle.process_number,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from temporalio.common import MetricMeter
 
 from domain.completeness import Outcome
-from domain.errors import FailureCode, FailureScope
+from domain.errors import BundleFailureCode, FailureCode, FailureScope
 from domain.history import HistoryKind
 
 # The names of the series in Prometheus. The SDK appends the unit and `_total` to what it is given.
@@ -25,6 +25,7 @@ SERIES = (
     "autos_webhook_attempts_total",
     "autos_pruned_rows_total",
     "autos_looks_started_total",
+    "autos_bundles_total",
 )
 # Upper bounds in seconds. The client gives up when an answer has not begun after 75.
 BUCKETS: Mapping[str, tuple[float, ...]] = {
@@ -32,6 +33,8 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
 }
 _NO_CODE = "none"
 _NO_ANSWER = "none"
+# An interrupted build could not say so.
+_BUNDLE_CODES = (_NO_CODE, *(code.value for code in BundleFailureCode if code is not BundleFailureCode.INTERRUPTED))
 _STATUS_CLASSES = (*(f"{hundreds}xx" for hundreds in range(1, 6)), "other", _NO_ANSWER)
 
 
@@ -86,6 +89,7 @@ class WorkerMetrics:
         self._webhooks = meter.create_counter("autos_webhook_attempts", "Attempts to deliver a webhook event.")
         self._pruned = meter.create_counter("autos_pruned_rows", "Rows deleted because their retention was over.")
         self._looks = meter.create_counter("autos_looks_started", "Looks at watched processes that were started.")
+        self._bundles = meter.create_counter("autos_bundles", "Builds of bundles that have ended, by failure code.")
         self._create_series()
 
     def count_document(self, size_bytes: int) -> None:
@@ -118,12 +122,16 @@ class WorkerMetrics:
         """Count looks at watched processes that were started."""
         self._looks.add(looks)
 
+    def count_bundle(self, code: BundleFailureCode | None = None) -> None:
+        """Count a build that has ended. The code is None if the bundle is ready."""
+        self._bundles.add(1, {"code": code.value if code else _NO_CODE})
+
     def _create_series(self) -> None:
         """Begin every series at 0: Prometheus sees no increase in a series that begins at 1."""
         self._documents.add(0, _document_labels(DownloadOutcome.AVAILABLE))
-        for code in FailureCode:
-            for outcome in _OUTCOMES_BY_SCOPE[code.scope]:
-                self._documents.add(0, _document_labels(outcome, code))
+        for failure in FailureCode:
+            for outcome in _OUTCOMES_BY_SCOPE[failure.scope]:
+                self._documents.add(0, _document_labels(outcome, failure))
         self._bytes.add(0)
         self._looks.add(0)
         for status in _STATUS_CLASSES:
@@ -131,6 +139,8 @@ class WorkerMetrics:
             self._webhooks.add(0, {"status": status})
         for kind in HistoryKind:
             self._pruned.add(0, {"kind": kind.value})
+        for code in _BUNDLE_CODES:
+            self._bundles.add(0, {"code": code})
         for run_outcome in Outcome:
             self._runs.add(0, {"outcome": run_outcome.value})
 

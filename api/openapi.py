@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from api.problems.problem import MEDIA_TYPE, PROBLEM_SCHEMA
-from api.schemas.examples import BODIES, EVENT_STREAM, METRICS, OPEN_BODIES, problem_example
+from api.schemas.examples import BODIES, BUNDLE_STREAM, METRICS, OPEN_BODIES, STATUS_STREAM, problem_example
 from api.schemas.problems import ProblemBody
 from api.schemas.watch_examples import WATCH_BODIES
 
@@ -178,7 +178,8 @@ def _add_examples(path: str, responses: dict[str, Any]) -> None:
                 content["example"] = (OPEN_BODIES if status == "202" else _EXAMPLES).get(name, _EXAMPLES[name])
             elif media_type == "text/event-stream":
                 # Without FastAPI's schema of the stream's items, which has a keyword of OpenAPI 3.2.
-                response["content"][media_type] = {"schema": {}, "example": EVENT_STREAM}
+                example = BUNDLE_STREAM if "/bundles/" in path else STATUS_STREAM
+                response["content"][media_type] = {"schema": {}, "example": example}
             elif path == "/metrics":
                 content["example"] = METRICS
 

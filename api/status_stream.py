@@ -17,6 +17,7 @@ from api.status_snapshot import Snapshot
 from domain.background_tasks import cancel_and_wait
 from domain.clients import Client
 from domain.errors import DependencyUnavailable, ProcessErased
+from domain.process_number import ProcessNumber
 
 POLL_SECONDS = 0.5
 # Each slot holds a socket and keeps a subject polled for as long as the client likes, at the price of one request.
@@ -30,6 +31,10 @@ _log = structlog.get_logger()
 
 class Subject(Protocol):
     """What clients follow: a process, or a bundle as some of them may see it."""
+
+    @property
+    def number(self) -> ProcessNumber:
+        """Its process."""
 
     @property
     def key(self) -> str:
@@ -159,10 +164,11 @@ class _Poller:
             try:
                 snapshot = await self._subject.read()
             except Problem as problem:
-                refusal = problem
+                # Without its traceback, as below.
+                refusal = problem.with_traceback(None)
             except DependencyUnavailable as error:
                 if self.failure is None:
-                    _log.warning("status polling failed", subject=self._subject.key, dependency=error.dependency)
+                    _log.warning("status polling failed", process=self._subject.number.canonical, dependency=error.dependency)
                 # A new error without a traceback, which would keep the frames of the failed read alive.
                 self.failure = DependencyUnavailable(error.dependency, str(error))
                 self._notify(changed=False)
@@ -170,7 +176,7 @@ class _Poller:
                 await asyncio.sleep(backoff)
                 continue
             if self.failure is not None:
-                _log.info("status polling recovered", subject=self._subject.key)
+                _log.info("status polling recovered", process=self._subject.number.canonical)
                 self.failure, backoff = None, self._poll_seconds
             self.read_started_at = started_at
             self.refusal = refusal
@@ -198,7 +204,7 @@ class _Poller:
         error = None if task.cancelled() else task.exception()
         # An erased process ends its streams. A subscriber without a snapshot gets the error itself.
         if error is not None and not isinstance(error, ProcessErased):
-            _log.error("unexpected error", subject=self._subject.key, exc_info=error)
+            _log.error("unexpected error", process=self._subject.number.canonical, exc_info=error)
         self.stopped = True
         self._notify()
 
@@ -264,10 +270,10 @@ class StatusBroadcaster:
         """Wait until a subject has reached a state, at most this many seconds.
 
         Returns:
-            The latest state. None if none could be read in that time.
+            The latest state. None if none could be read in that time, or if the subject can no longer be read.
 
         Raises:
-            Problem: As `Subject.read` says.
+            Problem: As `Subject.read` says, at the first read.
             DependencyUnavailable: The database or Temporal does not answer.
         """
         latest: Snapshot | None = None
@@ -276,13 +282,16 @@ class StatusBroadcaster:
                 async for latest in subscription:
                     if is_reached(latest):
                         break
+                else:
+                    # What was read is no longer true: the subject is gone.
+                    return None
         return latest
 
     async def wait_until_ended(self, subject: Subject, seconds: float) -> None:
         """Wait until nothing works on a subject, at most this many seconds.
 
         Raises:
-            Problem: As `Subject.read` says.
+            Problem: As `Subject.read` says, at the first read.
             DependencyUnavailable: The database or Temporal does not answer.
         """
         await self.wait_until(subject, seconds, lambda snapshot: snapshot.ended)

@@ -26,7 +26,7 @@ from adapters.database.engine import Database
 from adapters.database.erased_rows import find_rows
 from adapters.database.erasure_tables import erasures, legal_holds
 from adapters.database.tables import UtcDateTime, processes, runs
-from adapters.database.tombstones import insert_process, is_blocked, lock_process
+from adapters.database.tombstones import insert_process, lock_process
 from adapters.database.upserts import insert_into
 from adapters.database.watch_tables import watches
 from domain.erasure import RETENTION_AUTHOR, Author, Erasure, ErasureCounts, ErasureKind
@@ -226,7 +226,7 @@ def _is_expired(before: datetime) -> ColumnElement[bool]:
         ),
         has_no(watches.c.process_number == processes.c.number),
         has_no(legal_holds.c.process_number == processes.c.number),
-        ~is_blocked(processes.c.number),
+        has_no(erasures.c.blocked_number == processes.c.number),
     )
 
 

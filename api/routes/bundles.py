@@ -97,8 +97,8 @@ async def get_bundle_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `progress` events with the whole bundle, and a last event `ended`. None has a link.
 
-    It is a stream as that of a process's status. If the bundle is deleted, or withheld from the key, the stream
-    ends without `ended`.
+    It is a stream as that of a process's status. If the bundle is deleted or erased, or withheld from the key, the
+    stream ends without `ended`.
     """
     async for event in send_events(stream, metrics):
         yield event

@@ -303,7 +303,9 @@ OPEN_BODIES: Final[dict[str, dict[str, Any]]] = {
     "ErasureBody": {**_ERASURE, "state": "running", "completed_at": None},
     "BundleBody": OPEN_BUNDLE,
 }
-EVENT_STREAM: Final = 'event: progress\nid: 0d97bbea\ndata: {"status": "processing", …}\n\n'
+_EVENT: Final = "event: progress\nid: 1764525291000-0d97bbea1f0c4d7e9a5b6c2d8e3f4a10\ndata: {data}\n\n"
+STATUS_STREAM: Final = _EVENT.replace("{data}", '{"status": "processing", …}')
+BUNDLE_STREAM: Final = _EVENT.replace("{data}", '{"state": "building", …}')
 METRICS: Final = "autos_court_answering 1.0\n"
 
 _DETAILS: Final = {

@@ -73,7 +73,7 @@ class BundleService:
             await self.runs.start_delivery(delivery)
         if bundle.state is not BundleState.READY:
             _log.info("bundle requested", process=number.canonical, bundle=bundle.id, client=client.name)
-            bundle = await self._build(bundle, client, had_failed=had_failed)
+            bundle = await self._build(selection, bundle, client, had_failed=had_failed)
         return bundle
 
     async def get(self, number: ProcessNumber, bundle_id: str, client: Client) -> Bundle:
@@ -128,19 +128,19 @@ class BundleService:
         """
         return bundle_body(bundle, await self.issue_link(bundle, recipient))
 
-    async def _build(self, bundle: Bundle, client: Client, *, had_failed: bool) -> Bundle:
-        """Have a bundle built, once however many ask at the same moment. Return it as it is then."""
+    async def _build(
+        self, selection: BundleSelection, bundle: Bundle, client: Client, *, had_failed: bool
+    ) -> Bundle:
+        """Have a bundle built that was not ready when it was requested. Return it as it is then."""
         request = BundleRequest(bundle.id, bundle.process_number)
-        if had_failed:
-            await self.builds.start_again(request, client.name, replace=True)
-            return bundle
-        if await self.builds.start(request, client.name):
-            return bundle
-        # A build writes its end to the catalog before it ends.
-        latest = await self._read(bundle.process_number, bundle.id, client)
-        if latest.state is BundleState.BUILDING:
-            await self.builds.start_again(request, client.name)
-        return latest
+        if not had_failed:
+            if await self.builds.start(request, client.name):
+                return bundle
+            # A build has ended since, and had written its end to the catalog first. Or its file has been lost.
+            bundle, had_failed = await self.catalog.bundles.request(selection, client.name)
+        if bundle.state is not BundleState.READY:
+            await self.builds.start_again(request, client.name, replace=had_failed)
+        return bundle
 
     async def _read(self, number: str, bundle_id: str, client: Client) -> Bundle:
         bundle = await self.catalog.bundles.get(number, bundle_id)

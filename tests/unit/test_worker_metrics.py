@@ -41,6 +41,8 @@ def test_every_series_begins_at_zero(work: MeasuredWork) -> None:
     assert ("autos_documents", "code=court_unavailable", "outcome=interrupted") in series
     assert ("autos_webhook_attempts", "status=none") in series
     assert ("autos_runs_ended", "outcome=cancelled") in series
+    assert ("autos_bundles", "code=none") in series
+    assert ("autos_bundles", "code=scratch_full") in series
 
 
 def test_documents_are_counted_by_outcome_and_code(work: MeasuredWork) -> None:

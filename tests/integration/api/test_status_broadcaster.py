@@ -170,6 +170,19 @@ async def test_a_process_that_is_gone_ends_its_subscriptions_without_an_error(
     assert (await collect_snapshots(broadcaster, presenter))[-1].ended
 
 
+async def test_whoever_waits_for_a_process_that_vanishes_is_not_given_its_last_state(
+    presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
+) -> None:
+    waiting = asyncio.create_task(broadcaster.wait_until(presenter.process, 60, lambda snapshot: snapshot.ended))
+
+    async def read_twice() -> bool:
+        return presenter.reads >= 2
+
+    await eventually(read_twice, "two reads")
+    presenter.state = None
+    assert await asyncio.wait_for(waiting, 5) is None
+
+
 async def test_unknown_process_raises_a_problem(
     presenter: ScriptedPresenter, broadcaster: StatusBroadcaster
 ) -> None:
