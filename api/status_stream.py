@@ -168,7 +168,9 @@ class _Poller:
                 refusal = problem.with_traceback(None)
             except DependencyUnavailable as error:
                 if self.failure is None:
-                    _log.warning("status polling failed", process=self._subject.number.canonical, dependency=error.dependency)
+                    _log.warning(
+                        "status polling failed", process=self._subject.number.canonical, dependency=error.dependency
+                    )
                 # A new error without a traceback, which would keep the frames of the failed read alive.
                 self.failure = DependencyUnavailable(error.dependency, str(error))
                 self._notify(changed=False)

@@ -34,8 +34,8 @@ class BundleClient:
             client: Who asks for it.
 
         Returns:
-            Whether a build is open now. False if there is none, because the last one ended without an error, or ended
-            just now: only the catalog tells whether there is anything to build.
+            Whether a build is open now. False if there is none, because the last one ended without an error or at
+            this moment: only the catalog tells whether there is anything to build.
         """
         if await self._start(request, client, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY):
             return True
