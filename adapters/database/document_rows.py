@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
@@ -18,9 +20,17 @@ from domain.secrecy import Secrecy
 DOCUMENTS_WITH_LEVELS = documents.join(instances, documents.c.instance_id == instances.c.id).join(
     processes, documents.c.process_number == processes.c.number
 )
+# What `to_document` and `strictest_level` read. Each time that is converted for nothing is felt in an answer.
+_COLUMNS = (
+    *(documents.c.id, documents.c.position, documents.c.status, documents.c.version),
+    *(documents.c.name, documents.c.type_name, documents.c.filed_at, documents.c.pages, documents.c.sources),
+    documents.c.secrecy,
+    *(documents.c.object_key, documents.c.size_bytes, documents.c.sha256, documents.c.media_type),
+    *(documents.c.failure_code, documents.c.failure_answer, documents.c.failed_attempts, documents.c.failed_at),
+)
 # Documents with their instances and secrecy levels, for `to_document`.
 SELECT_DOCUMENTS = select(
-    *(column for column in documents.c if column.name not in ("former_sources", "search_text")),
+    *_COLUMNS,
     instances.c.key.label("instance_key"),
     instances.c.degree.label("instance_degree"),
     instances.c.name.label("instance_name"),
@@ -79,15 +89,29 @@ def to_document(row: Row[*tuple[Any, ...]]) -> Document:
 
 def to_instance(row: Row[*tuple[Any, ...]]) -> Instance:
     """Convert the instance in a row that has its columns as ``instance_…``."""
-    return Instance(
-        key=row.instance_key,
-        degree=row.instance_degree,
-        name=row.instance_name,
-        court_unit=row.instance_court_unit,
-        filed_at=row.instance_filed_at,
-        current=row.instance_current,
-        secrecy=Secrecy(row.instance_secrecy),
+    return _instance(
+        row.instance_key,
+        row.instance_degree,
+        row.instance_name,
+        row.instance_court_unit,
+        row.instance_filed_at,
+        row.instance_current,
+        row.instance_secrecy,
     )
+
+
+# The documents of a process share few instances, and a page is built of one row after another.
+@lru_cache(maxsize=256)
+def _instance(
+    key: str,
+    degree: str,
+    name: str | None,
+    court_unit: str | None,
+    filed_at: datetime | None,
+    current: bool,
+    secrecy: str,
+) -> Instance:
+    return Instance(key, degree, name, court_unit, filed_at, current=current, secrecy=Secrecy(secrecy))
 
 
 def to_document_source(number: str, row: Row[*tuple[Any, ...]]) -> DocumentSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, and_, func
@@ -32,4 +33,10 @@ def strictest_level(row: Row[*tuple[Any, ...]]) -> Secrecy:
     Args:
         row: A row with ``secrecy`` and the columns of ``LEVELS``.
     """
-    return strictest(map(Secrecy, {row.secrecy, row.instance_secrecy, row.process_secrecy}))
+    return _strictest(row.secrecy, row.instance_secrecy, row.process_secrecy)
+
+
+# The levels are a closed list, and an answer asks for each of its documents.
+@cache
+def _strictest(*levels: str) -> Secrecy:
+    return strictest(map(Secrecy, levels))
