@@ -38,6 +38,7 @@ THOROUGH = (
     "e2e/monitoring/",
     "e2e/pages/",
     "e2e/upgrade/",
+    "e2e/rest/test_access_trail.py",
     "e2e/rest/test_cli_get.py",
     "e2e/rest/test_cli_operations.py",
     "e2e/rest/test_schemathesis.py",
@@ -48,6 +49,7 @@ THOROUGH = (
     "e2e/runs/test_document_and_process_failures.py",
     "e2e/runs/test_download_links.py",
     "e2e/runs/test_payload_encryption.py",
+    "e2e/runs/test_redelivery.py",
     "e2e/runs/test_reset.py",
     "e2e/runs/test_watches.py",
     "integration/adapters/test_audit_size.py",
@@ -57,12 +59,14 @@ THOROUGH = (
     "integration/adapters/test_court_rate_limiter.py",
     "integration/adapters/test_database_inspection.py",
     "integration/adapters/test_document_search.py",
+    "integration/adapters/test_idle_connections.py",
     "integration/adapters/test_own_ports.py",
     "integration/adapters/test_sandbox.py",
     "integration/adapters/test_store_kinds.py",
     "integration/api/test_page_withholding.py",
     "unit/cases/",
     "unit/test_compose.py",
+    "unit/test_image.py",
 )
 SLOW_FIRST = ("runs", "failures", "rest", "crashes", "access", "pages", "adapters", "devstack")
 # Their files share a service of their own, which is expensive to start.
