@@ -187,11 +187,14 @@ async def test_exhausting_html_is_bounded_and_its_text_is_kept(
 async def test_a_conversion_that_is_interrupted_says_nothing_about_the_document(
     stopped_by: signal.Signals, tmp_path: Path
 ) -> None:
+    # Under nohup, the tests ignore SIGHUP, and programs inherit that.
+    handled = signal.signal(stopped_by, signal.SIG_DFL)
     converting = asyncio.ensure_future(pages_of(b"<p>lento</p>" * 20_000, "text/html", tmp_path))
     async with asyncio.timeout(30):
         # Nobody tells that the program has begun.
         while (program := find_program(tmp_path)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+    signal.signal(stopped_by, handled)
     os.kill(program, stopped_by)
     with pytest.raises(BundleNotBuilt):
         await converting
