@@ -54,7 +54,7 @@ class PieceSource:
         Args:
             build: The bundle.
             folder: Where the files go.
-            report: Is called with the progress after each document.
+            report: Is called with the progress after each document. What was converted before counts at once.
 
         Raises:
             BundleRefused: The store has lost or changed a document.
@@ -63,7 +63,8 @@ class PieceSource:
         pieces: list[Piece] = []
         # The court may list the same bytes twice.
         known: dict[tuple[str, str], tuple[Path | None, OmissionReason | None]] = {}
-        done, done_bytes = 0, 0
+        progress = BundleProgress.of(build.to_convert)
+        counted = {member.place for member in build.to_convert}
         for member in build.members:
             stored = member.stored
             if stored is None or member.omitted is not None:
@@ -73,8 +74,9 @@ class PieceSource:
             if content not in known:
                 known[content] = await self._fetch(build, stored, folder / f"{member.place}")
             pieces.append(member.piece(*known[content]))
-            done, done_bytes = done + 1, done_bytes + stored.size_bytes
-            await report(BundleProgress(done, 0, done_bytes))
+            if member.place not in counted:
+                progress = progress.and_one(member)
+            await report(progress)
         return pieces
 
     async def convert_one(self, build: BundleBuild, member: BundleMember, folder: Path) -> None:

@@ -84,7 +84,7 @@ class BundleCatalogActivities:
         """Return what there is to do for a bundle."""
         with _translating_failures():
             build = await self._catalog.bundle_builds.read(request.bundle_id)
-        return BundlePlan(exists=False) if build is None else BundlePlan(True, build.conversions)
+        return BundlePlan(exists=False) if build is None else BundlePlan(True, len(build.to_convert))
 
     @activity.defn
     async def fail_bundle(self, failing: BundleFailing) -> None:
@@ -155,9 +155,10 @@ class BundleActivities:
                 build = await self._catalog.bundle_builds.read(lot.request.bundle_id)
                 if build is None:
                     return ConvertedLot(None)
-                left = [each for each in build.members if each.place > lot.after and each.is_converted]
+                done = [each for each in build.to_convert if each.place <= lot.after]
+                left = build.to_convert[len(done) :]
                 chosen = left[:_DOCUMENTS_PER_LOT]
-                await self._convert_all(build, chosen)
+                await self._convert_all(build, chosen, BundleProgress.of(done))
         return ConvertedLot(chosen[-1].place if len(left) > len(chosen) else None)
 
     @activity.defn
@@ -180,12 +181,17 @@ class BundleActivities:
                 with self._scratch.folder(needed) as folder:
                     return await self._assemble(build, folder)
 
-    async def _convert_all(self, build: BundleBuild, members: Sequence[BundleMember]) -> None:
+    async def _convert_all(
+        self, build: BundleBuild, members: Sequence[BundleMember], progress: BundleProgress
+    ) -> None:
+        report = _Report(self._catalog, build.bundle.id)
         for member in members:
             assert member.stored is not None  # noqa: S101 - what is converted has bytes.
             with self._scratch.folder(_SCRATCH_FACTOR[BundleFormat.PDF] * member.stored.size_bytes) as folder:
                 async with self._writing():
                     await self._pieces.convert_one(build, member, folder)
+            progress = progress.and_one(member)
+            await report.send(progress)
 
     async def _assemble(self, build: BundleBuild, folder: Path) -> bool:
         bundle = build.bundle

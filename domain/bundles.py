@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 from pathlib import Path
 
 from domain.bundle_contents import CoverFacts, Omission, OmissionReason, Piece, needs_conversion
@@ -43,14 +45,24 @@ class BundleProgress:
     """How far a build is.
 
     Attributes:
-        documents: Documents that were put in.
+        documents: Documents that can be put in, as they are or converted.
         pages: Pages so far. 0 for a ZIP.
-        bytes: Bytes of documents that were put in.
+        bytes: The size of these documents, as they are stored.
     """
 
     documents: int = 0
     pages: int = 0
     bytes: int = 0
+
+    def and_one(self, member: BundleMember) -> BundleProgress:
+        """Return the progress after one more document."""
+        size_bytes = member.stored.size_bytes if member.stored else 0
+        return replace(self, documents=self.documents + 1, bytes=self.bytes + size_bytes)
+
+    @classmethod
+    def of(cls, members: Iterable[BundleMember]) -> BundleProgress:
+        """Return the progress when these documents can be put in."""
+        return reduce(cls.and_one, members, cls())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +167,11 @@ class BundleBuild:
     members: tuple[BundleMember, ...]
 
     @property
-    def conversions(self) -> int:
-        """How many documents are to be converted first."""
+    def to_convert(self) -> tuple[BundleMember, ...]:
+        """The documents that are converted first, in their order."""
         if self.bundle.format is not BundleFormat.PDF:
-            return 0
-        return sum(member.is_converted for member in self.members)
+            return ()
+        return tuple(member for member in self.members if member.is_converted)
 
 
 def bundle_body(bundle: Bundle, link: Link | None) -> Json:

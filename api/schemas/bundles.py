@@ -90,9 +90,9 @@ class BundleOptionsBody(Body):
 class BundleProgressBody(Body):
     """How far the build is."""
 
-    documents: int
+    documents: int = Field(description="Documents that can be put in, as they are or converted.")
     pages: int = Field(description="0 for a ZIP, and until the pages are known.")
-    bytes: int = Field(description="Bytes of documents that were put in.")
+    bytes: int = Field(description="The size of these documents, as they are stored.")
 
 
 class OmissionBody(Body):

@@ -11,8 +11,9 @@ class BundleProgress(_Model):
     """How far a build is.
 
     Attributes:
+        documents: Documents that can be put in, as they are or converted.
         pages: 0 for a ZIP, and until the pages are known.
-        bytes: Bytes of documents that were put in.
+        bytes: The size of these documents.
     """
 
     documents: int = 0

@@ -29,7 +29,7 @@ from adapters.storage.bundle_store import BundleStore
 from domain.bundle_contents import BuiltPdf, CoverFacts, OmissionReason, Piece
 from domain.bundle_messages import BundleRequest, ConversionLot
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder, select_documents
-from domain.bundles import BundleState
+from domain.bundles import BundleProgress, BundleState
 from domain.clients import ALL_SCOPES
 from domain.documents import StoredObject
 from domain.erasure import Author
@@ -180,6 +180,32 @@ async def test_the_same_bytes_with_two_media_types_are_converted_twice(builds: B
     assert await builds.build(request)
     html, text = [line for line in await builds.read_texts(number, request) if "Vistos." in line]
     assert ("<p>" in html, "<p>" in text) == (False, True)
+
+
+async def test_what_is_converted_counts_as_progress(
+    builds: Builds, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.bundles._REPORT_SECONDS", 0.0)
+    request = await builds.create_bundle(number, ODD_FILES, BundleFormat.PDF)
+    plan = await run(BundleCatalogActivities(builds.catalog).plan_bundle, request)
+    seen: list[BundleProgress] = []
+    record = builds.catalog.bundles.record_progress
+
+    async def record_and_see(bundle_id: str, progress: BundleProgress) -> bool:
+        seen.append(progress)
+        return await record(bundle_id, progress)
+
+    monkeypatch.setattr(builds.catalog.bundles, "record_progress", record_and_see)
+    await run(builds.activities.convert_lot, ConversionLot(request))
+    assert [progress.documents for progress in seen] == list(range(1, plan.conversions + 1))
+
+    await run(builds.activities.assemble_bundle, request)
+    bundle = await builds.catalog.bundles.get(number, request.bundle_id)
+    assert bundle is not None
+    for unit in ("documents", "bytes"):
+        counts = [getattr(progress, unit) for progress in [*seen, bundle.progress]]
+        assert counts == sorted(counts)
+    assert (seen[-1].documents, seen[-1].bytes) == (bundle.total_documents, bundle.total_bytes)
 
 
 @pytest.mark.parametrize("ending", [".pdf", ".pdf.txt"])

@@ -73,7 +73,7 @@ async def test_a_bundle_is_requested_once_and_read_as_it_was_built(catalog: Cata
         (0, False, None),
         (1, True, OmissionReason.PENDING),
     ]
-    assert (build.facts.total_documents, build.conversions) == (2, 0)
+    assert (build.facts.total_documents, build.to_convert) == (2, ())
     assert await catalog.bundles.record_progress(selection.id, BundleProgress(1, 0, 1000))
     assert await record_ready(catalog, selection)
     bundle = await catalog.bundles.get(number, selection.id)
