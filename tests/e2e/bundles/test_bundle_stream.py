@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 
 from autos_client import ApiProblem, AsyncAutos
@@ -9,19 +14,33 @@ from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until
 from tests.support.sse import open_stream_at
 from tests.support.stack import RunningStack
 
-DOCUMENTS = 30
+DOCUMENTS = 12
 SIZE_BYTES = 60_000
+
+
+@contextmanager
+def frozen_worker(stack: RunningStack) -> Iterator[None]:
+    """Keep the worker from doing anything until the block ends."""
+    worker = stack.get_pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 async def test_a_build_is_followed_to_its_end(bundle_stack: RunningStack) -> None:
     stack = bundle_stack
     number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
-    requested = (await request_bundle(stack, number)).json()
-    path = f"/processes/{number}/bundles/{requested['id']}"
-
-    async with open_stream_at(stack.api, f"{path}/events") as stream:
-        assert stream.answer.headers["content-type"].startswith("text/event-stream")
-        events = [event async for event in stream]
+    with ExitStack() as freezing:
+        freezing.enter_context(frozen_worker(stack))
+        requested = (await request_bundle(stack, number)).json()
+        path = f"/processes/{number}/bundles/{requested['id']}"
+        async with open_stream_at(stack.api, f"{path}/events") as stream:
+            assert stream.answer.headers["content-type"].startswith("text/event-stream")
+            events = [await anext(stream)]
+            freezing.close()
+            events += [event async for event in stream]
 
     assert [event.kind for event in events] == ["progress"] * (len(events) - 1) + ["ended"]
     assert len(events) > 1
@@ -47,12 +66,14 @@ async def test_a_build_is_followed_to_its_end(bundle_stack: RunningStack) -> Non
 async def test_a_stream_of_a_build_that_is_ended_from_outside_ends_too(bundle_stack: RunningStack) -> None:
     stack = bundle_stack
     number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
-    requested = (await request_bundle(stack, number)).json()
 
-    async with open_stream_at(stack.api, f"/processes/{number}/bundles/{requested['id']}/events") as stream:
-        assert (await anext(stream)).kind == "progress"
-        await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
-        *_, last = [event async for event in stream]
+    with frozen_worker(stack):
+        requested = (await request_bundle(stack, number)).json()
+        path = f"/processes/{number}/bundles/{requested['id']}/events"
+        async with open_stream_at(stack.api, path) as stream:
+            assert (await anext(stream)).kind == "progress"
+            await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
+            *_, last = [event async for event in stream]
 
     assert (last.kind, last.status["state"], last.status["failure"]["code"]) == ("ended", "failed", "interrupted")
 
