@@ -32,7 +32,8 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_paused_runs_hold_up_no_other_run_of_a_batch(
     stack: RunningStack, temporal: Client, settings: Settings
 ) -> None:
-    paused = await create_processes(stack, 2, documents=40)
+    # Several times a run's window: whenever the pause comes, some documents are left.
+    paused = await create_processes(stack, 2, documents=120)
     others = await create_processes(stack, 8)
     await stack.set_latency(0.3)
     catalog = Catalog(Database(settings.effective_database_url))
