@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from adapters.database import Catalog, Database
+from adapters.database.bundles import BundleRepository
 from adapters.database.migrate import upgrade
 from adapters.storage.link_issuer import LinkIssuer
 from adapters.temporal.bundle_client import BundleClient
@@ -25,6 +26,7 @@ from domain.bundle_messages import BundleRequest
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
 from domain.bundles import BundleFailure, BundleProgress, BundleState
 from domain.clients import ALL_SCOPES, Client, Scope
+from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
 from domain.errors import BundleFailureCode
 from domain.process_number import ProcessNumber
@@ -62,11 +64,29 @@ class ScriptedBuilds:
         self.started.append("replacing" if replace else "another")
 
 
+class OvertakingRepository(BundleRepository):
+    """The tables of bundles. A build may end while a request is between two of its steps.
+
+    Attributes:
+        end: Ends the build. None: it goes on.
+    """
+
+    end: Callable[[], Awaitable[None]] | None = None
+
+    async def subscribe(self, bundle_id: str, number: str, client: str, url: str | None) -> DeliveryRef | None:
+        """Subscribe a client, and then have the build end."""
+        delivery = await super().subscribe(bundle_id, number, client, url)
+        if self.end is not None:
+            await self.end()
+        return delivery
+
+
 @dataclass(frozen=True)
 class Building:
     """A process with one document and a bundle of it that is being built."""
 
     catalog: Catalog
+    table: OvertakingRepository
     builds: ScriptedBuilds
     bundles: BundleService
     number: ProcessNumber
@@ -88,13 +108,20 @@ class Building:
         file = StoredObject(f"bundles/{number}/{bundle_id}.1.zip", 8_000, "ab" * 32, "application/zip")
         await self.catalog.bundles.record_ready(bundle_id, number, file, BundleProgress(1), [], pages=None)
 
+    async def record_failure(self) -> None:
+        """Have the build fail."""
+        failure = BundleFailure(BundleFailureCode.SCRATCH_FULL, "The disk is full.")
+        await self.catalog.bundles.record_failure(self.selection.id, failure)
+
 
 @pytest.fixture
 async def building(tmp_path: Path) -> AsyncIterator[Building]:
     """A bundle that is being built."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'autos.db'}"
     await asyncio.to_thread(upgrade, url)
-    catalog, builds = Catalog(Database(url)), ScriptedBuilds()
+    database, builds = Database(url), ScriptedBuilds()
+    catalog, table = Catalog(database), OvertakingRepository(database)
+    catalog.bundles = table
     number, [document_id] = ProcessNumber.parse(fresh_number()), document_ids(1)
     await catalog.listings.record(listing_of(number.canonical, [document_id]))
     stored = stored_object(number.canonical, document_id)
@@ -109,7 +136,7 @@ async def building(tmp_path: Path) -> AsyncIterator[Building]:
         cast("LinkIssuer", None),
         cast("AddressGuard", None),
     )
-    yield Building(catalog, builds, bundles, number, document_id, selection)
+    yield Building(catalog, table, builds, bundles, number, document_id, selection)
     await catalog.close()
 
 
@@ -152,27 +179,14 @@ async def test_a_deleted_bundle_ends_its_streams(building: Building) -> None:
 
 async def test_a_request_that_an_end_has_overtaken_is_answered_by_it(building: Building) -> None:
     building.builds.is_one_open = False
-    subscribe = building.catalog.bundles.subscribe
-
-    async def subscribe_late(*arguments: object) -> None:
-        await subscribe(*arguments)  # type: ignore[arg-type]
-        await building.record_ready()
-
-    building.catalog.bundles.subscribe = subscribe_late  # type: ignore[method-assign, assignment]
+    building.table.end = building.record_ready
     bundle = await building.bundles.request(building.number, DESK, ONE_ZIP)
     assert (bundle.state, building.builds.started) == (BundleState.READY, [])
 
 
 async def test_a_request_that_a_failure_has_overtaken_builds_again(building: Building) -> None:
     building.builds.is_one_open = False
-    subscribe = building.catalog.bundles.subscribe
-
-    async def subscribe_late(*arguments: object) -> None:
-        await subscribe(*arguments)  # type: ignore[arg-type]
-        failure = BundleFailure(BundleFailureCode.SCRATCH_FULL, "The disk is full.")
-        await building.catalog.bundles.record_failure(building.selection.id, failure)
-
-    building.catalog.bundles.subscribe = subscribe_late  # type: ignore[method-assign, assignment]
+    building.table.end = building.record_failure
     bundle = await building.bundles.request(building.number, DESK, ONE_ZIP)
     assert (bundle.state, building.builds.started) == (BundleState.BUILDING, ["replacing"])
 
