@@ -7,9 +7,9 @@
 
 The modules: ``requests`` describes each request and parses its answer; ``flows``, ``saving`` and ``downloads`` are
 operations of several steps, without I/O; ``patience`` and ``waits`` decide how long to try again; ``blocking`` and
-``asynchronous`` have the I/O and the methods, a module for each resource. ``files`` is about files, ``sse`` about
-streams, ``webhooks`` about incoming events, ``wording`` about numbers in sentences. The command line is the package
-``autos_client_cli``.
+``asynchronous`` have the I/O and the methods, a module for each resource. ``files`` is about files, ``streams``
+about streams of events that outlive their connections, ``sse`` about their format, ``webhooks`` about events that
+come in, ``wording`` about numbers in sentences. The command line is the package ``autos_client_cli``.
 """
 
 from __future__ import annotations
