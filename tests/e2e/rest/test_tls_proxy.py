@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.api_service import ApiService, running_api_beside
 from tests.support.caddy import Caddy, running_caddy
+from tests.support.conditions import eventually
 from tests.support.open_runs import create_paused_run, resume_run
 from tests.support.sse import open_event_stream
 from tests.support.stack import RunningStack
@@ -31,10 +32,17 @@ class ProxiedApi:
     api: ApiService
     proxy: Caddy
 
-    def read_access_log(self) -> list[dict[str, object]]:
-        """Return the API's log lines about requests."""
-        lines = map(json.loads, self.api.stderr.read_text().splitlines())
-        return [line for line in lines if "peer" in line]
+    async def wait_for_requests(self, count: int, **fields: object) -> list[dict[str, object]]:
+        """Return the log lines of the requests with these fields, once there are so many: each is written last."""
+
+        async def read_lines() -> list[dict[str, object]] | None:
+            whole = [line for line in self.api.stderr.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            requests = [
+                line for line in map(json.loads, whole) if "peer" in line and fields.items() <= line.items()
+            ]
+            return requests if len(requests) >= count else None
+
+        return await eventually(read_lines, f"{count} requests with {fields} are logged")
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +104,9 @@ async def test_clients_are_known_by_their_own_addresses(proxied: ProxiedApi) -> 
     async with proxied.proxy.client("127.0.0.3") as one, proxied.proxy.client("127.0.0.4") as other:
         assert [await guess(one) for _ in range(WRONG_KEYS + 1)] == [401] * WRONG_KEYS + [429]
         assert await guess(other) == 401
-    peers = {line["peer"] for line in proxied.read_access_log() if line.get("status") in {401, 429}}
-    assert peers == {"127.0.0.3", "127.0.0.4"}
+    refused = await proxied.wait_for_requests(WRONG_KEYS + 1, status=401)
+    refused += await proxied.wait_for_requests(1, status=429)
+    assert {line["peer"] for line in refused} == {"127.0.0.3", "127.0.0.4"}
 
 
 async def test_an_api_that_trusts_no_proxy_ignores_what_it_says(stack: RunningStack, tmp_path: Path) -> None:
@@ -107,7 +116,7 @@ async def test_an_api_that_trusts_no_proxy_ignores_what_it_says(stack: RunningSt
         proxy.client("127.0.0.2", key=KEY) as client,
     ):
         assert (await client.get("/processes")).status_code == 200
-        [line] = [line for line in ProxiedApi(api, proxy).read_access_log() if line["route"] == "/processes"]
+        [line] = await ProxiedApi(api, proxy).wait_for_requests(1, route="/processes")
         assert line["peer"] == "127.0.0.1"
 
 
