@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,13 @@ _RETRY_AFTER = timedelta(minutes=15)
 # How many ids one statement names.
 _CHUNK_SIZE = 500
 _SECRECY_FIELD = "secrecy"
+_STATE_COLUMNS = (
+    documents.c.id,
+    documents.c.status,
+    documents.c.failure_code,
+    documents.c.unlisting_reported_at,
+    documents.c.replaced_by,
+)
 
 # No event tells the others. One listing may add a hundred thousand movements, which are not read for nothing.
 _TOLD_KINDS = (
@@ -83,7 +90,7 @@ async def find_watch_news(connection: AsyncConnection, run: Row[Any]) -> list[Ne
     new: list[NewEvent] = []
     for watch in watching:
         until = log.last_told(watch)
-        moved = _moved(watch, checked, run, is_held=until < log.last and not log.is_unlisted)
+        moved = _moved(watch, checked, run, is_held=log.waits_for_downloads(watch))
         await connection.execute(
             update(watches)
             .where(watches.c.process_number == watch.process_number, watches.c.client == watch.client)
@@ -118,11 +125,13 @@ class _ChangeLog:
     Attributes:
         changes: The changes. A document that turned out to be known under another id is none.
         documents: The states of the documents that were added, by id.
+        awaited: The ids of those that are still to be stored, and have not been unlisted for good.
         last: The sequence of the last change of any kind.
     """
 
     changes: Sequence[Change]
     documents: dict[str, DocumentState]
+    awaited: frozenset[str]
     last: int
 
     @classmethod
@@ -134,7 +143,7 @@ class _ChangeLog:
         added = {change.document.id for change in told if _is_added(change) and change.document is not None}
         # Changes that are not shown count as well.
         last = max(await last_sequence(connection, number), after)
-        return cls(told, await _read_states(connection, number, sorted(added)), last)
+        return cls(told, *await _read_states(connection, number, sorted(added)), last)
 
     @property
     def is_unlisted(self) -> bool:
@@ -145,16 +154,23 @@ class _ChangeLog:
         """Return the last sequence that is told now: all, or those before a document that is still to be stored.
 
         While the court does not show the process, nothing is: a reader without `sealed` may see nothing of it, and
-        would not be told again.
+        would not be told again. For the same reason a document waits that one short listing lacks.
         """
         if self.is_unlisted:
             return int(watch.announced_sequence)
+        return min((change.sequence - 1 for change in self._awaited_by(watch)), default=self.last)
+
+    def waits_for_downloads(self, watch: Row[Any]) -> bool:
+        """Whether a watch waits for documents that the court shows, so that it is to look again soon."""
+        return not self.is_unlisted and any(
+            change.document is not None and change.document.listed for change in self._awaited_by(watch)
+        )
+
+    def _awaited_by(self, watch: Row[Any]) -> Iterator[Change]:
         for change in self.changes if watch.download else ():
-            if change.sequence > watch.announced_sequence and _is_added(change) and change.document is not None:
-                state = self.documents.get(change.document.id)
-                if change.document.listed and state is DocumentState.PENDING:
-                    return change.sequence - 1
-        return self.last
+            is_new = change.sequence > watch.announced_sequence and _is_added(change)
+            if is_new and change.document is not None and change.document.id in self.awaited:
+                yield change
 
     def news(self, event_type: EventType, after: int, until: int) -> News:
         """Return what an event of a type tells of the changes after one sequence, up to another."""
@@ -180,19 +196,23 @@ def _type_of(change: Change) -> EventType | None:
     return None
 
 
-async def _read_states(connection: AsyncConnection, number: str, ids: Sequence[str]) -> dict[str, DocumentState]:
+async def _read_states(
+    connection: AsyncConnection, number: str, ids: Sequence[str]
+) -> tuple[dict[str, DocumentState], frozenset[str]]:
     found: dict[str, DocumentState] = {}
+    awaited: set[str] = set()
     for start in range(0, len(ids), _CHUNK_SIZE):
         chunk = ids[start : start + _CHUNK_SIZE]
         result = await connection.execute(
-            select(documents.c.id, documents.c.status, documents.c.failure_code).where(
-                documents.c.process_number == number, documents.c.id.in_(chunk)
-            )
+            select(*_STATE_COLUMNS).where(documents.c.process_number == number, documents.c.id.in_(chunk))
         )
         for row in result:
             has_no_content = row.status == DocumentStatus.FAILED and row.failure_code == FailureCode.NO_CONTENT
             found[row.id] = DocumentState.NO_CONTENT if has_no_content else DocumentState(row.status)
-    return found
+            is_gone = row.unlisting_reported_at is not None or row.replaced_by is not None
+            if row.status == DocumentStatus.PENDING and not is_gone:
+                awaited.add(row.id)
+    return found, frozenset(awaited)
 
 
 async def _read_checked(connection: AsyncConnection, run: Row[Any]) -> _Checked:

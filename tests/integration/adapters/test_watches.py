@@ -99,6 +99,56 @@ async def test_documents_are_told_once_they_are_stored(catalog: Catalog, databas
     assert await read_events(database, number, "operator") == [early]
 
 
+async def test_a_document_that_one_short_listing_lacks_is_told_once_it_is_stored(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    ids = document_ids(3)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number)
+    await look(catalog, number, ids, hour=1, ending=CANCELLED, stores=False)
+    # What came before the one that is missing is told.
+    await look(catalog, number, ids[:2], hour=2)
+    assert len(await read_events(database, number)) == 1
+    await look(catalog, number, ids, hour=3)
+    told = [await read_data(catalog, event, READER) for event in await read_events(database, number)]
+    assert [(data["available_documents"], data["document_ids"]) for data in told if data] == [
+        (1, [ids[1]]),
+        (1, [ids[2]]),
+    ]
+
+
+async def test_what_the_court_does_not_show_is_not_looked_for_any_sooner(catalog: Catalog, number: str) -> None:
+    ids = document_ids(2)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number)
+    await look(catalog, number, ids, hour=1, ending=CANCELLED, stores=False)
+    assert (await get_watch(catalog, number)).next_look_at <= datetime.now(UTC)
+    run_id = str(uuid4())
+    await catalog.runs.open(RunOpening(number, run_id, "local", is_look=True))
+    await catalog.listings.record(replace(listing_of(number, ids[:1]), listed_at=datetime.now(UTC)))
+    await catalog.runs.close(RunClosing(number, run_id, COMPLETED))
+    assert (await get_watch(catalog, number)).next_look_at > datetime.now(UTC)
+
+
+async def test_a_document_that_goes_before_it_is_stored_holds_nothing_up_for_longer_than_a_day(
+    catalog: Catalog, database: Database, number: str
+) -> None:
+    ids = document_ids(3)
+    await look(catalog, number, ids[:1])
+    await watch(catalog, number)
+    await look(catalog, number, ids[:2], hour=1, ending=CANCELLED, stores=False)
+    await look(catalog, number, [ids[0], ids[2]], hour=2)
+    assert await read_events(database, number) == []
+    await look(catalog, number, [ids[0], ids[2]], hour=27)
+    assert [event.type for event in await read_events(database, number)] == [
+        "process.documents_added",
+        "process.documents_unlisted",
+    ]
+    [told] = [await read_data(catalog, event, READER) for event in await read_events(database, number)][:1]
+    assert told is not None
+    assert told["document_ids"] == [ids[2]]
+
+
 async def test_a_run_that_was_killed_tells_what_it_has_listed(
     catalog: Catalog, database: Database, number: str
 ) -> None:
