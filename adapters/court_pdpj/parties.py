@@ -37,6 +37,7 @@ class PartyMerger:
     def __init__(self, secrecy_parser: SecrecyParser) -> None:
         self._secrecy_parser = secrecy_parser
         self._parties: dict[tuple[str, str, str], tuple[Party, Instance]] = {}
+        # Names of parties and lawyers, and registrations of lawyers with the bar.
         self._sealed: set[str] = set()
         self._count = 0
 
@@ -49,6 +50,7 @@ class PartyMerger:
         """
         for item in objects_of(stage.get("partes")):
             self._count += 1
+            self._add_sealed_lawyers(item)
             name = _parse_name(item)
             if name is None:
                 continue
@@ -62,8 +64,17 @@ class PartyMerger:
         """Yield the parties in the court's order."""
         for party, instance in self._parties.values():
             if fold(party.name) not in self._sealed:
-                lawyers = tuple(each for each in party.lawyers if fold(each.name or "") not in self._sealed)
+                lawyers = tuple(each for each in party.lawyers if not self._is_sealed(each))
                 yield replace(party, instance_key=instance.key, lawyers=lawyers)
+
+    def _add_sealed_lawyers(self, item: dict[str, Any]) -> None:
+        # Sealed under one party, a lawyer is sealed under all.
+        for each in objects_of(item.get("representantes")):
+            if not self._secrecy_parser.parse_stated(each).is_open:
+                self._sealed.update(word for word in (fold(_parse_name(each) or ""), _parse_oab(each)) if word)
+
+    def _is_sealed(self, lawyer: Lawyer) -> bool:
+        return fold(lawyer.name or "") in self._sealed or lawyer.oab in self._sealed
 
     def _add_party(self, item: dict[str, Any], name: str, instance: Instance) -> None:
         pole = _parse_word(item.get("polo"))

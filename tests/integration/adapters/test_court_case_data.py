@@ -214,6 +214,21 @@ def test_a_sealed_party_is_not_kept_on_any_way(key: str, mark: object) -> None:
     assert "MENOR" not in repr(listing).upper()
 
 
+@pytest.mark.parametrize(
+    "unmarked", [{"nome": "Advogada Sintetica"}, {"nome": "ADV. SINTÉTICA", "oab": "OAB/SP 123.456"}]
+)
+def test_a_lawyer_whom_one_party_seals_is_not_kept_under_another(unmarked: dict[str, Any]) -> None:
+    sealed = {"nome": "ADVOGADA SINTÉTICA", "oab": "SP123456", "sigilosa": True}
+    other = {"nome": "ADVOGADO SINTÉTICO", "oab": "SP654321"}
+    many = [{"nome": f"ADVOGADO {place}"} for place in range(MAX_LAWYERS)]
+    partes = [
+        {"nome": "UMA SINTÉTICA", "representantes": [unmarked, other]},
+        {"nome": "OUTRA SINTÉTICA", "representantes": [*many, sealed]},
+    ]
+    [one, _] = parsed(details(stage(partes=partes))).parties
+    assert [lawyer.oab for lawyer in one.lawyers] == ["SP654321"]
+
+
 def test_a_party_of_two_systems_is_kept_once_and_as_closed_as_the_stricter() -> None:
     party = {"polo": "ATIVO", "nome": "PARTE SINTÉTICA"}
     both = parsed(details(stage(partes=[party]), stage(source=46, nivelSigilo=2, partes=[party])))
