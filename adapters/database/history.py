@@ -1,4 +1,4 @@
-"""Pruning: deletes old history in short transactions, and nothing that is open or still referred to."""
+"""Pruning: deletes old history in short transactions, and nothing that is open, held or still referred to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
 from adapters.database.engine import Database, read_clock
+from adapters.database.erasure_tables import legal_holds
 from adapters.database.tables import UtcDateTime, runs
 from adapters.database.watch_tables import event_counters, events
 from adapters.database.webhook_tables import alerts, attempts, deliveries, subscriptions
@@ -155,12 +156,13 @@ async def _prune_runs(connection: AsyncConnection, after: str, before: datetime)
 
 
 async def _find_removable(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[str]:
-    """Return those of the runs that nothing refers to."""
+    """Return those of the runs that nothing refers to, and whose process is not under a legal hold."""
     later = runs.alias("later")
     removable = select(runs.c.id).where(
         runs.c.id.in_(ids),
         # Answers about a process name its latest run.
         exists().where(later.c.process_number == runs.c.process_number, later.c.started_at > runs.c.started_at),
+        ~exists().where(legal_holds.c.process_number == runs.c.process_number),
         ~exists().where(deliveries.c.run_id == runs.c.id),
         ~exists().where(subscriptions.c.run_id == runs.c.id),
         # The body of an event is made from the run when it is read.
@@ -179,7 +181,8 @@ async def _prune_accesses(connection: AsyncConnection, after: str, before: datet
         chunk = chunk.where(tuple_(*key) > _read_cursor(after, int))
     rows = (await connection.execute(chunk.order_by(*key).limit(_CHUNK_SIZE))).all()
     numbers = [row.number for row in rows]
-    deleted = await connection.execute(delete(accesses).where(accesses.c.number.in_(numbers)))
+    is_held = exists().where(legal_holds.c.process_number == accesses.c.process_number)
+    deleted = await connection.execute(delete(accesses).where(accesses.c.number.in_(numbers), ~is_held))
     return PrunedPart(deleted.rowcount, _cursor_after(rows, _CHUNK_SIZE, key))
 
 

@@ -15,6 +15,7 @@ from activities.history import HistoryActivities
 from adapters.database import Catalog, Database
 from adapters.database.access_tables import accesses
 from adapters.database.client_tables import batch_items, batches
+from adapters.database.erasure_tables import legal_holds
 from adapters.database.migrate import upgrade
 from adapters.database.tables import metadata, runs
 from adapters.database.watch_tables import events
@@ -251,6 +252,23 @@ async def test_the_trail_is_pruned_in_chunks(catalog: Catalog, database: Databas
     parts = await prune(catalog, HistoryKind.ACCESSES)
     assert [part.rows for part in parts] == [500, 500, 100]
     assert await count(database, accesses, accesses.c.process_number == number) == 1
+
+
+async def test_accesses_and_runs_of_a_held_process_stay_as_long_as_the_hold(
+    catalog: Catalog, database: Database
+) -> None:
+    held, other = fresh_number(), fresh_number()
+    hold = {"process_number": held, "placed_at": OLD, "placed_by": "local"}
+    await insert_rows(database, legal_holds, [hold])
+    await insert_rows(database, accesses, [access_row(OLD, held), access_row(OLD, other)])
+    of_runs = [run_row(number, OLD, OLD + timedelta(days=day)) for number in (held, other) for day in (0, 1)]
+    await insert_rows(database, runs, of_runs)
+    kinds = (HistoryKind.ACCESSES, HistoryKind.RUNS)
+    assert [[part.rows for part in await prune(catalog, kind)] for kind in kinds] == [[1], [1]]
+    assert await count(database, accesses, accesses.c.process_number == held) == 1
+    assert await count(database, runs, runs.c.process_number == held) == 2
+    await catalog.holds.release(held)
+    assert [[part.rows for part in await prune(catalog, kind)] for kind in kinds] == [[1], [1]]
 
 
 async def test_a_chunk_of_the_trail_begins_where_the_one_before_has_ended(
