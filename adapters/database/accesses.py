@@ -1,4 +1,4 @@
-"""The access trail: appended to and read, never changed."""
+"""The access trail: appended to and read, never changed. Nothing of an erased process is appended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Row, Select, insert, literal, select, tuple_
+from sqlalchemy import Row, Select, bindparam, exists, insert, literal, select, tuple_
 
 from adapters.database.access_tables import accesses
 from adapters.database.batching import Batcher
 from adapters.database.engine import Database
-from adapters.database.tables import UtcDateTime
+from adapters.database.tables import UtcDateTime, processes
+from adapters.database.tombstones import find_storable, is_blocked, refuse_erased
 from domain.accesses import Access, AccessFilter, AccessKind, RecordedAccess
+from domain.errors import TransactionConflict
+
+_WRITTEN = [column for column in accesses.c if not column.primary_key]
+_VALUES = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in _WRITTEN}
+# One statement: an answer waits for each round trip.
+_INSERT_UNLESS_ERASED = insert(accesses).from_select(
+    _WRITTEN,
+    select(*_VALUES.values()).where(
+        exists().where(processes.c.number == _VALUES["process_number"]), ~is_blocked(_VALUES["process_number"])
+    ),
+)
 
 
 class AccessRepository:
@@ -34,9 +46,12 @@ class AccessRepository:
 
         Raises:
             DependencyUnavailable: The database does not answer. Then nothing may be handed over.
+            ProcessErased: The process was erased since the documents were read. Nothing may be handed over either.
         """
-        if self.is_kept:
-            await self._insert(access)
+        if self.is_kept and not await self._insert(access):
+            async with self._database.reading() as connection:
+                await refuse_erased(connection, access.process_number)
+            raise TransactionConflict("database", "The process was erased a moment ago.")
 
     async def page(
         self, wanted: AccessFilter, *, before: tuple[datetime, int] | None = None, limit: int
@@ -58,7 +73,8 @@ class AccessRepository:
             rows = (await connection.execute(statement.order_by(*order).limit(limit))).all()
         return [_to_access(row) for row in rows]
 
-    async def _insert_all(self, batch: Sequence[Access]) -> Sequence[None]:
+    async def _insert_all(self, batch: Sequence[Access]) -> Sequence[bool]:
+        """Insert those accesses whose process is not erased, in one transaction. Return of each whether it was."""
         now = datetime.now(UTC)
         rows = [
             {
@@ -74,9 +90,16 @@ class AccessRepository:
             }
             for access in batch
         ]
-        async with self._database.writing(one_statement=len(rows) == 1) as connection:
-            await connection.execute(insert(accesses), rows)
-        return [None] * len(batch)
+        if len(rows) == 1:
+            values = {f"new_{name}": value for name, value in rows[0].items()}
+            async with self._database.writing(one_statement=True) as connection:
+                return [(await connection.execute(_INSERT_UNLESS_ERASED, values)).rowcount == 1]
+        async with self._database.writing() as connection:
+            known = await find_storable(connection, {access.process_number for access in batch})
+            written = [row for row in rows if row["process_number"] in known]
+            if written:
+                await connection.execute(insert(accesses), written)
+        return [access.process_number in known for access in batch]
 
 
 def _filtered(statement: Select[tuple[object, ...]], wanted: AccessFilter) -> Select[tuple[object, ...]]:

@@ -54,6 +54,7 @@ class LinkIssuer:
 
         Raises:
             DependencyUnavailable: The access could not be recorded, or there are no keys to sign with.
+            ProcessErased: The process was erased since the documents were read.
         """
         ids = tuple(document.id for document in documents if document.stored is not None)
         if not ids:
@@ -71,6 +72,7 @@ class LinkIssuer:
 
         Raises:
             DependencyUnavailable: The access could not be recorded, or there are no keys to sign with.
+            ProcessErased: The process was erased since the documents were read.
         """
         if bundle.stored is None:
             return None

@@ -54,7 +54,11 @@ class EventService:
         page = await self.catalog.events.page(client.name, after=query.after, limit=query.limit)
         bodies: list[Json] = []
         for event in page.events:
-            data = await self._read_data(event, recipient)
+            try:
+                data = await self._read_data(event, recipient)
+            except ProcessErased:
+                # Since the page was read.
+                data = None
             if data is not None:
                 head = {"number": event.number, "id": event.id}
                 bodies.append({**head, **event_body(event.type, event.created_at, data)})
@@ -103,12 +107,8 @@ class EventService:
     async def _read_bundle(self, event: ClientEvent, number: str, recipient: Recipient) -> Json | None:
         bundle_id = event.details["bundle_id"]
         document_ids = await self.catalog.bundles.list_document_ids(bundle_id)
-        try:
-            # Last: a document may be sealed at any moment.
-            bundle = await self.catalog.bundles.get(number, bundle_id)
-        except ProcessErased:
-            # Since the page was read.
-            return None
+        # Last: a document may be sealed at any moment.
+        bundle = await self.catalog.bundles.get(number, bundle_id)
         bundle, link = show_bundle(bundle, recipient.client.scopes), None
         if bundle is not None:
             link = await self.links.issue_bundle(bundle, document_ids, replace(recipient, event_id=event.id))

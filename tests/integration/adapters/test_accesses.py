@@ -16,14 +16,25 @@ from domain.accesses import Access, AccessFilter, AccessKind, Recipient, Recorde
 from domain.clients import ALL_SCOPES, Client
 from domain.documents import Document, DocumentStatus, Link
 from domain.errors import DependencyUnavailable
+from domain.run_messages import RunOpening
 from domain.secrecy import Secrecy
 from tests.support.listings import FIRST_DEGREE, document_ids, stored_object
+from tests.support.numbers import fresh_number
 from tests.support.statements import plan, statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adapters.storage.presigned_urls import LinkSigner
+
+
+@pytest.fixture
+async def number(catalog: Catalog) -> str:
+    """A process in the catalog, which no other test uses."""
+    number = fresh_number()
+    await catalog.runs.register(RunOpening(number, str(uuid4()), "desk"))
+    return number
+
 
 DESK = Recipient(Client("desk", ALL_SCOPES, "k3v9x2ab"), "a-request", "matter 14")
 

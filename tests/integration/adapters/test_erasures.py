@@ -15,11 +15,13 @@ from adapters.database import Catalog, Database
 from adapters.database.erasure_tables import ERASED_ROWS, KEPT_TABLES
 from adapters.database.tables import metadata, runs
 from adapters.database.tombstones import claim_process
+from domain.accesses import Access, AccessFilter, AccessKind, Recipient
 from domain.batch_messages import BatchItemRef
 from domain.batches import Batch, BatchItem, ItemState
+from domain.clients import ALL_SCOPES, Client
 from domain.completeness import Outcome
 from domain.erasure import Author, Erasure, ErasureState
-from domain.errors import CourtFailure, FailureCode, ProcessErased, ProcessHeld
+from domain.errors import CourtFailure, FailureCode, ProcessErased, ProcessHeld, TransactionConflict
 from domain.listings import ListedMovement, Party, RelatedProcess
 from domain.run_messages import RunClosing, RunEnding, RunOpening
 from tests.support.listings import FIRST_DEGREE, document_ids, listing_of, stored_object
@@ -28,6 +30,7 @@ from tests.support.process_traces import find_in_tables
 
 AUTHOR = Author("office", "k3x9p2ab")
 OTHER = Author("operator")
+READER = Recipient(Client("desk", ALL_SCOPES))
 
 
 def opening_of(number: str) -> RunOpening:
@@ -135,6 +138,7 @@ async def test_nothing_of_an_erased_process_is_stored_or_read(catalog: Catalog, 
             catalog.listings.record(listing_of(number, [document_id], hour=1)),
             catalog.documents.mark_available(number, document_id, stored),
             catalog.holds.place(number, OTHER, None),
+            catalog.accesses.record(Access(READER, number, AccessKind.LINK, (document_id,))),
             catalog.processes.get(number),
             catalog.documents.get(number, document_id),
         ):
@@ -166,6 +170,22 @@ async def test_nothing_of_an_erased_process_is_stored_or_read(catalog: Catalog, 
     assert await catalog.erasures.allow_again(number, AUTHOR) == allowed
     await catalog.runs.register(opening_of(number))
     assert (await request(catalog, number)).id > erasure.id
+
+
+async def test_answers_that_an_erasure_overtakes_hand_nothing_over(catalog: Catalog) -> None:
+    erased, expired, kept = fresh_number(), fresh_number(), fresh_number()
+    for number in (erased, expired, kept):
+        await catalog.listings.record(listing_of(number, document_ids(1)))
+    await erase(catalog, erased)
+    # What retention has erased is not blocked, and no longer in the catalog.
+    await erase(catalog, expired)
+    await catalog.erasures.allow_again(expired, OTHER)
+    of_each = [Access(READER, number, AccessKind.LINK, ("a",)) for number in (erased, expired, kept)]
+    # Together, they are one transaction.
+    answers = await asyncio.gather(*(catalog.accesses.record(access) for access in of_each), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ProcessErased, TransactionConflict, type(None)]
+    trails = [await catalog.accesses.page(AccessFilter(each.process_number), limit=10) for each in of_each]
+    assert [len(trail) for trail in trails] == [0, 0, 1]
 
 
 async def test_an_object_of_a_process_without_rows_is_refused(catalog: Catalog, number: str) -> None:

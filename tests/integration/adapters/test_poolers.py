@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from adapters.database.migrate import upgrade
 from domain.accesses import Access, AccessKind, Recipient
 from domain.clients import ALL_SCOPES, Client
 from domain.errors import ConfigurationError
+from domain.run_messages import RunOpening
 from tests.support.listings import document_ids, listing_of
 from tests.support.numbers import fresh_number
 from tests.support.pgbouncer import running_pgbouncer
@@ -50,12 +52,13 @@ async def test_concurrent_transactions_share_few_server_connections(pooled_url: 
 
 async def test_an_access_has_a_transaction_behind_a_pooler(pooled_url: str) -> None:
     # Without one, its statement may be prepared at one server and executed at another.
-    database, sent = Database(pooled_url, pool_size=1), list[str]()
+    database, sent, number = Database(pooled_url, pool_size=1), list[str](), fresh_number()
+    await Catalog(database).runs.register(RunOpening(number, str(uuid4()), "desk"))
     async with database.writing() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
         driver.add_query_logger(lambda logged: sent.append(logged.query))
-    access = Access(Recipient(Client("desk", ALL_SCOPES)), fresh_number(), AccessKind.LINK, ("a",))
+    access = Access(Recipient(Client("desk", ALL_SCOPES)), number, AccessKind.LINK, ("a",))
     await Catalog(database).accesses.record(access)
     await database.close()
     assert sent.count("COMMIT;") == 1

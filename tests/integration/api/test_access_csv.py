@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -16,6 +17,7 @@ from api.schemas.accesses import AccessesQuery
 from api.services.accesses import AccessService
 from domain.accesses import Access, AccessKind, Recipient
 from domain.clients import ALL_SCOPES, Client
+from domain.run_messages import RunOpening
 from tests.support.listings import document_ids
 from tests.support.numbers import fresh_number
 
@@ -34,8 +36,9 @@ async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
 
 async def record(catalog: Catalog, ids: tuple[str, ...], purpose: str | None = None) -> None:
     """Record an access."""
-    recipient = Recipient(Client("desk", ALL_SCOPES), "a-request", purpose)
-    await catalog.accesses.record(Access(recipient, fresh_number(), AccessKind.ARCHIVE, ids))
+    number, recipient = fresh_number(), Recipient(Client("desk", ALL_SCOPES), "a-request", purpose)
+    await catalog.runs.register(RunOpening(number, str(uuid4()), "desk"))
+    await catalog.accesses.record(Access(recipient, number, AccessKind.ARCHIVE, ids))
 
 
 async def test_large_processes_are_sent_in_small_pieces_and_nothing_is_missing(catalog: Catalog) -> None:
