@@ -313,10 +313,12 @@ async def test_excerpt_of_any_bytes_can_be_stored() -> None:
     assert reply.excerpt.encode()
 
 
-async def test_silent_receivers_do_not_delay_other_events() -> None:
+async def test_silent_receivers_do_not_delay_other_events(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never_answer(_: ReceivedRequest, __: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
+    # The dead ones are not given up before the other has answered.
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 100.0)
     async with scripted(never_answer) as dead, scripted(always(answer(204))) as receiver, open_sender() as sender:
 
         async def send_to(url: str) -> Reply:
@@ -328,7 +330,7 @@ async def test_silent_receivers_do_not_delay_other_events() -> None:
             return len(dead.requests) == len(waiting)
 
         await eventually(all_requests_arrived, "every dead receiver has its request")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert (await send_to(receiver.origin)).status_code == 204
         assert not any(task.done() for task in waiting)
         for task in waiting:
