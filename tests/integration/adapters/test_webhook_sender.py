@@ -257,15 +257,14 @@ async def test_status_counts_if_the_body_is_endless_and_slow(
 async def test_status_counts_if_the_total_timeout_ends_while_reading_the_body(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def answer_late(_: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.4)
+    async def answer_in_part(_: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
         await writer.drain()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 0.8)
-    monkeypatch.setattr("adapters.webhooks.sender._EXCERPT_SECONDS", 0.6)
-    async with scripted(answer_late) as receiver:
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 1.5)
+    monkeypatch.setattr("adapters.webhooks.sender._EXCERPT_SECONDS", 2.0)
+    async with scripted(answer_in_part) as receiver:
         assert await send(receiver.origin) == Reply(200, "")
 
 

@@ -19,6 +19,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from adapters.database import Catalog, Database
 from adapters.database.migrate import upgrade
+from adapters.temporal import errors, run_client
 from adapters.temporal.run_client import RunClient
 from adapters.webhooks import AddressGuard
 from api.services.downloads import DownloadDecision, DownloadService
@@ -44,6 +45,13 @@ async def temporal() -> AsyncIterator[Client]:
     )
     async with environment:
         yield environment.client
+
+
+@pytest.fixture(autouse=True)
+def patient_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for Temporal longer than the API has its clients wait: a loaded machine may need it."""
+    monkeypatch.setattr(errors, "TOTAL_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(run_client, "CALL_TIMEOUT", timedelta(seconds=60))
 
 
 @pytest.fixture
