@@ -219,7 +219,8 @@ async def list_patiently(simulator: SimulatedCourt, number: str) -> tuple[Docume
 async def test_a_stalled_body_is_given_up(simulator: SimulatedCourt, number: str) -> None:
     await simulator.create_process(number, documents=1)
     source, token = await list_patiently(simulator, number)
-    async with open_client(simulator.origin, token=token, stall_seconds=0.1) as court:
+    # Enough for the search that then shows that the court works.
+    async with open_client(simulator.origin, token=token, stall_seconds=1) as court:
         await simulator.inject_fault("slow", number=number, documents=[0], delay_seconds=5)
         async with asyncio.timeout(4):
             with pytest.raises(DocumentFailure) as failed:
