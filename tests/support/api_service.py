@@ -78,7 +78,7 @@ async def _running_api(folder: Path, variables: dict[str, str]) -> AsyncIterator
                 except httpx2.TransportError:
                     return False
 
-            await eventually(answers, "the API answers")
+            await eventually(answers, "the API answers", seconds=90)
         yield api
     finally:
         if process.returncode is None:

@@ -55,7 +55,7 @@ class AttackImpact:
     slowest_seconds: float = 0.0
 
 
-async def send_and_read_all(port: int, sent: bytes, *, seconds: float = 10.0) -> bytes:
+async def send_and_read_all(port: int, sent: bytes, *, seconds: float = 30.0) -> bytes:
     """Send bytes over a new connection, and return everything that comes back until it is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""

@@ -19,7 +19,7 @@ from domain.storage import StorageAddress
 _BUCKET = "autos-tests"
 # The store also accepts the bucket in the host's name: bucket.s3.test.
 DOMAIN = "s3.test"
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 
 
 @contextmanager

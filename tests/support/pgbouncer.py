@@ -18,7 +18,7 @@ import pytest
 from adapters.database.urls import engine_arguments
 from tests.support.ports import bound_socket
 
-_DEADLINE_SECONDS = 10
+_DEADLINE_SECONDS = 60
 
 
 @contextmanager

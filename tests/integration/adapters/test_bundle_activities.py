@@ -37,6 +37,7 @@ from domain.errors import BundleFailureCode, FailureCode
 from domain.filenames import file_extension
 from domain.storage import StorageAddress
 from tests.support.bundle_pieces import read_pages
+from tests.support.conditions import eventually
 from tests.support.listings import document_ids, listing_of
 
 if TYPE_CHECKING:
@@ -356,18 +357,38 @@ async def test_what_a_killed_attempt_has_stored_goes_with_the_next(builds: Build
     assert await uploads(builds, number) == []
 
 
-async def test_a_build_that_is_cut_off_leaves_no_folder_and_no_upload(builds: Builds, number: str) -> None:
+class EndlessStore(BundleStore):
+    """A store that an upload reaches whole, but for its end."""
+
+    async def write(self, key: str, chunks: AsyncIterable[bytes], media_type: str) -> StoredObject:
+        """Store bytes that do not end."""
+        return await super().write(key, _without_an_end(chunks), media_type)
+
+
+async def _without_an_end(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk
+    await asyncio.Event().wait()
+
+
+async def test_a_build_that_is_cut_off_leaves_no_folder_and_no_upload(
+    builds: Builds, store: ObjectStore, s3: StorageAddress, number: str
+) -> None:
     large = {str(place): (pdf_bytes(place) + bytes(4_000_000), "application/pdf", None) for place in range(1, 9)}
-    request = await builds.create_bundle(number, large, BundleFormat.ZIP)
-    environment = ActivityEnvironment()
-    building = asyncio.ensure_future(environment.run(builds.activities.assemble_bundle, request))
-    async with asyncio.timeout(30):
-        # Nobody tells that an upload has begun.
-        while not (await uploads(builds, number)) and not building.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-    environment.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await building
+    request, environment = await builds.create_bundle(number, large, BundleFormat.ZIP), ActivityEnvironment()
+    async with AsyncExitStack() as stack:
+        bundles = await EndlessStore.open(stack, s3)
+        activities = BundleActivities(
+            *(builds.catalog, store, bundles, PieceSource(store, bundles, convert)),
+            *(StoreCircuitBreaker(builds.catalog.store_circuit, store), ScratchDisk(builds.scratch)),
+            build_pdf=build_pdf,
+            build_zip=ZipBundle,
+        )
+        building = asyncio.ensure_future(environment.run(activities.assemble_bundle, request))
+        await eventually(lambda: uploads(builds, number), "an upload has begun")
+        environment.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await building
     assert list(builds.scratch.glob("bundle-*")) == []
     assert await uploads(builds, number) == []
     assert await builds.list_keys(number) == []

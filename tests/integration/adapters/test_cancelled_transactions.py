@@ -23,7 +23,7 @@ SLOW_SELECT = text(
 
 def assert_is_writable(path: Path) -> None:
     """Fail if somebody holds the write lock."""
-    with closing(sqlite3.connect(path, timeout=0.5, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
 

@@ -102,22 +102,22 @@ async def test_revoking_again_keeps_the_first_time(clients: ClientRepository) ->
 
 
 async def test_a_key_expires_by_itself(clients: ClientRepository) -> None:
-    created = await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(hours=1))
+    created = await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(days=1))
     found = await clients.find_key(created.record.id)
 
     assert found is not None
-    assert found.expires_at == NOW + timedelta(hours=1)
+    assert found.expires_at == NOW + timedelta(days=1)
     assert found.verify(created.text, NOW) is not None
     with pytest.raises(KeyExpired):
-        found.verify(created.text, NOW + timedelta(hours=1))
+        found.verify(created.text, NOW + timedelta(days=1))
     # Whoever does not have the whole key is not told that it has expired.
-    assert found.verify("another key", NOW + timedelta(hours=1)) is None
+    assert found.verify("another key", NOW + timedelta(days=1)) is None
     with pytest.raises(InvalidInput, match="in the future"):
         await clients.add_key("desk", USUAL, None, expires_at=NOW - timedelta(seconds=1))
 
 
 async def test_an_expired_key_is_not_usable(database: Database, clients: ClientRepository) -> None:
-    await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(hours=1))
+    await clients.add_key("desk", USUAL, None, expires_at=NOW + timedelta(days=1))
     assert await clients.has_usable_key()
     async with database.writing() as connection:
         await connection.execute(update(api_keys).values(expires_at=NOW - timedelta(seconds=1)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -18,6 +19,7 @@ from adapters.database.court_rate_limit import HORIZON_SECONDS, CourtRateLimitRe
 from adapters.database.deployment_tables import court_pace
 from domain.errors import DependencyUnavailable, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
+from tests.support.conditions import eventually
 from tests.support.court_tokens import FixedTokens
 from tests.support.numbers import fresh_number
 from tests.support.simulators import SimulatedCourt
@@ -80,7 +82,12 @@ async def test_slots_are_by_the_databases_clock(slots: CourtRateLimitRepository,
     before = time.time()
     assert await slots.reserve(1, interval=0.5) == 0
     assert before - 0.1 <= await next_slot(database) - 0.5 <= time.time() + 0.1
-    assert await slots.reserve(1, interval=0.5) == pytest.approx(0.5, abs=0.2)
+    due = await next_slot(database)
+    before = time.time()
+    wait = await slots.reserve(1, interval=0.5)
+    assert wait is not None
+    # A slow test may get there after the slot.
+    assert max(due - time.time(), 0) - 0.1 <= wait <= max(due - before, 0) + 0.1
 
 
 async def test_nothing_is_reserved_beyond_the_horizon(slots: CourtRateLimitRepository, database: Database) -> None:
@@ -97,8 +104,9 @@ async def test_a_clock_that_is_set_back_does_not_stop_requests(
     await slots.reserve(1, interval=0.1)
     async with database.writing() as connection:
         await connection.execute(update(court_pace).values(next_slot=time.time() + HOUR))
+    before = time.time()
     assert await slots.reserve(1, interval=0.1) == 0
-    assert await next_slot(database) == pytest.approx(time.time() + 0.1, abs=1)
+    assert before - 0.1 <= await next_slot(database) - 0.1 <= time.time() + 0.1
 
 
 async def test_requests_are_spaced_although_they_come_at_once(slots: CourtRateLimitRepository) -> None:
@@ -109,8 +117,10 @@ async def test_requests_are_spaced_although_they_come_at_once(slots: CourtRateLi
         await rate_limiter.acquire()
         times.append(time.monotonic())
 
+    began = time.monotonic()
     await asyncio.gather(*(request() for _ in range(12)))
-    assert times[-1] - times[0] >= 11 / RATE
+    # None is sent before its slot. The first may be sent late, so the time since then says nothing.
+    assert all(at - began >= place / RATE for place, at in enumerate(times))
     assert all(earlier <= later for earlier, later in pairwise(times))
 
 
@@ -123,17 +133,25 @@ async def test_a_high_rate_costs_few_transactions(slots: CourtRateLimitRepositor
 
 
 async def test_requests_that_begin_together_again_and_again_do_not_wait_for_the_database(
-    slots: CourtRateLimitRepository, database: Database
+    slots: CourtRateLimitRepository, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Put on by hand: a slow machine would let the slots pass that are reserved in advance.
+    now = time.monotonic()
+    monkeypatch.setattr("activities.court_rate_limiter.time", SimpleNamespace(monotonic=lambda: now))
     rate_limiter = CourtRateLimiter(slots, 2000, no_operators_rate)
     waits: list[int] = []
+
+    async def nothing_is_being_reserved() -> bool:
+        return rate_limiter._in_advance is None or rate_limiter._in_advance.done()
+
     for _ in range(4):
         before = database.transactions
         await rate_limiter.acquire()
         waits.append(database.transactions - before)
         await asyncio.gather(*(rate_limiter.acquire() for _ in range(15)))
+        await eventually(nothing_is_being_reserved, "what is reserved in advance")
         # A court that answers all of them after this time.
-        await asyncio.sleep(0.3)
+        now += 0.3
     await rate_limiter.close()
     # The first two find nothing that was reserved for them.
     assert waits[2:] == [0, 0]
@@ -155,8 +173,10 @@ async def test_missed_slots_are_not_made_up_for_in_a_burst(slots: CourtRateLimit
     rate_limiter = CourtRateLimiter(slots, 200, no_operators_rate)
     await acquire_one_after_another(rate_limiter, 30)
     time.sleep(1)  # noqa: ASYNC251 - Blocks the whole worker, as when its machine is frozen.
+    began = time.monotonic()
     times = await acquire_one_after_another(rate_limiter, 11)
-    assert times[-1] - times[0] >= 10 / 200
+    # The first may be sent late.
+    assert all(at - began >= place / 200 for place, at in enumerate(times))
 
 
 async def test_a_cancelled_waiter_does_not_delay_others(slots: CourtRateLimitRepository) -> None:
@@ -166,7 +186,7 @@ async def test_a_cancelled_waiter_does_not_delay_others(slots: CourtRateLimitRep
     await asyncio.sleep(0.05)
     for each in waiting[:3]:
         each.cancel()
-    async with asyncio.timeout(HORIZON_SECONDS):
+    async with asyncio.timeout(30):
         await waiting[3]
 
 
@@ -185,7 +205,8 @@ async def test_the_operator_sets_another_rate_or_stops_all(
     with pytest.raises(DependencyUnavailable, match="stopped all requests"):
         await rate_limiter.acquire()
     rates.append(200.0)
-    async with asyncio.timeout(2):
+    # At the configured rate, they would take 40 seconds.
+    async with asyncio.timeout(20):
         await rate_limiter.acquire()
         # Temporal is unavailable: the rate stays the same.
         rates.append(DependencyUnavailable("temporal", "Temporal does not answer."))
@@ -212,7 +233,6 @@ async def test_health_checks_of_two_workers_keep_the_rate_too(
     slots: CourtRateLimitRepository, database_url: str, simulator: SimulatedCourt
 ) -> None:
     token = await simulator.create_token()
-    await simulator.inject_fault("broken_details")
 
     async def work(repository: CourtRateLimitRepository) -> None:
         rate_limiter = CourtRateLimiter(repository, RATE, no_operators_rate)
@@ -232,6 +252,9 @@ async def test_health_checks_of_two_workers_keep_the_rate_too(
             assert failure.code is FailureCode.LISTING_UNAVAILABLE
 
     async with another_worker(database_url) as others:
+        # Arrivals are timed from here: the first may be late, so the time since then says nothing.
+        await simulator.reset()
+        await simulator.inject_fault("broken_details")
         await asyncio.gather(work(slots), work(others))
 
     counted = await simulator.get_stats()
@@ -240,4 +263,4 @@ async def test_health_checks_of_two_workers_keep_the_rate_too(
     assert searches >= 50
     # The requests of a second, plus those of the quarter of a second by which requests may be late.
     assert counted["max_per_second"] <= 1.4 * RATE
-    assert len(arrivals) / (arrivals[-1] - arrivals[0]) <= RATE
+    assert len(arrivals) / arrivals[-1] <= RATE

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from adapters.court_pdpj import PdpjClient
+from domain.documents import DocumentSource
 from domain.errors import ConfigurationError, CourtError, CourtFailure, DocumentFailure, FailureCode, ProcessFailure
 from domain.process_number import ProcessNumber
 from tests.support.court_rate_limiters import CountingRateLimiter
@@ -207,10 +208,19 @@ async def test_a_response_is_accepted_if_it_has_all_bytes(reply: bytes, *, taken
             assert refused.value.code is FailureCode.SOURCE_UNAVAILABLE
 
 
+async def list_patiently(simulator: SimulatedCourt, number: str) -> tuple[DocumentSource, str]:
+    """Return a process's only document, and the token that it was listed with, whatever time the listing takes."""
+    token = await simulator.create_token()
+    async with open_client(simulator.origin, token=token) as court:
+        [source] = await sources(court, number)
+    return source, token
+
+
 async def test_a_stalled_body_is_given_up(simulator: SimulatedCourt, number: str) -> None:
     await simulator.create_process(number, documents=1)
-    async with open_client(simulator.origin, token=await simulator.create_token(), stall_seconds=0.1) as court:
-        [source] = await sources(court, number)
+    source, token = await list_patiently(simulator, number)
+    # Enough for the search that then shows that the court works.
+    async with open_client(simulator.origin, token=token, stall_seconds=1) as court:
         await simulator.inject_fault("slow", number=number, documents=[0], delay_seconds=5)
         async with asyncio.timeout(4):
             with pytest.raises(DocumentFailure) as failed:
@@ -220,24 +230,26 @@ async def test_a_stalled_body_is_given_up(simulator: SimulatedCourt, number: str
 
 async def test_a_slow_body_is_not_a_stall(simulator: SimulatedCourt, number: str) -> None:
     await simulator.create_process(number, documents=1)
-    async with open_client(simulator.origin, token=await simulator.create_token(), stall_seconds=0.3) as court:
-        [source] = await sources(court, number)
-        await simulator.inject_fault("slow", number=number, documents=[0], delay_seconds=0.05)
+    source, token = await list_patiently(simulator, number)
+    # All of it takes longer than a stall, by its seven pauses.
+    async with open_client(simulator.origin, token=token, stall_seconds=1.5) as court:
+        await simulator.inject_fault("slow", number=number, documents=[0], delay_seconds=0.25)
         assert (await fetched(court, source)).size_bytes == source.offers[0].size_bytes
 
 
 async def test_a_first_byte_may_take_longer_than_a_stall(simulator: SimulatedCourt, number: str) -> None:
     await simulator.create_process(number, documents=1)
-    async with open_client(simulator.origin, token=await simulator.create_token(), stall_seconds=0.1) as court:
-        await simulator.set_latency(0.3)
+    async with open_client(simulator.origin, token=await simulator.create_token(), stall_seconds=0.8) as court:
+        await simulator.set_latency(1)
         [source] = await sources(court, number)
         assert (await fetched(court, source)).size_bytes == source.offers[0].size_bytes
 
 
 async def test_a_response_that_does_not_begin_is_given_up(simulator: SimulatedCourt, number: str) -> None:
     await simulator.create_process(number, documents=1)
-    async with open_client(simulator.origin, token=await simulator.create_token(), answer_seconds=0.3) as court:
-        [source] = await sources(court, number)
+    source, token = await list_patiently(simulator, number)
+    # Enough for the search that then shows that the court works.
+    async with open_client(simulator.origin, token=token, answer_seconds=1.5) as court:
         await simulator.inject_fault("gateway_timeout", number=number, documents=[0], delay_seconds=5)
         async with asyncio.timeout(4):
             with pytest.raises(DocumentFailure) as failed:

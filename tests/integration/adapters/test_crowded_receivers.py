@@ -30,7 +30,8 @@ MAX_REQUESTS = 20
 
 @pytest.fixture(autouse=True)
 def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lower the limit of concurrent requests to what a test can wait for."""
+    """Lower the limit of concurrent requests to what a test can wait for, and give none of them up meanwhile."""
+    monkeypatch.setattr("adapters.webhooks.sender._TOTAL_TIMEOUT_SECONDS", 100.0)
     monkeypatch.setattr(sending_webhooks, "_MAX_REQUESTS_PER_HOST", MAX_REQUESTS)
 
 

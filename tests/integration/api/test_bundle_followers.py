@@ -153,8 +153,8 @@ async def test_a_seal_ends_the_streams_of_those_who_may_not_see_it_and_no_others
         await building.seal()
         await building.catalog.bundles.record_progress(building.selection.id, BundleProgress(1, 0, 1_000))
 
-        assert await asyncio.wait_for(anext(public, None), 5) is None
-        states = [await asyncio.wait_for(anext(whole), 5)]
+        assert await asyncio.wait_for(anext(public, None), 30) is None
+        states = [await asyncio.wait_for(anext(whole), 30)]
         assert "justice_secret" in states[-1].body
         with pytest.raises(Problem) as refused:
             async with broadcaster.subscribe(building.followed_by(DESK)) as late:
@@ -162,7 +162,7 @@ async def test_a_seal_ends_the_streams_of_those_who_may_not_see_it_and_no_others
         assert refused.value.code is ProblemCode.SEALED
         await building.record_ready()
         while not states[-1].ended:
-            states.append(await asyncio.wait_for(anext(whole), 5))
+            states.append(await asyncio.wait_for(anext(whole), 30))
     assert '"state":"ready"' in states[-1].body
     assert '"download_url":null' in states[-1].body
     await broadcaster.aclose()
@@ -173,7 +173,7 @@ async def test_a_deleted_bundle_ends_its_streams(building: Building) -> None:
     async with broadcaster.subscribe(building.followed_by(DESK)) as subscription:
         await anext(subscription)
         await building.catalog.bundles.delete(building.selection.id)
-        assert await asyncio.wait_for(anext(subscription, None), 5) is None
+        assert await asyncio.wait_for(anext(subscription, None), 30) is None
     await broadcaster.aclose()
 
 

@@ -180,7 +180,7 @@ async def test_whoever_waits_for_a_process_that_vanishes_is_not_given_its_last_s
 
     await eventually(read_twice, "two reads")
     presenter.state = None
-    assert await asyncio.wait_for(waiting, 5) is None
+    assert await asyncio.wait_for(waiting, 30) is None
 
 
 async def test_unknown_process_raises_a_problem(
@@ -198,7 +198,12 @@ async def test_unknown_process_raises_a_problem(
 
 async def test_close_ends_all_subscriptions(presenter: ScriptedPresenter, broadcaster: StatusBroadcaster) -> None:
     subscriber = asyncio.create_task(collect_snapshots(broadcaster, presenter))
-    await asyncio.sleep(3 * POLL_SECONDS)
+
+    async def read_twice() -> bool:
+        # By the second reading, the subscriber has the first.
+        return presenter.reads >= 2
+
+    await eventually(read_twice, "two reads")
     broadcaster.close()
     assert [snapshot.ended for snapshot in await subscriber] == [False]
     assert await collect_snapshots(broadcaster, presenter) == []
@@ -214,7 +219,7 @@ async def test_wait_until_ended_returns_at_the_end_or_the_timeout(
     waiting = asyncio.create_task(broadcaster.wait_until_ended(presenter.process, 60))
     await asyncio.sleep(0)
     presenter.state = "failed"
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 30)
 
 
 async def test_cancelled_wait_removes_its_subscription_and_stops_the_poller(

@@ -238,7 +238,7 @@ def test_document_with_a_refused_link_fails_with_the_api_code(ended_process: Scr
 def test_four_downloads_run_at_once_and_interruption_leaves_no_partial_files(
     script: Script, tmp_path: Path
 ) -> None:
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=60)
     documents = [document_body(number, b"x" * 2_000_000) for number in range(1, 9)]
     _serve_documents(script, documents)
     script.on(f"GET /processes/{NUMBER}/documents", json_answer(page_body(documents)))

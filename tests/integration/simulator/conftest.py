@@ -41,7 +41,7 @@ async def court(origin: str, control: httpx2.AsyncClient) -> AsyncIterator[httpx
         headers={"Authorization": f"Bearer {token}"},
         trust_env=False,
         verify=False,
-        timeout=5,
+        timeout=30,
     ) as client:
         yield client
 
