@@ -149,6 +149,7 @@ async def test_the_timeline_is_read_to_its_end_without_scripts_on_a_phone(
         page = visitor.page
         await visitor.open(f"/ui/processes/{number}")
         await page.get_by_role("link", name="Timeline").click()
+        await page.wait_for_url("**view=timeline")  # And until all of it has come.
         await expect(page.get_by_role("link", name="Timeline")).to_have_attribute("aria-current", "page")
         ids, days = [], []
         while True:
@@ -157,7 +158,9 @@ async def test_the_timeline_is_read_to_its_end_without_scripts_on_a_phone(
             assert not await visitor.scrolls_sideways()
             if not await page.locator("#next-page").count():
                 break
+            cursor = await page.locator("#next-page").get_attribute("href")
             await page.get_by_role("link", name="Earlier").click()
+            await page.wait_for_url(lambda url, page_after=cursor: url == f"{base}{page_after}")
             await expect(page.get_by_role("link", name="Back to the latest")).to_be_visible()
         assert ids == [
             f"entry-{entry['movement']['key'] if entry['movement'] else entry['document']['id']}"

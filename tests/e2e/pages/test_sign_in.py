@@ -24,6 +24,7 @@ async def test_signing_in_with_a_key_and_signing_out(
         page, context = visitor.page, visitor.context
         await visitor.open(path)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        await expect(page.locator("#key")).to_be_focused()
         await page.keyboard.type(OPERATORS_KEY)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**{path}")
