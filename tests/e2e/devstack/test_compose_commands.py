@@ -33,6 +33,9 @@ from tests.support.paths import ROOT
 from tests.support.postgres import running_postgres
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
+# It starts eight services and runs a dozen commands.
+pytestmark = pytest.mark.timeout(240)
+
 BIN = Path(sys.executable).parent
 
 
@@ -79,7 +82,7 @@ class NativeServices:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None
         return process.returncode, output.decode()
 
@@ -99,7 +102,7 @@ class NativeServices:
                 code, _ = await self.run(self.health_command(name), environment)
                 return code == 0
 
-            await eventually(is_healthy, f"{name} is healthy")
+            await eventually(is_healthy, f"{name} is healthy", seconds=60)
             yield
             process.terminate()
             grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))

@@ -121,7 +121,7 @@ def send_bytes(port: int, content: bytes, context: ssl.SSLContext | None = None)
     """Return a port's answer to these bytes, over TLS if there is a context. Empty if the connection is refused."""
     try:
         with ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection((LOOPBACK, port), timeout=5))
+            connection = stack.enter_context(socket.create_connection((LOOPBACK, port), timeout=30))
             if context is not None:
                 connection = stack.enter_context(context.wrap_socket(connection))
             connection.sendall(content)
