@@ -72,7 +72,7 @@ class Deployment:
         variables = self.variables | {"AUTOS_DATABASE_URL": database_url} | more
         async with (
             running_stack(folder, **variables) as stack,
-            httpx2.AsyncClient(base_url=self.court.origin, trust_env=False) as court,
+            httpx2.AsyncClient(base_url=self.court.origin, trust_env=False, timeout=60) as court,
         ):
             stack.simulator = court
             if not self.client_key:
@@ -278,7 +278,7 @@ async def let_an_hour_pass(url: str, deployment: Deployment) -> None:
 async def read_documents(body: dict[str, Any], objects: dict[str, bytes]) -> int:
     """Open the link of each document, and check its bytes. Returns how many of them the copied bucket had."""
     copied = {hashlib.sha256(content).hexdigest() for content in objects.values()}
-    async with httpx2.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as reader:
         for document in body["documents"]:
             content = (await reader.get(document["download_url"])).raise_for_status().content
             assert hashlib.sha256(content).hexdigest() == document["sha256"]

@@ -199,7 +199,7 @@ async def test_the_commands_download_a_process_on_postgres(tmp_path: Path, monke
         socket = await set_up_postgres(superuser_url, services["postgres"])
         await stack.enter_async_context(running_services(tmp_path, environment, services))
         court = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=environment.simulator_url, trust_env=False)
+            httpx2.AsyncClient(base_url=environment.simulator_url, trust_env=False, timeout=60)
         )
         token = (await court.post("/_simulator/token")).json()["token"]
         number = fresh_number()
@@ -303,7 +303,7 @@ async def check_download(api: httpx2.AsyncClient, number: str, token: str, *, pu
     assert (status["status"], status["available_documents"], status["total_documents"]) == ("completed", 5, 5)
     body = (await api.get(path)).json()
     assert [document["status"] for document in body["documents"]] == ["available"] * 5
-    async with httpx2.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as reader:
         for document in body["documents"]:
             assert document["download_url"].startswith(public_s3)
             content = (await reader.get(document["download_url"])).raise_for_status().content

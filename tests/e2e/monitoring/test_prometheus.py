@@ -114,6 +114,7 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
             'autos_runs_open{phase="waiting_for_court"} == 1 and on () autos_court_answering == 0'
         ),
         "the outage is seen",
+        seconds=60,
     )
     await stack.end_fault(outage)
     await stack.recover_court()
@@ -139,7 +140,7 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
         return not empty
 
     with suppress(AssertionError):
-        await eventually(all_show_data, "all panels show data")
+        await eventually(all_show_data, "all panels show data", seconds=90)
     assert empty == []
     if folder := os.environ.get("AUTOS_PANEL_PICTURES"):
         await draw_panels(str(prometheus.http.base_url), expressions, Path(folder))
@@ -258,7 +259,7 @@ async def test_alert_of_a_store_that_takes_no_writes(measured_stack: RunningStac
     await stack.create_process(number, 2, size_bytes=2_000)
     with dead_service(stack, "s3", signal.SIGKILL):
         await stack.request_download(number)
-        await stack.wait_until_phase(number, "waiting_for_store")
+        await stack.wait_until_phase(number, "waiting_for_store", seconds=60)
         await eventually(lambda: prometheus.query("autos_store_answering == 0"), "the store's circuit is open")
         await wait_for_review(stack, prometheus, "AutosStoreUnavailable", raised=True)
     await wait_for_review(stack, prometheus, "AutosStoreUnavailable", raised=False)

@@ -206,6 +206,12 @@ async def test_a_client_reads_two_archives_at_a_time(stack: RunningStack, client
         assert (third.status_code, third.headers["retry-after"]) == (429, "30")
         assert "Too many requests" in third.text
 
+    async def has_a_place() -> bool:
+        return (await client.get(address_of(number))).status_code == 200
+
+    # The API notices a moment later that they have left. The next test needs a place too.
+    await eventually(has_a_place, "a place again")
+
 
 async def test_the_button_saves_the_archive(stack: RunningStack, browser: Browser, tmp_path: Path) -> None:
     number = await stack.create_ended_run(3)

@@ -216,7 +216,7 @@ async def test_the_pages_work_without_javascript(shared_stack: RunningStack, bro
     ],
 )
 async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: str, expected: str) -> None:
-    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}) as client:
+    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}, timeout=60) as client:
         answer = await client.post("/ui/processes", data={"number": entered})
     assert answer.status_code == 422
     assert expected in answer.text
@@ -227,7 +227,7 @@ async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: 
 async def test_a_cross_site_form_is_refused(shared_stack: RunningStack, base: str) -> None:
     number = fresh_number()
     for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "same-site"}, {}):
-        async with httpx2.AsyncClient(base_url=base) as client:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as client:
             answer = await client.post("/ui/processes", data={"number": number}, headers=headers)
         assert answer.status_code == 403
         assert "text/html" in answer.headers["content-type"]
