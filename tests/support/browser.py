@@ -11,7 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+
+# How long actions and expectations wait. The default of the latter is five seconds, and two cores are shared.
+_PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
@@ -82,7 +86,7 @@ async def visiting(browser: Browser, base: str, *, locale: str = "en-US", **devi
     context = await browser.new_context(locale=locale, **device)
     try:
         page = await context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(_PATIENCE_MS)
         visitor = Visitor(base, context, page)
         visitor.start_recording()
         yield visitor

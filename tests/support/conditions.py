@@ -35,7 +35,7 @@ async def eventually(
         pause = min(1.2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def eventually_sync(check: Callable[[], bool], what: str, *, seconds: float = 10.0) -> None:
+def eventually_sync(check: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
     """Call `check` until it returns true, without an event loop."""
     deadline = time.monotonic() + seconds
     while not check():

@@ -72,7 +72,7 @@ class OtlpCollector:
             spans = self.trace(trace_id)
             return spans if {span.name for span in spans} >= set(names) else None
 
-        return await eventually(arrived, f"spans {', '.join(names)}", seconds=30)
+        return await eventually(arrived, f"spans {', '.join(names)}", seconds=60)
 
 
 def _read_spans(request: ExportTraceServiceRequest) -> Iterator[CollectedSpan]:

@@ -22,7 +22,7 @@ from tests.support.paths import ROOT
 from tests.support.ports import bound_socket
 
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
-_STOP_SECONDS = 10
+_STOP_SECONDS = 60
 
 
 def find_program(name: str) -> str:
@@ -123,7 +123,7 @@ async def running_prometheus(
             stderr=log,
         )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://{address}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://{address}", timeout=30) as http:
 
             async def is_ready() -> bool:
                 assert running.returncode is None, (folder / "log").read_text()

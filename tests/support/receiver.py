@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Receiver:
     Attributes:
         received: the events that were answered with 204.
         planned_failures: by path, the statuses to answer with before the first 204.
+        held: the paths whose events wait for their 204 until a test removes the path.
         rejected: the events that were answered with a planned failure.
     """
 
@@ -40,6 +42,7 @@ class Receiver:
     url: str = ""
     received: list[ReceivedEvent] = field(default_factory=list)
     planned_failures: dict[str, list[int]] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     rejected: list[ReceivedEvent] = field(default_factory=list)
 
     def events_at(self, path: str) -> list[ReceivedEvent]:
@@ -64,6 +67,10 @@ class Receiver:
         if planned:
             self.rejected.append(received)
             return Response(status_code=planned.pop(0))
+        while received.path in self.held:
+            if await request.is_disconnected():
+                return Response(status_code=503)
+            await asyncio.sleep(0.05)
         self.received.append(received)
         return Response(status_code=204)
 

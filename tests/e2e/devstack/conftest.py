@@ -29,7 +29,7 @@ def run_autos(*arguments: str, **variables: str) -> subprocess.CompletedProcess[
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

@@ -33,6 +33,9 @@ from tests.support.paths import ROOT
 from tests.support.postgres import running_postgres
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
+# It starts eight services and runs a dozen commands.
+pytestmark = pytest.mark.timeout(240)
+
 BIN = Path(sys.executable).parent
 
 
@@ -79,7 +82,7 @@ class NativeServices:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None
         return process.returncode, output.decode()
 
@@ -99,7 +102,7 @@ class NativeServices:
                 code, _ = await self.run(self.health_command(name), environment)
                 return code == 0
 
-            await eventually(is_healthy, f"{name} is healthy")
+            await eventually(is_healthy, f"{name} is healthy", seconds=60)
             yield
             process.terminate()
             grace = float(self.services[name]["stop_grace_period"].removesuffix("s"))
@@ -196,7 +199,7 @@ async def test_the_commands_download_a_process_on_postgres(tmp_path: Path, monke
         socket = await set_up_postgres(superuser_url, services["postgres"])
         await stack.enter_async_context(running_services(tmp_path, environment, services))
         court = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=environment.simulator_url, trust_env=False)
+            httpx2.AsyncClient(base_url=environment.simulator_url, trust_env=False, timeout=60)
         )
         token = (await court.post("/_simulator/token")).json()["token"]
         number = fresh_number()
@@ -300,7 +303,7 @@ async def check_download(api: httpx2.AsyncClient, number: str, token: str, *, pu
     assert (status["status"], status["available_documents"], status["total_documents"]) == ("completed", 5, 5)
     body = (await api.get(path)).json()
     assert [document["status"] for document in body["documents"]] == ["available"] * 5
-    async with httpx2.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as reader:
         for document in body["documents"]:
             assert document["download_url"].startswith(public_s3)
             content = (await reader.get(document["download_url"])).raise_for_status().content

@@ -62,9 +62,9 @@ def test_the_end_of_the_pipe_stops_every_service(
 
     close_pipe(guard)
 
-    assert polite.wait(5) == -signal.SIGTERM
-    assert stubborn.wait(5) == -signal.SIGKILL
-    assert guard.wait(5) == 0
+    assert polite.wait(30) == -signal.SIGTERM
+    assert stubborn.wait(30) == -signal.SIGKILL
+    assert guard.wait(30) == 0
 
 
 def test_a_dismissed_guard_stops_nothing(
@@ -74,5 +74,5 @@ def test_a_dismissed_guard_stops_nothing(
 
     close_pipe(guard, b".")
 
-    assert guard.wait(5) == 0
+    assert guard.wait(30) == 0
     assert is_running(service.pid)

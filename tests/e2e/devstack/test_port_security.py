@@ -121,7 +121,7 @@ def send_bytes(port: int, content: bytes, context: ssl.SSLContext | None = None)
     """Return a port's answer to these bytes, over TLS if there is a context. Empty if the connection is refused."""
     try:
         with ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection((LOOPBACK, port), timeout=5))
+            connection = stack.enter_context(socket.create_connection((LOOPBACK, port), timeout=30))
             if context is not None:
                 connection = stack.enter_context(context.wrap_socket(connection))
             connection.sendall(content)
@@ -220,7 +220,7 @@ async def test_s3_requires_signatures_and_lets_no_foreign_page_read(
     services: StartedServices, method: str, path: str
 ) -> None:
     url = services.environment.s3_url + path.format(bucket=services.environment.own_storage.bucket)
-    async with httpx2.AsyncClient(trust_env=False) as page:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as page:
         answer = await page.request(method, url, headers=FOREIGN, content=b"planted")
 
     assert answer.status_code in {400, 401, 403, 405, 501}, answer.text
@@ -234,12 +234,16 @@ async def test_temporals_http_api_refuses_foreign_pages(services: StartedService
     order = {"workflowType": {"name": "DownloadProcess"}, "taskQueue": {"name": "planted"}}
     path = "/api/v1/namespaces/default/workflows"
     hosts = (f"{LOOPBACK}:{ports.temporal_http}", "localhost", "evil.example", "temporal")
-    async with httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{ports.temporal_http}", trust_env=False) as page:
+    async with httpx2.AsyncClient(
+        base_url=f"http://{LOOPBACK}:{ports.temporal_http}", trust_env=False, timeout=60
+    ) as page:
         for host in hosts:
             headers = {"Host": host, "Content-Type": "text/plain", **FOREIGN}
             assert (await page.post(f"{path}/planted", json=order, headers=headers)).status_code == 403
             assert (await page.get(path, headers=headers)).status_code == 403
-    async with httpx2.AsyncClient(base_url=services.environment.temporal_ui_url, trust_env=False) as page:
+    async with httpx2.AsyncClient(
+        base_url=services.environment.temporal_ui_url, trust_env=False, timeout=60
+    ) as page:
         # The UI forwards requests to the server, but changes need a CSRF token that only its own pages can read.
         assert (await page.get(path)).status_code == 200
         refused = await page.post(f"{path}/planted", json=order, headers=FOREIGN)

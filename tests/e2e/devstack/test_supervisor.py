@@ -16,15 +16,25 @@ import structlog
 from devstack.supervisor import Service, ServiceFailed, SupervisedService
 from tests.e2e.devstack.conftest import is_running
 
-MARK_AND_WAIT = "import os, pathlib, time; pathlib.Path(os.environ['MARK']).open('a').write('x'); time.sleep(60)"
+# Not one sleep: Python handles a signal that comes just before a system call only after it.
+MARK_AND_WAIT = (
+    "import os, pathlib, time; pathlib.Path(os.environ['MARK']).open('a').write('x')\n"
+    "for _ in range(1200): time.sleep(0.05)"
+)
+# The first one waits for a permission to end, so that it lives when it is found ready.
+MARK_AND_END = (
+    "import os, pathlib, time; pathlib.Path(os.environ['MARK']).open('a').write('x')\n"
+    "while not pathlib.Path(os.environ['MARK']).with_name('may end').exists(): time.sleep(0.05)"
+)
 
 
-def make_service(script: str, folder: Path, *, stop_seconds: float = 5.0) -> Service:
+def make_service(script: str, folder: Path, *, stop_seconds: float = 30.0) -> Service:
     """Describe a service that runs a script, and is ready once the script has written its mark."""
     mark = folder / "mark"
 
     async def ready(_: float) -> bool:
-        return mark.exists()
+        # The file is there a moment before what is written to it.
+        return mark.exists() and mark.stat().st_size > 0
 
     return Service(
         "sample",
@@ -46,7 +56,7 @@ async def stop_afterwards(supervised: SupervisedService) -> AsyncIterator[Superv
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a file or a log, which signal nothing.
             await asyncio.sleep(0.02)
 
@@ -57,7 +67,8 @@ async def test_a_service_that_dies_is_logged_and_restarted(tmp_path: Path) -> No
             await supervised.start()
             first = supervised.pid
             os.kill(first, signal.SIGKILL)
-            await wait_until(lambda: (tmp_path / "mark").read_text() == "xx")
+            # The new one may have written its mark before the supervisor has said that it runs.
+            await wait_until(lambda: (tmp_path / "mark").read_text() == "xx" and len(logs) >= 2)
 
         assert supervised.pid != first
         assert [(entry["event"], entry["service"], entry["pid"]) for entry in logs] == [
@@ -68,10 +79,10 @@ async def test_a_service_that_dies_is_logged_and_restarted(tmp_path: Path) -> No
 
 
 async def test_a_service_that_keeps_dying_is_restarted_with_backoff(tmp_path: Path) -> None:
-    script = MARK_AND_WAIT.replace("time.sleep(60)", "time.sleep(0.2)")
-    async with stop_afterwards(SupervisedService(make_service(script, tmp_path), 0)) as supervised:
+    async with stop_afterwards(SupervisedService(make_service(MARK_AND_END, tmp_path), 0)) as supervised:
         with structlog.testing.capture_logs() as logs:
             await supervised.start()
+            (tmp_path / "may end").touch()
             await wait_until(lambda: len(logs) >= 5)
 
         assert [entry["event"] for entry in logs if "restarting" in entry["event"]] == [

@@ -76,7 +76,7 @@ class Up:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         self._reader.join()
         return code
 
@@ -130,7 +130,7 @@ def up(stacks: Stacks) -> Up:
 
 def answers(url: str) -> bool:
     try:
-        return httpx2.get(url, trust_env=False).is_success
+        return httpx2.get(url, trust_env=False, timeout=30).is_success
     except httpx2.TransportError:
         return False
 
@@ -187,7 +187,9 @@ def test_webhooks_to_ports_of_the_stack_are_refused(up: Up) -> None:
 
 def send_test_event(up: Up, url: str, **headers: str) -> httpx2.Response:
     """Request a test event for an address."""
-    return httpx2.post(f"{up.addresses['api']}/webhooks/test", json={"url": url}, headers=headers, trust_env=False)
+    return httpx2.post(
+        f"{up.addresses['api']}/webhooks/test", json={"url": url}, headers=headers, trust_env=False, timeout=30
+    )
 
 
 def test_secrets_are_private_and_on_no_command_line(up: Up) -> None:
@@ -289,7 +291,7 @@ def test_a_person_is_told_where_everything_is(tmp_path: Path) -> None:
             assert answers(rows[name]), name
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client
 
 from adapters.database.migrate import upgrade
 from cli.doctor.command import examine
 from cli.doctor.findings import CheckName, Fault, Finding, State
 from settings import Settings
+from tests.support.simulators import SimulatedCourt, running_simulator
 from tests.support.stack import RunningStack
 
 # Where nothing listens.
@@ -63,10 +69,29 @@ def check_fault(
     assert finding.fault is fault
 
 
+async def create_namespace(deployment: Deployment) -> Client:
+    """Create a namespace with nothing in it, have the doctor look at it, and return a client of it."""
+    name = f"doctor-{uuid4()}"
+    await deployment.stack.temporal.workflow_service.register_namespace(
+        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86_400))
+    )
+    deployment.variables.setenv("TEMPORAL_NAMESPACE", name)
+    return await Client.connect(deployment.stack.addresses["temporal"], namespace=name)
+
+
 @pytest.fixture(scope="module")
 async def court_token(shared_stack: RunningStack) -> str:
     """A token that the simulated court accepts, beside those of other tests."""
     return str((await shared_stack.create_court_token(revoke_others=False))["token"])
+
+
+@pytest.fixture
+async def court() -> AsyncIterator[SimulatedCourt]:
+    """A court that only the doctor asks: the shared stack may still be busy for another test."""
+    with running_simulator() as origin:
+        running = SimulatedCourt(origin)
+        yield running
+        await running.close()
 
 
 @pytest.fixture(scope="session")

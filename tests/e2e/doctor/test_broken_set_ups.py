@@ -10,13 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from sqlalchemy.ext.asyncio import create_async_engine
 from temporalio import activity, workflow
-from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -24,7 +21,7 @@ from adapters.temporal.connection import register_search_attributes
 from adapters.temporal.worker_counts import WorkerCountClient
 from cli.doctor.findings import CheckName, Fault, State
 from domain.storage import PROBE_PREFIX, StorageAddress
-from tests.e2e.doctor.conftest import NOBODY, Deployment, check_fault
+from tests.e2e.doctor.conftest import NOBODY, Deployment, check_fault, create_namespace
 from tests.support.conditions import eventually
 from tests.support.migrations import create_schema
 from tests.support.otlp_collector import running_collector
@@ -200,16 +197,6 @@ def proxied_store(stack: RunningStack) -> Iterator[StoreProxy]:
     """Run a proxy in front of the stack's store."""
     with store_proxy(StorageAddress("autos", stack.addresses["s3"], "us-east-1")) as proxy:
         yield proxy
-
-
-async def create_namespace(deployment: Deployment) -> Client:
-    """Create a namespace with nothing in it, have the doctor look at it, and return a client of it."""
-    name = f"doctor-{uuid4()}"
-    await deployment.stack.temporal.workflow_service.register_namespace(
-        RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86_400))
-    )
-    deployment.variables.setenv("TEMPORAL_NAMESPACE", name)
-    return await Client.connect(deployment.stack.addresses["temporal"], namespace=name)
 
 
 @workflow.defn

@@ -10,21 +10,25 @@ from tests.support.cli_commands import run_autos
 from tests.support.otlp_collector import running_collector
 from tests.support.receiver import Receiver
 from tests.support.secret_leaks import find_leaks
+from tests.support.simulators import SimulatedCourt
 
 
-async def test_all_is_well(deployment: Deployment, receiver: Receiver) -> None:
-    before = await deployment.stack.get_court_stats()
+async def test_all_is_well(deployment: Deployment, receiver: Receiver, court: SimulatedCourt) -> None:
+    token = await court.create_token()
     with running_collector() as collector:
         findings = await deployment.examine(
-            webhook_url=f"{receiver.url}/hooks/a-secret-path", otlp_endpoint=collector.url
+            webhook_url=f"{receiver.url}/hooks/a-secret-path",
+            otlp_endpoint=collector.url,
+            court_base_url=court.origin,
+            court_token=token,
         )
     assert {name: finding for name, finding in findings.items() if finding.state is not State.OK} == {}
     assert list(findings) == list(CheckName)
     # One request to the court, and no event.
-    assert (await deployment.stack.get_court_stats())["requests"] == before["requests"] + 1
+    assert (await court.get_stats())["requests"] == 1
     assert [event for event in receiver.received if event.path.startswith("/hooks")] == []
     assert "a-secret-path" not in str(findings)
-    assert str(deployment.defaults["court_token"]) not in str(findings)
+    assert token not in str(findings)
 
 
 async def test_a_fault_is_named_and_what_depends_on_it_is_skipped(deployment: Deployment) -> None:

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from adapters.security.encryption import PayloadEncryptor
 from adapters.temporal.payload_codec import create_data_converter
 from cli.doctor.findings import CheckName, Fault, Finding, State
-from tests.e2e.doctor.conftest import Deployment
+from tests.e2e.doctor.conftest import Deployment, create_namespace
 from tests.support.conditions import eventually
 from tests.support.payload_keys import new_payload_key
 
@@ -36,9 +36,14 @@ async def start_workflows(client: Client, name: str) -> list[WorkflowHandle[Any,
 
 
 @pytest.fixture
-async def encrypted_workflows(deployment: Deployment) -> AsyncIterator[None]:
+async def temporal(deployment: Deployment) -> Client:
+    """A client of a namespace in which no schedule starts a workflow between ours and the doctor's look."""
+    return await create_namespace(deployment)
+
+
+@pytest.fixture
+async def encrypted_workflows(temporal: Client) -> AsyncIterator[None]:
     """Start workflows as a service with `KEY` does; nobody runs them."""
-    temporal = deployment.stack.temporal
     service = Client(
         temporal.service_client,
         namespace=temporal.namespace,
@@ -82,8 +87,8 @@ async def test_the_key_of_the_others_is_well_also_during_a_rotation(deployment: 
         assert f"opens {NEWEST} payloads" in finding.found
 
 
-async def test_services_that_do_not_encrypt_are_found(deployment: Deployment) -> None:
-    handles = await start_workflows(deployment.stack.temporal, "plain")
+async def test_services_that_do_not_encrypt_are_found(deployment: Deployment, temporal: Client) -> None:
+    handles = await start_workflows(temporal, "plain")
     assert (await examine_key(deployment, None)).state is State.OK
     assert (await examine_key(deployment, KEY)).state is State.WARNING
     for handle in handles:

@@ -24,6 +24,7 @@ from domain.errors import CourtFailure, FailureCode
 from settings import Settings
 from tests.e2e.doctor.conftest import Deployment, check_fault
 from tests.support.numbers import fresh_number
+from tests.support.simulators import SimulatedCourt
 from workflows.options import COURT_QUEUE
 
 
@@ -45,11 +46,10 @@ async def open_circuit(deployment: Deployment, code: FailureCode) -> None:
         await catalog.court_state.open_circuit(failure, process_number=fresh_number(), generation=0, token=None)
 
 
-async def test_a_court_whose_circuit_is_open_is_not_asked(deployment: Deployment) -> None:
+async def test_a_court_whose_circuit_is_open_is_not_asked(deployment: Deployment, court: SimulatedCourt) -> None:
     await open_circuit(deployment, FailureCode.COURT_THROTTLED)
-    before = await deployment.stack.get_court_stats()
-    findings = await deployment.examine()
-    assert await deployment.stack.get_court_stats() == before
+    findings = await deployment.examine(court_base_url=court.origin, court_token=await court.create_token())
+    assert (await court.get_stats())["requests"] == 0
     assert findings.pop(CheckName.CIRCUITS).state is State.WARNING
     check_fault(findings, CheckName.COURT, "HTTP 503: maintenance", "AUTOS_COURT_REQUESTS_PER_SECOND")
 
@@ -120,8 +120,9 @@ async def test_a_court_that_hangs_has_not_accepted_the_token(deployment: Deploym
     assert "has not said" in findings[CheckName.COURT_TOKEN].found
 
 
-async def test_a_court_that_is_stopped_by_an_operator_is_not_asked(deployment: Deployment) -> None:
-    before = await deployment.stack.get_court_stats()
+async def test_a_court_that_is_stopped_by_an_operator_is_not_asked(
+    deployment: Deployment, court: SimulatedCourt
+) -> None:
     temporal = deployment.stack.temporal
 
     async def set_rate(rate: float | None) -> None:
@@ -140,9 +141,9 @@ async def test_a_court_that_is_stopped_by_an_operator_is_not_asked(deployment: D
 
     await set_rate(0)
     try:
-        findings = await deployment.examine()
+        findings = await deployment.examine(court_base_url=court.origin, court_token=await court.create_token())
     finally:
         await set_rate(None)
-    assert await deployment.stack.get_court_stats() == before
+    assert (await court.get_stats())["requests"] == 0
     assert findings[CheckName.COURT].state is State.WARNING
     assert "task-queue config" in findings[CheckName.COURT].remedy

@@ -115,11 +115,13 @@ async def test_one_trace_from_the_request_to_court_and_store(traced: Traced) -> 
         sizes.append(max(int(str(span.attributes["autos.bytes"])) for span in named(below, "store PutObject")))
     assert sorted(sizes) == sorted(document["size_bytes"] for document in await stack.list_documents(number))
     assert not any(span.failed for span in spans)
-    # The log lines of all services name the same trace.
-    assert {line["event"] for line in traced.read_log() if line.get("trace_id") == trace_id} >= {
-        "request",
-        "listed",
-    }
+    # The log lines of all services name the same trace. That of the request may come after its span.
+
+    async def logged() -> bool:
+        events = {line["event"] for line in traced.read_log() if line.get("trace_id") == trace_id}
+        return events >= {"request", "listed"}
+
+    await eventually(logged, "the log lines of the trace")
 
 
 async def test_a_request_without_a_caller_s_trace_begins_one_and_its_log_line_names_it(traced: Traced) -> None:
@@ -238,9 +240,17 @@ async def test_an_outage_of_the_collector_is_logged_once_and_disturbs_nothing(tr
     await stack.create_process(number, 1)
     trace_id = await traced.request(number)
     await collector.wait_for(trace_id, "close_run", ROUTE)
+
+    def read_events() -> list[str]:
+        return sorted(line["event"] for line in traced.read_log() if line["event"].startswith("traces are"))
+
+    async def exported_again() -> bool:
+        return read_events().count("traces are exported again") >= 2
+
+    # A service logs that after the collector has answered.
+    await eventually(exported_again, "both services export again")
     # One of the API and one of the worker.
-    events = sorted(line["event"] for line in traced.read_log() if line["event"].startswith("traces are"))
-    assert events == ["traces are exported again"] * 2 + ["traces are lost"] * 2
+    assert read_events() == ["traces are exported again"] * 2 + ["traces are lost"] * 2
 
 
 async def test_with_the_collector_away_everything_works_and_spans_are_exported_at_the_end(tmp_path: Path) -> None:

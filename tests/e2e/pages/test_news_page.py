@@ -149,6 +149,7 @@ async def test_the_timeline_is_read_to_its_end_without_scripts_on_a_phone(
         page = visitor.page
         await visitor.open(f"/ui/processes/{number}")
         await page.get_by_role("link", name="Timeline").click()
+        await page.wait_for_url("**view=timeline")  # And until all of it has come.
         await expect(page.get_by_role("link", name="Timeline")).to_have_attribute("aria-current", "page")
         ids, days = [], []
         while True:
@@ -157,7 +158,9 @@ async def test_the_timeline_is_read_to_its_end_without_scripts_on_a_phone(
             assert not await visitor.scrolls_sideways()
             if not await page.locator("#next-page").count():
                 break
+            following = f"{base}{await page.locator('#next-page').get_attribute('href')}"
             await page.get_by_role("link", name="Earlier").click()
+            await page.wait_for_url(re.compile(re.escape(following)))
             await expect(page.get_by_role("link", name="Back to the latest")).to_be_visible()
         assert ids == [
             f"entry-{entry['movement']['key'] if entry['movement'] else entry['document']['id']}"
@@ -216,7 +219,7 @@ async def test_a_watch_needs_a_form_of_the_session_and_an_interval_that_is_allow
 ) -> None:
     address = f"/ui/processes/{keyed_process}"
     key, _ = await keyed.create_key("watcher", Scope.READ, Scope.DOWNLOAD)
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         await sign_in(client, key)
         page = (await client.get(address)).text
         token = re.findall(r'name="form_token" value="([^"]+)"', page)[0]
@@ -248,7 +251,7 @@ async def test_somebody_else_with_the_same_browser_begins_anew(
 ) -> None:
     address = f"/ui/processes/{keyed_process}"
     keys = [(await keyed.create_key("office", Scope.READ))[0] for _ in range(2)]
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         cookies = []
         for key in keys:
             await sign_in(client, key)

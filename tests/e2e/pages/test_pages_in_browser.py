@@ -48,6 +48,16 @@ async def slow_court(stack: RunningStack, seconds: float) -> AsyncIterator[None]
         await stack.set_latency(0)
 
 
+@asynccontextmanager
+async def held_open(stack: RunningStack, number: str) -> AsyncIterator[None]:
+    """Have the first document fail for as long as the block lasts: until its fifth attempt, no run can end."""
+    fault = await stack.inject_fault("codex_error", number, documents=[0])
+    try:
+        yield
+    finally:
+        await stack.end_fault(fault)
+
+
 async def enter_number(visitor: Visitor, number: str) -> None:
     """Open the first page, type a number and press Enter, with the keyboard alone."""
     await visitor.open()
@@ -64,17 +74,18 @@ async def test_a_run_is_started_by_keyboard_and_shown_until_it_ends(
     await shared_stack.create_process(number, 20, second_instance_documents=11)
     async with slow_court(shared_stack, 0.8), visiting(browser, base) as visitor:
         page = visitor.page
-        await enter_number(visitor, number.replace("-", "").replace(".", ""))
-        await expect(page.get_by_role("heading", level=1)).to_have_text(f"Process {number}")
-        await expect(page.locator("tbody tr")).to_have_count(31)
-        await expect(page.locator("tbody")).to_have_count(2)
-        # Updates of the page must not fold what was unfolded, or move the focus or the scroll position.
-        await page.get_by_text("Type, instance, status and date").click()
-        await page.get_by_label("Words in the name or type").fill("typed meanwhile")
-        await page.get_by_role("button", name="Cancel").focus()
-        await page.evaluate("document.body.dataset.sameDocument = 'yes'; scrollTo(0, 200)")
-        await expect(page.locator("#status")).to_have_text("Downloading")
-        await expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+        async with held_open(shared_stack, number):
+            await enter_number(visitor, number.replace("-", "").replace(".", ""))
+            await expect(page.get_by_role("heading", level=1)).to_have_text(f"Process {number}")
+            await expect(page.locator("tbody tr")).to_have_count(31)
+            await expect(page.locator("tbody")).to_have_count(2)
+            # Updates of the page must not fold what was unfolded, or move the focus or the scroll position.
+            await page.get_by_text("Type, instance, status and date").click()
+            await page.get_by_label("Words in the name or type").fill("typed meanwhile")
+            await page.get_by_role("button", name="Cancel").focus()
+            await page.evaluate("document.body.dataset.sameDocument = 'yes'; scrollTo(0, 200)")
+            await expect(page.locator("#status")).to_have_text("Downloading")
+            await expect(page.get_by_role("button", name="Cancel")).to_be_focused()
 
         await expect(page.locator("#status")).to_have_text("Complete")
         await expect(page.locator("#announcement")).to_have_text("Complete")
@@ -125,15 +136,16 @@ async def test_the_buttons_pause_resume_and_cancel_a_run(
     await shared_stack.create_process(number, 105, size_bytes=1000)
     async with slow_court(shared_stack, 0.5), visiting(browser, base) as visitor:
         page = visitor.page
-        await enter_number(visitor, number)
-        await expect(page.locator("#status")).to_have_text("Downloading")
-        await page.get_by_role("button", name="Pause").click()
-        await expect(page.locator("#status")).to_have_text("Paused")
-        await page.get_by_role("button", name="Resume").click()
-        await expect(page.locator("#status")).to_have_text("Downloading")
-        await page.get_by_role("button", name="Cancel").click()
-        await expect(page.locator("#status")).to_have_text("Incomplete")
-        await expect(page.get_by_text("The last download was cancelled.")).to_be_visible()
+        async with held_open(shared_stack, number):
+            await enter_number(visitor, number)
+            await expect(page.locator("#status")).to_have_text("Downloading")
+            await page.get_by_role("button", name="Pause").click()
+            await expect(page.locator("#status")).to_have_text("Paused")
+            await page.get_by_role("button", name="Resume").click()
+            await expect(page.locator("#status")).to_have_text("Downloading")
+            await page.get_by_role("button", name="Cancel").click()
+            await expect(page.locator("#status")).to_have_text("Incomplete")
+            await expect(page.get_by_text("The last download was cancelled.")).to_be_visible()
     async with visiting(browser, base) as visitor:
         page = visitor.page
         await visitor.open(f"/ui/processes/{number}")
@@ -182,7 +194,7 @@ async def test_the_pages_work_without_javascript(shared_stack: RunningStack, bro
     number = fresh_number()
     await shared_stack.create_process(number, 3)
     async with visiting(browser, base, java_script_enabled=False) as visitor:
-        async with slow_court(shared_stack, 1.0):
+        async with held_open(shared_stack, number):
             await visitor.open()
             await visitor.page.get_by_label("Process number").fill(number)
             await visitor.page.get_by_role("button", name="Download documents").click()
@@ -204,7 +216,7 @@ async def test_the_pages_work_without_javascript(shared_stack: RunningStack, bro
     ],
 )
 async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: str, expected: str) -> None:
-    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}) as client:
+    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}, timeout=60) as client:
         answer = await client.post("/ui/processes", data={"number": entered})
     assert answer.status_code == 422
     assert expected in answer.text
@@ -215,7 +227,7 @@ async def test_a_wrong_number_is_explained_beside_the_field(base: str, entered: 
 async def test_a_cross_site_form_is_refused(shared_stack: RunningStack, base: str) -> None:
     number = fresh_number()
     for headers in ({"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "same-site"}, {}):
-        async with httpx2.AsyncClient(base_url=base) as client:
+        async with httpx2.AsyncClient(base_url=base, timeout=60) as client:
             answer = await client.post("/ui/processes", data={"number": number}, headers=headers)
         assert answer.status_code == 403
         assert "text/html" in answer.headers["content-type"]

@@ -58,7 +58,7 @@ async def test_one_number_in_a_text_is_opened_at_once(shared_stack: RunningStack
 
 async def test_more_numbers_than_a_hundred_are_cut_and_said_so(shared_stack: RunningStack) -> None:
     base = shared_stack.addresses["api"]
-    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}) as client:
+    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}, timeout=60) as client:
         answer = await client.post("/ui/processes", data={"number": " ".join(fresh_number() for _ in range(130))})
     assert answer.status_code == 200
     assert "Numbers found: 130. Only the first 100 are shown." in answer.text
@@ -68,7 +68,7 @@ async def test_more_numbers_than_a_hundred_are_cut_and_said_so(shared_stack: Run
 
 async def test_only_wrong_numbers_are_explained_beside_the_field(shared_stack: RunningStack) -> None:
     base = shared_stack.addresses["api"]
-    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}) as client:
+    async with httpx2.AsyncClient(base_url=base, headers={"Origin": base}, timeout=60) as client:
         answer = await client.post("/ui/processes", data={"number": f"{WRONG} <b>"})
     assert answer.status_code == 422
     assert f'href="/ui/processes/{RIGHT}"' in answer.text
@@ -79,7 +79,7 @@ async def test_a_key_that_only_reads_starts_nothing(keyed: KeyedApi) -> None:
     key, _ = await keyed.create_key("numbers.reader", Scope.READ)
     numbers = f"{fresh_number()} {fresh_number()}"
     headers = {"Origin": keyed.base, "Authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers, timeout=60) as client:
         listed = await client.post("/ui/processes", data={"number": numbers})
         assert (listed.status_code, "Download all" in listed.text) == (200, False)
         refused = await client.post("/ui/batches", data={"numbers": numbers})
@@ -90,7 +90,7 @@ async def test_starting_many_costs_what_a_batch_costs(keyed: KeyedApi) -> None:
     created = await keyed.catalog.clients.add_key("numbers.limited", frozenset({Scope.READ, Scope.DOWNLOAD}), 20)
     headers = {"Origin": keyed.base, "Authorization": f"Bearer {created.text}"}
     numbers = " ".join(fresh_number() for _ in range(30))
-    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers, timeout=60) as client:
         # A batch of 30 costs 13 of the 20.
         answers = [await client.post("/ui/batches", data={"numbers": numbers}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 429]

@@ -24,6 +24,7 @@ async def test_signing_in_with_a_key_and_signing_out(
         page, context = visitor.page, visitor.context
         await visitor.open(path)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        await expect(page.locator("#key")).to_be_focused()
         await page.keyboard.type(OPERATORS_KEY)
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**{path}")
@@ -46,7 +47,7 @@ async def test_signing_in_with_a_key_and_signing_out(
 
 
 async def test_a_foreign_page_cannot_act_with_a_session(keyed_process: str, keyed: KeyedApi) -> None:
-    async with httpx2.AsyncClient(base_url=keyed.base) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, timeout=60) as client:
         signed = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY}, headers={"Origin": keyed.base})
         assert (signed.status_code, signed.headers["location"]) == (303, "/")
         act = f"/processes/{keyed_process}/pause"
@@ -65,7 +66,7 @@ async def test_a_revoked_key_ends_its_sessions_at_once_and_is_refused_like_a_wro
     keyed: KeyedApi,
 ) -> None:
     key, key_id = await keyed.create_key("firm", Scope.READ)
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         assert (await client.post("/ui/sign-in", data={"key": key})).status_code == 303
         assert (await client.get("/")).status_code == 200
         await keyed.catalog.clients.revoke_key(key_id)
@@ -85,7 +86,7 @@ async def test_a_read_only_key_sees_no_buttons_and_no_sealed_documents(
 ) -> None:
     path = f"/ui/processes/{keyed_process}"
     key, _ = await keyed.create_key("reader", Scope.READ)
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         await client.post("/ui/sign-in", data={"key": key})
         page = (await client.get(path)).text
         assert "/content" in page
@@ -101,7 +102,7 @@ async def test_a_read_only_key_sees_no_buttons_and_no_sealed_documents(
 
 
 async def test_signing_in_redirects_only_to_our_own_pages(keyed: KeyedApi) -> None:
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         for wanted in (
             "//elsewhere.example",
             "https://elsewhere.example",
@@ -126,7 +127,7 @@ async def test_signing_in_comes_back_to_the_search_or_to_the_page_of_what_was_wa
         (f"{page}/documents.zip", page),
         (f"{page}/documents/one/content?disposition=inline", page),
     ):
-        async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+        async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
             asked = await client.get(wanted)
             assert asked.status_code == 303
             form = await client.get(asked.headers["location"])
@@ -135,7 +136,7 @@ async def test_signing_in_comes_back_to_the_search_or_to_the_page_of_what_was_wa
             signed = await client.post("/ui/sign-in", data={"key": OPERATORS_KEY, "next": unescape(following[1])})
             assert signed.headers["location"] == target
     # A button pressed after the session has ended.
-    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers={"Origin": keyed.base}, timeout=60) as client:
         pressed = await client.post(f"{page}/retry")
         form = await client.get(pressed.headers["location"])
         assert f'name="next" value="{page}"' in form.text
@@ -145,7 +146,7 @@ async def test_signing_in_comes_back_to_the_search_or_to_the_page_of_what_was_wa
 async def test_what_keeps_a_document_from_being_opened_is_a_page(keyed: KeyedApi, keyed_process: str) -> None:
     key, _ = await keyed.create_key("reader.documents", Scope.READ)
     headers = {"Authorization": f"Bearer {key}", "Accept-Language": "pt-BR"}
-    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers) as client:
+    async with httpx2.AsyncClient(base_url=keyed.base, headers=headers, timeout=60) as client:
         for path in (f"/ui/processes/{keyed_process}/documents/none/content", "/ui/processes/123"):
             answer = await client.get(path)
             assert answer.headers["content-type"] == "text/html; charset=utf-8"
