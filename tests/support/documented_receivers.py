@@ -41,7 +41,7 @@ class DocumentedReceiver:
 
     async def send(self, delivery: SignedDelivery) -> int:
         """Send it a delivery, and return the status of its answer."""
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
             return (await client.post(self.url, headers=delivery.headers, content=delivery.body)).status_code
 
     def read_inbox(self) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ class SimulatedCourt:
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        self._control = httpx2.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False)
+        self._control = httpx2.AsyncClient(base_url=f"{origin}/_simulator", timeout=60, trust_env=False)
 
     async def create_token(self, **details: object) -> str:
         """Create a token. The tokens before it become invalid."""
