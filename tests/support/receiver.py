@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +34,8 @@ class Receiver:
     Attributes:
         received: the events that were answered with 204.
         planned_failures: by path, the statuses to answer with before the first 204.
-        rejected: the events that were answered with a planned failure.
+        rejected: the events that were answered with a planned failure, or are about to be.
+        held: paths whose planned failures are not answered with before the path is taken out.
     """
 
     secret: str
@@ -41,6 +43,7 @@ class Receiver:
     received: list[ReceivedEvent] = field(default_factory=list)
     planned_failures: dict[str, list[int]] = field(default_factory=dict)
     rejected: list[ReceivedEvent] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
 
     def events_at(self, path: str) -> list[ReceivedEvent]:
         """Return the events that were received at a path."""
@@ -62,8 +65,11 @@ class Receiver:
         received = ReceivedEvent(request.url.path, request.headers["webhook-id"], event)
         planned = self.planned_failures.get(received.path)
         if planned:
+            status = planned.pop(0)
             self.rejected.append(received)
-            return Response(status_code=planned.pop(0))
+            while received.path in self.held:
+                await asyncio.sleep(0.05)
+            return Response(status_code=status)
         self.received.append(received)
         return Response(status_code=204)
 
@@ -75,4 +81,8 @@ def running_receiver(secret: str) -> Iterator[Receiver]:
     app = Starlette(routes=[Route("/{path:path}", receiver.handle, methods=["POST"])])
     with serving_in_thread(app, lifespan="off") as url:
         receiver.url = url
-        yield receiver
+        try:
+            yield receiver
+        finally:
+            # The server waits for its answers.
+            receiver.held.clear()
