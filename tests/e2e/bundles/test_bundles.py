@@ -28,6 +28,7 @@ from tests.e2e.bundles.conftest import (
 from tests.support.buckets import Bucket
 from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
+from tests.support.frozen_services import frozen_service
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.stack import RunningStack
@@ -147,8 +148,11 @@ async def test_the_event_is_sent_once_with_a_link_and_listed_with_the_same_body(
     stack = bundle_stack
     number = await stack.create_ended_run(3)
     with running_receiver(stack.addresses["webhook_secret"]) as receiver:
-        for _ in range(2):
-            assert (await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")).status_code == 202
+        # The bundle is not ready before both have asked.
+        with frozen_service(stack, "worker"):
+            for _ in range(2):
+                asked = await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")
+                assert asked.status_code == 202
         [received] = await receiver.wait_for_events("/ready", seconds=60)
         ready = await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")
         assert ready.status_code == 200

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,8 @@ import pytest
 
 from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until_built
 from tests.support.buckets import open_bucket
+from tests.support.conditions import eventually
+from tests.support.frozen_services import frozen_service
 from tests.support.stack import RunningStack, running_stack
 
 DISK_BYTES = 40 * 1024**2
@@ -78,12 +79,15 @@ async def test_a_disk_that_fills_up_meanwhile_ends_the_build(small_stack: Runnin
     stack = small_stack
     number = await stack.create_ended_run(**FITTING)
     ids = await only_pdfs(stack, number)
-    requested = (await request_bundle(stack, number, document_ids=ids)).json()
-    async with asyncio.timeout(60):
-        # Nobody tells that a folder is there.
-        while not list_folders(small_disk):  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
-    filler = fill(small_disk)
+    # The build has its folder, but reads no document before the disk is full.
+    with frozen_service(stack, "s3"):
+        requested = (await request_bundle(stack, number, document_ids=ids)).json()
+
+        async def begun() -> bool:
+            return bool(list_folders(small_disk))
+
+        await eventually(begun, "the folder of the build")
+        filler = fill(small_disk)
 
     bundle = await wait_until_built(stack, requested)
 
