@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from simulator.case import Document, Shape
 from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until_built
 from tests.support.buckets import open_bucket
 from tests.support.conditions import eventually
 from tests.support.frozen_services import frozen_service
+from tests.support.run_reports import find_number
 from tests.support.stack import RunningStack, running_stack
 
 DISK_BYTES = 40 * 1024**2
@@ -55,6 +57,11 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+def is_pdf(document: Document) -> bool:
+    """Whether a document of the simulated court is a PDF."""
+    return document.media_type == "application/pdf"
+
+
 async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
     """Return the ids of a process's PDFs, which are not converted."""
     documents = await stack.list_documents(number)
@@ -63,7 +70,11 @@ async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
 
 async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: RunningStack, small_disk: Path) -> None:
     stack = small_stack
-    number = await stack.create_ended_run(**TOO_LARGE)
+    # What kinds of documents a process has depends on its number.
+    number = find_number(Shape(**TOO_LARGE), lambda documents: sum(map(is_pdf, documents)) >= 8)
+    await stack.create_process(number, **TOO_LARGE)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
     ids = (await only_pdfs(stack, number))[:8]
     assert len(ids) == 8
     requested = await request_bundle(stack, number, document_ids=ids)
