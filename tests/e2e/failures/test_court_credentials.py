@@ -15,11 +15,13 @@ from tests.support.stack import RunningStack
 async def test_a_run_whose_token_ends_waits_and_continues_with_a_new_token(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.create_process(number, 200, size_bytes=2_000)
-    await stack.set_latency(0.1)
+    # Slow enough that the run does not end before its token.
+    await stack.set_latency(1)
     await stack.request_download(number)
-    await stack.wait_until_available(number, 100)
+    await stack.wait_until_available(number, 20)
 
     issued = await stack.create_court_token()
+    await stack.set_latency(0)
 
     status = await stack.wait_until_waiting_for_court(number)
     assert status["failed_documents"] == 0
