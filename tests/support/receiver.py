@@ -34,8 +34,8 @@ class Receiver:
     Attributes:
         received: the events that were answered with 204.
         planned_failures: by path, the statuses to answer with before the first 204.
-        rejected: the events that were answered with a planned failure, or are about to be.
-        held: paths whose planned failures are not answered with before the path is taken out.
+        rejected: the events that were answered with a planned failure.
+        held_failures: the paths whose planned failures are answered with when a test removes the path.
     """
 
     secret: str
@@ -43,7 +43,7 @@ class Receiver:
     received: list[ReceivedEvent] = field(default_factory=list)
     planned_failures: dict[str, list[int]] = field(default_factory=dict)
     rejected: list[ReceivedEvent] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    held_failures: set[str] = field(default_factory=set)
 
     def events_at(self, path: str) -> list[ReceivedEvent]:
         """Return the events that were received at a path."""
@@ -65,11 +65,10 @@ class Receiver:
         received = ReceivedEvent(request.url.path, request.headers["webhook-id"], event)
         planned = self.planned_failures.get(received.path)
         if planned:
-            status = planned.pop(0)
             self.rejected.append(received)
-            while received.path in self.held:
+            while received.path in self.held_failures:
                 await asyncio.sleep(0.05)
-            return Response(status_code=status)
+            return Response(status_code=planned.pop(0))
         self.received.append(received)
         return Response(status_code=204)
 
@@ -85,4 +84,4 @@ def running_receiver(secret: str) -> Iterator[Receiver]:
             yield receiver
         finally:
             # The server waits for its answers.
-            receiver.held.clear()
+            receiver.held_failures.clear()
