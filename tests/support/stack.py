@@ -113,7 +113,7 @@ class RunningStack:
 
     async def request_download(self, number: str, **query: str | int) -> httpx2.Response:
         """Request the download of a process."""
-        return await self.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
+        return await self._ask(f"/processes/{number}", auto_download="true", **query)
 
     async def create_ended_run(self, documents: int, **settings: int | bool) -> str:
         """Create a process at the court and download it to the end of the run. Returns its number."""
@@ -129,7 +129,7 @@ class RunningStack:
 
     async def get_status(self, number: str) -> dict[str, Any]:
         """Return the status of a process."""
-        body: dict[str, Any] = (await self.api.get(f"/processes/{number}/status")).json()
+        body: dict[str, Any] = (await self._ask(f"/processes/{number}/status")).json()
         return body
 
     async def get_court_status(self) -> dict[str, Any]:
@@ -150,6 +150,16 @@ class RunningStack:
     async def list_run_ids(self, number: str) -> list[str]:
         """Return the run id of every execution that Temporal has for a process."""
         return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
+
+    async def _ask(self, path: str, **query: str | int) -> httpx2.Response:
+        """Send a GET. An API waits two seconds for Temporal, which a busy machine misses; then it is asked again."""
+
+        async def answered() -> httpx2.Response | None:
+            answer = await self.api.get(path, params=query)
+            is_late = answer.status_code == 503 and answer.json()["code"] == "temporal_unavailable"
+            return None if is_late else answer
+
+        return await eventually(answered, f"an answer of {path}", seconds=60)
 
     # What tests wait for.
 
