@@ -152,7 +152,7 @@ class RunningStack:
         return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
 
     async def _ask(self, path: str, **query: str | int) -> httpx2.Response:
-        """Send a GET. An API waits two seconds for Temporal, which a busy machine misses; then it is asked again."""
+        """Send a GET, again if Temporal was late: an API waits two seconds for it, which a busy machine misses."""
 
         async def answered() -> httpx2.Response | None:
             answer = await self.api.get(path, params=query)

@@ -71,9 +71,7 @@ async def read_case(
         await receiver.wait_for_events(f"/{number}", seconds=60)
     known = {document["id"]: document for document in await keyed.stack.list_documents(number)}
     sealed = frozenset(
-        id_
-        for id_, document in known.items()
-        if is_sealed or document["secrecy"] not in ("public", "unknown")
+        id_ for id_, document in known.items() if is_sealed or document["secrecy"] not in ("public", "unknown")
     )
     events = {name: receiver.events_at(f"/{number}")[0].event["data"] for name, receiver in receivers.items()}
     return Case(number, known, sealed, events)

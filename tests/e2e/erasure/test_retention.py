@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # More than all that the test waits for.
 pytestmark = pytest.mark.timeout(240)
 
+
 async def make_idle(database: Database, number: str) -> None:
     """Make all activity of a process older than the stack's retention period of a day."""
     then = datetime.now(UTC) - timedelta(days=2)

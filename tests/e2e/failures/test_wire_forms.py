@@ -39,7 +39,6 @@ from tests.support.wire_forms import (
     StoredDocument,
 )
 
-
 # The first test waits for the runs of all rows.
 pytestmark = pytest.mark.timeout(240)
 
