@@ -151,16 +151,6 @@ class RunningStack:
         """Return the run id of every execution that Temporal has for a process."""
         return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
 
-    async def _ask(self, path: str, **query: str | int) -> httpx2.Response:
-        """Send a GET, again if Temporal was late: an API waits two seconds for it, which a busy machine misses."""
-
-        async def answered() -> httpx2.Response | None:
-            answer = await self.api.get(path, params=query)
-            is_late = answer.status_code == 503 and answer.json()["code"] == "temporal_unavailable"
-            return None if is_late else answer
-
-        return await eventually(answered, f"an answer of {path}", seconds=60)
-
     # What tests wait for.
 
     async def wait_until_ended(self, number: str, *, seconds: float = 60.0) -> dict[str, Any]:
@@ -226,6 +216,16 @@ class RunningStack:
             rf'"service": "{service}".*?"pid": (\d+)|"pid": (\d+).*?"service": "{service}"', self.stderr.read_text()
         )
         return int(next(filter(None, restarts[-1]))) if restarts else int(self.addresses["pids"][service])
+
+    async def _ask(self, path: str, **query: str | int) -> httpx2.Response:
+        """Send a GET, again if Temporal was late: an API waits two seconds for it, which a busy machine misses."""
+
+        async def answered() -> httpx2.Response | None:
+            answer = await self.api.get(path, params=query)
+            is_late = answer.status_code == 503 and answer.json()["code"] == "temporal_unavailable"
+            return None if is_late else answer
+
+        return await eventually(answered, f"an answer of {path}", seconds=60)
 
 
 @asynccontextmanager

@@ -71,7 +71,8 @@ async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
 async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: RunningStack, small_disk: Path) -> None:
     stack = small_stack
     # What kinds of documents a process has depends on its number.
-    number = find_number(Shape(**TOO_LARGE), lambda documents: sum(map(is_pdf, documents)) >= 8)
+    shape = Shape(documents=TOO_LARGE["documents"], size_bytes=TOO_LARGE["size_bytes"])
+    number = find_number(shape, lambda documents: sum(map(is_pdf, documents)) >= 8)
     await stack.create_process(number, **TOO_LARGE)
     await stack.request_download(number)
     await stack.wait_until_ended(number)
