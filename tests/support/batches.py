@@ -43,7 +43,7 @@ async def wait_until_batch_ended(stack: RunningStack, batch: Json) -> Json:
         body = await get_batch(stack, batch)
         return body if body["ended_at"] else None
 
-    return await eventually(ended, "the end of the batch")
+    return await eventually(ended, "the end of the batch", seconds=60)
 
 
 async def wait_until_processing(stack: RunningStack, batch: Json, count: int) -> None:

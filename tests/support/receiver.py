@@ -36,6 +36,7 @@ class Receiver:
         planned_failures: by path, the statuses to answer with before the first 204.
         held: the paths whose events wait for their 204 until a test removes the path.
         rejected: the events that were answered with a planned failure.
+        held_failures: the paths whose planned failures are answered with when a test removes the path.
     """
 
     secret: str
@@ -44,6 +45,7 @@ class Receiver:
     planned_failures: dict[str, list[int]] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     rejected: list[ReceivedEvent] = field(default_factory=list)
+    held_failures: set[str] = field(default_factory=set)
 
     def events_at(self, path: str) -> list[ReceivedEvent]:
         """Return the events that were received at a path."""
@@ -66,6 +68,8 @@ class Receiver:
         planned = self.planned_failures.get(received.path)
         if planned:
             self.rejected.append(received)
+            while received.path in self.held_failures:  # noqa: ASYNC110 - the test is in another thread.
+                await asyncio.sleep(0.05)
             return Response(status_code=planned.pop(0))
         while received.path in self.held:
             if await request.is_disconnected():
@@ -82,4 +86,8 @@ def running_receiver(secret: str) -> Iterator[Receiver]:
     app = Starlette(routes=[Route("/{path:path}", receiver.handle, methods=["POST"])])
     with serving_in_thread(app, lifespan="off") as url:
         receiver.url = url
-        yield receiver
+        try:
+            yield receiver
+        finally:
+            # The server waits for its answers.
+            receiver.held_failures.clear()

@@ -113,7 +113,7 @@ class RunningStack:
 
     async def request_download(self, number: str, **query: str | int) -> httpx2.Response:
         """Request the download of a process."""
-        return await self.api.get(f"/processes/{number}", params={"auto_download": "true", **query})
+        return await self._ask(f"/processes/{number}", auto_download="true", **query)
 
     async def create_ended_run(self, documents: int, **settings: int | bool) -> str:
         """Create a process at the court and download it to the end of the run. Returns its number."""
@@ -129,7 +129,7 @@ class RunningStack:
 
     async def get_status(self, number: str) -> dict[str, Any]:
         """Return the status of a process."""
-        body: dict[str, Any] = (await self.api.get(f"/processes/{number}/status")).json()
+        body: dict[str, Any] = (await self._ask(f"/processes/{number}/status")).json()
         return body
 
     async def get_court_status(self) -> dict[str, Any]:
@@ -216,6 +216,16 @@ class RunningStack:
             rf'"service": "{service}".*?"pid": (\d+)|"pid": (\d+).*?"service": "{service}"', self.stderr.read_text()
         )
         return int(next(filter(None, restarts[-1]))) if restarts else int(self.addresses["pids"][service])
+
+    async def _ask(self, path: str, **query: str | int) -> httpx2.Response:
+        """Send a GET, again if Temporal was late: an API waits two seconds for it, which a busy machine misses."""
+
+        async def answered() -> httpx2.Response | None:
+            answer = await self.api.get(path, params=query)
+            is_late = answer.status_code == 503 and answer.json()["code"] == "temporal_unavailable"
+            return None if is_late else answer
+
+        return await eventually(answered, f"an answer of {path}", seconds=60)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.access.conftest import Clients, KeyedStack, KeyHolder
+from tests.support.frozen_services import frozen_service
 from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver, running_receiver
 
@@ -47,10 +48,10 @@ class Case:
         }
 
 
-async def create_case(
+async def request_case(
     keyed: KeyedStack, clients: Clients, receivers: dict[str, Receiver], documents: int, **shape: int
-) -> Case:
-    """Create a process that both clients request, and wait until both have the event of its run."""
+) -> str:
+    """Create a process, and have both clients request it. Returns its number."""
     number = fresh_number()
     await keyed.stack.create_process(number, documents, **shape)
     if shape.get("secret_documents"):
@@ -59,14 +60,18 @@ async def create_case(
     for client in (clients.desk, clients.archive):
         subscription = {"webhook_url": f"{receivers[client.name].url}/{number}"}
         assert (await client.http.post(f"/processes/{number}/downloads", json=subscription)).status_code == 202
+    return number
 
+
+async def read_case(
+    keyed: KeyedStack, receivers: dict[str, Receiver], number: str, *, is_sealed: bool = False
+) -> Case:
+    """Wait until both clients have the event of a process's run, and return the process."""
     for receiver in receivers.values():
         await receiver.wait_for_events(f"/{number}", seconds=60)
     known = {document["id"]: document for document in await keyed.stack.list_documents(number)}
     sealed = frozenset(
-        id_
-        for id_, document in known.items()
-        if shape.get("secrecy") or document["secrecy"] not in ("public", "unknown")
+        id_ for id_, document in known.items() if is_sealed or document["secrecy"] not in ("public", "unknown")
     )
     events = {name: receiver.events_at(f"/{number}")[0].event["data"] for name, receiver in receivers.items()}
     return Case(number, known, sealed, events)
@@ -77,9 +82,14 @@ async def cases(keyed: KeyedStack, clients: Clients) -> AsyncIterator[tuple[Case
     """A process with two sealed documents of five, one of which failed; and a process that is sealed itself."""
     with running_receiver(clients.desk.secret) as desk, running_receiver(clients.archive.secret) as archive:
         receivers = {"desk": desk, "archive": archive}
+        # Both clients request one run: it does not end before the second has.
+        with frozen_service(keyed.stack, "worker"):
+            numbers = await asyncio.gather(
+                request_case(keyed, clients, receivers, 5, secret_documents=2),
+                request_case(keyed, clients, receivers, 2, secrecy=3),
+            )
         partly_sealed, fully_sealed = await asyncio.gather(
-            create_case(keyed, clients, receivers, 5, secret_documents=2),
-            create_case(keyed, clients, receivers, 2, secrecy=3),
+            read_case(keyed, receivers, numbers[0]), read_case(keyed, receivers, numbers[1], is_sealed=True)
         )
         assert (len(partly_sealed.sealed), len(fully_sealed.sealed)) == (2, 2)
         assert len(partly_sealed.revealing_texts()) >= 2

@@ -55,8 +55,11 @@ async def stored(shared_stack: RunningStack) -> AsyncIterator[Stored]:
     """The processes. The paused run is cancelled afterwards."""
     paused, complete, erasable = fresh_number(), fresh_number(), await shared_stack.create_ended_run(2)
     await shared_stack.create_process(paused, 200)
+    # The run does not end before it is paused.
+    await shared_stack.set_latency(1)
     await shared_stack.request_download(paused)
     assert (await shared_stack.api.post(f"/processes/{paused}/pause")).json()["status"] == "processing"
+    await shared_stack.set_latency(0)
     await shared_stack.create_process(complete, 3)
     await shared_stack.request_download(complete)
     await shared_stack.wait_until_ended(complete)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.database import Database
 from tests.e2e.access.conftest import Clients, KeyedStack, read_events
+from tests.support.frozen_services import frozen_service
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.watching import make_due, sweep, wait_until_checked
@@ -72,14 +73,14 @@ async def test_whoever_joins_a_run_without_a_webhook_has_its_end_among_the_event
 ) -> None:
     stack, number = keyed.stack, fresh_number()
     await stack.create_process(number, 2, size_bytes=2_000)
-    await stack.set_latency(1)
     query = {"auto_download": "true"}
-    started = await clients.desk.http.get(f"/processes/{number}", params=query)
-    joined = await clients.archive.http.get(f"/processes/{number}", params=query)
-    assert [started.json()["decision"], joined.json()["decision"]] == ["started", "active"]
-    # Asking again is the same request.
-    await clients.archive.http.get(f"/processes/{number}", params=query)
-    await stack.set_latency(0)
+    # The run does not end before all have asked.
+    with frozen_service(stack, "worker"):
+        started = await clients.desk.http.get(f"/processes/{number}", params=query)
+        joined = await clients.archive.http.get(f"/processes/{number}", params=query)
+        assert [started.json()["decision"], joined.json()["decision"]] == ["started", "active"]
+        # Asking again is the same request.
+        await clients.archive.http.get(f"/processes/{number}", params=query)
     await stack.wait_until_ended(number)
     for holder in (clients.desk, clients.archive):
         [told] = (await read_events(holder, number)).values()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from temporalio.client import WorkflowFailureError
 
 from tests.support.buckets import Bucket, open_bucket
 from tests.support.conditions import eventually
@@ -56,6 +59,13 @@ async def wait_until_built(stack: RunningStack, bundle: Json, *, seconds: float 
         return current if current["state"] != "building" else None
 
     return await eventually(built, f"the end of the build of {bundle['id']}", seconds=seconds)
+
+
+async def wait_until_tidied(stack: RunningStack, bundle_id: str) -> None:
+    """Wait until the execution that builds a bundle has ended. It tidies up after the bundle is ready."""
+    with suppress(WorkflowFailureError):
+        async with asyncio.timeout(60):
+            await stack.temporal.get_workflow_handle(f"bundle-{bundle_id}").result()
 
 
 async def create_bundle(stack: RunningStack, number: str, **body: Any) -> Json:

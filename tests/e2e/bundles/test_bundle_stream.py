@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
 from autos_client import ApiProblem, AsyncAutos
 from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until_built
+from tests.support.frozen_services import frozen_service
 from tests.support.sse import open_stream_at
 from tests.support.stack import RunningStack
 
@@ -18,22 +16,11 @@ DOCUMENTS = 12
 SIZE_BYTES = 60_000
 
 
-@contextmanager
-def frozen_worker(stack: RunningStack) -> Iterator[None]:
-    """Keep the worker from doing anything until the block ends."""
-    worker = stack.get_pid("worker")
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(worker, signal.SIGCONT)
-
-
 async def test_a_build_is_followed_to_its_end(bundle_stack: RunningStack) -> None:
     stack = bundle_stack
     number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
     with ExitStack() as freezing:
-        freezing.enter_context(frozen_worker(stack))
+        freezing.enter_context(frozen_service(stack, "worker"))
         requested = (await request_bundle(stack, number)).json()
         path = f"/processes/{number}/bundles/{requested['id']}"
         async with open_stream_at(stack.api, f"{path}/events") as stream:
@@ -67,7 +54,7 @@ async def test_a_stream_of_a_build_that_is_ended_from_outside_ends_too(bundle_st
     stack = bundle_stack
     number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
 
-    with frozen_worker(stack):
+    with frozen_service(stack, "worker"):
         requested = (await request_bundle(stack, number)).json()
         path = f"/processes/{number}/bundles/{requested['id']}/events"
         async with open_stream_at(stack.api, path) as stream:

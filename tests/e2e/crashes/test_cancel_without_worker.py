@@ -20,8 +20,14 @@ async def test_runs_cancelled_without_a_worker_end_as_cancelled_without_failures
     for number in (listing, downloading):
         await stack.create_process(number, DOCUMENTS, size_bytes=5_000)
     with running_receiver(stack.addresses["webhook_secret"]) as receiver:
+        # No document of this run is whole before the runs are cancelled.
+        slow = await stack.inject_fault("slow", downloading, documents=1.0, delay_seconds=3)
         await stack.request_download(downloading, webhook_url=f"{receiver.url}/{downloading}")
-        await stack.wait_until_available(downloading, 0)
+
+        async def listed() -> bool:
+            return bool((await stack.get_status(downloading))["total_documents"] == DOCUMENTS)
+
+        await eventually(listed, "the listing")
         await stack.set_latency(20)
         await stack.request_download(listing, webhook_url=f"{receiver.url}/{listing}")
 
@@ -42,6 +48,7 @@ async def test_runs_cancelled_without_a_worker_end_as_cancelled_without_failures
             stack.kill_service("worker")
         finally:
             os.kill(worker, signal.SIGCONT)
+        await stack.end_fault(slow)
         await stack.set_latency(0)
 
         for number in (listing, downloading):

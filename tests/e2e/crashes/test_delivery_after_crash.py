@@ -59,7 +59,7 @@ async def test_an_event_that_was_sent_but_not_recorded_is_sent_again_under_its_i
         async def delivered() -> list[dict[str, object]]:
             answer = await stack.api.get("/webhooks/deliveries", params={"process_number": number})
             deliveries: list[dict[str, object]] = answer.json()["deliveries"]
-            return deliveries if deliveries[0]["status"] == "delivered" else []
+            return deliveries if deliveries and deliveries[0]["status"] == "delivered" else []
 
         (delivery,) = await eventually(delivered, "the delivery's end", seconds=90)
     assert [request.headers["webhook-id"] for request in requests] == [event_id] * 2

@@ -64,3 +64,9 @@ async def test_get_outlives_killed_services(crash_stack: RunningStack, tmp_path:
     assert told.startswith(f"The API at {stack.addresses['api']} does not answer (")
     assert f"The API at {stack.addresses['api']} answers again." in result.stderr
     assert count_files(tmp_path, "*.part") == 0
+
+    async def ready() -> bool:
+        return (await stack.api.get("/health/ready")).is_success
+
+    # The command may have had every file when the store was killed. The tests after this one need the store.
+    await eventually(ready, "the store answers again", seconds=60)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import httpx2
 import pytest
 
+from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
 from tests.support.receiver import running_receiver
 from tests.support.stack import RunningStack
@@ -27,6 +31,14 @@ async def test_a_run_continues_after_a_service_is_killed(crash_stack: RunningSta
 
         received = await receiver.wait_for_events(f"/{number}", seconds=90)
         assert len(received) == 1
+
+    async def answers() -> bool:
+        # The run does not need the API, and may end before it has been started again.
+        with suppress(httpx2.TransportError):
+            return (await stack.api.get("/health/live")).is_success
+        return False
+
+    await eventually(answers, "the API answers", seconds=60)
     status = await stack.wait_until_ended(number)
     assert (status["status"], status["available_documents"]) == ("completed", DOCUMENTS)
     served = (await stack.get_court_stats())["documents_served"]

@@ -13,6 +13,7 @@ from domain.run_messages import DownloadRequest
 from domain.storage import DOCUMENTS_PREFIX
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
+from tests.support.frozen_services import frozen_service
 from tests.support.numbers import fresh_number, number_of_case, states_each_size
 from tests.support.process_traces import (
     find_in_bucket,
@@ -47,10 +48,10 @@ async def create_process_with_everything(
     await stack.inject_fault("sealed", number, documents=[4])
     # One subscriber takes the event, the other never does, so that its delivery is pending.
     receiver.planned_failures[f"/{name}/never"] = [503] * 99
-    await stack.set_latency(0.3)
-    for path in ("taken", "never"):
-        await stack.request_download(number, webhook_url=f"{receiver.url}/{name}/{path}")
-    await stack.set_latency(0)
+    # Both subscribe to one run: it does not end before the second has asked.
+    with frozen_service(stack, "worker"):
+        for path in ("taken", "never"):
+            await stack.request_download(number, webhook_url=f"{receiver.url}/{name}/{path}")
     await stack.wait_until_ended(number)
     secrets = [document["sha256"] for document in await stack.list_documents(number) if document["sha256"]]
     # The court replaces the contents, and the former ones are kept.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ import psutil
 from tests.support.hostile_listings import MIB, gzip_bomb
 from tests.support.numbers import fresh_number
 from tests.support.portal_json import NUMBER, details, piece, stage
-from tests.support.scripted_server import answer, by_path, scripted
+from tests.support.scripted_server import ReceivedRequest, answer, by_path, scripted
 from tests.support.stack import running_stack
 
 PROCESSES = "/api/v2/processos"
@@ -28,8 +29,20 @@ async def test_a_gzip_bomb_fails_its_own_run_alone(tmp_path: Path) -> None:
         f"{PROCESSES}/{NUMBER}/documentos": answer(200, text, content_type="text/html"),
         f"{PROCESSES}/{NUMBER}": answer(200, json.dumps(details(stage(document))).encode()),
     }
+    scripted_reply, other_ended = by_path(replies), asyncio.Event()
+    bombs = 0
+
+    async def reply(request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        nonlocal bombs
+        if request.target == f"{PROCESSES}/{hostile}":
+            bombs += 1
+            if bombs == 3:
+                # So that the run of the last bomb is open when the other one ends.
+                await other_ended.wait()
+        await scripted_reply(request, writer)
+
     async with (
-        scripted(by_path(replies)) as court,
+        scripted(reply) as court,
         running_stack(
             tmp_path,
             AUTOS_COURT_BASE_URL=court.origin,
@@ -44,6 +57,7 @@ async def test_a_gzip_bomb_fails_its_own_run_alone(tmp_path: Path) -> None:
         await stack.request_download(NUMBER)
         other = await stack.wait_until_ended(NUMBER)
         meanwhile = await stack.get_status(hostile)
+        other_ended.set()
         failed = await stack.wait_until_ended(hostile)
         grown = worker.memory_info().rss - before
 

@@ -39,6 +39,9 @@ from tests.support.wire_forms import (
     StoredDocument,
 )
 
+# The first test waits for the runs of all rows.
+pytestmark = pytest.mark.timeout(240)
+
 
 @pytest.fixture(scope="module")
 async def results(
@@ -184,8 +187,9 @@ async def begin_outage(stack: RunningStack, receiver: Receiver, number: str, row
         fault = await stack.inject_fault(row.fault, **row.options)
         await start_run_with_webhook(stack, receiver, number)
         return fault
-    # Requests under way when the fault begins are answered after this latency, by the fault.
-    await stack.set_latency(1)
+    # Requests under way when the fault begins are answered after this latency, by the fault. It is longer than the
+    # test needs to see the listing.
+    await stack.set_latency(3)
     await start_run_with_webhook(stack, receiver, number)
 
     async def listed() -> bool:
