@@ -82,7 +82,7 @@ async def node_receiver(folder: Path, secret: str) -> AsyncIterator[DocumentedRe
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(install.communicate(), 60)
+    output, _ = await asyncio.wait_for(install.communicate(), 100)
     assert install.returncode == 0, output.decode()
     (folder / "receiver.mjs").write_text(extract_program("Node", "javascript"))
     async with _running(folder, secret, node, "receiver.mjs") as receiver:

@@ -29,6 +29,11 @@ class SignedDelivery:
         """The event's id."""
         return self.headers["webhook-id"]
 
+    @property
+    def age(self) -> timedelta:
+        """How long ago it was signed."""
+        return datetime.now(UTC) - datetime.fromtimestamp(int(self.headers["webhook-timestamp"]), UTC)
+
     def with_headers(self, **headers: str) -> SignedDelivery:
         """Return a copy with other headers; underscores in their names become hyphens."""
         return replace(

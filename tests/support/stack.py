@@ -149,7 +149,18 @@ class RunningStack:
 
     async def list_run_ids(self, number: str) -> list[str]:
         """Return the run id of every execution that Temporal has for a process."""
-        return [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
+        listed: list[str] = []
+
+        async def has_latest() -> bool:
+            # Temporal lists an execution a moment after it has started.
+            latest: str | None = None
+            with suppress(RPCError):
+                latest = (await self.temporal.get_workflow_handle(number).describe()).run_id
+            listed[:] = [run.run_id async for run in self.temporal.list_workflows(f"WorkflowId = '{number}'")]
+            return latest is None or latest in listed
+
+        await eventually(has_latest, f"the latest execution of {number} is listed")
+        return listed
 
     # What tests wait for.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -66,10 +67,25 @@ async def number(shared_stack: RunningStack) -> str:
 
 
 @pytest.fixture(scope="session")
-async def delivery(shared_stack: RunningStack, number: str) -> SignedDelivery:
-    """A delivery as the stack has sent it."""
+def sent_deliveries() -> list[SignedDelivery]:
+    """The deliveries that the stack has sent for `delivery`, oldest first."""
+    return []
+
+
+@pytest.fixture
+async def delivery(
+    shared_stack: RunningStack, number: str, sent_deliveries: list[SignedDelivery]
+) -> SignedDelivery:
+    """A delivery as the stack has sent it, not long ago: receivers refuse it after five minutes."""
+    if not sent_deliveries or sent_deliveries[-1].age > timedelta(minutes=1):
+        sent_deliveries.append(await receive_delivery(shared_stack, number))
+    return sent_deliveries[-1]
+
+
+async def receive_delivery(stack: RunningStack, number: str) -> SignedDelivery:
+    """Have the stack send a delivery, and return it."""
     async with scripted(always(answer(204))) as server:
-        await request_event(shared_stack, number, server.origin)
+        await request_event(stack, number, server.origin)
 
         async def received() -> bool:
             return bool(server.requests)

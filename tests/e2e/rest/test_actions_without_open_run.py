@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import create_paused_run
 from tests.support.stack import RunningStack
 
 
@@ -22,11 +23,7 @@ async def test_an_action_without_an_open_run_is_refused_with_the_status(stack: R
 
 
 async def test_a_terminated_run_is_not_open(stack: RunningStack) -> None:
-    number = fresh_number()
-    await stack.create_process(number, 30)
-    await stack.set_latency(0.4)
-    await stack.request_download(number)
-    await stack.wait_until_available(number, 1)
+    number = await create_paused_run(stack)
     await stack.temporal.get_workflow_handle(number).terminate("by hand")
     refused = await stack.post_action(number, "cancel")
     assert (refused.status_code, refused.json()["code"]) == (409, "no_open_run")

@@ -53,7 +53,7 @@ async def test_the_examples_run(stack: RunningStack, receiver: Receiver, tmp_pat
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode == 0, output.decode()
 
 
@@ -68,7 +68,7 @@ async def test_the_examples_of_the_simulator_leave_the_stack_at_work(stack: Runn
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 30)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, output.decode()
     assert "1011745" in output.decode()
     assert (await stack.get_court_stats())["listings"] == 1

@@ -10,6 +10,7 @@ from domain.errors import FailureCode
 from tests.support.conditions import eventually
 from tests.support.failed_documents import mark_documents_failed
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
@@ -38,13 +39,13 @@ async def test_a_run_for_chosen_documents_leaves_the_rest_to_the_next_run(
     stack: RunningStack, receiver: Receiver
 ) -> None:
     number = fresh_number()
-    await stack.create_process(number, 60)
-    await stack.set_latency(0.3)
+    await stack.create_process(number, 120)
+    slow = await slow_down(stack, number, 120)
     await stack.request_download(number)
     await stack.wait_until_available(number, 1)
     await stack.api.post(f"/processes/{number}/cancel")
+    await stack.end_fault(slow)
     await stack.wait_until_ended(number)
-    await stack.set_latency(0)
     missing = [document["id"] for document in await stack.list_documents(number) if document["status"] == "pending"]
     assert len(missing) > 3
     await stack.reset_court_stats()
@@ -76,13 +77,15 @@ async def test_a_request_for_all_documents_widens_an_open_run_for_chosen_ones(st
     number = await stack.create_ended_run(6)
     first = [document["id"] for document in await stack.list_documents(number)]
     await stack.create_process(number, 12)
-    await stack.set_latency(0.6)
+    # The run does nothing but list: it is over as soon as the listing has arrived.
+    await stack.set_latency(4)
     await stack.reset_court_stats()
     # A run for one stored document lists the process again because of max_age.
     started = await post_download(stack, number, document_ids=[first[0]], max_age=0)
     assert started.json()["run"]["chosen_documents"] == 1
 
     joined = await post_download(stack, number, max_age=0)
+    await stack.set_latency(0)
 
     assert joined.json()["decision"] == "active"
     assert (await stack.wait_until_ended(number))["available_documents"] == 12
@@ -124,10 +127,12 @@ async def test_a_widened_run_also_retries_failed_documents(stack: RunningStack) 
     stored = [
         document["id"] for document in await stack.list_documents(number) if document["status"] == "available"
     ]
-    await stack.set_latency(0.6)
+    # As above: it is over as soon as the listing has arrived.
+    await stack.set_latency(4)
     await post_download(stack, number, document_ids=stored[:1], max_age=0)
 
     joined = await post_download(stack, number, max_age=0)
+    await stack.set_latency(0)
 
     assert (joined.json()["decision"], joined.json()["run"]["chosen_documents"]) == ("active", None)
     assert (await stack.wait_until_ended(number))["available_documents"] == 12
@@ -158,9 +163,9 @@ async def test_every_request_that_meets_the_end_of_a_run_for_chosen_documents_ge
 
 async def test_an_open_run_for_all_retries_a_failed_document_that_is_requested(stack: RunningStack) -> None:
     number = fresh_number()
-    await stack.create_process(number, 60)
+    await stack.create_process(number, 120)
     sealed = await stack.inject_fault("sealed", number, documents=[0])
-    await stack.set_latency(0.4)
+    slow = await slow_down(stack, number, 120)
     await stack.request_download(number)
 
     async def failed_ids() -> list[str]:
@@ -174,7 +179,7 @@ async def test_an_open_run_for_all_retries_a_failed_document_that_is_requested(s
     joined = await post_download(stack, number, document_ids=failed)
 
     assert (joined.status_code, joined.json()["decision"]) == (202, "active")
-    await stack.set_latency(0)
+    await stack.end_fault(slow)
     (await stack.api.post(f"/processes/{number}/resume")).raise_for_status()
     assert (await stack.wait_until_ended(number))["status"] == "completed"
     assert len(await stack.list_run_ids(number)) == 1

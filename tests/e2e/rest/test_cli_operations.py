@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.support.cli_commands import run_autos
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down, wait_until_idle
 from tests.support.scripted_server import always, answer, scripted
 from tests.support.stack import RunningStack
 
@@ -29,11 +30,16 @@ async def test_status_prints_text_or_json(stack: RunningStack) -> None:
 async def test_pause_resume_and_cancel_print_the_status(stack: RunningStack) -> None:
     number = fresh_number()
     await stack.create_process(number, 250)
-    await stack.set_latency(0.4)
+    slow = await slow_down(stack, number, 250)
     await stack.request_download(number)
     await stack.wait_until_available(number, 1)
 
-    results = [await run_autos(stack, act, number, "--json") for act in ("pause", "resume", "cancel")]
+    results = [await run_autos(stack, act, number, "--json") for act in ("pause", "resume")]
+    # A cancelled run first finishes its downloads under way, and the command waits two seconds at most.
+    (await stack.post_action(number, "pause")).raise_for_status()
+    await stack.end_fault(slow)
+    await wait_until_idle(stack, number)
+    results.append(await run_autos(stack, "cancel", number, "--json"))
     refused = await run_autos(stack, "pause", number)
 
     assert [each.exit_code for each in results] == [0, 0, 0]

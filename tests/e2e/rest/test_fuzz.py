@@ -119,7 +119,7 @@ async def test_malformed_requests_over_a_socket_do_not_break_the_api(stack: Runn
         try:
             writer.write(malformed)
             writer.write_eof()
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), 60)
         except ConnectionError:
             return b""
         finally:

@@ -69,7 +69,7 @@ async def test_head_starts_no_download(stack: RunningStack) -> None:
 
 
 async def test_head_of_a_stream_of_an_open_run_ends_at_once(second_api: SecondApi, paused_number: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         answer = await second_api.client.head(f"/processes/{paused_number}/events")
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")

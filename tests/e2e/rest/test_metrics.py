@@ -17,10 +17,11 @@ async def read_metrics(stack: RunningStack) -> dict[str, float]:
 async def test_open_runs_are_counted_by_phase(stack: RunningStack) -> None:
     number, series = fresh_number(), 'autos_runs_open{phase="paused"}'
     await stack.create_process(number, 60, size_bytes=2_000)
-    await stack.set_latency(0.5)
+    await stack.set_latency(3)
     before = (await read_metrics(stack))[series]
     await stack.request_download(number)
-    await stack.post_action(number, "pause")
+    (await stack.post_action(number, "pause")).raise_for_status()
+    await stack.set_latency(0)
 
     async def is_counted(count: float) -> dict[str, float] | None:
         values = await read_metrics(stack)

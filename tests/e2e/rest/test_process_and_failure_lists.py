@@ -46,8 +46,8 @@ async def test_processes_and_failures_are_listed_newest_first_and_filtered(stack
         await stack.request_download(number)
         await stack.wait_until_ended(number)
     await stack.create_process(paused, 3)
-    # A paused run stays open, however slow the machine is.
-    await stack.set_latency(0.5)
+    # A paused run stays open, however slow the machine is. It is paused while it lists.
+    await stack.set_latency(3)
     await stack.request_download(paused)
     (await stack.api.post(f"/processes/{paused}/pause")).raise_for_status()
 

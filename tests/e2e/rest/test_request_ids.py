@@ -44,6 +44,8 @@ async def test_the_callers_ids_lead_from_the_request_to_the_workers_lines(stack:
     assert (answer.status_code, answer.headers["x-request-id"]) == (202, request_id)
     await stack.wait_until_ended(number)
 
+    # The API logs the request a moment after its answer.
+    await wait_for_event(stack.stderr, request_id, "request")
     lines = await wait_for_event(stack.stderr, request_id, "run completed 1/1")
     # "started 1 of 1" if the worker has listed the process by then.
     events = ["started" if line["event"].startswith("started") else line["event"] for line in lines]
@@ -61,7 +63,8 @@ async def test_a_request_that_joins_a_run_logs_its_own_id_with_the_run(stack: Ru
     number = fresh_number()
     first, second, pause = (f"{name}-{number}" for name in ("first", "second", "pause"))
     await stack.create_process(number, 1)
-    await stack.set_latency(0.5)
+    # The run lists the process until the pause has come.
+    await stack.set_latency(4)
     path = f"/processes/{number}"
     run = (await stack.api.post(f"{path}/downloads", headers={"X-Request-Id": first})).json()["run"]["id"]
     await stack.api.post(f"{path}/downloads", headers={"X-Request-Id": second})

@@ -13,7 +13,7 @@ from tests.e2e.rest.conftest import SecondApi
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
-from tests.support.open_runs import create_open_run, create_paused_run, resume_run
+from tests.support.open_runs import create_open_run, create_paused_run, resume_run, slow_down
 from tests.support.sse import Event, open_event_stream, read_all_events
 from tests.support.stack import RunningStack
 from tests.support.statements import statements
@@ -28,19 +28,25 @@ def kinds(events: list[Event]) -> list[str]:
 
 
 async def test_a_stream_has_progress_events_and_one_ended_event(stack: RunningStack) -> None:
-    number = await create_open_run(stack)
+    number = await create_paused_run(stack)
+    # The run is open for longer than the stream takes to look at it again.
+    slow = await slow_down(stack, number, 120)
     async with open_event_stream(stack.api, number) as stream:
         assert stream.answer.status_code == 200
         assert stream.answer.headers["content-type"].startswith("text/event-stream")
         assert stream.answer.headers["cache-control"] == "no-cache"
-        events = [event async for event in stream]
+        events = [await anext(stream)]
+        await resume_run(stack, number)
+        events.append(await anext(stream))
+        await stack.end_fault(slow)
+        events += [event async for event in stream]
 
     assert kinds(events) == ["progress"] * (len(events) - 1) + ["ended"]
     assert len(events) > 2
     available = [event.status["available_documents"] for event in events]
     assert available == sorted(available)
     assert {event.status["status"] for event in events[:-1]} == {"processing"}
-    assert (events[-1].status["status"], available[-1]) == ("completed", 80)
+    assert (events[-1].status["status"], available[-1]) == ("completed", 120)
     assert events[-1].status == await stack.get_status(number)
     assert len({event.id for event in events}) == len(events)
     assert {event.retry for event in events} == {RECONNECT_MILLISECONDS}

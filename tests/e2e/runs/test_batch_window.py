@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 
 from adapters.database import Catalog, Database
 from adapters.temporal.batch_client import BatchClient
@@ -17,6 +17,7 @@ from tests.support.batches import (
     create_processes,
 )
 from tests.support.conditions import eventually
+from tests.support.open_runs import slow_down
 from tests.support.stack import RunningStack
 from workflows import download_batch
 from workflows.download_process import DownloadProcess
@@ -57,8 +58,12 @@ async def test_paused_runs_hold_up_no_other_run_of_a_batch(
         assert ended is not None
         assert ended.ended_at is not None
         assert [item.state for item in ended.items] == [ItemState.PROCESSING] * 2 + [ItemState.COMPLETED] * 8
-        executions = [each async for each in temporal.list_workflows(f"WorkflowId = 'batch-{batch.id}'")]
-        assert len(executions) > 1
+
+        async def has_continued() -> bool:
+            query = f"WorkflowId = 'batch-{batch.id}'"
+            return len([each async for each in temporal.list_workflows(query)]) > 1
+
+        await eventually(has_continued, "the batch has continued as new")
         for number in paused:
             await temporal.get_workflow_handle(number).execute_update(DownloadProcess.resume)
             await temporal.get_workflow_handle(number).result()
@@ -73,8 +78,9 @@ async def test_a_batch_that_continues_as_new_never_exceeds_its_window_of_open_ru
     monkeypatch.setattr(download_batch, "_STALL_LIMIT", timedelta(minutes=5))
     monkeypatch.setattr(download_batch, "_POLL_INTERVAL", timedelta(milliseconds=200))
     slow, *others = await create_processes(stack, 12, documents=1)
-    await stack.create_process(slow, 60, size_bytes=2_000)
+    await stack.create_process(slow, 120, size_bytes=2_000)
     await stack.set_latency(0.2)
+    fault = await slow_down(stack, slow, 120)
     catalog = Catalog(Database(settings.effective_database_url))
     try:
         batch = Batch(uuid4().hex, "desk", datetime.now(UTC), 4, read_items([slow, *others])[0])
@@ -92,12 +98,19 @@ async def test_a_batch_that_continues_as_new_never_exceeds_its_window_of_open_ru
             return len([each async for each in temporal.list_workflows(query)]) > 1
 
         await eventually(has_continued, "the batch continues as new")
+        await stack.end_fault(fault)
         await temporal.get_workflow_handle(slow).execute_update(DownloadProcess.resume)
         await stack.set_latency(0)
         progress = await temporal.get_workflow_handle(f"batch-{batch.id}").result()
 
         assert progress == {"started": 12, "joined": 0, "answered": 0, "open_runs": []}
-        runs = [each async for each in temporal.list_workflows("WorkflowType = 'DownloadProcess'")]
+
+        async def ended_runs() -> list[WorkflowExecution] | None:
+            listed = [each async for each in temporal.list_workflows("WorkflowType = 'DownloadProcess'")]
+            # Temporal lists the end of a run a moment after it.
+            return listed if len(listed) >= 12 and all(each.close_time for each in listed) else None
+
+        runs = await eventually(ended_runs, "the end of every run")
         assert {each.id for each in runs} == {slow, *others}
         for moment in (each.start_time for each in runs):
             open_then = {

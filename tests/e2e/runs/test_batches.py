@@ -18,6 +18,7 @@ from tests.support.batches import (
 )
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
@@ -71,7 +72,7 @@ async def test_a_batch_joins_an_open_run_and_both_subscribers_get_an_event(
     stack: RunningStack, receiver: Receiver
 ) -> None:
     [number] = await create_processes(stack, 1, documents=150)
-    await stack.set_latency(0.3)
+    slow = await slow_down(stack, number, 150)
     path = f"/{uuid4()}"
     await stack.request_download(number, webhook_url=f"{receiver.url}{path}/single")
     await stack.wait_until_available(number, 1)
@@ -81,6 +82,7 @@ async def test_a_batch_joins_an_open_run_and_both_subscribers_get_an_event(
     )
     assert [(item["state"], item["decision"]) for item in batch["items"]] == [("processing", "active")]
     assert batch["items"][0]["run_id"] == (await stack.get_status(number))["run"]["id"]
+    await stack.end_fault(slow)
     await stack.wait_until_ended(number)
 
     await receiver.wait_for_events(f"{path}/single")
@@ -93,11 +95,12 @@ async def test_a_batch_joins_an_open_run_and_both_subscribers_get_an_event(
 async def test_a_batch_starts_a_run_for_all_documents_after_an_open_run_for_chosen_ones(
     stack: RunningStack, receiver: Receiver
 ) -> None:
-    [number] = await create_processes(stack, 1, documents=60)
-    await stack.set_latency(0.3)
+    [number] = await create_processes(stack, 1, documents=120)
+    slow = await slow_down(stack, number, 120)
     await stack.request_download(number)
     await stack.wait_until_available(number, 1)
     await stack.api.post(f"/processes/{number}/cancel")
+    await stack.end_fault(slow)
     await stack.wait_until_ended(number)
     pending = [document["id"] for document in await stack.list_documents(number) if document["status"] == "pending"]
     await stack.set_latency(1)
@@ -111,11 +114,11 @@ async def test_a_batch_starts_a_run_for_all_documents_after_an_open_run_for_chos
     assert [(item["state"], item["decision"]) for item in body["items"]] == [("completed", "started")]
 
     async def event_of_full_run() -> bool:
-        return any(each.event["data"]["available_documents"] == 60 for each in receiver.events_at(path))
+        return any(each.event["data"]["available_documents"] == 120 for each in receiver.events_at(path))
 
     await eventually(event_of_full_run, "the event of the run for all documents")
     status = await stack.get_status(number)
-    assert (status["available_documents"], status["run"]["id"]) == (60, body["items"][0]["run_id"])
+    assert (status["available_documents"], status["run"]["id"]) == (120, body["items"][0]["run_id"])
     assert len(await stack.list_run_ids(number)) == 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio.client import WorkflowExecutionStatus
 
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
@@ -13,13 +14,14 @@ async def test_a_cancelled_run_sends_its_event_and_the_next_request_starts_a_new
     stack: RunningStack, receiver: Receiver
 ) -> None:
     number = fresh_number()
-    await stack.create_process(number, 80)
-    await stack.set_latency(0.3)
+    await stack.create_process(number, 120)
+    slow = await slow_down(stack, number, 120)
     started = await stack.request_download(number, webhook_url=f"{receiver.url}/{number}")
     await stack.wait_until_available(number, 5)
     first = stack.temporal.get_workflow_handle(number, run_id=started.json()["run"]["id"])
 
     await first.cancel()
+    await stack.end_fault(slow)
 
     status = await stack.wait_until_ended(number)
     assert (status["status"], status["run"]["outcome"]) == ("pending", "cancelled")

@@ -37,18 +37,20 @@ async def test_a_run_that_continues_as_new_downloads_every_document_once(
     catalog = Catalog(Database(settings.effective_database_url))
     try:
         subscribers = [f"/{number}/{index}" for index in range(40)]
+        # The run is still listing the process when the last of them subscribes.
+        await stack.set_latency(3)
         runs = RunClient(temporal)
         with bound_contextvars(**TRACE.to_fields(), span_id=TRACE.span_id):
             started = await runs.start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
         for path in subscribers:
             opening = RunOpening(number.canonical, started.run.id, "local")
             assert await catalog.runs.subscribe(opening, "local", f"{receiver.url}{path}") is None
+        await stack.set_latency(0)
 
         assert started.decision is Decision.STARTED
         run = temporal.get_workflow_handle(number.canonical, result_type=RunResult)
         result = await run.result()
-        executions = [each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]
-        assert len(executions) > 2
+        await wait_for_executions(temporal, number.canonical, 3)
         assert (result.available_documents, result.downloaded_documents) == (150, 150)
         assert set((await stack.get_court_stats())["documents_served"].values()) == {1}
         process = await catalog.processes.get(number.canonical)
@@ -79,7 +81,7 @@ async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the
         sealed, stored = documents_page[0].id, [document.id for document in documents_page[1:]]
         await mark_pending(settings, number.canonical, stored)
         await stack.end_all_faults()
-        await stack.set_latency(1)
+        await stack.set_latency(3)
         request = DownloadRequest(number.canonical, document_ids=tuple(stored))
         with bound_contextvars(request_id="second-1"):
             first = await runs.start(request, is_over=catalog.runs.has_ended)
@@ -96,10 +98,19 @@ async def test_documents_requested_while_an_execution_ends_are_downloaded_by_the
         result = await handle.result()
 
         assert (result.total_documents, result.available_documents) == (60, 60)
-        assert len([each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]) > 2
+        await wait_for_executions(temporal, number.canonical, 3)
         await assert_every_activity_has_the_ids_of(temporal, number.canonical, RequestTrace("second-1"))
     finally:
         await catalog.close()
+
+
+async def wait_for_executions(temporal: Client, workflow_id: str, count: int) -> None:
+    """Wait until Temporal lists at least so many executions of a workflow, a moment after they have started."""
+
+    async def are_listed() -> bool:
+        return len([each async for each in temporal.list_workflows(f"WorkflowId = '{workflow_id}'")]) >= count
+
+    await eventually(are_listed, f"{count} executions of {workflow_id}")
 
 
 async def assert_every_activity_has_the_ids_of(temporal: Client, number: str, trace: RequestTrace) -> None:
@@ -147,7 +158,7 @@ async def test_a_sweep_that_continues_as_new_starts_every_overdue_delivery(
         )
 
         assert started == 120
-        assert len([each async for each in temporal.list_workflows("WorkflowId = 'sweep'")]) > 1
+        await wait_for_executions(temporal, "sweep", 2)
 
         received = await receiver.wait_for_events(path, 120)
         assert {event.event_id for event in received} == set(event_ids)
@@ -160,7 +171,8 @@ async def test_a_paused_run_with_many_signals_continues_as_new_and_stays_paused(
 ) -> None:
     number = ProcessNumber.parse(fresh_number())
     await stack.create_process(number.canonical, 40, size_bytes=2_000)
-    await stack.set_latency(0.2)
+    # The pause comes while the run is listing the process.
+    await stack.set_latency(3)
     catalog = Catalog(Database(settings.effective_database_url))
     await RunClient(temporal).start(DownloadRequest(number.canonical), is_over=catalog.runs.has_ended)
     await catalog.close()
@@ -170,11 +182,7 @@ async def test_a_paused_run_with_many_signals_continues_as_new_and_stays_paused(
     for _ in range(60):
         await run.signal(DownloadProcess.subscribe)
 
-    async def has_continued() -> bool:
-        executions = [each async for each in temporal.list_workflows(f"WorkflowId = '{number}'")]
-        return len(executions) > 1
-
-    await eventually(has_continued, "a second execution")
+    await wait_for_executions(temporal, number.canonical, 2)
     described = await run.describe()
     assert described.typed_search_attributes.get(PHASE) == "paused"
     assert described.history_length < 200

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.thorough
 
 STATUSES = [500, 503, 302, 404, 204]
 # Short enough that the links of the first attempt expire before the fifth.
-LINK_LIFETIME = timedelta(seconds=4)
+LINK_LIFETIME = timedelta(seconds=8)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ class Subscriber:
         self.links.append([document["download_url"] for document in event["data"]["documents"]])
         attempt = len(self.ids)
         if attempt == 4:
-            await eventually(self._first_links_have_expired, "the end of the first attempt's links", seconds=12)
+            await eventually(self._first_links_have_expired, "the end of the first attempt's links", seconds=14)
         if attempt == 5:
             self.opened_statuses = await self._open(self.links[4])
         writer.write(answer(STATUSES[attempt - 1]))

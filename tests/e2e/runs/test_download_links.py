@@ -34,7 +34,7 @@ async def test_every_link_opens_the_stored_bytes(stack: RunningStack) -> None:
 async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack: RunningStack) -> None:
     number = await stack.create_ended_run(1)
     async with (
-        running_api_beside(stack, AUTOS_LINK_TTL_SECONDS="2") as api,
+        running_api_beside(stack, AUTOS_LINK_TTL_SECONDS="6") as api,
         httpx2.AsyncClient() as reader,
     ):
 
@@ -49,7 +49,7 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
         async def has_expired() -> bool:
             return (await reader.get(first)).status_code == 403
 
-        await eventually(has_expired, "the end of the link", seconds=4)
+        await eventually(has_expired, "the end of the link")
         assert (await reader.get(await read_link())).status_code == 200
 
 

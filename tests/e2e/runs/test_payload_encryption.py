@@ -23,6 +23,7 @@ from tests.support.api_service import running_api_beside
 from tests.support.browser import chromium, visiting
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down
 from tests.support.paths import CLI
 from tests.support.payload_keys import new_payload_key
 from tests.support.receiver import running_receiver
@@ -32,6 +33,7 @@ from workflows.download_process import DownloadProcess
 OLD, NEW = new_payload_key(), new_payload_key()
 # Temporal indexes these, so they stay in the clear.
 _INDEXED = "indexedFields"
+_SHOWN_MILLISECONDS = 30_000
 
 
 @asynccontextmanager
@@ -94,12 +96,12 @@ async def fetch_history(client: Client, workflow_id: str) -> dict[str, Any]:
 async def create_paused_run(stack: RunningStack) -> str:
     """Create a process whose run has downloaded something and is paused. Returns its number."""
     number = fresh_number()
-    await stack.create_process(number, 60)
-    await stack.set_latency(0.3)
+    await stack.create_process(number, 120)
+    slow = await slow_down(stack, number, 120)
     await stack.request_download(number)
     await stack.wait_until_available(number, 2)
     assert (await stack.post_action(number, "pause")).is_success
-    await stack.set_latency(0)
+    await stack.end_fault(slow)
     return number
 
 
@@ -152,6 +154,8 @@ async def test_every_payload_and_failure_is_stored_encrypted(tmp_path: Path) -> 
         assert not any(NEW.encode() in path.read_bytes() for path in stack.data_dir.glob("temporal.db*"))
 
 
+# It starts four stacks.
+@pytest.mark.timeout(300)
 async def test_open_runs_outlive_that_encryption_is_switched_on_its_key_rotated_and_forgotten(
     tmp_path: Path,
 ) -> None:
@@ -159,7 +163,7 @@ async def test_open_runs_outlive_that_encryption_is_switched_on_its_key_rotated_
         from_before = await create_paused_run(stack)
 
     async with stack_with_keys(tmp_path, OLD) as (stack, plain):
-        await stack.create_process(from_before, 60)
+        await stack.create_process(from_before, 120)
         assert (await stack.post_action(from_before, "resume")).is_success
         assert (await stack.wait_until_ended(from_before))["status"] == "completed"
         encodings = [encoding_of(payload) for _, payload in find_payloads(await fetch_history(plain, from_before))]
@@ -181,7 +185,7 @@ async def test_open_runs_outlive_that_encryption_is_switched_on_its_key_rotated_
         assert run.status is WorkflowExecutionStatus.RUNNING
 
     async with stack_with_keys(tmp_path, NEW, OLD) as (stack, plain):
-        await stack.create_process(under_old_key, 60)
+        await stack.create_process(under_old_key, 120)
         await stack.temporal.get_workflow_handle(under_old_key).execute_update(DownloadProcess.resume)
         assert (await stack.wait_until_ended(under_old_key))["status"] == "completed"
         history = await fetch_history(plain, under_old_key)
@@ -229,16 +233,16 @@ async def test_temporals_ui_and_command_show_what_the_codec_decrypts(tmp_path: P
             )
             await visitor.open(f"/namespaces/default/workflows/{number}")
             refused = page.locator("#content").get_by_text("Codec Server could not connect")
-            await expect(refused).to_be_visible()
+            await expect(refused).to_be_visible(timeout=_SHOWN_MILLISECONDS)
             await expect(page.get_by_text('"available_documents"')).to_have_count(0)
 
             await page.goto(f"{api.url}/")
             await page.locator("#key").fill(key)
             await page.keyboard.press("Enter")
-            await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            await expect(page.get_by_role("button", name="Sign out")).to_be_visible(timeout=_SHOWN_MILLISECONDS)
             await visitor.open(f"/namespaces/default/workflows/{number}")
-            await expect(page.get_by_text('"available_documents"').first).to_be_visible()
-            await expect(page.get_by_text("document 1 of 2").first).to_be_visible()
+            await expect(page.get_by_text('"available_documents"').first).to_be_visible(timeout=_SHOWN_MILLISECONDS)
+            await expect(page.get_by_text("document 1 of 2").first).to_be_visible(timeout=_SHOWN_MILLISECONDS)
             await expect(refused).to_have_count(0)
 
         async with running_api_beside(stack, AUTOS_PAYLOAD_KEY=NEW, AUTOS_CODEC_ORIGINS=ui) as api:
@@ -256,5 +260,5 @@ async def test_temporals_ui_and_command_show_what_the_codec_decrypts(tmp_path: P
                 stdout=asyncio.subprocess.PIPE,
                 env=clean_environment(),
             )
-            printed, _ = await asyncio.wait_for(command.communicate(), 30)
+            printed, _ = await asyncio.wait_for(command.communicate(), 60)
         assert json.loads(printed)["result"]["available_documents"] == 2

@@ -11,6 +11,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from tests.support.conditions import eventually
 from tests.support.numbers import fresh_number
+from tests.support.open_runs import slow_down
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
@@ -46,8 +47,8 @@ async def test_a_reset_run_is_shown_as_open_and_sends_an_event_of_its_new_end(
 ) -> None:
     number = fresh_number()
     path = f"/{number}"
-    await stack.create_process(number, 80, size_bytes=2_000)
-    await stack.set_latency(0.4)
+    await stack.create_process(number, 120, size_bytes=2_000)
+    slow = await slow_down(stack, number, 120)
     await stack.request_download(number, webhook_url=f"{receiver.url}{path}")
     await stack.wait_until_available(number, 2)
     await stack.temporal.get_workflow_handle(number).cancel()
@@ -72,7 +73,7 @@ async def test_a_reset_run_is_shown_as_open_and_sends_an_event_of_its_new_end(
     )
     joined = await stack.request_download(number, webhook_url=f"{receiver.url}{path}/joined")
     assert joined.json()["decision"] == "active"
-    await stack.set_latency(0)
+    await stack.end_fault(slow)
     status = await stack.wait_until_ended(number)
     assert (status["status"], status["run"]["outcome"], status["run"]["id"]) == (
         "completed",

@@ -59,7 +59,7 @@ async def test_a_subscriber_with_notify_always_gets_the_event_of_the_open_run(
 ) -> None:
     number = fresh_number()
     await stack.create_process(number, 2)
-    await stack.set_latency(0.5)
+    await stack.set_latency(3)
     await stack.request_download(number)
     (await stack.api.post(f"/processes/{number}/pause")).raise_for_status()
     await stack.set_latency(0)
