@@ -61,7 +61,7 @@ async def checking_health(stack: RunningStack, load: Load) -> AsyncIterator[None
     """Request ``/health/live`` over and over on one connection, and record the slowest answer."""
 
     async def check() -> None:
-        async with httpx2.AsyncClient(base_url=stack.addresses["api"]) as client:
+        async with httpx2.AsyncClient(base_url=stack.addresses["api"], timeout=60) as client:
             while True:
                 begun = time.monotonic()
                 (await client.get("/health/live")).raise_for_status()

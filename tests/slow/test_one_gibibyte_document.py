@@ -35,7 +35,10 @@ async def test_a_gibibyte_is_stored_although_its_worker_dies(tmp_path: Path) -> 
         assert (document["size_bytes"], document["sha256"]) == (SIZE_BYTES, digest)
         assert await bucket.list_uploads(number) == []
         downloaded = hashlib.sha256()
-        async with httpx2.AsyncClient() as client, client.stream("GET", document["download_url"]) as answer:
+        async with (
+            httpx2.AsyncClient(timeout=60) as client,
+            client.stream("GET", document["download_url"]) as answer,
+        ):
             async for chunk in answer.aiter_bytes():
                 downloaded.update(chunk)
         assert downloaded.hexdigest() == digest

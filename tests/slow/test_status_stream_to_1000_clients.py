@@ -25,7 +25,6 @@ async def follow(client: httpx2.AsyncClient, number: str, started: asyncio.Semap
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 async def test_a_thousand_clients_receive_the_end_of_a_run_once(tmp_path: Path) -> None:
     number, started = fresh_number(), asyncio.Semaphore(0)
     unlimited = httpx2.Limits(max_connections=None)

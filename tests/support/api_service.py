@@ -69,7 +69,7 @@ async def _running_api(folder: Path, variables: dict[str, str]) -> AsyncIterator
         )
     api = ApiService(port, process, stderr)
     try:
-        async with httpx2.AsyncClient(base_url=api.url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=api.url, timeout=60, trust_env=False) as client:
 
             async def answers() -> bool:
                 assert process.returncode is None, stderr.read_text()

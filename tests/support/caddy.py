@@ -90,7 +90,7 @@ async def running_caddy(folder: Path, upstream: str) -> AsyncIterator[Caddy]:
 
         async def is_up() -> bool:
             assert process.returncode is None, log.read_text()
-            async with httpx2.AsyncClient(trust_env=False) as checker:
+            async with httpx2.AsyncClient(timeout=60, trust_env=False) as checker:
                 try:
                     # What the container's health check asks for. The certificate may come later.
                     if (await checker.get(f"http://127.0.0.1:{health}/")).status_code != 200 or not root.exists():

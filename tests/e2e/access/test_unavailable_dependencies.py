@@ -166,7 +166,7 @@ async def test_a_complete_process_is_answered_without_temporal(
     for query in ({}, {"auto_download": "true"}):
         answer = await api.get(address, params=query)
         assert (answer.status_code, answer.json()["status"]) == (200, "completed")
-    async with httpx2.AsyncClient() as reader:
+    async with httpx2.AsyncClient(timeout=60) as reader:
         for document in answer.json()["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
     # Three tries, since the machine may be busy with something else for a while.

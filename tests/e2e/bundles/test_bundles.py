@@ -84,7 +84,7 @@ async def test_the_same_request_again_is_answered_from_the_catalog(bundle_stack:
     await eventually(answered_within_20_ms, "an answer within 20 ms")
     redirect = await stack.api.get(f"/processes/{number}/bundles/{bundle['id']}/content")
     assert redirect.status_code == 307
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         answer = await client.get(redirect.headers["location"])
     assert answer.headers["content-disposition"] == f'attachment; filename="{number}.pdf"'
     assert answer.content == content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from sqlalchemy import func, select
 from temporalio.api.enums.v1 import PendingActivityState
 
@@ -12,9 +11,6 @@ from adapters.temporal.schedules import AUDIT_STORE
 from domain.documents import DocumentStatus
 from tests.support.conditions import eventually
 from tests.support.stack import RunningStack
-
-# More than all that the test waits for.
-pytestmark = pytest.mark.timeout(240)
 
 DOCUMENTS = 6
 # The audit reads these for seconds, at its own pace.

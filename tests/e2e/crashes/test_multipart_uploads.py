@@ -44,7 +44,7 @@ async def test_a_large_document_is_stored_although_its_worker_dies(crash_stack: 
         )
         assert len(uploads_of_dead_worker) == 1
         assert await bucket.list_uploads(number) == []
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=60) as client:
         content = (await client.get(document["download_url"])).raise_for_status().content
     assert hashlib.sha256(content).hexdigest() == document["sha256"]
 

@@ -18,9 +18,6 @@ from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack, dead_service
 
-# Temporal lists a killed worker for more than a minute.
-pytestmark = pytest.mark.timeout(300)
-
 QUEUES = ("processes", "court", "bundles")
 RAISED_AND_CLEARED = [(state, queue) for state in ("cleared", "raised") for queue in sorted(QUEUES)]
 ALERT_VARIABLES = {"AUTOS_ALERT_WORKER_SECONDS": "2"}

@@ -35,9 +35,6 @@ from tests.support.receiver import Receiver, running_receiver
 from tests.support.simulators import SimulatedCourt, running_simulator
 from tests.support.stack import RunningStack, running_stack
 
-# Each starts two stacks, one after the other.
-pytestmark = pytest.mark.timeout(240)
-
 OPERATORS_KEY = "the operator's key, of the settings"
 
 

@@ -33,9 +33,6 @@ from tests.support.paths import ROOT
 from tests.support.postgres import running_postgres
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
-# It starts eight services and runs a dozen commands.
-pytestmark = pytest.mark.timeout(240)
-
 BIN = Path(sys.executable).parent
 
 

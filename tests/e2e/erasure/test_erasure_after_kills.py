@@ -22,9 +22,6 @@ from tests.support.stack import RunningStack
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
 
-# An activity of a killed worker may be tried again only after a minute.
-pytestmark = pytest.mark.timeout(240)
-
 DOCUMENTS = 40
 
 

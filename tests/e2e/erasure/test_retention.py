@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pytest
 from sqlalchemy import update
 from temporalio.client import ScheduleOverlapPolicy
 
@@ -19,9 +18,6 @@ from tests.support.stack import RunningStack
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.client import S3Client
-
-# More than all that the test waits for.
-pytestmark = pytest.mark.timeout(240)
 
 
 async def make_idle(database: Database, number: str) -> None:

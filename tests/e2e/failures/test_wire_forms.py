@@ -39,9 +39,6 @@ from tests.support.wire_forms import (
     StoredDocument,
 )
 
-# The first test waits for the runs of all rows.
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 async def results(
@@ -141,7 +138,7 @@ async def test_an_odd_answer_that_is_the_document_is_stored(
     ]
     faulty = report.documents[FAULTY]
     assert (report.catalog_documents[FAULTY].media_type, faulty["media_type"]) == (row.media_type, row.media_type)
-    async with httpx2.AsyncClient() as browser:
+    async with httpx2.AsyncClient(timeout=60) as browser:
         opened = (await browser.get(faulty["download_url"])).raise_for_status()
     assert (opened.content, opened.headers["content-type"]) == (contents[FAULTY], row.media_type)
     assert (report.run["outcome"], report.status["status"]) == ("completed", "completed")

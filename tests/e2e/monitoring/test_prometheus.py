@@ -41,9 +41,6 @@ from tests.support.stack import RunningStack, dead_service
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "autos.json"
 
-# Each alert takes some scrapes to be raised and to be cleared.
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def client(measured_stack: RunningStack) -> Iterator[Receiver]:
@@ -154,7 +151,7 @@ async def test_each_panel_shows_data_after_failures_an_outage_and_a_webhook(
         "autos_document_bytes_total > 12000",
     ):
         assert await prometheus.query(expression), expression
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=60) as http:
         text = (await http.get(f"http://{stack.addresses['metrics']}/metrics")).text
     assert set(SERIES) <= {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert not [number for number in (sealed, notified, waiting) if number in text]

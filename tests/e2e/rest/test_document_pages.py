@@ -33,5 +33,5 @@ async def test_the_content_of_a_document_redirects_to_a_new_link(stack: RunningS
     document = (await stack.list_documents(number))[0]
     answer = await stack.api.get(f"/processes/{number}/documents/{document['id']}/content")
     assert answer.status_code == 307
-    async with httpx2.AsyncClient() as reader:
+    async with httpx2.AsyncClient(timeout=60) as reader:
         assert len((await reader.get(answer.headers["location"])).content) == document["size_bytes"]

@@ -130,7 +130,7 @@ async def test_the_limits_of_the_api_hold_with_its_own_answers(proxied: ProxiedA
 
 
 async def test_https_alone_is_served_and_the_session_cookie_says_so(proxied: ProxiedApi) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as plain:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as plain:
         redirect = await plain.get(f"{proxied.proxy.plain_url}/processes")
     assert redirect.status_code in {301, 308}
     assert redirect.headers["location"].startswith("https://localhost")

@@ -125,7 +125,7 @@ async def test_failed_attempts_are_repeated_at_the_scheduled_times_with_new_link
     run_id = (await stack.wait_until_ended(number))["run"]["id"]
     catalog, webhook_activities = activities
     async with AsyncExitStack() as parts:
-        reader = await parts.enter_async_context(httpx2.AsyncClient(trust_env=False))
+        reader = await parts.enter_async_context(httpx2.AsyncClient(timeout=60, trust_env=False))
         subscriber = Subscriber(stack.addresses["webhook_secret"], reader)
         server = await parts.enter_async_context(scripted(subscriber.reply))
         worker = Worker(

@@ -20,7 +20,7 @@ async def test_every_link_opens_the_stored_bytes(stack: RunningStack) -> None:
 
     documents = await stack.list_documents(number)
 
-    async with httpx2.AsyncClient() as reader:
+    async with httpx2.AsyncClient(timeout=60) as reader:
         for document in documents:
             answer = await reader.get(document["download_url"])
             assert answer.status_code == 200
@@ -35,7 +35,7 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
     number = await stack.create_ended_run(1)
     async with (
         running_api_beside(stack, AUTOS_LINK_TTL_SECONDS="6") as api,
-        httpx2.AsyncClient() as reader,
+        httpx2.AsyncClient(timeout=60) as reader,
     ):
 
         async def read_link() -> str:
@@ -61,7 +61,7 @@ async def test_a_pdf_is_shown_inline_on_the_stores_origin_and_all_else_is_saved(
     documents = await stack.list_documents(number)
     # The names of the simulated court's documents say what they are.
     assert {document["media_type"] for document in documents} >= {"application/pdf", "text/html"}
-    async with httpx2.AsyncClient() as reader:
+    async with httpx2.AsyncClient(timeout=60) as reader:
         for document in documents:
             path = f"/processes/{number}/documents/{document['id']}/content"
             answers = {}
@@ -86,7 +86,7 @@ async def test_nothing_is_shown_inline_on_the_apis_own_origin(stack: RunningStac
     [document] = await stack.list_documents(number)
     async with (
         running_api_beside(stack, AUTOS_PUBLIC_URL=stack.addresses["s3"]) as api,
-        httpx2.AsyncClient() as reader,
+        httpx2.AsyncClient(timeout=60) as reader,
     ):
         path = f"{api.url}/processes/{number}/documents/{document['id']}/content"
         redirect = await reader.get(path, params={"disposition": "inline"})

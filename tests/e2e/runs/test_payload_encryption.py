@@ -154,8 +154,6 @@ async def test_every_payload_and_failure_is_stored_encrypted(tmp_path: Path) -> 
         assert not any(NEW.encode() in path.read_bytes() for path in stack.data_dir.glob("temporal.db*"))
 
 
-# It starts four stacks.
-@pytest.mark.timeout(300)
 async def test_open_runs_outlive_that_encryption_is_switched_on_its_key_rotated_and_forgotten(
     tmp_path: Path,
 ) -> None:

@@ -28,7 +28,7 @@ async def test_an_event_has_counts_and_links_that_open(stack: RunningStack, rece
     assert data["outcome"] == "completed"
     assert (data["total_documents"], data["available_documents"]) == (3, 3)
     assert data["status_url"] == f"{stack.addresses['api']}/processes/{number}/status"
-    async with httpx2.AsyncClient() as reader:
+    async with httpx2.AsyncClient(timeout=60) as reader:
         for document in data["documents"]:
             assert (await reader.get(document["download_url"])).status_code == 200
 

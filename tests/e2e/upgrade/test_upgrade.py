@@ -230,7 +230,7 @@ async def check_work(deployment: Deployment, client: RunningStack, work: OpenWor
 
 async def check_link(document: Json) -> None:
     """Check that a document's link works."""
-    async with httpx2.AsyncClient(trust_env=False) as reader:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as reader:
         content = (await reader.get(document["download_url"])).raise_for_status().content
     assert len(content) == document["size_bytes"]
 

@@ -43,7 +43,7 @@ async def refusal(reply: bytes) -> CourtFailure:
 
 
 async def test_a_refresh_token_can_be_used_once(simulator: SimulatedCourt) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as operator:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as operator:
         pair = (await operator.post(f"{simulator.origin}/_simulator/token", json={})).json()
         token_refresh = TokenRefreshClient(
             f"{simulator.origin}{REALM}/", CLIENT, rate_limiter=CountingRateLimiter()

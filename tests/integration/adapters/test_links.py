@@ -45,7 +45,7 @@ HOSTILE_NAMES = (
 @pytest.fixture(scope="session")
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client without credentials."""
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
         yield http
 
 

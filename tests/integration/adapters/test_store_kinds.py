@@ -141,7 +141,7 @@ async def test_virtual_host_style_is_detected_once(fresh: FreshStore, prefix: st
     signer = await LinkSigner.open(fresh.address, timedelta(minutes=5), fresh.store)
     url = await sign_url(signer, stored)
     assert httpx2.URL(url).host == f"{fresh.address.bucket}.s3.test"
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
         assert (await http.get(url)).content == SMALL
     assert [request.path for request, status in fresh.proxy.requests if status == 403] == [
         f"/{fresh.address.bucket}"

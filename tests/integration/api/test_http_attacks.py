@@ -34,7 +34,7 @@ async def test_request_slightly_above_a_limit_gets_an_answer(lone_api: ApiServic
 
 
 async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> None:
-    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, timeout=60, trust_env=False) as client:
         wide = {f"x-{number}": "v" * 250 for number in range(90)}
         answers = [
             await client.get("/health/live", headers=wide),
@@ -48,7 +48,7 @@ async def test_request_within_the_limits_is_answered(lone_api: ApiService) -> No
 
 
 async def test_too_many_headers_or_too_long_a_url_is_refused(lone_api: ApiService) -> None:
-    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, timeout=60, trust_env=False) as client:
         many = await client.get("/health/live", headers={f"x-{number}": "v" for number in range(101)})
         long = await client.get(f"/health/live?long={'v' * 9_000}")
 
@@ -63,7 +63,7 @@ async def test_a_client_that_goes_before_its_body_is_complete_is_no_bug(lone_api
     writer.write(f"POST {path} HTTP/1.1\r\n{headers}\r\n\r\n{{".encode())
     await writer.drain()
     # The application is reading the body by the time that a second request is answered.
-    async with httpx2.AsyncClient(base_url=lone_api.url, trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=lone_api.url, timeout=60, trust_env=False) as client:
         assert (await client.get("/health/live")).status_code == 200
     writer.close()
     await writer.wait_closed()

@@ -122,7 +122,7 @@ async def test_the_span_of_a_stream_ends_while_the_stream_goes_on(tracer: Tracer
     app = create_app(tracer)
     app.router.routes.append(Route("/events", events))
     with serving_in_thread(app) as url:
-        async with httpx2.AsyncClient() as client, client.stream("GET", f"{url}/events"):
+        async with httpx2.AsyncClient(timeout=60) as client, client.stream("GET", f"{url}/events"):
             assert (await only_span(collector)).name == "GET /events"
         is_over.set()
 

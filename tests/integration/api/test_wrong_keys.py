@@ -120,7 +120,7 @@ async def test_sign_in_counts_wrong_keys_and_an_invalid_session_does_not(tmp_pat
     seal = Fernet.generate_key().decode()
     async with (
         running_lone_api(tmp_path, AUTOS_API_KEY=KEY, AUTOS_SECRET_KEY=seal) as api,
-        httpx2.AsyncClient(base_url=api.url, headers={"Origin": api.url}, trust_env=False) as client,
+        httpx2.AsyncClient(base_url=api.url, headers={"Origin": api.url}, timeout=60, trust_env=False) as client,
     ):
         # By default uvicorn trusts this header from a program on the same machine.
         forwarded = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(FREE_GUESSES)]

@@ -25,7 +25,8 @@ def origin() -> Iterator[str]:
 @pytest.fixture
 async def control(origin: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the control API. After the test, faults, counts and latency are reset."""
-    async with httpx2.AsyncClient(base_url=f"{origin}/_simulator", trust_env=False, verify=False) as client:
+    client = httpx2.AsyncClient(base_url=f"{origin}/_simulator", timeout=60, trust_env=False, verify=False)
+    async with client:
         yield client
         await client.delete("/faults")
         await client.delete("/stats")

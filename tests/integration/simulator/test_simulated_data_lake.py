@@ -120,7 +120,7 @@ async def test_a_link_is_prepared_first_and_then_needs_no_token(
     assert second.status_code == 200
     address = second.text.strip('"')
     assert address.startswith(f"{origin}/")
-    async with httpx2.AsyncClient(trust_env=False, verify=False) as anonymous:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False, verify=False) as anonymous:
         fetched = await anonymous.get(address)
         signature = address.split("/temporario/")[1].split("/")[0]
         forged = await anonymous.get(address.replace(signature, "0" * len(signature)))

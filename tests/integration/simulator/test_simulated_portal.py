@@ -114,7 +114,7 @@ async def test_hrefs_are_relative_to_the_api_and_on_the_host_alone_lead_to_the_p
 
 @pytest.mark.parametrize("path", ["/", "/consulta", "/apis/x", "/processos"])
 async def test_every_other_path_is_the_portals_page_without_a_token(origin: str, path: str) -> None:
-    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False, verify=False) as client:
         answer = await client.get(origin + path)
     assert (answer.status_code, len(answer.content)) == (200, 2422)
 

@@ -51,7 +51,7 @@ def download_everything(port: int, token: str) -> list[bytes]:
     """Return the listing and every document in it."""
     base = f"http://127.0.0.1:{port}/api/v2"
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(headers=headers, trust_env=False, verify=False) as client:
+    with httpx2.Client(headers=headers, timeout=60, trust_env=False, verify=False) as client:
         listing = client.get(f"{base}/processos/{NUMBER}").raise_for_status()
         documents = listing.json()[0]["tramitacaoAtual"]["documentos"]
         answers = [client.get(base + document["hrefBinario"]) for document in documents]
@@ -64,7 +64,7 @@ def disconnect_during_a_download(port: int, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     number = "1000001-51.2026.8.11.0041"
     shape = {"documents": 1, "size_bytes": 200_000_000}
-    with httpx2.Client(headers=headers, trust_env=False, verify=False) as client:
+    with httpx2.Client(headers=headers, timeout=60, trust_env=False, verify=False) as client:
         answer = client.put(f"{origin}/_simulator/processes/{number}", json=shape)
         (document_id,) = answer.json()["document_ids"]
         path = f"/api/v2/processos/{number}/documentos/{document_id}/binario"
@@ -79,7 +79,7 @@ def test_after_a_restart_documents_and_tokens_are_the_same(
     port = free_port()
     with run_simulator(port) as child:
         url = f"http://127.0.0.1:{port}/_simulator/token"
-        token = httpx2.post(url, trust_env=False, verify=False).json()["token"]
+        token = httpx2.post(url, timeout=60, trust_env=False, verify=False).json()["token"]
         before = download_everything(port, token)
         disconnect_during_a_download(port, token)
         began = time.monotonic()
@@ -93,7 +93,7 @@ def test_after_a_restart_documents_and_tokens_are_the_same(
 
 def send_control(port: int, method: str, path: str, body: object) -> dict[str, Any]:
     url = f"http://127.0.0.1:{port}/_simulator{path}"
-    answer = httpx2.request(method, url, json=body, trust_env=False, verify=False).raise_for_status()
+    answer = httpx2.request(method, url, json=body, timeout=60, trust_env=False, verify=False).raise_for_status()
     content: dict[str, Any] = answer.json()
     return content
 

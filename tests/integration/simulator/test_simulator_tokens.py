@@ -29,7 +29,7 @@ async def read_status(court: httpx2.AsyncClient, token: str) -> int:
 
 
 async def refresh(origin: str, **form: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False, verify=False) as client:
         return await client.post(origin + SIGN_IN, data=form)
 
 
