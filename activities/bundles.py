@@ -91,7 +91,8 @@ class BundleCatalogActivities:
         """Record that a bundle is not built."""
         with translating_infrastructure_errors():
             failure = BundleFailure(BundleFailureCode(failing.code), failing.answer)
-            await self._catalog.bundles.record_failure(failing.request.bundle_id, failure)
+            request = failing.request
+            await self._catalog.bundles.record_failure(request.bundle_id, request.process_number, failure)
         self._metrics.count_bundle(failure.code)
         _log.warning(
             "bundle not built",
@@ -103,7 +104,7 @@ class BundleCatalogActivities:
 
     @activity.defn
     async def next_deliveries(self, request: NotifyRequest) -> BundleDeliveries:
-        """Return the next events that announce a bundle."""
+        """Return the next events that announce the end of a build."""
         with translating_infrastructure_errors():
             return BundleDeliveries(
                 await self._catalog.bundles.list_deliveries(request.request.bundle_id, after=request.after)

@@ -23,7 +23,7 @@ from domain.clients import Client
 from domain.delivery_messages import AttemptResult, DeliveryAttempt
 from domain.events import (
     MAX_DOCUMENTS,
-    bundle_ready_data,
+    bundle_end_data,
     is_visible,
     may_show_documents,
     run_end_data,
@@ -40,7 +40,6 @@ from domain.webhooks import (
     Delivery,
     DeliveryStatus,
     Event,
-    EventType,
     SentAttempt,
     endpoint_id,
     event_body,
@@ -190,7 +189,7 @@ class WebhookActivities:
         recipient = Recipient(Client(delivery.client, event.scopes), request_id=_request_id(), event_id=delivery.id)
         if run is not None and number is not None:
             return await self._build_run_data(number, run, recipient)
-        if delivery.event_type is EventType.BUNDLE_READY and number is not None and event.details is not None:
+        if delivery.event_type.is_bundle_end and number is not None and event.details is not None:
             return await self._build_bundle_data(number, event.details, recipient)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
@@ -205,7 +204,7 @@ class WebhookActivities:
         if bundle is not None:
             # At every attempt: an endpoint that fails may have read the link.
             link = await self._links.issue_bundle(bundle, document_ids, recipient)
-        return bundle_ready_data(number, details, bundle, link, self._public_url)
+        return bundle_end_data(number, details, bundle, link, self._public_url)
 
     async def _build_run_data(self, number: str, run: Run, recipient: Recipient) -> Json:
         scopes = recipient.client.scopes

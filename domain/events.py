@@ -131,16 +131,14 @@ def show_bundle(bundle: Bundle | None, scopes: Collection[Scope]) -> Bundle | No
     return bundle
 
 
-def bundle_ready_data(
-    number: str, details: Json, bundle: Bundle | None, link: Link | None, public_url: str
-) -> Json:
-    """Return the data of the event that a bundle is ready.
+def bundle_end_data(number: str, details: Json, bundle: Bundle | None, link: Link | None, public_url: str) -> Json:
+    """Return the data of the event that a bundle is ready, or was not built.
 
     Args:
         number: The process.
         details: Those of the event.
         bundle: The bundle, as ``show_bundle`` shows it to the reader.
-        link: A valid link to it.
+        link: A valid link to it. None unless it is ready.
         public_url: The API's base URL as clients reach it.
     """
     return {

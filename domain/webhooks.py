@@ -50,6 +50,7 @@ class EventType(StrEnum):
     PROCESS_FAILED = "process.failed"
     PROCESS_CANCELLED = "process.cancelled"
     BUNDLE_READY = "bundle.ready"
+    BUNDLE_FAILED = "bundle.failed"
     WEBHOOK_TEST = "webhook.test"
     ALERT_COURT_UNAVAILABLE = "alert.court_unavailable"
     ALERT_CREDENTIALS_EXPIRING = "alert.credentials_expiring"
@@ -74,9 +75,14 @@ class EventType(StrEnum):
         return self in _WATCH_NEWS
 
     @property
+    def is_bundle_end(self) -> bool:
+        """Whether it announces the end of a build of a bundle."""
+        return self in _BUNDLE_ENDS
+
+    @property
     def has_details(self) -> bool:
         """Whether what it tells is in the client's list of events, and gone with it."""
-        return self.is_watch_news or self is EventType.BUNDLE_READY
+        return self.is_watch_news or self.is_bundle_end
 
     @classmethod
     def of(cls, outcome: Outcome) -> EventType:
@@ -85,6 +91,7 @@ class EventType(StrEnum):
 
 
 _RUN_ENDS = frozenset(map(EventType.of, Outcome))
+_BUNDLE_ENDS = frozenset({EventType.BUNDLE_READY, EventType.BUNDLE_FAILED})
 _WATCH_NEWS = frozenset(
     {
         EventType.DOCUMENTS_ADDED,

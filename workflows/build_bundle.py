@@ -35,7 +35,7 @@ class BuildBundle:
             failing = _judge(request, error)
             if failing is not None:
                 # Not cancelled with the workflow.
-                await asyncio.shield(self._record(failing))
+                await asyncio.shield(self._fail(failing))
             raise
         if built:
             await self._announce(request)
@@ -60,10 +60,13 @@ class BuildBundle:
             BundleActivities.assemble_bundle, request, summary="one file of all", **BUILDING
         )
 
-    async def _record(self, failing: BundleFailing) -> None:
+    async def _fail(self, failing: BundleFailing) -> None:
         await workflow.execute_activity_method(
             BundleCatalogActivities.fail_bundle, failing, summary=failing.code, **CATALOG
         )
+        # Builds that began before failures were announced.
+        if workflow.patched("announce-failures"):
+            await self._announce(failing.request)
 
     async def _announce(self, request: BundleRequest) -> None:
         after = 0

@@ -1,4 +1,4 @@
-"""The event that tells a client that a bundle is ready: who waits for it, and who has been told."""
+"""The event that tells a client of the end of a build: who waits for it, and who has been told."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from adapters.database.outbox import NewEvent, publish
 from domain.bundles import BundleState
 from domain.webhooks import EventType
 
+_TYPES = {BundleState.READY: EventType.BUNDLE_READY, BundleState.FAILED: EventType.BUNDLE_FAILED}
+
 
 async def tell_of_bundle(connection: AsyncConnection, bundle: Row[Any]) -> list[str]:
-    """Write an event for each subscription of a bundle that has none, if the bundle is ready.
+    """Write an event for each subscription of a bundle that has none, if the bundle is ready or has failed.
 
-    Becoming ready and subscribing both hold the lock on the bundle's row: either the end sees the subscription, or
+    Ending and subscribing both hold the lock on the bundle's row: either the end sees the subscription, or
     the subscriber sees the end. A client that has a webhook by then is told by its webhooks' events alone.
 
     Args:
@@ -27,7 +29,8 @@ async def tell_of_bundle(connection: AsyncConnection, bundle: Row[Any]) -> list[
     Returns:
         The ids of the new events.
     """
-    if bundle.state != BundleState.READY:
+    event_type = _TYPES.get(bundle.state)
+    if event_type is None:
         return []
     wanted = select(bundle_subscriptions).where(bundle_subscriptions.c.bundle_id == bundle.id)
     subscriptions = (await connection.execute(wanted.order_by(bundle_subscriptions.c.id))).all()
@@ -36,17 +39,24 @@ async def tell_of_bundle(connection: AsyncConnection, bundle: Row[Any]) -> list[
     for one in subscriptions:
         if one.event_id is not None or (one.url is None and one.client in told_by_webhook):
             continue
-        # SQLite gives the number of a deleted subscription again, so the time tells the events of a bundle that was
-        # deleted from those of the same bundle now.
-        event_id = f"evt_{uuid5(NAMESPACE_OID, f'{bundle.id} {bundle.created_at.isoformat()} {one.id}').hex}"
+        # SQLite gives the number of a deleted subscription again, so the times tell the events of a bundle that was
+        # deleted, and those of an earlier build, from those of the bundle now.
+        moment = f"{bundle.created_at.isoformat()} {bundle.ended_at.isoformat()}"
+        event_id = f"evt_{uuid5(NAMESPACE_OID, f'{bundle.id} {moment} {one.id}').hex}"
         is_this = bundle_subscriptions.c.id == one.id
         await connection.execute(update(bundle_subscriptions).where(is_this).values(event_id=event_id))
         new.append(
             NewEvent(
-                *(one.client, event_id, EventType.BUNDLE_READY, bundle.process_number),
+                *(one.client, event_id, event_type, bundle.process_number),
                 details={"bundle_id": bundle.id},
                 url=one.url,
             )
         )
     await publish(connection, new)
     return [event.id for event in new]
+
+
+async def have_told_again(connection: AsyncConnection, bundle_id: str) -> None:
+    """Have everybody who was told that a bundle has failed told of the end of its next build, too."""
+    is_of_bundle = bundle_subscriptions.c.bundle_id == bundle_id
+    await connection.execute(update(bundle_subscriptions).where(is_of_bundle).values(event_id=None))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.bundle_news import tell_of_bundle
+from adapters.database.bundle_news import have_told_again, tell_of_bundle
 from adapters.database.bundle_rows import read_guard, to_bundle, write_omission
 from adapters.database.bundle_tables import bundle_documents, bundle_subscriptions, bundles
 from adapters.database.engine import Database
@@ -96,6 +96,8 @@ class BundleRepository:
                 await connection.execute(update(bundles).where(is_this).values(requested_at=now))
                 reopened = update(bundles).where(is_this, bundles.c.state == BundleState.FAILED).values(_UNBUILT)
                 had_failed = (await connection.execute(reopened)).rowcount > 0
+                if had_failed:
+                    await have_told_again(connection, selection.id)
             row = await _read(connection, selection.id)
             assert row is not None  # noqa: S101 - written above.
             return await _to_guarded(connection, row), had_failed
@@ -111,7 +113,7 @@ class BundleRepository:
             await connection.execute(update(bundles).where(is_due).values(requested_at=now))
 
     async def subscribe(self, bundle_id: str, number: str, client: str, url: str | None) -> DeliveryRef | None:
-        """Have a client told when a bundle is ready. Idempotent.
+        """Have a client told when a bundle is ready, or has failed. Idempotent.
 
         Args:
             bundle_id: The bundle.
@@ -120,7 +122,7 @@ class BundleRepository:
             url: Its webhook URL. None: the event is in its list of events alone.
 
         Returns:
-            The delivery, for the caller to start, if the bundle has become ready meanwhile. None otherwise.
+            The delivery, for the caller to start, if the build has ended meanwhile. None otherwise.
 
         Raises:
             ProcessErased: The process was erased, or is being erased.
@@ -219,19 +221,30 @@ class BundleRepository:
             await tell_of_bundle(connection, updated.one())
         return stored.key
 
-    async def record_failure(self, bundle_id: str, failure: BundleFailure) -> None:
-        """Record that a bundle is not built. No effect if it is ready."""
+    async def record_failure(self, bundle_id: str, number: str, failure: BundleFailure) -> None:
+        """Record that a bundle is not built, and write the events that announce it. No effect if it has ended.
+
+        Raises:
+            ProcessErased: The process was erased, or is being erased.
+        """
         async with self._database.writing() as connection:
-            await connection.execute(
+            await lock_process(connection, number)
+            await refuse_erased(connection, number)
+            row = await _lock(connection, bundle_id)
+            if row is None or row.state != BundleState.BUILDING:
+                return
+            failed = await connection.execute(
                 update(bundles)
-                .where(bundles.c.id == bundle_id, bundles.c.state == BundleState.BUILDING)
+                .where(bundles.c.id == bundle_id)
                 .values(
                     state=BundleState.FAILED,
                     ended_at=datetime.now(UTC),
                     failure_code=failure.code,
                     failure_answer=failure.answer,
                 )
+                .returning(bundles)
             )
+            await tell_of_bundle(connection, failed.one())
 
     async def list_deliveries(self, bundle_id: str, *, after: int) -> tuple[DeliveryRef, ...]:
         """Return up to a hundred webhooks that announce a bundle, after the delivery with a number."""

@@ -15,7 +15,7 @@ from api.json_bodies import JsonRoute
 from api.problems.codes import ProblemCode
 from api.problems.problem import Problem, documented_problems
 from api.schemas.bundles import BundleBody, BundleId, NewBundleBody
-from api.schemas.callbacks import bundle_ready_callback
+from api.schemas.callbacks import bundle_end_callback
 from api.schemas.parameters import NoQuery, Number
 from api.stream_subjects import FollowedBundle
 from domain.bundles import BundleState
@@ -32,7 +32,7 @@ router = APIRouter(
     "",
     summary="Request a bundle",
     response_model=BundleBody,
-    callbacks=bundle_ready_callback("post_bundle", "{$request.body#/webhook_url}"),
+    callbacks=bundle_end_callback("post_bundle", "{$request.body#/webhook_url}"),
     responses={
         202: {"model": BundleBody, "description": "It is being built."},
         **documented_problems(404, 409, 413, 415),

@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.routing import BaseRoute
 
 from api.schemas.webhook_events import (
+    BundleFailed,
     BundleReady,
     DocumentsAdded,
     DocumentsUnlisted,
@@ -28,6 +29,7 @@ RunEndedEvent = Annotated[
 WatchEvent = Annotated[
     DocumentsAdded | DocumentsUnlisted | SecrecyChanged | WatchChecked, Field(discriminator="type")
 ]
+BundleEndedEvent = Annotated[BundleReady | BundleFailed, Field(discriminator="type")]
 _EventId = Annotated[str, Header(alias="webhook-id", description="The event's id. The same at every attempt.")]
 _SentAt = Annotated[
     int, Header(alias="webhook-timestamp", description="Time of this attempt, in seconds since 1970.")
@@ -41,8 +43,10 @@ _Signatures = Annotated[
 ]
 
 
-async def _receive_bundle(body: BundleReady, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
-    """Called once when the bundle is ready. Repeated with the same id until it is accepted."""
+async def _receive_bundle(
+    body: BundleEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures
+) -> None:
+    """Called once when the build ends. Repeated with the same id until it is accepted."""
 
 
 async def _receive(body: RunEndedEvent, event_id: _EventId, sent_at: _SentAt, signatures: _Signatures) -> None:
@@ -80,9 +84,9 @@ def run_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:
     return _callback(url_expression, _receive, "end_of_run", f"{operation}_end_of_run", "Run ended")
 
 
-def bundle_ready_callback(operation: str, url_expression: str) -> list[BaseRoute]:
+def bundle_end_callback(operation: str, url_expression: str) -> list[BaseRoute]:
     """Return the OpenAPI callback of the route that requests a bundle. Takes the same arguments."""
-    return _callback(url_expression, _receive_bundle, "bundle_ready", f"{operation}_bundle_ready", "Bundle ready")
+    return _callback(url_expression, _receive_bundle, "end_of_build", f"{operation}_end_of_build", "Build ended")
 
 
 def _callback(

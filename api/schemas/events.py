@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.schemas.base import Body
 from api.schemas.webhook_events import (
+    BundleFailed,
     BundleReady,
     DocumentsAdded,
     DocumentsUnlisted,
@@ -75,6 +76,10 @@ class ListedBundleReady(BundleReady, _Numbered):
     """A bundle that the client has requested is ready."""
 
 
+class ListedBundleFailed(BundleFailed, _Numbered):
+    """A bundle that the client has requested was not built."""
+
+
 ListedEvent = Annotated[
     ListedCompleted
     | ListedPartial
@@ -84,7 +89,8 @@ ListedEvent = Annotated[
     | ListedDocumentsUnlisted
     | ListedSecrecyChanged
     | ListedWatchChecked
-    | ListedBundleReady,
+    | ListedBundleReady
+    | ListedBundleFailed,
     Field(discriminator="type"),
 ]
 

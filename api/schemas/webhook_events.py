@@ -146,14 +146,14 @@ class WatchChecked(_Event):
     data: WatchCheckedBody
 
 
-class ReadyBundleBody(Body):
-    """A bundle that is ready."""
+class EndedBundleBody(Body):
+    """A bundle whose build has ended, as it is when this is sent."""
 
     process_number: str
     court: str
     bundle: BundleBody | None = Field(
-        description="With a link signed for this attempt or answer. Null if the client's keys (in an answer: the "
-        "key) may not read all that is inside, or the bundle was deleted meanwhile."
+        description="If it is ready, with a link signed for this attempt or answer. Null if the client's keys (in "
+        "an answer: the key) may not read all that is inside, or the bundle was deleted meanwhile."
     )
     bundle_url: str = Field(description="URL of the bundle, with fresh links.")
 
@@ -162,7 +162,14 @@ class BundleReady(_Event):
     """A bundle is ready."""
 
     type: Literal[EventType.BUNDLE_READY]
-    data: ReadyBundleBody
+    data: EndedBundleBody
+
+
+class BundleFailed(_Event):
+    """A bundle was not built. It is tried again when somebody requests it again, and its end announced again."""
+
+    type: Literal[EventType.BUNDLE_FAILED]
+    data: EndedBundleBody
 
 
 class TestedBody(Body):
@@ -296,6 +303,7 @@ EVENTS: dict[EventType, type[BaseModel]] = {
     EventType.SECRECY_CHANGED: SecrecyChanged,
     EventType.WATCH_CHECKED: WatchChecked,
     EventType.BUNDLE_READY: BundleReady,
+    EventType.BUNDLE_FAILED: BundleFailed,
     EventType.WEBHOOK_TEST: WebhookTest,
     EventType.ALERT_COURT_UNAVAILABLE: AlertCourtUnavailable,
     EventType.ALERT_CREDENTIALS_EXPIRING: AlertCredentialsExpiring,

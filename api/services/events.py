@@ -13,7 +13,7 @@ from domain.errors import ProcessErased
 from domain.events import (
     MAX_DOCUMENTS,
     ClientEvent,
-    bundle_ready_data,
+    bundle_end_data,
     is_visible,
     may_show_documents,
     run_end_data,
@@ -22,7 +22,7 @@ from domain.events import (
 )
 from domain.secrecy import readable
 from domain.serializers import Json
-from domain.webhooks import EventType, event_body
+from domain.webhooks import event_body
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
@@ -79,7 +79,7 @@ class EventService:
             return await self._read_news(event, event.process_number, recipient)
         if event.type.is_run_end:
             return await self._read_run_end(event, event.process_number, recipient)
-        if event.type is EventType.BUNDLE_READY:
+        if event.type.is_bundle_end:
             return await self._read_bundle(event, event.process_number, recipient)
         return None
 
@@ -112,4 +112,4 @@ class EventService:
         bundle, link = show_bundle(bundle, recipient.client.scopes), None
         if bundle is not None:
             link = await self.links.issue_bundle(bundle, document_ids, replace(recipient, event_id=event.id))
-        return bundle_ready_data(number, event.details, bundle, link, self.public_url)
+        return bundle_end_data(number, event.details, bundle, link, self.public_url)

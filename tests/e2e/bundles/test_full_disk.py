@@ -15,6 +15,7 @@ from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until
 from tests.support.buckets import open_bucket
 from tests.support.conditions import eventually
 from tests.support.frozen_services import frozen_service
+from tests.support.receiver import Receiver, running_receiver
 from tests.support.run_reports import find_number
 from tests.support.stack import RunningStack, running_stack
 
@@ -87,13 +88,23 @@ async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: Runnin
     assert (await create_bundle(stack, number, format="zip", document_ids=ids))["state"] == "ready"
 
 
-async def test_a_disk_that_fills_up_meanwhile_ends_the_build(small_stack: RunningStack, small_disk: Path) -> None:
+@pytest.fixture
+def receiver(small_stack: RunningStack) -> Iterator[Receiver]:
+    """A webhook receiver that knows the stack's secret."""
+    with running_receiver(small_stack.addresses["webhook_secret"]) as running:
+        yield running
+
+
+async def test_a_disk_that_fills_up_meanwhile_ends_the_build_and_that_is_told(
+    small_stack: RunningStack, small_disk: Path, receiver: Receiver
+) -> None:
     stack = small_stack
     number = await stack.create_ended_run(**FITTING)
     ids = await only_pdfs(stack, number)
     # The build has its folder, but reads no document before the disk is full.
     with frozen_service(stack, "s3"):
-        requested = (await request_bundle(stack, number, document_ids=ids)).json()
+        wanted = {"document_ids": ids, "webhook_url": f"{receiver.url}/{number}"}
+        requested = (await request_bundle(stack, number, **wanted)).json()
 
         async def begun() -> bool:
             return bool(list_folders(small_disk))
@@ -107,5 +118,10 @@ async def test_a_disk_that_fills_up_meanwhile_ends_the_build(small_stack: Runnin
     assert list_folders(small_disk) == []
     async with open_bucket(stack) as bucket:
         assert await bucket.list_uploads_under(f"bundles/{number}/") == []
+    [failed] = await receiver.wait_for_events(f"/{number}")
+    assert (failed.event["type"], failed.event["data"]["bundle"]) == ("bundle.failed", bundle)
+
     filler.unlink()
     assert (await create_bundle(stack, number, document_ids=ids))["id"] == bundle["id"]
+    [_, ready] = await receiver.wait_for_events(f"/{number}", 2)
+    assert (ready.event["type"], ready.event["data"]["bundle"]["state"]) == ("bundle.ready", "ready")

@@ -83,7 +83,7 @@ async def test_a_bundle_is_requested_once_and_read_as_it_was_built(catalog: Cata
         (OMITTED,),
     )
     # A failure that comes late changes nothing.
-    await catalog.bundles.record_failure(selection.id, BundleFailure(BundleFailureCode.CANCELLED, ""))
+    await catalog.bundles.record_failure(selection.id, number, BundleFailure(BundleFailureCode.CANCELLED, ""))
     assert await catalog.bundles.get(number, selection.id) == bundle
     assert await catalog.bundle_builds.read(selection.id) is None
     assert await catalog.bundles.get("5000000-11.2020.8.11.0001", selection.id) is None
@@ -93,7 +93,7 @@ async def test_a_failed_bundle_is_to_be_built_again_when_it_is_requested(catalog
     selection = await create_selection(catalog, number)
     await catalog.bundles.request(selection, "local")
     failure = BundleFailure(BundleFailureCode.SCRATCH_FULL, "full")
-    await catalog.bundles.record_failure(selection.id, failure)
+    await catalog.bundles.record_failure(selection.id, number, failure)
     failed = await catalog.bundles.get(number, selection.id)
     assert failed is not None
     assert (failed.state, failed.failure) == (BundleState.FAILED, failure)
@@ -129,7 +129,7 @@ async def test_a_bundle_that_has_failed_or_is_gone_takes_no_file(catalog: Catalo
     selection = await create_selection(catalog, number)
     assert await record_ready(catalog, selection) is None
     await catalog.bundles.request(selection, "local")
-    await catalog.bundles.record_failure(selection.id, BundleFailure(BundleFailureCode.CANCELLED, ""))
+    await catalog.bundles.record_failure(selection.id, number, BundleFailure(BundleFailureCode.CANCELLED, ""))
     assert await record_ready(catalog, selection) is None
     bundle = await catalog.bundles.get(number, selection.id)
     assert bundle is not None
@@ -258,6 +258,32 @@ async def test_without_a_webhook_the_event_is_in_the_list_alone(catalog: Catalog
     assert [delivery.id for delivery in deliveries] == [told[2][0].id]
 
 
+async def test_a_failure_is_told_once_and_the_end_of_the_next_build_too(catalog: Catalog, number: str) -> None:
+    selection = await create_selection(catalog, number)
+    clients, failure = (new_client(), new_client()), BundleFailure(BundleFailureCode.SCRATCH_FULL, "full")
+
+    async def fail() -> None:
+        await catalog.bundles.record_failure(selection.id, number, failure)
+
+    for _ in range(2):
+        await catalog.bundles.request(selection, clients[0])
+        for client, url in zip(clients, ("https://example.org/a", None), strict=True):
+            assert await catalog.bundles.subscribe(selection.id, number, client, url) is None
+        await asyncio.gather(fail(), fail())
+        [delivery] = await catalog.bundles.list_deliveries(selection.id, after=0)
+        assert delivery.id == (await read_events(catalog, clients[0]))[-1].id
+    # Whoever subscribes to a build that has just failed is told at once.
+    assert await catalog.bundles.subscribe(selection.id, number, clients[0], "https://example.org/b") is not None
+    # Another client has it built.
+    await catalog.bundles.request(selection, "local")
+    await record_ready(catalog, selection)
+    for client, ends in zip(clients, (3, 2), strict=True):
+        told = await read_events(catalog, client)
+        types = ["bundle.failed"] * ends + ["bundle.ready"] * (ends - 1)
+        assert [event.type for event in told] == types
+        assert len({event.id for event in told}) == len(told)
+
+
 async def test_a_bundle_that_was_deleted_is_told_anew_when_it_is_built_again(catalog: Catalog, number: str) -> None:
     selection, clients = await create_selection(catalog, number), (new_client(), new_client())
     for _ in range(2):
@@ -280,6 +306,7 @@ async def test_nothing_of_an_erased_process_is_bundled(catalog: Catalog, number:
         catalog.bundle_builds.list_documents(number),
         catalog.bundle_builds.read(selection.id),
         record_ready(catalog, selection),
+        catalog.bundles.record_failure(selection.id, number, BundleFailure(BundleFailureCode.CANCELLED, "")),
         catalog.bundles.subscribe(selection.id, number, "local", "https://example.org/b"),
         catalog.bundles.get(number, "0" * 64),
     ):

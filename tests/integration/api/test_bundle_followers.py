@@ -111,7 +111,7 @@ class Building:
     async def record_failure(self) -> None:
         """Have the build fail."""
         failure = BundleFailure(BundleFailureCode.SCRATCH_FULL, "The disk is full.")
-        await self.catalog.bundles.record_failure(self.selection.id, failure)
+        await self.catalog.bundles.record_failure(self.selection.id, self.number.canonical, failure)
 
 
 @pytest.fixture
