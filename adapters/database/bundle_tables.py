@@ -1,4 +1,4 @@
-"""Tables of bundles: what was asked for, which documents belong to it, and who is told when it is ready."""
+"""Tables of bundles: what was asked for, which documents belong to it, and who is told of its end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ bundle_documents = Table(
     Column("omitted", String(16)),
 )
 
-# Who is told when a bundle is ready, and by which event. Without an address it is in the client's list of events
+# Who is told of the end of a build, and by which event. Without an address it is in the client's list of events
 # alone, unless a webhook tells the client.
 bundle_subscriptions = Table(
     "bundle_subscriptions",

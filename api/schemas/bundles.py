@@ -59,7 +59,7 @@ class NewBundleBody(RequestBody):
         description="`filed`: instance by instance, the first filed first. `listed`: as the court lists them.",
     )
     webhook_url: WebhookUrl | None = Field(
-        None, description="Called once when the bundle is ready, unless the answer is 200."
+        None, description="Called once when the build ends, unless the answer is 200."
     )
 
     @property
