@@ -18,14 +18,14 @@ def fresh_number() -> str:
     return f"{sequence}-{check:02}.2026.8.11.{unit}"
 
 
-def number_of_case(documents: int, is_wanted: Callable[[Case], bool]) -> str:
-    """Return a fresh number whose process at the simulated court, with so many documents, is as wanted.
+def number_of_case(shape: Shape, is_wanted: Callable[[Case], bool]) -> str:
+    """Return a fresh number whose process at the simulated court, in this shape, is as wanted.
 
     What kinds of documents it has, and what their listing states of them, depends on the number.
     """
     while True:
         number = fresh_number()
-        if is_wanted(build_case(ProcessNumber.parse(number), Shape(documents=documents))):
+        if is_wanted(build_case(ProcessNumber.parse(number), shape)):
             return number
 
 

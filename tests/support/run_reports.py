@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from domain.process_number import ProcessNumber
-from simulator.case import Case, Document, Shape
-from tests.support.numbers import fresh_number
 from tests.support.receiver import Receiver
 from tests.support.stack import RunningStack
 
@@ -51,14 +47,6 @@ class RunReport:
     status: Json
     documents: list[Json]
     event: Json
-
-
-def find_number(shape: Shape, suits: Callable[[tuple[Document, ...]], bool]) -> str:
-    """Return an unused number for which the simulator generates documents that suit the test."""
-    while True:
-        number = fresh_number()
-        if suits(Case(ProcessNumber.parse(number), shape).documents):
-            return number
 
 
 def read_catalog_documents(stack: RunningStack, number: str) -> tuple[CatalogDocument, ...]:

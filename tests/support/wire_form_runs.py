@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.process_number import ProcessNumber
-from simulator.case import Case, Document, Shape
-from tests.support.numbers import fresh_number
+from simulator.case import Case, Shape
+from tests.support.numbers import fresh_number, number_of_case
 from tests.support.receiver import Receiver, running_receiver
-from tests.support.run_reports import RunReport, find_number, start_run_with_webhook, wait_for_run_report
+from tests.support.run_reports import RunReport, start_run_with_webhook, wait_for_run_report
 from tests.support.scripted_server import answer, by_path, scripted
 from tests.support.stack import RunningStack, running_stack
 from tests.support.wire_forms import (
@@ -50,11 +50,11 @@ async def create_process_with_document(stack: RunningStack, row: FailedDocument 
     media_type = row.listed_as if isinstance(row, StoredDocument) and not text_only else None
     shape = Shape(documents=DOCUMENTS, text_only_documents=text_only)
 
-    def suits(documents: tuple[Document, ...]) -> bool:
-        last = documents[FAULTY]
+    def is_wanted(case: Case) -> bool:
+        last = case.documents[FAULTY]
         return last.described is row.size_listed and media_type in (None, last.media_type)
 
-    number = find_number(shape, suits)
+    number = number_of_case(shape, is_wanted)
     await stack.create_process(number, DOCUMENTS, text_only_documents=text_only)
     if row.fault is not None:
         await stack.inject_fault(row.fault, number, documents=[FAULTY])

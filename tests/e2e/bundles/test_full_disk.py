@@ -15,8 +15,8 @@ from tests.e2e.bundles.conftest import create_bundle, request_bundle, wait_until
 from tests.support.buckets import open_bucket
 from tests.support.conditions import eventually
 from tests.support.frozen_services import frozen_service
+from tests.support.numbers import number_of_case
 from tests.support.receiver import Receiver, running_receiver
-from tests.support.run_reports import find_number
 from tests.support.stack import RunningStack, running_stack
 
 DISK_BYTES = 40 * 1024**2
@@ -73,7 +73,7 @@ async def test_a_bundle_that_does_not_fit_is_refused_at_once(small_stack: Runnin
     stack = small_stack
     # What kinds of documents a process has depends on its number.
     shape = Shape(documents=TOO_LARGE["documents"], size_bytes=TOO_LARGE["size_bytes"])
-    number = find_number(shape, lambda documents: sum(map(is_pdf, documents)) >= 8)
+    number = number_of_case(shape, lambda case: sum(map(is_pdf, case.documents)) >= 8)
     await stack.create_process(number, **TOO_LARGE)
     await stack.request_download(number)
     await stack.wait_until_ended(number)

@@ -14,6 +14,7 @@ import pytest
 
 from adapters.temporal.bundle_client import BundleClient
 from domain.bundle_messages import BundleRequest
+from simulator.case import Shape
 from tests.e2e.bundles.conftest import (
     create_bundle,
     download,
@@ -65,7 +66,8 @@ async def wait_for_step(stack: RunningStack, is_reached: Callable[[Path], bool])
 async def create_run(stack: RunningStack) -> str:
     """Download a process with documents of which some have to be converted. Returns its number."""
     number = number_of_case(
-        DOCUMENTS, lambda case: sum(document.media_type != "application/pdf" for document in case.documents) > 1
+        Shape(documents=DOCUMENTS),
+        lambda case: sum(document.media_type != "application/pdf" for document in case.documents) > 1,
     )
     await stack.create_process(number, DOCUMENTS, size_bytes=SIZE_BYTES)
     await stack.request_download(number)

@@ -11,6 +11,7 @@ from adapters.database import Database
 from domain.completeness import Outcome
 from domain.run_messages import DownloadRequest
 from domain.storage import DOCUMENTS_PREFIX
+from simulator.case import Shape
 from tests.e2e.erasure.conftest import wait_until_erased
 from tests.support.conditions import eventually
 from tests.support.frozen_services import frozen_service
@@ -85,7 +86,7 @@ async def create_process_with_everything(
 async def test_after_an_erasure_only_the_receipt_has_the_number(
     erasure_stack: RunningStack, receiver: Receiver, s3: S3Client, database: Database
 ) -> None:
-    stack, number = erasure_stack, number_of_case(5, states_each_size)
+    stack, number = erasure_stack, number_of_case(Shape(documents=5), states_each_size)
     bucket = stack.addresses["bucket"]
     batch, secrets = await create_process_with_everything(stack, receiver, s3, number)
     # The search finds what is there.

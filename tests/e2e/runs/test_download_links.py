@@ -6,6 +6,7 @@ import hashlib
 
 import httpx2
 
+from simulator.case import Shape
 from simulator.files import HTML
 from tests.support.api_service import running_api_beside
 from tests.support.conditions import eventually
@@ -54,7 +55,9 @@ async def test_an_expired_link_is_refused_and_the_next_read_has_a_new_one(stack:
 
 
 async def test_a_pdf_is_shown_inline_on_the_stores_origin_and_all_else_is_saved(stack: RunningStack) -> None:
-    number = number_of_case(12, lambda case: any(each.media_type == HTML for each in case.documents))
+    number = number_of_case(
+        Shape(documents=12), lambda case: any(each.media_type == HTML for each in case.documents)
+    )
     await stack.create_process(number, 12)
     await stack.request_download(number)
     await stack.wait_until_ended(number)
