@@ -27,6 +27,7 @@ from activities.court_tokens import CandidateToken, CourtTokens
 from activities.credentials_trial import CredentialsTrial
 from activities.erasure import ErasureActivities
 from activities.history import HistoryActivities
+from activities.killed_builds import KilledBuildActivities
 from activities.killed_runs import RunActivities
 from activities.metrics import NO_METRICS, WorkerMetrics
 from activities.storage import StorageActivities
@@ -48,6 +49,7 @@ from adapters.storage.bucket_listing import BucketListing
 from adapters.storage.bundle_store import BundleStore
 from adapters.storage.link_issuer import LinkIssuer
 from adapters.storage.presigned_urls import LinkSigner
+from adapters.temporal.bundle_client import BundleClient
 from adapters.temporal.connection import read_queue_rate_limit
 from adapters.temporal.erasure_client import ErasureClient
 from adapters.temporal.monitor_client import MonitorClient
@@ -75,6 +77,7 @@ class Adapters:
     links: LinkIssuer
     sender: WebhookSender
     runs: RunClient
+    builds: BundleClient
     erasure_client: ErasureClient
     monitor_client: MonitorClient
     tokens: CourtTokens
@@ -129,6 +132,7 @@ async def open_adapters(
         ),
         sender,
         RunClient(client),
+        BundleClient(client),
         ErasureClient(client),
         MonitorClient(client),
         tokens,
@@ -149,6 +153,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
     """Return the activities of the queue ``processes``, except those of the court monitor."""
     catalog = CatalogActivities(adapters.catalog, adapters.metrics)
     runs = RunActivities(adapters.catalog, adapters.runs)
+    killed_builds = KilledBuildActivities(adapters.catalog, adapters.builds, adapters.metrics)
     bundles = BundleCatalogActivities(adapters.catalog, adapters.metrics)
     batches = BatchActivities(adapters.catalog, adapters.runs, settings.listing_max_age)
     store = StorageActivities(adapters.store, adapters.store_circuit)
@@ -181,6 +186,7 @@ def build_process_activities(adapters: Adapters, settings: Settings) -> Sequence
         catalog.retry_failed_documents,
         catalog.close_run,
         runs.close_killed_runs,
+        killed_builds.close_killed_builds,
         batches.unended_batches,
         batches.undecided_items,
         batches.consider_item,

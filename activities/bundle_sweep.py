@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from domain.storage import BUNDLES_PREFIX, bundle_prefix, bundles_prefix, proces
 
 if TYPE_CHECKING:
     from adapters.database import Catalog
-    from adapters.database.bundle_builds import KeptBundle
     from adapters.storage import ObjectStore
     from adapters.storage.bucket_listing import BucketListing
 
@@ -70,7 +69,7 @@ class BundleSweepActivities:
         # The earlier of two clocks: one that is years ahead would delete everything.
         before = min(self._clock(), await self._catalog.bundle_builds.now()) - self._retention
         page = await self._catalog.bundle_builds.list_requested(before=before, after=after)
-        for bundle in page:
+        for bundle in page.bundles:
             # The row first: nobody is handed a link to a file that is about to go.
             await self._catalog.bundles.delete(bundle.id)
             if await self._catalog.bundle_builds.has_any(bundle.process_number):
@@ -78,15 +77,15 @@ class BundleSweepActivities:
             else:
                 # What was converted goes with the last bundle of a process.
                 await self._store.erase(bundles_prefix(bundle.process_number))
-        if page:
-            _log.info("bundles pruned", bundles=len(page))
-        return SweptBundles(len(page), _cursor_after(page))
+        if page.bundles:
+            _log.info("bundles pruned", bundles=len(page.bundles))
+        return SweptBundles(len(page.bundles), page.following)
 
     async def _verify(self, after: str) -> SweptBundles:
         """Delete the rows of bundles whose file is gone, so that the next request builds them again."""
         page = await self._catalog.bundle_builds.list_requested(after=after)
         lost = 0
-        for bundle in page:
+        for bundle in page.bundles:
             if bundle.object_key is None:
                 continue
             listed = await self._bucket.find(bundle.object_key)
@@ -94,7 +93,7 @@ class BundleSweepActivities:
                 lost += 1
                 await self._catalog.bundles.delete(bundle.id)
                 _log.warning("bundle lost", process=bundle.process_number, bundle=bundle.id)
-        return SweptBundles(lost, _cursor_after(page))
+        return SweptBundles(lost, page.following)
 
     async def _delete_orphans(self, after: str) -> SweptBundles:
         """Delete files that belong to no bundle and are older than a day."""
@@ -114,7 +113,3 @@ class BundleSweepActivities:
         if number is not None and is_converted:
             return await self._catalog.bundle_builds.has_any(number)
         return await self._catalog.bundle_builds.has_file(key)
-
-
-def _cursor_after(page: Sequence[KeptBundle]) -> str | None:
-    return f"{page[-1].requested_at.isoformat()} {page[-1].id}" if page else None

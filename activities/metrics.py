@@ -33,8 +33,7 @@ BUCKETS: Mapping[str, tuple[float, ...]] = {
 }
 _NO_CODE = "none"
 _NO_ANSWER = "none"
-# An interrupted build could not say so.
-_BUNDLE_CODES = (_NO_CODE, *(code.value for code in BundleFailureCode if code is not BundleFailureCode.INTERRUPTED))
+_BUNDLE_CODES = (_NO_CODE, *(code.value for code in BundleFailureCode))
 _STATUS_CLASSES = (*(f"{hundreds}xx" for hundreds in range(1, 6)), "other", _NO_ANSWER)
 
 

@@ -40,6 +40,12 @@ class BundleFailure:
     answer: str
 
 
+# A terminated build cannot record its own end.
+INTERRUPTED = BundleFailure(
+    BundleFailureCode.INTERRUPTED, "The build was ended from outside. Request the bundle again."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BundleProgress:
     """How far a build is.

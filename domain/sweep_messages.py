@@ -1,4 +1,4 @@
-"""Temporal messages of the sweep that finds overdue deliveries and killed runs. Ids and counts only."""
+"""Temporal messages of the sweep that finds overdue deliveries and killed runs and builds. Ids and counts only."""
 
 from __future__ import annotations
 
@@ -72,15 +72,30 @@ class KilledRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class KilledBuilds:
+    """The killed builds found in a page of bundles without an end.
+
+    Attributes:
+        deliveries: Deliveries to start. They announce that the bundles were not built.
+        following: Where the next page begins. None on the last page.
+    """
+
+    deliveries: tuple[DeliveryRef, ...]
+    following: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SweepProgress:
     """What a sweep of deliveries carries over when it continues as new.
 
     Attributes:
         started: Number of deliveries started so far.
         runs: Request for the next page of runs without an end. None once all pages were read.
+        builds: Where the next page of bundles without an end begins. None once all pages were read.
         overdue: Request for the next page of overdue deliveries. None once all pages were read.
     """
 
     started: int = 0
     runs: KilledRunsRequest | None = field(default_factory=KilledRunsRequest)
+    builds: str | None = ""
     overdue: OverdueRequest | None = field(default_factory=OverdueRequest)

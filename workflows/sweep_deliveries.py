@@ -1,4 +1,4 @@
-"""Start overdue deliveries, and close killed runs."""
+"""Start overdue deliveries, and close killed runs and builds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from workflows.details import ended_sweep_details
 from workflows.options import CATALOG
 
 with workflow.unsafe.imports_passed_through():
+    from activities.killed_builds import KilledBuildActivities
     from activities.killed_runs import RunActivities
     from activities.webhooks import WebhookActivities
     from domain.delivery_messages import DeliveryRef
@@ -20,12 +21,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.text import counted
 
 
+# Sweeps that began before builds were closed.
+_CLOSES_BUILDS = "close-killed-builds"
+
+
 @workflow.defn
 class SweepDeliveries:
     """One sweep over all pages. A schedule starts it every five minutes.
 
-    First it closes the runs that were killed, which can announce nothing themselves. Then it starts the deliveries
-    without a workflow: an API that dies between creating a delivery and starting it leaves one behind.
+    First it closes the runs and builds that were killed, which can announce nothing themselves. Then it starts the
+    deliveries without a workflow: an API that dies between creating a delivery and starting it leaves one behind.
     """
 
     @workflow.run
@@ -37,6 +42,14 @@ class SweepDeliveries:
             )
             following = KilledRunsRequest(killed.following) if killed.following else None
             progress = await _start_page(replace(progress, runs=following), killed.deliveries)
+        while progress.builds is not None and workflow.patched(_CLOSES_BUILDS):
+            builds = await workflow.execute_activity_method(
+                KilledBuildActivities.close_killed_builds,
+                progress.builds,
+                summary="builds that were killed",
+                **CATALOG,
+            )
+            progress = await _start_page(replace(progress, builds=builds.following), builds.deliveries)
         while progress.overdue is not None:
             # A delivery that is overdue because all workers were down has an open workflow: starting it is a no-op.
             page = await workflow.execute_activity_method(
@@ -55,6 +68,7 @@ async def _start_page(progress: SweepProgress, deliveries: Iterable[DeliveryRef]
     """Start a page of deliveries. Continues as new before the next page if Temporal suggests it."""
     started = await asyncio.gather(*(start_delivery(one, "an overdue event") for one in deliveries))
     progress = replace(progress, started=progress.started + len(started))
-    if workflow.info().is_continue_as_new_suggested() and (progress.runs or progress.overdue):
+    is_left = progress.runs is not None or progress.builds is not None or progress.overdue is not None
+    if workflow.info().is_continue_as_new_suggested() and is_left:
         workflow.continue_as_new(progress)
     return progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,18 @@ class KeptBundle:
     process_number: str
     object_key: str | None
     size_bytes: int | None
-    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBundlesPage:
+    """Bundles in the order in which they were last requested.
+
+    Attributes:
+        following: Where the next page begins. None on the last page.
+    """
+
+    bundles: tuple[KeptBundle, ...]
+    following: str | None
 
 
 class BundleBuildRepository:
@@ -89,26 +100,30 @@ class BundleBuildRepository:
         async with self._database.reading() as connection:
             return await read_clock(connection)
 
-    async def list_requested(self, *, before: datetime | None = None, after: str = "") -> Sequence[KeptBundle]:
+    async def list_requested(
+        self, *, before: datetime | None = None, after: str = "", state: BundleState | None = None
+    ) -> KeptBundlesPage:
         """Return a page of bundles, in the order in which they were last requested.
 
         Args:
             before: Only those that were last requested earlier. None means all.
-            after: The cursor of the last bundle of the page before. Empty for the first page.
+            after: Where the page begins. Empty for the first page.
+            state: Only those in this state. None means all.
         """
         key = (bundles.c.requested_at, bundles.c.id)
         page = select(bundles.c.process_number, bundles.c.object_key, bundles.c.size_bytes, *key)
         if before is not None:
             page = page.where(bundles.c.requested_at < before)
+        if state is not None:
+            page = page.where(bundles.c.state == state)
         if after:
             moment, _, bundle_id = after.partition(" ")
             page = page.where(tuple_(*key) > tuple_(datetime.fromisoformat(moment), bundle_id))
         async with self._database.reading() as connection:
-            rows = await connection.execute(page.order_by(*key).limit(_PAGE_SIZE))
-            return [
-                KeptBundle(row.id, row.process_number, row.object_key, row.size_bytes, row.requested_at)
-                for row in rows
-            ]
+            rows = (await connection.execute(page.order_by(*key).limit(_PAGE_SIZE))).all()
+        found = tuple(KeptBundle(row.id, row.process_number, row.object_key, row.size_bytes) for row in rows)
+        is_last = len(rows) < _PAGE_SIZE
+        return KeptBundlesPage(found, None if is_last else f"{rows[-1].requested_at.isoformat()} {rows[-1].id}")
 
     async def has_any(self, number: str) -> bool:
         """Return whether a process has bundles."""

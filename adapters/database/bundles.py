@@ -221,8 +221,11 @@ class BundleRepository:
             await tell_of_bundle(connection, updated.one())
         return stored.key
 
-    async def record_failure(self, bundle_id: str, number: str, failure: BundleFailure) -> None:
-        """Record that a bundle is not built, and write the events that announce it. No effect if it has ended.
+    async def record_failure(self, bundle_id: str, number: str, failure: BundleFailure) -> bool:
+        """Record that a bundle is not built, and write the events that announce it.
+
+        Returns:
+            Whether it was recorded. False if the bundle is gone, or has ended before.
 
         Raises:
             ProcessErased: The process was erased, or is being erased.
@@ -232,7 +235,7 @@ class BundleRepository:
             await refuse_erased(connection, number)
             row = await _lock(connection, bundle_id)
             if row is None or row.state != BundleState.BUILDING:
-                return
+                return False
             failed = await connection.execute(
                 update(bundles)
                 .where(bundles.c.id == bundle_id)
@@ -245,6 +248,7 @@ class BundleRepository:
                 .returning(bundles)
             )
             await tell_of_bundle(connection, failed.one())
+        return True
 
     async def list_deliveries(self, bundle_id: str, *, after: int) -> tuple[DeliveryRef, ...]:
         """Return up to a hundred webhooks that announce a bundle, after the delivery with a number."""

@@ -14,10 +14,9 @@ from api.problems.problem import Problem
 from domain.accesses import Recipient
 from domain.bundle_messages import BundleRequest
 from domain.bundle_selection import BundleOptions, BundleSelection, select_documents
-from domain.bundles import Bundle, BundleFailure, BundleState, bundle_body
+from domain.bundles import INTERRUPTED, Bundle, BundleState, bundle_body
 from domain.clients import Client
 from domain.documents import Link
-from domain.errors import BundleFailureCode
 from domain.process_number import ProcessNumber
 from domain.secrecy import is_withheld
 from domain.serializers import Json
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
     from adapters.temporal.bundle_client import BundleClient
     from adapters.temporal.run_client import RunClient
     from adapters.webhooks import AddressGuard
-
-_INTERRUPTED = BundleFailure(
-    BundleFailureCode.INTERRUPTED, "The build was ended from outside. Request the bundle again."
-)
 
 _log = structlog.get_logger()
 
@@ -88,7 +83,7 @@ class BundleService:
         # It has ended after the catalog was read, and wrote that there first; or it was ended from outside.
         bundle = await self._read(number.canonical, bundle_id, client)
         if bundle.state is BundleState.BUILDING:
-            return replace(bundle, state=BundleState.FAILED, failure=_INTERRUPTED)
+            return replace(bundle, state=BundleState.FAILED, failure=INTERRUPTED)
         return bundle
 
     async def find(self, number: ProcessNumber, client: Client, options: BundleOptions) -> Bundle | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pikepdf
 import pytest
+from temporalio.client import ScheduleOverlapPolicy
 
 from adapters.temporal.bundle_client import BundleClient
+from adapters.temporal.schedules import SWEEP_DELIVERIES
 from domain.bundle_messages import BundleRequest
 from simulator.case import Shape
 from tests.e2e.bundles.conftest import (
@@ -28,6 +31,7 @@ from tests.e2e.bundles.conftest import (
 from tests.support.buckets import Bucket
 from tests.support.frozen_services import frozen_service
 from tests.support.numbers import number_of_case
+from tests.support.receiver import running_receiver
 from tests.support.stack import RunningStack
 
 DOCUMENTS = 12
@@ -144,6 +148,35 @@ async def test_a_terminated_build_is_told_and_can_be_requested_again(bundle_stac
 
     assert (bundle["state"], bundle["failure"]["code"]) == ("failed", "interrupted")
     assert (await create_bundle(stack, number))["id"] == bundle["id"]
+
+
+async def test_the_sweep_sends_the_event_of_a_terminated_build(bundle_stack: RunningStack) -> None:
+    stack = bundle_stack
+    killed, left = [await stack.create_ended_run(2) for _ in range(2)]
+    with running_receiver(stack.addresses["webhook_secret"]) as receiver:
+        # Neither build gets to its end.
+        with frozen_service(stack, "s3"):
+            ids = {}
+            for number in (killed, left):
+                requested = await request_bundle(stack, number, webhook_url=f"{receiver.url}/{number}")
+                ids[number] = requested.json()["id"]
+            await stack.temporal.get_workflow_handle(f"bundle-{ids[killed]}").terminate()
+            with closing(sqlite3.connect(stack.data_dir / "autos.db")) as catalog, catalog:
+                # The sweep looks only at bundles that were requested long enough ago.
+                earlier = (
+                    "UPDATE bundles SET requested_at = datetime(requested_at, '-1 hour') || '.000000' WHERE id = ?"
+                )
+                catalog.executemany(earlier, [(each,) for each in ids.values()])
+            # A sweep that is under way now may have looked too early.
+            schedule = stack.temporal.get_schedule_handle(SWEEP_DELIVERIES.id)
+            await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
+            [failed] = await receiver.wait_for_events(f"/{killed}")
+        [ready] = await receiver.wait_for_events(f"/{left}", seconds=60)
+    assert (failed.event["type"], failed.event["data"]["bundle"]["failure"]["code"]) == (
+        "bundle.failed",
+        "interrupted",
+    )
+    assert ready.event["type"] == "bundle.ready"
 
 
 async def test_a_hundred_requests_at_once_are_one_build(bundle_stack: RunningStack) -> None:
