@@ -77,6 +77,7 @@ class Bundle:
 
     Attributes:
         options: The canonical options, as JSON.
+        requested_at: When it was last requested. For a bundle that is ready, at most a day before that.
         total_documents: How many documents are to be inside.
         total_bytes: The size of these.
         secrecy: The strictest level, now, of the documents that it contains or names.
@@ -93,6 +94,7 @@ class Bundle:
     format: BundleFormat
     options: Json
     created_at: datetime
+    requested_at: datetime
     total_documents: int
     total_bytes: int
     secrecy: Secrecy

@@ -61,6 +61,7 @@ def to_bundle(row: Row[Any], guard: Guard) -> Bundle:
         format=BundleFormat(row.format),
         options=row.options,
         created_at=row.created_at,
+        requested_at=row.requested_at,
         total_documents=row.total_documents,
         total_bytes=row.total_bytes,
         secrecy=guard.secrecy,

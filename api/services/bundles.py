@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from adapters.temporal.bundle_client import BundleClient
     from adapters.temporal.run_client import RunClient
     from adapters.webhooks import AddressGuard
+
+# A bundle is in the catalog a moment before its build is in Temporal.
+_STARTED_WITHIN = timedelta(seconds=10)
 
 _log = structlog.get_logger()
 
@@ -82,7 +86,8 @@ class BundleService:
             return bundle
         # It has ended after the catalog was read, and wrote that there first; or it was ended from outside.
         bundle = await self._read(number.canonical, bundle_id, client)
-        if bundle.state is BundleState.BUILDING:
+        is_to_start = datetime.now(UTC) - bundle.requested_at < _STARTED_WITHIN
+        if bundle.state is BundleState.BUILDING and not is_to_start:
             return replace(bundle, state=BundleState.FAILED, failure=INTERRUPTED)
         return bundle
 

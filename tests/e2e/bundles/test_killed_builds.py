@@ -21,7 +21,6 @@ from simulator.case import Shape
 from tests.e2e.bundles.conftest import (
     create_bundle,
     download,
-    get_bundle,
     list_builds,
     request_bundle,
     scratch_folders,
@@ -144,7 +143,7 @@ async def test_a_terminated_build_is_told_and_can_be_requested_again(bundle_stac
         await wait_for_step(stack, Path.is_dir)
         await stack.temporal.get_workflow_handle(f"bundle-{requested['id']}").terminate()
 
-    bundle = await get_bundle(stack, number, requested["id"])
+    bundle = await wait_until_built(stack, requested)
 
     assert (bundle["state"], bundle["failure"]["code"]) == ("failed", "interrupted")
     assert (await create_bundle(stack, number))["id"] == bundle["id"]

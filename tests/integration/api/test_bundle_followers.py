@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
+from sqlalchemy import update
 
 from adapters.database import Catalog, Database
+from adapters.database.bundle_tables import bundles
 from adapters.database.bundles import BundleRepository
 from adapters.database.migrate import upgrade
 from adapters.storage.link_issuer import LinkIssuer
@@ -24,7 +27,7 @@ from api.status_stream import StatusBroadcaster
 from api.stream_subjects import FollowedBundle
 from domain.bundle_messages import BundleRequest
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
-from domain.bundles import BundleFailure, BundleProgress, BundleState
+from domain.bundles import INTERRUPTED, BundleFailure, BundleProgress, BundleState
 from domain.clients import ALL_SCOPES, Client, Scope
 from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
@@ -85,6 +88,7 @@ class OvertakingRepository(BundleRepository):
 class Building:
     """A process with one document and a bundle of it that is being built."""
 
+    database: Database
     catalog: Catalog
     table: OvertakingRepository
     builds: ScriptedBuilds
@@ -129,14 +133,14 @@ async def building(tmp_path: Path) -> AsyncIterator[Building]:
     known = await catalog.bundle_builds.list_documents(number.canonical)
     selection = select_documents(number.canonical, known, ONE_ZIP, DESK.scopes)
     await catalog.bundles.request(selection, DESK.name)
-    bundles = BundleService(
+    service = BundleService(
         catalog,
         cast("BundleClient", builds),
         cast("RunClient", None),
         cast("LinkIssuer", None),
         cast("AddressGuard", None),
     )
-    yield Building(catalog, table, builds, bundles, number, document_id, selection)
+    yield Building(database, catalog, table, builds, service, number, document_id, selection)
     await catalog.close()
 
 
@@ -175,6 +179,17 @@ async def test_a_deleted_bundle_ends_its_streams(building: Building) -> None:
         await building.catalog.bundles.delete(building.selection.id)
         assert await asyncio.wait_for(anext(subscription, None), 30) is None
     await broadcaster.aclose()
+
+
+async def test_a_build_that_nobody_has_started_yet_is_no_build_that_was_ended(building: Building) -> None:
+    building.builds.is_one_open = False
+    number, bundle_id = building.number, building.selection.id
+    assert (await building.bundles.get(number, bundle_id, DESK)).state is BundleState.BUILDING
+    async with building.database.writing() as connection:
+        earlier = {"requested_at": datetime.now(UTC) - timedelta(seconds=11)}
+        await connection.execute(update(bundles).values(earlier))
+    ended = await building.bundles.get(number, bundle_id, DESK)
+    assert (ended.state, ended.failure) == (BundleState.FAILED, INTERRUPTED)
 
 
 async def test_a_request_that_an_end_has_overtaken_is_answered_by_it(building: Building) -> None:
