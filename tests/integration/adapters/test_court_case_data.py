@@ -215,18 +215,40 @@ def test_a_sealed_party_is_not_kept_on_any_way(key: str, mark: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "unmarked", [{"nome": "Advogada Sintetica"}, {"nome": "ADV. SINTÉTICA", "oab": "OAB/SP 123.456"}]
+    ("sealed", "unmarked"),
+    [
+        ({"nome": "MARIA SINTÉTICA"}, {"nome": "Maria Sintetica"}),
+        ({"oab": "SP123456"}, {"nome": "MARIA SINTÉTICA", "oab": "OAB/SP 123.456-A"}),
+        ({"oab": "SP123456"}, {"nome": "MARIA SINTÉTICA", "oab": "SP0123456"}),
+        ({"oab": ["SP123456", "RJ654321"]}, {"nome": "MARIA SINTÉTICA", "oab": "RJ654321"}),
+        ({"oab": "SP123456"}, {"nome": "MARIA SINTÉTICA", "oab": ["RJ654321", "SP123456"]}),
+    ],
 )
-def test_a_lawyer_whom_one_party_seals_is_not_kept_under_another(unmarked: dict[str, Any]) -> None:
-    sealed = {"nome": "ADVOGADA SINTÉTICA", "oab": "SP123456", "sigilosa": True}
-    other = {"nome": "ADVOGADO SINTÉTICO", "oab": "SP654321"}
+def test_a_lawyer_whom_one_party_seals_is_kept_under_none(sealed: dict[str, Any], unmarked: dict[str, Any]) -> None:
+    other = {"nome": "JOSÉ SINTÉTICO", "oab": "SP654321"}
     many = [{"nome": f"ADVOGADO {place}"} for place in range(MAX_LAWYERS)]
     partes = [
+        # Another spelling is known by what it shares with the one before.
+        {
+            "nome": "TERCEIRA SINTÉTICA",
+            "representantes": [{"nome": "Maria Sintética", "oab": "MT99"}, {"oab": "MT99"}],
+        },
         {"nome": "UMA SINTÉTICA", "representantes": [unmarked, other]},
-        {"nome": "OUTRA SINTÉTICA", "representantes": [*many, sealed]},
+        {"nome": "OUTRA SINTÉTICA", "representantes": [*many, {**sealed, "sigilosa": True}]},
     ]
-    [one, _] = parsed(details(stage(partes=partes))).parties
-    assert [lawyer.oab for lawyer in one.lawyers] == ["SP654321"]
+    third, one, _ = parsed(details(stage(partes=partes))).parties
+    assert (third.lawyers, [lawyer.oab for lawyer in one.lawyers]) == ((), ["SP654321"])
+
+
+def test_lawyers_without_end_who_lead_to_each_other_are_not_kept_if_one_is_sealed() -> None:
+    chain = [{"nome": f"ELO {place}", "oab": f"SP{place + 1}"} for place in range(MAX_LAWYERS)]
+    linked = [{"nome": f"ELO {place}", "oab": f"SP{place + 2}"} for place in range(MAX_LAWYERS)]
+    partes = [
+        {"nome": "UMA SINTÉTICA", "representantes": list(reversed(chain))},
+        {"nome": "OUTRA SINTÉTICA", "representantes": list(reversed(linked))},
+        {"nome": "TERCEIRA SINTÉTICA", "representantes": [{"oab": "SP1", "sigilosa": True}]},
+    ]
+    assert [party.lawyers for party in parsed(details(stage(partes=partes))).parties] == [(), (), ()]
 
 
 def test_a_party_of_two_systems_is_kept_once_and_as_closed_as_the_stricter() -> None:
