@@ -92,7 +92,8 @@ class BundleCatalogActivities:
         with translating_infrastructure_errors():
             failure = BundleFailure(BundleFailureCode(failing.code), failing.answer)
             request = failing.request
-            await self._catalog.bundles.record_failure(request.bundle_id, request.process_number, failure)
+            if not await self._catalog.bundles.record_failure(request.bundle_id, request.process_number, failure):
+                return
         self._metrics.count_bundle(failure.code)
         _log.warning(
             "bundle not built",

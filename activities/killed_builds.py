@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -58,14 +58,15 @@ class KilledBuildActivities:
             )
             for bundle in page.bundles:
                 if not await self._builds.is_open(bundle.id):
-                    deliveries += await self._close(bundle.id, bundle.process_number)
+                    deliveries += await self._close(bundle.id, bundle.process_number, before)
         return KilledBuilds(tuple(deliveries[:_MOST_DELIVERIES]), page.following)
 
-    async def _close(self, bundle_id: str, number: str) -> tuple[DeliveryRef, ...]:
+    async def _close(self, bundle_id: str, number: str, before: datetime) -> tuple[DeliveryRef, ...]:
+        bundles = self._catalog.bundles
         # An erasure ends builds, and takes their bundles away.
         with suppress(ProcessErased):
-            if await self._catalog.bundles.record_failure(bundle_id, number, INTERRUPTED):
+            if await bundles.record_failure(bundle_id, number, INTERRUPTED, requested_before=before):
                 self._metrics.count_bundle(INTERRUPTED.code)
                 _log.warning("build was killed", process=number, bundle=bundle_id)
-                return await self._catalog.bundles.list_deliveries(bundle_id, after=0)
+                return await bundles.list_deliveries(bundle_id, after=0)
         return ()

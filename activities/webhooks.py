@@ -40,6 +40,7 @@ from domain.webhooks import (
     Delivery,
     DeliveryStatus,
     Event,
+    EventType,
     SentAttempt,
     endpoint_id,
     event_body,
@@ -190,17 +191,19 @@ class WebhookActivities:
         if run is not None and number is not None:
             return await self._build_run_data(number, run, recipient)
         if delivery.event_type.is_bundle_end and number is not None and event.details is not None:
-            return await self._build_bundle_data(number, event.details, recipient)
+            return await self._build_bundle_data(delivery.event_type, number, event.details, recipient)
         alert = await self._catalog.alerts.get_by_event(delivery.id)
         if alert is not None:
             return alert_body(alert, self._public_url)
         return {"client": delivery.client}
 
-    async def _build_bundle_data(self, number: str, details: Json, recipient: Recipient) -> Json:
+    async def _build_bundle_data(
+        self, event_type: EventType, number: str, details: Json, recipient: Recipient
+    ) -> Json:
         document_ids = await self._catalog.bundles.list_document_ids(details["bundle_id"])
         # Last: a document may be sealed at any moment.
         bundle = await self._catalog.bundles.get(number, details["bundle_id"])
-        bundle, link = show_bundle(bundle, recipient.client.scopes), None
+        bundle, link = show_bundle(event_type, bundle, recipient.client.scopes), None
         if bundle is not None:
             # At every attempt: an endpoint that fails may have read the link.
             link = await self._links.issue_bundle(bundle, document_ids, recipient)

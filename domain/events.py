@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.bundles import Bundle, bundle_body
+from domain.bundles import Bundle, BundleState, bundle_body
 from domain.cases import Change
 from domain.clients import Scope
 from domain.documents import Document, Link
@@ -23,6 +23,7 @@ from domain.webhooks import EventType
 
 # Documents, or ids of documents, in one event.
 MAX_DOCUMENTS = 100
+_BUNDLE_STATES = {EventType.BUNDLE_READY: BundleState.READY, EventType.BUNDLE_FAILED: BundleState.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,14 @@ def run_end_data(
     }
 
 
-def show_bundle(bundle: Bundle | None, scopes: Collection[Scope]) -> Bundle | None:
-    """Return a bundle if a reader with these scopes may have it. None otherwise, and if it was deleted."""
+def show_bundle(event_type: EventType, bundle: Bundle | None, scopes: Collection[Scope]) -> Bundle | None:
+    """Return the bundle of an event if a reader with these scopes may have it.
+
+    None otherwise, if it was deleted, and if it is no longer as the event says: it was requested again.
+    """
     if bundle is None or Scope.READ not in scopes or is_withheld(bundle, scopes):
         return None
-    return bundle
+    return bundle if bundle.state is _BUNDLE_STATES[event_type] else None
 
 
 def bundle_end_data(number: str, details: Json, bundle: Bundle | None, link: Link | None, public_url: str) -> Json:

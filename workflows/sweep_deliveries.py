@@ -29,8 +29,9 @@ _CLOSES_BUILDS = "close-killed-builds"
 class SweepDeliveries:
     """One sweep over all pages. A schedule starts it every five minutes.
 
-    First it closes the runs and builds that were killed, which can announce nothing themselves. Then it starts the
-    deliveries without a workflow: an API that dies between creating a delivery and starting it leaves one behind.
+    First it closes the runs that were killed, which can announce nothing themselves. Then it starts the deliveries
+    without a workflow: an API that dies between creating a delivery and starting it leaves one behind. At last it
+    closes the builds that were killed.
     """
 
     @workflow.run
@@ -42,7 +43,15 @@ class SweepDeliveries:
             )
             following = KilledRunsRequest(killed.following) if killed.following else None
             progress = await _start_page(replace(progress, runs=following), killed.deliveries)
-        while progress.builds is not None and workflow.patched(_CLOSES_BUILDS):
+        if not workflow.patched(_CLOSES_BUILDS):
+            progress = replace(progress, builds=None)
+        while progress.overdue is not None:
+            # A delivery that is overdue because all workers were down has an open workflow: starting it is a no-op.
+            page = await workflow.execute_activity_method(
+                WebhookActivities.overdue_deliveries, progress.overdue, summary="overdue deliveries", **CATALOG
+            )
+            progress = await _start_page(replace(progress, overdue=page.following), page.deliveries)
+        while progress.builds is not None:
             builds = await workflow.execute_activity_method(
                 KilledBuildActivities.close_killed_builds,
                 progress.builds,
@@ -50,12 +59,6 @@ class SweepDeliveries:
                 **CATALOG,
             )
             progress = await _start_page(replace(progress, builds=builds.following), builds.deliveries)
-        while progress.overdue is not None:
-            # A delivery that is overdue because all workers were down has an open workflow: starting it is a no-op.
-            page = await workflow.execute_activity_method(
-                WebhookActivities.overdue_deliveries, progress.overdue, summary="overdue deliveries", **CATALOG
-            )
-            progress = await _start_page(replace(progress, overdue=page.following), page.deliveries)
         workflow.set_current_details(
             ended_sweep_details(
                 f"{counted(progress.started, 'delivery', 'deliveries')} started, or under way already."

@@ -12,7 +12,7 @@ from adapters.database.access_tables import accesses
 from adapters.database.batching import Batcher
 from adapters.database.engine import Database
 from adapters.database.tables import UtcDateTime, processes
-from adapters.database.tombstones import find_storable, is_blocked, refuse_erased
+from adapters.database.tombstones import claim_known, is_blocked, refuse_erased
 from domain.accesses import Access, AccessFilter, AccessKind, RecordedAccess
 from domain.errors import TransactionConflict
 
@@ -47,6 +47,7 @@ class AccessRepository:
         Raises:
             DependencyUnavailable: The database does not answer. Then nothing may be handed over.
             ProcessErased: The process was erased since the documents were read. Nothing may be handed over either.
+            TransactionConflict: The same, and it is allowed again.
         """
         if self.is_kept and not await self._insert(access):
             async with self._database.reading() as connection:
@@ -95,7 +96,7 @@ class AccessRepository:
             async with self._database.writing(one_statement=True) as connection:
                 return [(await connection.execute(_INSERT_UNLESS_ERASED, values)).rowcount == 1]
         async with self._database.writing() as connection:
-            known = await find_storable(connection, {access.process_number for access in batch})
+            known = await claim_known(connection, {access.process_number for access in batch})
             written = [row for row in rows if row["process_number"] in known]
             if written:
                 await connection.execute(insert(accesses), written)

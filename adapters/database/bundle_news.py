@@ -56,7 +56,7 @@ async def tell_of_bundle(connection: AsyncConnection, bundle: Row[Any]) -> list[
     return [event.id for event in new]
 
 
-async def have_told_again(connection: AsyncConnection, bundle_id: str) -> None:
-    """Have everybody who was told that a bundle has failed told of the end of its next build, too."""
+async def reset_told(connection: AsyncConnection, bundle_id: str) -> None:
+    """Forget who was told that a bundle has failed, so that they are told of the end of its next build too."""
     is_of_bundle = bundle_subscriptions.c.bundle_id == bundle_id
     await connection.execute(update(bundle_subscriptions).where(is_of_bundle).values(event_id=None))

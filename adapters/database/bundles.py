@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.bundle_news import have_told_again, tell_of_bundle
+from adapters.database.bundle_news import reset_told, tell_of_bundle
 from adapters.database.bundle_rows import read_guard, to_bundle, write_omission
 from adapters.database.bundle_tables import bundle_documents, bundle_subscriptions, bundles
 from adapters.database.engine import Database
@@ -97,7 +97,7 @@ class BundleRepository:
                 reopened = update(bundles).where(is_this, bundles.c.state == BundleState.FAILED).values(_UNBUILT)
                 had_failed = (await connection.execute(reopened)).rowcount > 0
                 if had_failed:
-                    await have_told_again(connection, selection.id)
+                    await reset_told(connection, selection.id)
             row = await _read(connection, selection.id)
             assert row is not None  # noqa: S101 - written above.
             return await _to_guarded(connection, row), had_failed
@@ -221,11 +221,19 @@ class BundleRepository:
             await tell_of_bundle(connection, updated.one())
         return stored.key
 
-    async def record_failure(self, bundle_id: str, number: str, failure: BundleFailure) -> bool:
+    async def record_failure(
+        self, bundle_id: str, number: str, failure: BundleFailure, *, requested_before: datetime | None = None
+    ) -> bool:
         """Record that a bundle is not built, and write the events that announce it.
 
+        Args:
+            bundle_id: The bundle.
+            number: Its process.
+            failure: Why it is not built.
+            requested_before: Only if nobody has requested it since then, as another build may begin.
+
         Returns:
-            Whether it was recorded. False if the bundle is gone, or has ended before.
+            Whether it was recorded. False if the bundle is gone, has ended before, or was requested again.
 
         Raises:
             ProcessErased: The process was erased, or is being erased.
@@ -235,6 +243,8 @@ class BundleRepository:
             await refuse_erased(connection, number)
             row = await _lock(connection, bundle_id)
             if row is None or row.state != BundleState.BUILDING:
+                return False
+            if requested_before is not None and row.requested_at >= requested_before:
                 return False
             failed = await connection.execute(
                 update(bundles)

@@ -84,6 +84,14 @@ def to_process_erased(row: Row[*tuple[Any, ...]]) -> ProcessErased:
     )
 
 
+async def claim_known(connection: AsyncConnection, numbers: Collection[str]) -> set[str]:
+    """Lock the rows of processes, for a transaction that writes rows of them. Return those that are not erased."""
+    locked = select(processes.c.number).where(processes.c.number.in_(numbers)).order_by(processes.c.number)
+    known = set(await connection.scalars(locked.with_for_update(read=True, key_share=True)))
+    blocked = select(erasures.c.blocked_number).where(erasures.c.blocked_number.in_(known))
+    return known - set(await connection.scalars(blocked))
+
+
 async def find_storable(connection: AsyncConnection, numbers: Collection[str]) -> set[str]:
     """Return those of the processes that are in the catalog and not erased."""
     result = await connection.scalars(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,41 +11,21 @@ from uuid import uuid4
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database.changes import last_sequence, read_changes
 from adapters.database.event_scopes import read_event_scopes
 from adapters.database.outbox import NewEvent
 from adapters.database.settling import settle_added
-from adapters.database.tables import documents, processes
+from adapters.database.tables import processes
+from adapters.database.watch_changes import ChangeLog
 from adapters.database.watch_tables import watches
-from domain.cases import Change, ChangeKind
 from domain.completeness import Outcome
-from domain.documents import DocumentStatus
 from domain.errors import FailureCode
-from domain.events import DocumentState, News, is_visible
+from domain.events import News, is_visible
 from domain.serializers import format_timestamp
 from domain.watches import ANSWERS_OF_LOOKS, WatchNotify, following_look, is_look, late_after
 from domain.webhooks import EventType
 
 # After a look that has failed, or has left documents behind.
 _RETRY_AFTER = timedelta(minutes=15)
-# How many ids one statement names.
-_CHUNK_SIZE = 500
-_SECRECY_FIELD = "secrecy"
-_STATE_COLUMNS = (
-    documents.c.id,
-    documents.c.status,
-    documents.c.failure_code,
-    documents.c.unlisting_reported_at,
-    documents.c.replaced_by,
-)
-
-# No event tells the others. One listing may add a hundred thousand movements, which are not read for nothing.
-_TOLD_KINDS = (
-    ChangeKind.DOCUMENT_ADDED,
-    ChangeKind.DOCUMENT_UNLISTED,
-    ChangeKind.DOCUMENT_CHANGED,
-    ChangeKind.SECRECY_CHANGED,
-)
 _TYPES = (EventType.DOCUMENTS_ADDED, EventType.DOCUMENTS_UNLISTED, EventType.SECRECY_CHANGED)
 
 
@@ -84,7 +64,7 @@ async def find_watch_news(connection: AsyncConnection, run: Row[Any]) -> list[Ne
         return []
     await settle_added(connection, run.process_number)
     checked = await _read_checked(connection, run)
-    log = await _ChangeLog.read(
+    log = await ChangeLog.read(
         connection, run.process_number, after=min(row.announced_sequence for row in watching)
     )
     new: list[NewEvent] = []
@@ -114,105 +94,8 @@ async def read_news(
     """
     if event_type is EventType.WATCH_CHECKED or after >= until:
         return News()
-    log = await _ChangeLog.read(connection, number, after=after, until=until)
+    log = await ChangeLog.read(connection, number, after=after, until=until)
     return log.news(event_type, after, until)
-
-
-@dataclass(frozen=True, slots=True)
-class _ChangeLog:
-    """Changes of a process that events tell, in their order.
-
-    Attributes:
-        changes: The changes. A document that turned out to be known under another id is none.
-        documents: The states of the documents that were added, by id.
-        awaited: The ids of those that are still to be stored, and have not been unlisted for good.
-        last: The sequence of the last change of any kind.
-    """
-
-    changes: Sequence[Change]
-    documents: dict[str, DocumentState]
-    awaited: frozenset[str]
-    last: int
-
-    @classmethod
-    async def read(
-        cls, connection: AsyncConnection, number: str, *, after: int, until: int | None = None
-    ) -> _ChangeLog:
-        every = await read_changes(connection, number, after=after, until=until, kinds=_TOLD_KINDS)
-        told = [change for change in every if _type_of(change) is not None]
-        added = {change.document.id for change in told if _is_added(change) and change.document is not None}
-        # Changes that are not shown count as well.
-        last = max(await last_sequence(connection, number), after)
-        return cls(told, *await _read_states(connection, number, sorted(added)), last)
-
-    @property
-    def is_unlisted(self) -> bool:
-        """Whether there is something to tell, but the court no longer shows the process."""
-        return any(change.process_unlisted_at is not None for change in self.changes)
-
-    def last_told(self, watch: Row[Any]) -> int:
-        """Return the last sequence that is told now: all, or those before a document that is still to be stored.
-
-        While the court does not show the process, nothing is: a reader without `sealed` may see nothing of it, and
-        would not be told again. For the same reason a document waits that one short listing lacks.
-        """
-        if self.is_unlisted:
-            return int(watch.announced_sequence)
-        return min((change.sequence - 1 for change in self._awaited_by(watch)), default=self.last)
-
-    def waits_for_downloads(self, watch: Row[Any]) -> bool:
-        """Whether a watch waits for documents that the court shows, so that it is to look again soon."""
-        return not self.is_unlisted and any(
-            change.document is not None and change.document.listed for change in self._awaited_by(watch)
-        )
-
-    def _awaited_by(self, watch: Row[Any]) -> Iterator[Change]:
-        for change in self.changes if watch.download else ():
-            is_new = change.sequence > watch.announced_sequence and _is_added(change)
-            if is_new and change.document is not None and change.document.id in self.awaited:
-                yield change
-
-    def news(self, event_type: EventType, after: int, until: int) -> News:
-        """Return what an event of a type tells of the changes after one sequence, up to another."""
-        within = [change for change in self.changes if after < change.sequence <= until]
-        return News(tuple(change for change in within if _type_of(change) is event_type), self.documents)
-
-
-def _is_added(change: Change) -> bool:
-    return change.kind is ChangeKind.DOCUMENT_ADDED
-
-
-def _type_of(change: Change) -> EventType | None:
-    """Return the type of the event that tells a change. None if none does."""
-    match change.kind:
-        case ChangeKind.DOCUMENT_ADDED:
-            return EventType.DOCUMENTS_ADDED
-        case ChangeKind.DOCUMENT_UNLISTED:
-            return EventType.DOCUMENTS_UNLISTED
-        case ChangeKind.SECRECY_CHANGED:
-            return EventType.SECRECY_CHANGED
-        case ChangeKind.DOCUMENT_CHANGED if change.details.get("field") == _SECRECY_FIELD:
-            return EventType.SECRECY_CHANGED
-    return None
-
-
-async def _read_states(
-    connection: AsyncConnection, number: str, ids: Sequence[str]
-) -> tuple[dict[str, DocumentState], frozenset[str]]:
-    found: dict[str, DocumentState] = {}
-    awaited: set[str] = set()
-    for start in range(0, len(ids), _CHUNK_SIZE):
-        chunk = ids[start : start + _CHUNK_SIZE]
-        result = await connection.execute(
-            select(*_STATE_COLUMNS).where(documents.c.process_number == number, documents.c.id.in_(chunk))
-        )
-        for row in result:
-            has_no_content = row.status == DocumentStatus.FAILED and row.failure_code == FailureCode.NO_CONTENT
-            found[row.id] = DocumentState.NO_CONTENT if has_no_content else DocumentState(row.status)
-            is_gone = row.unlisting_reported_at is not None or row.replaced_by is not None
-            if row.status == DocumentStatus.PENDING and not is_gone:
-                awaited.add(row.id)
-    return found, frozenset(awaited)
 
 
 async def _read_checked(connection: AsyncConnection, run: Row[Any]) -> _Checked:
@@ -259,7 +142,7 @@ async def _tell(
     watch: Row[Any],
     moved: dict[str, Any],
     run: Row[Any],
-    log: _ChangeLog,
+    log: ChangeLog,
     until: int,
 ) -> list[NewEvent]:
     after = watch.announced_sequence

@@ -47,8 +47,8 @@ class BundleClient:
         Args:
             request: The workflow's argument.
             client: Who asks for it.
-            replace: The build before has recorded its failure, and has nothing left to do but to announce it, for
-                which a sweep makes up. If it is still open, it is ended.
+            replace: The build before has recorded its failure. If it is still open, it is ended; what it has not
+                announced by then, `SweepDeliveries` sends.
         """
         conflict = WorkflowIDConflictPolicy.TERMINATE_EXISTING if replace else WorkflowIDConflictPolicy.FAIL
         await self._start(request, client, WorkflowIDReusePolicy.ALLOW_DUPLICATE, conflict)

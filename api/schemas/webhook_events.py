@@ -147,13 +147,13 @@ class WatchChecked(_Event):
 
 
 class EndedBundleBody(Body):
-    """A bundle whose build has ended, as it is when this is sent."""
+    """A bundle whose build has ended."""
 
     process_number: str
     court: str
     bundle: BundleBody | None = Field(
         description="If it is ready, with a link signed for this attempt or answer. Null if the client's keys (in "
-        "an answer: the key) may not read all that is inside, or the bundle was deleted meanwhile."
+        "an answer: the key) may not read all that is inside, or it was deleted or requested again meanwhile."
     )
     bundle_url: str = Field(description="URL of the bundle, with fresh links.")
 

@@ -86,8 +86,8 @@ class BundleService:
             return bundle
         # It has ended after the catalog was read, and wrote that there first; or it was ended from outside.
         bundle = await self._read(number.canonical, bundle_id, client)
-        is_to_start = datetime.now(UTC) - bundle.requested_at < _STARTED_WITHIN
-        if bundle.state is BundleState.BUILDING and not is_to_start:
+        may_be_starting = datetime.now(UTC) - bundle.requested_at < _STARTED_WITHIN
+        if bundle.state is BundleState.BUILDING and not may_be_starting:
             return replace(bundle, state=BundleState.FAILED, failure=INTERRUPTED)
         return bundle
 

@@ -109,7 +109,7 @@ class EventService:
         document_ids = await self.catalog.bundles.list_document_ids(bundle_id)
         # Last: a document may be sealed at any moment.
         bundle = await self.catalog.bundles.get(number, bundle_id)
-        bundle, link = show_bundle(bundle, recipient.client.scopes), None
+        bundle, link = show_bundle(event.type, bundle, recipient.client.scopes), None
         if bundle is not None:
             link = await self.links.issue_bundle(bundle, document_ids, replace(recipient, event_id=event.id))
         return bundle_end_data(number, event.details, bundle, link, self.public_url)

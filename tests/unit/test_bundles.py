@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from domain.bundle_contents import OmissionReason
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleOrder, BundleSelection, select_documents
+from domain.bundles import Bundle, BundleState
 from domain.clients import ALL_SCOPES, Scope
 from domain.documents import Document, DocumentStatus, Failure, StoredObject
 from domain.errors import FailureCode
+from domain.events import show_bundle
 from domain.listings import Instance
 from domain.secrecy import Secrecy
+from domain.webhooks import EventType
 
 NUMBER = "1011745-77.2025.8.11.0041"
 FIRST = Instance("G1:45", "G1", "1° Grau")
@@ -177,3 +180,14 @@ def test_what_has_no_pages_is_named_in_a_pdf_and_inside_a_zip() -> None:
     video = document(1, stored=StoredObject("k", 5, "ab" * 32, "video/mp4"))
     assert [entry.omitted for entry in select([video]).entries] == [OmissionReason.VIDEO]
     assert select([video], replace(PDF, format=BundleFormat.ZIP)).inside == 1
+
+
+def test_the_event_of_a_failure_does_not_show_the_build_after_it() -> None:
+    states = (BundleState.BUILDING, BundleState.READY, BundleState.FAILED)
+    bundles = [
+        Bundle("a", NUMBER, state, BundleFormat.ZIP, {}, MONDAY, MONDAY, 1, 1, Secrecy.PUBLIC, listed=True)
+        for state in states
+    ]
+    for event_type, shown in ((EventType.BUNDLE_FAILED, [2]), (EventType.BUNDLE_READY, [1])):
+        visible = [show_bundle(event_type, bundle, ALL_SCOPES) is not None for bundle in bundles]
+        assert [place for place, is_shown in enumerate(visible) if is_shown] == shown

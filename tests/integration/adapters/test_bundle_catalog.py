@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from adapters.database.tables import documents, instances, processes
 from adapters.database.watch_tables import events
 from domain.bundle_contents import Omission, OmissionReason
 from domain.bundle_selection import BundleFormat, BundleOptions, BundleSelection, select_documents
-from domain.bundles import BundleFailure, BundleProgress, BundleState
+from domain.bundles import INTERRUPTED, BundleFailure, BundleProgress, BundleState
 from domain.clients import ALL_SCOPES, Scope
 from domain.delivery_messages import DeliveryRef
 from domain.documents import StoredObject
@@ -282,6 +283,22 @@ async def test_a_failure_is_told_once_and_the_end_of_the_next_build_too(catalog:
         types = ["bundle.failed"] * ends + ["bundle.ready"] * (ends - 1)
         assert [event.type for event in told] == types
         assert len({event.id for event in told}) == len(told)
+
+
+async def test_a_build_that_was_killed_is_not_failed_once_it_was_requested_again(
+    catalog: Catalog, number: str
+) -> None:
+    selection = await create_selection(catalog, number)
+    await catalog.bundles.request(selection, "local")
+    before = await catalog.bundle_builds.now() + timedelta(minutes=1)
+    await catalog.bundles.request(selection, "local")
+
+    async def fail(moment: datetime) -> bool:
+        return await catalog.bundles.record_failure(selection.id, number, INTERRUPTED, requested_before=moment)
+
+    assert not await fail(before - timedelta(hours=1))
+    assert await fail(before)
+    assert not await fail(before)
 
 
 async def test_a_bundle_that_was_deleted_is_told_anew_when_it_is_built_again(catalog: Catalog, number: str) -> None:
