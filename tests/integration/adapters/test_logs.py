@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from typing import Literal
@@ -75,6 +76,31 @@ def test_json_log_has_one_object_per_line_with_the_traceback(capsys: pytest.Capt
     event = json.loads(line)
     assert (event["event"], event["process"], event["level"]) == ("it failed", "1", "error")
     assert event["exception"].startswith("Traceback")
+
+
+class WritesOfStream(io.StringIO):
+    """A stream that keeps each write apart, as a stderr without a buffer hands it to the system."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        """Keep a write."""
+        self.writes.append(text)
+        return len(text)
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_each_line_is_one_write_so_that_lines_of_others_come_before_or_after_it(
+    monkeypatch: pytest.MonkeyPatch, log_format: LogFormat
+) -> None:
+    stream = WritesOfStream()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging(log_format, "info")
+    structlog.get_logger().info("ours")
+    logging.getLogger("some.library").warning("theirs")
+    assert [write.endswith("\n") and write.count("\n") for write in stream.writes] == [1, 1]
 
 
 @pytest.mark.parametrize("error", [DependencyUnavailable("database", "It does not answer."), KeyError("defect")])
