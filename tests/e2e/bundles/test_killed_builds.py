@@ -193,6 +193,8 @@ async def test_a_request_that_its_build_has_overtaken_starts_no_other(bundle_sta
     stack = bundle_stack
     number = await stack.create_ended_run(2)
     bundle = await create_bundle(stack, number)
+    # It is ready a moment before its execution ends.
+    await wait_until_tidied(stack, bundle["id"])
 
     # As a request does that has read that the bundle is not built, before it was.
     is_built_again = await BundleClient(stack.temporal).start(BundleRequest(bundle["id"], number), "someone")
