@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from dataclasses import astuple
 
 import pytest
 
 from devstack.ports import LOOPBACK, Ports, free_ports, is_free
 from domain.errors import ConfigurationError
+from tests.support.paths import ROOT
 
 
 def test_free_ports_are_distinct_and_outside_the_range_of_outgoing_connections() -> None:
@@ -17,6 +20,13 @@ def test_free_ports_are_distinct_and_outside_the_range_of_outgoing_connections()
     assert len(set(ports)) == 50
     assert all(is_free(LOOPBACK, port) for port in ports)
     assert max(ports) < 32_768
+
+
+def test_stacks_that_start_together_choose_different_ports() -> None:
+    choose = [sys.executable, "-c", "from devstack.ports import free_ports; print(*free_ports(20))"]
+    stacks = [subprocess.Popen(choose, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(8)]
+    chosen = [port for stack in stacks for port in stack.communicate(timeout=60)[0].split()]
+    assert len(set(chosen)) == len(chosen) == 8 * 20
 
 
 def test_ephemeral_ports_are_all_different() -> None:
